@@ -1,0 +1,96 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+# Another interpreter: make PYTHON=/opt/python3.13/bin/python3 test
+
+VENV    ?= .venv
+PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+             "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
+BIN     := $(VENV)/bin
+CORE    := $(VENV)/.core-installed
+DEV     := $(VENV)/.dev-installed
+PIP     := $(BIN)/python -m pip --disable-pip-version-check -qq
+# Folders that exist: the checks also work on a sparse checkout.
+CODE    := $(wildcard src assets resources expectations tests benchmarks setup.py)
+LOCK    := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+             --no-strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-annotate
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# ------------------------------------------------------------------------------------------------------- use it
+
+.PHONY: demo
+demo: $(CORE)  ## land the demo corpus, run every stage, say what to look at
+	$(BIN)/winnowry demo
+
+.PHONY: ui
+ui: $(CORE)  ## Dagster's UI on this code location
+	$(BIN)/winnowry ui
+
+# --------------------------------------------------------------------------------------------------- work on it
+
+.PHONY: check
+check: $(DEV)  ## format, lint, types, import rules, packaging: what CI runs first
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@! grep -nE -- '--(index-url|extra-index-url|find-links)|://' requirements/*.txt \
+	  || { echo 'requirements/: lock without registry addresses (make lock)'; exit 1; }
+
+.PHONY: format
+format: $(DEV)  ## rewrite the code in the house format and fix what ruff can fix
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+.PHONY: test
+test: $(DEV)  ## every test but the slow ones (arguments: make test ARGS="-k promote")
+	$(BIN)/pytest -m 'not slow' $(ARGS)
+
+.PHONY: test-all
+test-all: $(DEV)  ## every test
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: bench
+bench: $(DEV)  ## the benchmarks, each printing machine, sizes, spread
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+.PHONY: lock
+lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upgrade" or "--upgrade-package NAME")
+	$(LOCK) --extra tagged --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
+	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
+	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
+
+.PHONY: wheel
+wheel: $(DEV)  ## the wheel, in dist/
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+.PHONY: clean
+clean:  ## remove caches and build leftovers; the environment and your data stay
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .numba_cache src/*.egg-info
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-all
+clean-all: clean  ## remove the environment as well
+	rm -rf $(VENV)
+
+# ---------------------------------------------------------------------------------------------- the environment
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo 'winnowry needs Python 3.11 or newer; name one with make PYTHON=…'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp file says that an environment matches its lock; touching a lock or pyproject.toml makes the next make install.
+$(CORE): requirements/core.txt pyproject.toml setup.py | $(BIN)/python
+	@echo 'installing winnowry and what it needs into $(VENV) (a minute or two)'
+	$(PIP) install --require-hashes -r requirements/core.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
+	@echo 'installing winnowry and its development tools into $(VENV) (a minute or two)'
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(CORE)

@@ -1,0 +1,1 @@
+"""The Dagster code location: one file a stage; they wire, the pipeline computes."""

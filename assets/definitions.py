@@ -1,0 +1,116 @@
+"""The code location that ``workspace.yaml`` names: every corpus in ``recipes/``, as Dagster definitions."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.automation import corpus_job, landing_sensor, newest_schedule
+from assets.cleaned import cleaned
+from assets.duplicates import duplicates
+from assets.landing import landing
+from assets.partitions import partitions_of_corpus
+from assets.published import published
+from assets.raw import raw
+from assets.repair import repair_job, repair_schedule
+from assets.sampled import sampled
+from assets.scored import fit, scored
+from resources.lakehouse import LakehouseResource
+from resources.object_store import ObjectStoreResource
+from resources.settings import PROJECT, ProjectSettings
+from winnowry.core.errors import RecipeError
+from winnowry.recipe.load import load_recipe
+from winnowry.recipe.model import Recipe
+
+logger = logging.getLogger(__name__)
+
+FORKSERVER_PRELOAD = ["lance", "assets.definitions"]
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Loaded by Dagster, not at import."""
+    return definitions_of(PROJECT / "recipes")
+
+
+def definitions_of(recipes: Path) -> dg.Definitions:
+    """Definitions of every recipe in a folder.
+
+    A recipe with mistakes does not take the others with it: it is shown as an asset that cannot be materialized, with
+    the mistakes as its description, and logged.
+    """
+    found: list[dg.Definitions] = []
+    corpora: dict[str, Path] = {}
+    for path in sorted(recipes.glob("*.yaml")):
+        try:
+            recipe = load_recipe(path)
+            if recipe.corpus in corpora:
+                raise RecipeError((f"{path}: corpus {recipe.corpus!r} is already in {corpora[recipe.corpus].name}",))
+        except RecipeError as error:
+            logger.error("%s has mistakes and was left out:\n%s", path, error)
+            found.append(dg.Definitions(assets=[broken_recipe(path, error)]))
+        else:
+            corpora[recipe.corpus] = path
+            found.append(corpus_definitions(recipe))
+    settings = ProjectSettings()
+    objects = ObjectStoreResource(settings=settings)
+    shared = dg.Definitions(
+        resources={"settings": settings, "objects": objects, "lakehouse": LakehouseResource(objects=objects)},
+        sensors=[
+            dg.AutomationConditionSensorDefinition(
+                "downstream",
+                target=dg.AssetSelection.all(),
+                default_status=dg.DefaultSensorStatus.STOPPED,
+                description="Runs corpus-wide stages, and scores, when the data upstream of them changed.",
+            )
+        ],
+        executor=executor(),
+    )
+    return dg.Definitions.merge(*found, shared)
+
+
+def corpus_definitions(recipe: Recipe) -> dg.Definitions:
+    """Assets, jobs, schedules and the sensor of one corpus."""
+    partitions = partitions_of_corpus(recipe)
+    job, repair = corpus_job(recipe), repair_job(recipe)
+    return dg.Definitions(
+        assets=[
+            landing(recipe),
+            raw(recipe, partitions),
+            cleaned(recipe, partitions),
+            duplicates(recipe),
+            fit(recipe),
+            scored(recipe, partitions),
+            sampled(recipe),
+            published(recipe),
+        ],
+        jobs=[job, repair],
+        schedules=[newest_schedule(recipe, job), repair_schedule(recipe, repair)],
+        sensors=[landing_sensor(recipe, job)],
+    )
+
+
+def broken_recipe(path: Path, error: RecipeError) -> dg.AssetSpec:
+    """Stands in the asset graph for a recipe that cannot be read."""
+    listed = "\n".join(f"    {problem}" for problem in error.problems)
+    return dg.AssetSpec(
+        dg.AssetKey(["broken_recipes", "".join(c if c.isalnum() else "_" for c in path.stem)]),
+        group_name="broken_recipes",
+        kinds={"yaml"},
+        description=f"**{path.name} has mistakes; its assets are left out until they are mended:**\n\n{listed}",
+    )
+
+
+def executor() -> Any:
+    """In-process, which is fastest where a run is one partition; ``WINNOWRY_EXECUTOR=forkserver`` in deployments.
+
+    Lance does not survive a fork, so the multiprocess executor starts its steps from a fork server.
+    """
+    if os.environ.get("WINNOWRY_EXECUTOR") != "forkserver":
+        return dg.in_process_executor
+    start = {"forkserver": {"preload_modules": FORKSERVER_PRELOAD}}
+    return dg.multiprocess_executor.configured({"start_method": start})

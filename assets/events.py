@@ -1,0 +1,185 @@
+"""What Dagster shows of a stage: its result as metadata, its gates as check results."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from winnowry.gates.result import GateResult
+    from winnowry.pipeline.result import StageResult
+
+RESULT_KEY = "winnowry/result"
+"""Metadata key under which every materialization, and every failure by a gate, carries ``StageResult.to_dict()``."""
+
+SHOWN_ROWS = 50
+_CELL_CHARACTERS = 300
+
+
+def plain(value: object) -> Any:
+    """JSON data without what JSON lacks: NaN and infinities become text, other objects their ``str``."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
+
+
+def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> dg.TableMetadataValue:
+    """A table that the UI shows in place; at most 50 rows, long cells cut."""
+    records = [
+        dg.TableRecord({column: _cell(row.get(column)) for column in columns})
+        for _, row in zip(range(SHOWN_ROWS), rows, strict=False)
+    ]
+    schema = dg.TableSchema([dg.TableColumn(column) for column in columns])
+    return dg.MetadataValue.table(records, schema)
+
+
+def _cell(value: object) -> str | int | float | bool:
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
+    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"
+
+
+def result_metadata(result: StageResult) -> dict[str, Any]:
+    """The result for people (tables, plotted numbers, links) and for programs (``winnowry/result``)."""
+    metadata: dict[str, Any] = {
+        "status": result.status,
+        "reason": result.reason,
+        "seconds": round(result.seconds, 3),
+        RESULT_KEY: dg.MetadataValue.json(plain(result.to_dict())),
+    }
+    if result.status != "skipped":
+        metadata |= {
+            "rows_in": result.rows_in,
+            "rows_out": result.rows_out,
+            "rows_quarantined": result.rows_quarantined,
+            "ledger": table([_ledger(result)], ["rows in", "rows out", "quarantined", "unaccounted for"]),
+        }
+        if result.rows_in:
+            metadata["kept_fraction"] = result.rows_out / result.rows_in
+        if result.partition is not None:
+            metadata["dagster/partition_row_count"] = result.rows_out
+    if result.quarantined_by_reason:
+        ordered = sorted(result.quarantined_by_reason.items(), key=lambda item: (-item[1], item[0]))
+        metadata["quarantined"] = table(({"reason": r, "rows": n} for r, n in ordered), ["reason", "rows"])
+    if result.tokens is not None:
+        metadata["tokens"] = result.tokens
+    if result.table is not None:
+        metadata["dagster/table_name"] = f"{result.corpus}.{result.table}"
+    if result.uri is not None:
+        metadata["dagster/uri"] = result.uri
+    if result.version is not None:
+        metadata["version"] = result.version
+    if result.promotion_id is not None:
+        metadata["promotion"] = result.promotion_id
+    if result.docs_index is not None:
+        metadata["data docs"] = link(result.docs_index)
+    for name, value in result.metadata.items():
+        if name not in metadata:
+            metadata[name] = _metadata_value(value)
+    return metadata
+
+
+def _ledger(result: StageResult) -> dict[str, object]:
+    return {
+        "rows in": result.rows_in,
+        "rows out": result.rows_out,
+        "quarantined": result.rows_quarantined,
+        "unaccounted for": result.rows_in - result.rows_out - result.rows_quarantined,
+    }
+
+
+def _metadata_value(value: object) -> Any:
+    if isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return dg.MetadataValue.json(plain(value))
+
+
+def link(uri: str) -> dg.MetadataValue[Any]:
+    """A link where a browser can follow it, else a path."""
+    if uri.startswith("/"):
+        return dg.MetadataValue.path(uri)
+    return dg.MetadataValue.url(uri)
+
+
+def check_results(
+    key: dg.AssetKey, suites: Sequence[str], gates: Sequence[GateResult], unjudged: str
+) -> list[dg.AssetCheckResult]:
+    """One check result a suite, in the order of the specifications.
+
+    Args:
+        key: the asset.
+        suites: names of the suites that the asset declares as checks.
+        gates: the verdicts.
+        unjudged: what to say of a suite without a verdict.
+    """
+    return [_check(key, name, [gate for gate in gates if gate.suite == name], unjudged) for name in suites]
+
+
+def check_name(suite: str) -> str:
+    """Name of the check of a suite: the concern, since the asset already names the stage.
+
+    >>> check_name("cleaned.quality")
+    'quality'
+    """
+    return suite.rsplit(".", 1)[-1]
+
+
+def _check(key: dg.AssetKey, name: str, gates: list[GateResult], unjudged: str) -> dg.AssetCheckResult:
+    failing = [gate for gate in gates if gate.verdict != "pass"]
+    blocking = [gate for gate in failing if gate.blocks]
+    metadata: dict[str, Any] = {
+        "expectations": table(
+            (
+                {
+                    "expectation": _titled(gate),
+                    "verdict": gate.verdict,
+                    "observed": gate.observed,
+                    "threshold": gate.parameters,
+                    "unexpected": gate.unexpected_count,
+                    "severity": gate.severity,
+                }
+                for gate in sorted(gates, key=lambda gate: gate.verdict == "pass")
+            ),
+            ["expectation", "verdict", "observed", "threshold", "unexpected", "severity"],
+        )
+    }
+    samples = [{"expectation": _titled(gate), **sample} for gate in failing for sample in gate.samples]
+    if samples:
+        columns = list(dict.fromkeys(column for sample in samples for column in sample))
+        metadata["failing rows"] = table(samples, columns)
+    for gate in gates:  # numbers alone, so that the UI plots them over time
+        if gate.observed_number is not None and math.isfinite(gate.observed_number):
+            metadata[_titled(gate)] = float(gate.observed_number)
+    if failing:
+        first = (blocking or failing)[0]
+        more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+        description = f"{_titled(first)} {first.verdict}: {first.message}{more}"
+    else:
+        description = f"{len(gates)} expectations hold" if gates else unjudged
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=check_name(name),
+        passed=not failing,
+        severity=dg.AssetCheckSeverity.ERROR if blocking or not failing else dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata=metadata,
+    )
+
+
+def _titled(gate: GateResult) -> str:
+    return f"{gate.expectation}({gate.column})" if gate.column else gate.expectation

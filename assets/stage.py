@@ -1,0 +1,254 @@
+"""The wiring that all stages share: an asset that stages, audits and promotes, and reports its gates as checks."""
+
+# No deferred annotations here: Dagster reads the types of an asset's context and configuration as they stand.
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from assets.columns import column_lineage, table_schema
+from assets.events import RESULT_KEY, check_name, check_results, link, plain, result_metadata
+from assets.recorded import data_version_of, table_rows, verdicts_of
+from expectations.registry import SUITE_NAMES
+from resources.lakehouse import LakehouseResource
+from winnowry.core.errors import GateFailedError, StoreUnreachableError, WinnowryError
+
+if TYPE_CHECKING:
+    from assets.partitions import Partitions
+    from winnowry.pipeline.result import StageResult
+    from winnowry.pipeline.workspace import Workspace
+    from winnowry.recipe.model import Recipe
+
+    After = Callable[[dg.AssetExecutionContext, Workspace, StageResult], dict[str, Any]]
+
+WRITERS_POOL = "lance_writers"
+"""Concurrency pool of every step that commits to a table."""
+
+UNREACHABLE_RETRIES = 3
+_RETRY_AFTER_S = 20.0
+_LOG_EVERY_S = 10.0
+_TEAM = re.compile(r"[A-Za-z0-9_.-]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+class StageConfig(dg.Config):
+    """What a single run may ask of a stage.
+
+    Attributes:
+        overrides: changes to the recipe for this run, as ``winnowry run --set`` takes them.
+        allow_missing: let a corpus-wide stage go on without partitions that are missing; the gap is recorded.
+        force: run even when nothing has changed.
+    """
+
+    overrides: list[str] = Field(default=[], description="Changes to the recipe, e.g. text.length.min_words=80")
+    allow_missing: bool = Field(default=False, description="Go on without missing partitions, and record the gap")
+    force: bool = Field(default=False, description="Run even when nothing has changed")
+
+
+def stage_asset(
+    recipe: "Recipe",
+    stage: str,
+    *,
+    description: str,
+    kinds: Iterable[str],
+    deps: Sequence[dg.AssetDep] = (),
+    partitions: "Partitions | None" = None,
+    automation: dg.AutomationCondition[Any] | None = None,
+    after: "After | None" = None,
+) -> dg.AssetsDefinition:
+    """The asset of one stage of one corpus.
+
+    Args:
+        recipe: the corpus.
+        stage: one of ``winnowry.pipeline.run.STAGES``.
+        description: what the table holds, for the catalogue.
+        kinds: badges in the UI.
+        deps: upstream stages with explicit partition mappings.
+        partitions: the corpus's partitions, for a partitioned stage.
+        automation: when Dagster runs it by itself, once the user has switched the automation on.
+        after: called once the stage is promoted or found fresh; returns more metadata.
+    """
+    key = dg.AssetKey([recipe.corpus, stage])
+    metadata: dict[str, Any] = {"recipe": recipe.corpus}
+    schema, lineage = table_schema(recipe, stage), column_lineage(recipe, stage)
+    if schema is not None:
+        metadata["dagster/column_schema"] = schema
+        metadata["dagster/table_name"] = f"{recipe.corpus}.{stage}"
+    if lineage is not None:
+        metadata["dagster/column_lineage"] = lineage
+
+    with unstable_accepted():
+
+        @dg.asset(
+            key=key,
+            deps=list(deps),
+            description=description,
+            group_name=recipe.corpus,
+            kinds=set(kinds),
+            owners=owners_of(recipe),
+            metadata=metadata,
+            tags={"winnowry/stage": stage},
+            op_tags={"winnowry/corpus": recipe.corpus, "winnowry/stage": stage},
+            partitions_def=partitions,
+            backfill_policy=dg.BackfillPolicy.multi_run(1) if partitions is not None else None,
+            automation_condition=automation,
+            check_specs=check_specs(key, stage, partitions),
+            pool=WRITERS_POOL,
+        )
+        def run(context: dg.AssetExecutionContext, config: StageConfig, lakehouse: LakehouseResource) -> Iterator[Any]:
+            partition = context.partition_key if partitions is not None else None
+            yield from materialize(context, lakehouse, recipe, stage, partition, config, after)
+
+    return run
+
+
+@contextmanager
+def unstable_accepted() -> Iterator[None]:
+    """Use the two parameters that Dagster does not call stable yet without its saying so at every load.
+
+    ``partitions_def`` of a check (preview): without it an evaluation names no partition. ``backfill_policy`` (beta):
+    one run a partition, so that one that fails leaves the others alone. The pin on dagster's minor version covers both.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec", category=dg.PreviewWarning)
+        warnings.filterwarnings("ignore", message=".*`backfill_policy`.*`asset`", category=dg.BetaWarning)
+        yield
+
+
+def check_specs(key: dg.AssetKey, stage: str, partitions: "Partitions | None") -> list[dg.AssetCheckSpec]:
+    """One blocking check a suite; partitioned where the asset is, or the evaluation would name no partition."""
+    with unstable_accepted():
+        return [
+            dg.AssetCheckSpec(
+                check_name(name),
+                asset=key,
+                blocking=True,
+                partitions_def=partitions,
+                description=f"Great Expectations suite `{name}` of stage `{stage}`; judged before anything is visible.",
+            )
+            for name in SUITE_NAMES.get(stage, ())
+        ]
+
+
+def owners_of(recipe: "Recipe") -> list[str]:
+    """The recipe's owner as Dagster takes it: an e-mail address or a team; nothing where it is neither."""
+    owner = recipe.owner or ""
+    if _EMAIL.fullmatch(owner):
+        return [owner]
+    team = owner.removeprefix("team:")
+    return [f"team:{team}"] if _TEAM.fullmatch(team) else []
+
+
+def materialize(
+    context: dg.AssetExecutionContext,
+    lakehouse: LakehouseResource,
+    recipe: "Recipe",
+    stage: str,
+    partition: str | None,
+    config: StageConfig,
+    after: "After | None" = None,
+) -> Iterator[Any]:
+    """Run one stage and yield its events.
+
+    Raises:
+        dagster.Failure: the data or a gate failed; never retried, the same input fails again.
+        dagster.RetryRequested: the object store could not be reached.
+    """
+    from expectations.registry import suites_for
+    from winnowry.pipeline.run import run_stage
+    from winnowry.recipe.load import apply_overrides
+
+    key, suites = dg.AssetKey([recipe.corpus, stage]), SUITE_NAMES.get(stage, ())
+    try:
+        ws = lakehouse.open()
+        result = run_stage(
+            ws,
+            apply_overrides(recipe, config.overrides) if config.overrides else recipe,
+            stage,
+            partition,
+            suites=suites_for,
+            run_id=context.run_id,
+            progress=LogProgress(context.log),
+            allow_missing=config.allow_missing,
+            force=config.force,
+        )
+        metadata = result_metadata(result)
+        rows = table_rows(ws, result)
+        if rows is not None:
+            metadata["dagster/row_count"] = rows
+        gates, unjudged = list(result.gates), "no expectations for this recipe"
+        if result.status == "skipped" and result.promotion_id is not None:
+            gates, unjudged = verdicts_of(ws, recipe.corpus, result.promotion_id), "unchanged since it was last judged"
+        version = data_version_of(ws, result)
+        if after is not None:
+            metadata |= after(context, ws, result)
+    except GateFailedError as error:
+        yield from check_results(key, suites, refused(error).gates, "not judged")
+        raise gate_failure(error) from error
+    except StoreUnreachableError as error:
+        context.log.warning(f"the object store does not answer, trying again in {_RETRY_AFTER_S:.0f} s: {error}")
+        raise dg.RetryRequested(max_retries=UNREACHABLE_RETRIES, seconds_to_wait=_RETRY_AFTER_S) from error
+    except WinnowryError as error:
+        raise dg.Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
+    yield dg.MaterializeResult(
+        asset_key=key,
+        metadata=metadata,
+        check_results=check_results(key, suites, gates, unjudged),
+        data_version=dg.DataVersion(version),
+    )
+
+
+def refused(error: GateFailedError) -> "StageResult":
+    """The result that a gate refused."""
+    from winnowry.pipeline.result import GateFailed
+
+    assert isinstance(error, GateFailed)
+    return error.result
+
+
+def gate_failure(error: GateFailedError) -> dg.Failure:
+    """What the run page shows of a refused candidate."""
+    result = refused(error)
+    metadata: dict[str, Any] = {
+        "error": type(error).__name__,
+        "rows_in": result.rows_in,
+        "rows_out": result.rows_out,
+        "rows_quarantined": result.rows_quarantined,
+        RESULT_KEY: dg.MetadataValue.json(plain(result.to_dict())),
+    }
+    if result.docs_index is not None:
+        metadata["data docs"] = link(result.docs_index)
+    return dg.Failure(str(error), metadata=metadata, allow_retries=False)
+
+
+class LogProgress:
+    """Writes a stage's progress to the run's log, at most every ten seconds."""
+
+    def __init__(self, log: dg.DagsterLogManager) -> None:
+        self._log = log
+        self._what, self._total, self._done, self._last = "", None, 0, 0.0  # type: str, int | None, int, float
+
+    def start(self, stage: str, partition: str | None, total: int | None) -> None:
+        """A stage begins; ``total`` rows where known."""
+        self._what, self._total, self._done = stage + (f"[{partition}]" if partition else ""), total, 0
+        self._last = time.monotonic()
+
+    def advance(self, rows: int) -> None:
+        """So many more rows are done."""
+        self._done += rows
+        if time.monotonic() - self._last >= _LOG_EVERY_S:
+            self._last = time.monotonic()
+            of = f" of {self._total:,}" if self._total is not None else ""
+            self._log.info(f"{self._what}: {self._done:,}{of} rows")
+
+    def finish(self, result: "StageResult") -> None:
+        """The stage ended."""
+        self._log.info(
+            f"{self._what or result.stage}: {result.status} ({result.reason}): {result.rows_in:,} in, "
+            f"{result.rows_out:,} out, {result.rows_quarantined:,} quarantined"
+        )

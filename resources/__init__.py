@@ -1,0 +1,1 @@
+"""What assets need from outside, as Dagster resources: settings, object store, lakehouse."""

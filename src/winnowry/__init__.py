@@ -1,0 +1,1 @@
+"""winnowry: a data lakehouse for curating AI training data."""

@@ -1,0 +1,1 @@
+"""The winnowry command line."""

@@ -1,0 +1,44 @@
+"""``winnowry export``: a release as plain files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from winnowry.cli.options import Call, common_options
+
+
+@click.command("export", short_help="Write a release as JSONL or Parquet files, shuffled.")
+@click.argument("corpus")
+@click.option("--format", "format_", type=click.Choice(["jsonl", "parquet"]), required=True, help="File format.")
+@click.option("--out", required=True, metavar="DIR", help="Folder or s3:// URI; must not hold an export yet.")
+@click.option("--tag", metavar="TAG", help="Release or tag; default: prod, else the newest release.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
+@common_options
+def command(corpus: str, format_: Literal["jsonl", "parquet"], out: str, tag: str | None, seed: int, call: Call) -> int:
+    """Write a release of CORPUS as files, in one random order over the whole corpus.
+
+    The same release and seed give the same bytes. manifest.json lists the files with rows, bytes and SHA-256.
+    """
+    from winnowry.pipeline.export import export
+
+    done = export(call.workspace(), corpus, format_, out, tag, seed=seed)
+    output = call.output()
+    output.document(done.to_dict())
+    if not call.as_json:
+        from rich.text import Text
+
+        from winnowry.cli.output import counted, grid, number, size
+
+        table = grid(["File", "Rows", "Size", "SHA-256"], right=["Rows", "Size"])
+        for file in done.files[:20]:
+            table.add_row(file.name, number(file.rows), size(file.bytes), Text(file.sha256[:16] + "…", "bright_black"))
+        amount = f"{counted(done.rows, 'row')}, {size(done.bytes)} in {counted(len(done.files), 'file')}"
+        headline = Text.assemble(
+            ("✓ ", "bold green"), (f"{corpus} {done.release}", "bold"), f": {amount} below {done.out}"
+        )
+        output.show(headline, "", table)
+        if len(done.files) > 20:
+            output.show(Text(f"… {counted(len(done.files) - 20, 'more file')} in manifest.json", "bright_black"))
+    return 0

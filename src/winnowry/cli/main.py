@@ -1,0 +1,49 @@
+"""The command ``winnowry``: parses, dispatches, and turns errors into exit codes.
+
+Exit codes: 0 success, 1 a gate or the data failed, 2 wrong usage or recipe, 130 interrupted. With ``--json`` standard
+output holds one JSON document and nothing else, also when a command fails.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from winnowry.cli import demo, doctor, explain, export, init, plan, release, run, sql, ui
+from winnowry.cli.failure import report_failure
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Start with: winnowry demo",
+)
+@click.version_option(package_name="winnowry", prog_name="winnowry")
+def cli() -> None:
+    """Raw data to training data you can trust: Lance tables, gated by Great Expectations, run by Dagster."""
+
+
+for _module in (init, demo, ui, doctor, plan, run, sql, explain, release, export):
+    cli.add_command(_module.command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: the command line after the program's name; that of the process by default.
+
+    Returns:
+        0 success, 1 a gate or the data failed, 2 wrong usage or recipe, 130 interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = cli.main(args=given, prog_name="winnowry", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        return report_failure(error, as_json="--json" in given)
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""``winnowry plan``: what a run would do, and what a changed recipe would decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from winnowry.cli.options import Call, common_options, read_recipe, recipe_options
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from winnowry.pipeline.plan import Plan
+
+_PARTITIONS_SHOWN = 6
+
+
+@click.command("plan", short_help="What a run would do, and why; with --set, what a change would decide.")
+@recipe_options
+@common_options
+def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:
+    """Say which stages of RECIPE a run would execute, and why the others are fresh. Writes nothing.
+
+    With --set, also count what the changed rules would keep and drop, from stored columns: nothing is recomputed.
+    """
+    from winnowry.cli.what_if import what_if_view
+    from winnowry.pipeline.plan import plan
+    from winnowry.pipeline.what_if import what_if
+
+    loaded = read_recipe(recipe)
+    changed = read_recipe(recipe, overrides)
+    workspace = call.workspace()
+    output = call.output()
+    planned = plan(workspace, changed)
+    document: dict[str, object] = planned.to_dict()
+    shown: list[RenderableType] = plan_view(planned)
+    if overrides:
+        answer = what_if(workspace, loaded, changed)
+        document["what_if"] = answer.to_dict()
+        shown += what_if_view(answer, overrides)
+    output.document(document)
+    output.show(*shown)
+    return 0
+
+
+def plan_view(planned: Plan) -> list[RenderableType]:
+    """The plan, one line for partitions of a stage that run for the same reasons."""
+    from rich.text import Text
+
+    from winnowry.cli.output import counted, grid, number
+
+    table = grid(["", "Stage", "Partition", "Rows in", "Why"], right=["Rows in"])
+    groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[str | None, int | None]]] = {}
+    for entry in planned.entries:
+        key = (entry.stage, entry.action, tuple(entry.reasons))
+        groups.setdefault(key, []).append((entry.partition, entry.rows_in))
+    for (stage, action, reasons), members in groups.items():
+        named = [partition for partition, _ in members if partition is not None]
+        shown = ", ".join(named[:_PARTITIONS_SHOWN])
+        if len(named) > _PARTITIONS_SHOWN:
+            shown = f"{named[0]} … {named[-1]} ({len(named)})"
+        known = [rows for _, rows in members if rows is not None]
+        runs = action == "run"
+        table.add_row(
+            Text("▸", "green") if runs else Text("·", "bright_black"),
+            Text(stage, "bold" if runs else "bright_black"),
+            Text(shown, "" if runs else "bright_black"),
+            number(sum(known)) if known else "",
+            Text("\n".join(reasons) or "fresh", "" if runs else "bright_black"),
+        )
+    to_do = len(planned.to_run)
+    if not to_do:
+        return ["", table, "", Text("Nothing to do: every stage is fresh.", "green")]
+    parts: list[RenderableType] = ["", table, ""]
+    if planned.note:
+        parts.append(Text(planned.note, "bright_black"))
+    fresh = len(planned.entries) - to_do
+    return [*parts, Text(f"{counted(to_do, 'stage run')} to do, {fresh} fresh.", "bold")]

@@ -1,0 +1,190 @@
+"""``winnowry release``: list, show, compare and roll back releases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from winnowry.cli.options import Call, common_options
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from winnowry.pipeline.releases import Release, ReleaseDiff
+
+
+@click.group("release", short_help="List, show, compare and roll back releases of a corpus.")
+def command() -> None:
+    """Releases are tagged versions of CORPUS.published; readers name a tag, e.g. prod."""
+
+
+@command.command("list")
+@click.argument("corpus")
+@common_options
+def list_command(corpus: str, call: Call) -> int:
+    """List the releases of CORPUS, newest first."""
+    from winnowry.pipeline.releases import releases
+
+    found = releases(call.workspace(), corpus)
+    output = call.output()
+    output.document({"corpus": corpus, "releases": found})
+    if not call.as_json:
+        output.show(*releases_view(found))
+    return 0
+
+
+@command.command("show")
+@click.argument("corpus")
+@click.argument("release", metavar="RELEASE")
+@common_options
+def show_command(corpus: str, release: str, call: Call) -> int:
+    """Show one RELEASE of CORPUS, by its name (v3) or a tag (prod)."""
+    from winnowry.pipeline.releases import find_release
+
+    workspace = call.workspace()
+    found = find_release(workspace, corpus, release)
+    output = call.output()
+    output.document(found)
+    if not call.as_json:
+        output.show(*release_view(found, workspace.lake.open(corpus, "published", found.version).uri))
+    return 0
+
+
+@command.command("diff")
+@click.argument("corpus")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@common_options
+def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
+    """Compare two releases of CORPUS: records that entered and left, and what changed in the recipe."""
+    from winnowry.pipeline.releases import release_diff
+
+    difference = release_diff(call.workspace(), corpus, old, new)
+    output = call.output()
+    output.document(difference)
+    if not call.as_json:
+        output.show(*diff_view(difference))
+    return 0
+
+
+@command.command("rollback")
+@click.argument("corpus")
+@click.argument("release", metavar="RELEASE")
+@click.option("--tag", metavar="TAG", help="Tag to move; default: the only one that is not a release's own name.")
+@common_options
+def rollback_command(corpus: str, release: str, tag: str | None, call: Call) -> int:
+    """Point the tag (prod) of CORPUS at RELEASE. Nothing is rewritten; readers of the tag see it at once."""
+    from winnowry.pipeline.releases import rollback
+
+    done = rollback(call.workspace(), corpus, release, tag)
+    output = call.output()
+    output.document(done)
+    if not call.as_json:
+        from rich.text import Text
+
+        output.show(
+            Text.assemble(
+                ("✓ ", "bold green"), (f"{corpus} {done.tag}", "bold"), f": {done.before or 'nothing'} → {done.after}",
+                (f"  published@{done.version}", "bright_black"),
+            )
+        )  # fmt: skip
+    return 0
+
+
+def releases_view(found: list[Release]) -> list[RenderableType]:
+    """Releases as a table."""
+    from rich.text import Text
+
+    from winnowry.cli.output import grid, number
+
+    table = grid(
+        ["Release", "Tags", "Created (UTC)", "Rows", "Tokens", "Added", "Removed", "Version", "Left out"],
+        right=["Rows", "Tokens", "Added", "Removed", "Version"],
+    )
+    for release in found:
+        table.add_row(
+            Text(release.name, "bold"),
+            Text(", ".join(release.tags), "green"),
+            f"{release.created_at:%Y-%m-%d %H:%M}" if release.created_at else "",
+            number(release.rows),
+            number(release.tokens),
+            number(release.rows_added),
+            number(release.rows_removed),
+            str(release.version),
+            Text(", ".join(release.missing_partitions), "yellow"),
+        )
+    return [table]
+
+
+def release_view(release: Release, uri: str) -> list[RenderableType]:
+    """One release: its facts and how to read it."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    from winnowry.cli.output import number
+    from winnowry.cli.summary import python_code, reading_example
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    facts = {
+        "tags": ", ".join(release.tags),
+        "rows": number(release.rows),
+        "tokens": number(release.tokens),
+        "added": number(release.rows_added),
+        "removed": number(release.rows_removed),
+        "created": f"{release.created_at:%Y-%m-%d %H:%M:%S} UTC" if release.created_at else "",
+        "left out": ", ".join(release.missing_partitions),
+        "recipe": release.data_hash or "",
+        "run": release.run_id or "",
+        "promotion": release.promotion_id or "",
+        "table": f"{uri} @ {release.version}",
+    }
+    for name, value in facts.items():
+        if value:
+            table.add_row(Text(f"  {name}", "bright_black"), Text(value))
+    code = python_code(reading_example(uri, repr(release.name)))
+    return [Text(f"{release.corpus} {release.name}", "bold"), table, "", Padding(code, (0, 0, 0, 2))]
+
+
+def diff_view(difference: ReleaseDiff) -> list[RenderableType]:
+    """What differs between two releases."""
+    from rich.text import Text
+
+    from winnowry.cli.output import counted, grid, number
+
+    summary = grid(["", difference.old, difference.new, "Change"], right=[difference.old, difference.new, "Change"])
+    for name, old, new in (
+        ("Rows", difference.rows_old, difference.rows_new),
+        ("Tokens", difference.tokens_old, difference.tokens_new),
+    ):
+        summary.add_row(name, number(old), number(new), _signed(old, new))
+    share = (
+        ""
+        if difference.changed_fraction is None
+        else f"; that is {difference.changed_fraction:.2%} of {difference.old}"
+    )
+    parts: list[RenderableType] = [
+        Text(f"{difference.corpus} {difference.old} → {difference.new}", "bold"),
+        "",
+        summary,
+        "",
+        Text.assemble(
+            (f"+{number(difference.added)}", "green"), "  ", (f"−{number(difference.removed)}", "red"),
+            f"  {number(difference.kept)} in both{share}",
+        ),
+    ]  # fmt: skip
+    if difference.partitions:
+        table = grid(["Partition", "Added", "Removed"], right=["Added", "Removed"])
+        for change in difference.partitions[:20]:
+            table.add_row(change.partition, number(change.added), number(change.removed))
+        parts += ["", table]
+        if len(difference.partitions) > 20:
+            parts.append(Text(f"… {counted(len(difference.partitions) - 20, 'more partition')}", "bright_black"))
+    parts += ["", Text("Recipe", "bold")]
+    parts += [Text(f"  {line}") for line in difference.recipe_changes] or [Text("  unchanged", "bright_black")]
+    return parts
+
+
+def _signed(old: int | None, new: int | None) -> str:
+    return "" if old is None or new is None else f"{new - old:+,}"

@@ -1,0 +1,68 @@
+"""``winnowry run``: execute the stages of a recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from winnowry.cli.options import Call, common_options, read_recipe
+
+if TYPE_CHECKING:
+    from winnowry.cli.runner import Runner, RunOutcome
+    from winnowry.recipe.model import Recipe
+
+STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "published")
+
+
+@click.command("run", short_help="Execute the stages of a recipe; fresh ones are skipped.")
+@click.argument("recipe", metavar="RECIPE")
+@click.option(
+    "--partition", "partitions", multiple=True, metavar="KEY", help="Only this partition. Repeatable; default: all."
+)
+@click.option("--to", type=click.Choice(STAGES), metavar="STAGE", help=f"Stop after: {', '.join(STAGES)}.")
+@click.option("--allow-missing", is_flag=True, help="Let corpus-wide stages run without some partitions; recorded.")
+@click.option("--without-dagster", is_flag=True, help="Leave no trace in the Dagster instance.")
+@common_options
+def command(
+    recipe: str, partitions: tuple[str, ...], to: str | None, allow_missing: bool, without_dagster: bool, call: Call
+) -> int:
+    """Execute the stages of RECIPE (a path, or a name in recipes/) in order.
+
+    Every stage is staged, audited by its gates and only then promoted; what is fresh is skipped. The run is recorded
+    in the Dagster instance of WINNOWRY_HOME. Exit code 1 when a gate refused data: its table is then as it was.
+    """
+    loaded = read_recipe(recipe)
+    return execute(call, loaded, partitions=partitions, to=to, allow_missing=allow_missing, direct=without_dagster)
+
+
+def execute(
+    call: Call,
+    recipe: Recipe,
+    *,
+    partitions: tuple[str, ...] = (),
+    to: str | None = None,
+    allow_missing: bool = False,
+    direct: bool = False,
+) -> int:
+    """Run a recipe, show progress and the summary, and return the exit code."""
+    from winnowry.cli.output import stderr
+    from winnowry.cli.progress import progress_on
+    from winnowry.cli.project import find_project
+    from winnowry.cli.runner import RunRequest
+    from winnowry.cli.summary import run_summary
+
+    output = call.output()
+    request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing)
+    with progress_on(stderr(), quiet=call.as_json) as progress:
+        outcome: RunOutcome = _runner(request, direct=direct)(request, progress)
+    output.document(outcome.document())
+    tag = recipe.publish.tag if recipe.publish is not None else None
+    output.show(*run_summary(outcome, call.root, tag))
+    return 0 if outcome.succeeded else 1
+
+
+def _runner(request: object, *, direct: bool) -> Runner:
+    from winnowry.cli.direct_runner import run_direct
+
+    return run_direct

@@ -1,0 +1,240 @@
+"""The summary of a run: what went in and out, why records were dropped, what gates said, where to look next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from winnowry.cli.output import counted, grid, number
+from winnowry.cli.progress import MARKS
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from winnowry.cli.runner import RunOutcome
+    from winnowry.gates.result import GateResult
+    from winnowry.pipeline.result import StageResult
+
+_REASONS_SHOWN = 12
+_GATES_SHOWN = 10
+_SAMPLES_SHOWN = 3
+_VERDICTS = {"fail": ("✗", "red"), "broken": ("✗", "red"), "warn": ("!", "yellow"), "pass": ("✓", "green")}
+
+
+def run_summary(outcome: RunOutcome, root: str, tag: str | None = None) -> list[RenderableType]:
+    """Everything that is printed at the end of a run.
+
+    Args:
+        outcome: what happened.
+        root: URI of the lake, for the commands that are suggested.
+        tag: tag that the recipe publishes under, used in the reading example.
+    """
+    parts: list[RenderableType] = ["", _headline(outcome), "", _stages(outcome.results)]
+    parts += _quarantined(outcome.results)
+    parts += _gates(outcome.results)
+    parts += _failures(outcome)
+    parts += _tables(outcome.results)
+    parts += _next_steps(outcome, root, tag)
+    return parts
+
+
+def _headline(outcome: RunOutcome) -> RenderableType:
+    from rich.text import Text
+
+    if outcome.succeeded:
+        mark, style, text = "✓", "bold green", "succeeded"
+    else:
+        mark, style, text = "✗", "bold red", "failed; what failed was not promoted"
+    seconds = (f"  {outcome.seconds:.1f} s", "bright_black")
+    return Text.assemble((f"{mark} ", style), (outcome.corpus, "bold"), (f" {text}", style), seconds)
+
+
+def _by_stage(results: Iterable[StageResult]) -> dict[str, list[StageResult]]:
+    stages: dict[str, list[StageResult]] = {}
+    for result in results:
+        stages.setdefault(result.stage, []).append(result)
+    return stages
+
+
+def _stages(results: Sequence[StageResult]) -> RenderableType:
+    from rich.text import Text
+
+    table = grid(
+        ["", "Stage", "Partitions", "Rows in", "Rows out", "Quarantined", "Tokens", "Seconds", "Gates"],
+        right=["Rows in", "Rows out", "Quarantined", "Tokens", "Seconds"],
+    )
+    for stage, group in _by_stage(results).items():
+        done = Counter(result.status for result in group)
+        worst = "rejected" if done["rejected"] else "promoted" if done["promoted"] else "skipped"
+        mark, style = MARKS[worst]
+        if group[0].partition is None:
+            said = "" if done["promoted"] else worst
+        else:
+            said = ", ".join(f"{done[status]} {status}" for status in MARKS if done[status])
+        quarantined = sum(result.rows_quarantined for result in group)
+        tokens = [result.tokens for result in group if result.tokens is not None]
+        table.add_row(
+            Text(mark, style),
+            stage,
+            Text(said, "bright_black" if worst == "skipped" else ""),
+            number(sum(result.rows_in for result in group)),
+            number(sum(result.rows_out for result in group)),
+            Text(number(quarantined), "yellow") if quarantined else "0",
+            number(sum(tokens)) if tokens else "",
+            f"{sum(result.seconds for result in group):.1f}",
+            _gate_counts([gate for result in group for gate in result.gates]),
+        )
+    return table
+
+
+def _gate_counts(gates: Sequence[GateResult]) -> RenderableType:
+    from rich.text import Text
+
+    verdicts = Counter(gate.verdict for gate in gates)
+    words = {"pass": "passed", "warn": "warned", "fail": "failed", "broken": "broken"}
+    line = Text()
+    for verdict, word in words.items():
+        if verdicts[verdict]:
+            line.append(", " if line else "").append(f"{verdicts[verdict]} {word}", _VERDICTS[verdict][1])
+    return line
+
+
+def _quarantined(results: Sequence[StageResult]) -> list[RenderableType]:
+    reasons: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        for reason, rows in result.quarantined_by_reason.items():
+            reasons[result.stage, reason] += rows
+    if not reasons:
+        return []
+    table = grid(["Quarantined at", "Because of", "Rows"], right=["Rows"])
+    shown = reasons.most_common(_REASONS_SHOWN)
+    for (stage, reason), rows in shown:
+        table.add_row(stage, reason, number(rows))
+    if len(reasons) > len(shown):
+        rest = sum(reasons.values()) - sum(rows for _, rows in shown)
+        table.add_row("", f"{counted(len(reasons) - len(shown), 'more reason')}", number(rest))
+    return ["", table]
+
+
+def _gates(results: Sequence[StageResult]) -> list[RenderableType]:
+    from rich.text import Text
+
+    notable = [(result, gate) for result in results for gate in result.gates if gate.verdict != "pass"]
+    if not notable:
+        return []
+    notable.sort(key=lambda pair: not pair[1].blocks)
+    lines: list[RenderableType] = ["", Text("Gates", "bold")]
+    for result, gate in notable[:_GATES_SHOWN]:
+        mark, style = _VERDICTS[gate.verdict]
+        where = result.stage if result.partition is None else f"{result.stage} {result.partition}"
+        column = f" {gate.column}" if gate.column else ""
+        lines.append(
+            Text.assemble(
+                (f"  {mark} ", style), (where, "bold"), f"  {gate.suite}: {gate.expectation}{column}  ",
+                (gate.message or f"observed {gate.observed}", style),
+            )
+        )  # fmt: skip
+        for sample in gate.samples[:_SAMPLES_SHOWN]:
+            lines.append(Text(f"      {_sample(sample)}", "bright_black"))
+    if len(notable) > _GATES_SHOWN:
+        more = f"  … {len(notable) - _GATES_SHOWN} more: winnowry sql 'select * from gates'"
+        lines.append(Text(more, "bright_black"))
+    docs = [result.docs_index for result, _ in notable if result.docs_index]
+    if docs:
+        lines.append(Text(f"  Data Docs: {docs[0]}", "bright_black"))
+    return lines
+
+
+def _sample(sample: dict[str, Any]) -> str:
+    rest = ", ".join(f"{key}={value!r}" for key, value in sample.items() if key != "record_id")
+    record = sample.get("record_id")
+    return f"{record}  {rest}" if record else rest
+
+
+def _failures(outcome: RunOutcome) -> list[RenderableType]:
+    from rich.text import Text
+
+    lines: list[RenderableType] = []
+    told = {(result.stage, result.partition) for result in outcome.results if result.status == "rejected"}
+    for failure in outcome.failures:
+        if (failure.stage, failure.partition) in told:
+            continue  # its gates are listed
+        where = failure.stage if failure.partition is None else f"{failure.stage} {failure.partition}"
+        lines.append(Text.assemble(("  ✗ ", "red"), (where, "bold"), f"  {failure.type}: ", (failure.message, "red")))
+    if lines:
+        lines = ["", Text("Failures", "bold"), *lines]
+    if outcome.not_run:
+        lines += ["", Text(f"Not run, because a stage before failed: {', '.join(outcome.not_run)}", "yellow")]
+    return lines
+
+
+def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
+    latest: dict[str, StageResult] = {}
+    for result in results:
+        if result.table and result.uri and result.version is not None:
+            known = latest.get(result.table)
+            if known is None or (known.version or 0) <= result.version:
+                latest[result.table] = result
+    if not latest:
+        return []
+    table = grid(["Table", "Version", "URI"], right=["Version"])
+    for name, result in latest.items():
+        table.add_row(f"{result.corpus}.{name}", str(result.version), result.uri)
+    return ["", table]
+
+
+def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    readable = {result.stage: result for result in outcome.results if result.uri and result.version is not None}
+    lines: list[RenderableType] = []
+    target = readable.get("published") or next(reversed(readable.values()), None)
+    if target is not None:
+        published = target.stage == "published"
+        version = repr(tag) if published and tag else str(target.version)
+        lines += [
+            "",
+            Text(f"Read {target.corpus}.{target.table}", "bold"),
+            Padding(python_code(reading_example(str(target.uri), version)), (0, 0, 0, 2)),
+        ]
+    example = f"select stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
+    at = "" if root == "./lake" else f" --root {root}"
+    lines += [
+        "",
+        Text("Next", "bold"),
+        _step(f"winnowry ui{at}", "runs, checks and lineage in the browser"),
+        _step(f'winnowry sql{at} "{example}"', "why records were dropped"),
+        _step(f"winnowry explain{at} RECORD_ID", "what happened to one record"),
+    ]
+    return lines
+
+
+def _step(command: str, purpose: str) -> RenderableType:
+    from rich.text import Text
+
+    return Text.assemble("  ", (command, "cyan"), (f"  # {purpose}", "bright_black"))
+
+
+def python_code(source: str) -> RenderableType:
+    """Python source with the terminal's own colours."""
+    from rich.syntax import Syntax
+
+    highlighted = Syntax(source, "python", theme="ansi_dark", background_color="default").highlight(source)
+    highlighted.rstrip()  # a Syntax would pad every line to the width of the screen
+    return highlighted
+
+
+def reading_example(uri: str, version: str) -> str:
+    """Three lines of Python that read a table.
+
+    Args:
+        uri: URI of the table.
+        version: version as Python source: a number or a quoted tag.
+    """
+    return (
+        "import lance  # the package pylance\n"
+        f"table = lance.dataset({uri!r}, version={version})\n"
+        "print(table.to_table(limit=5).to_pandas())"
+    )

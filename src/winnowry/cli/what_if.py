@@ -1,0 +1,71 @@
+"""How ``winnowry plan --set`` shows what a changed rule would keep and drop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from winnowry.pipeline.what_if import WhatIf
+
+_EXAMPLES_SHOWN = 5
+
+
+def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableType]:
+    """Kept and dropped now and then, the rules that moved, and records that change side."""
+    from rich.text import Text
+
+    from winnowry.cli.output import grid, number
+
+    totals = grid(["", "Now", "Then", "Change"], right=["Now", "Then", "Change"])
+    rows: list[tuple[str, int | None, int | None]] = [
+        ("Kept", answer.kept_now, answer.kept_then),
+        ("Dropped", answer.dropped_now, answer.dropped_then),
+        ("Tokens of keepers", answer.tokens_now, answer.tokens_then),
+    ]
+    for name, now, then in rows:
+        if now is not None and then is not None:
+            change = then - now
+            moved_by = Text(f"{change:+,}" if change else "·", _style(name, change))
+            totals.add_row(name, number(now), number(then), moved_by)
+    parts: list[RenderableType] = ["", Text(f"What if {', '.join(overrides)}", "bold"), "", totals]
+    if answer.undecided:
+        parts += [
+            "",
+            Text(
+                f"{number(answer.undecided)} undecided: they were set aside before later columns were computed; "
+                "a run computes those columns for these records only.",
+                "yellow",
+            ),
+        ]
+    moved = [
+        rule
+        for rule in answer.rules
+        if rule.threshold_now != rule.threshold_then or rule.dropped_now != rule.dropped_then
+    ]
+    if moved:
+        table = grid(["Rule", "Threshold", "Drops now", "Drops then"], right=["Drops now", "Drops then"])
+        for rule in moved:
+            threshold = rule.threshold_now or "–"
+            if rule.threshold_then != rule.threshold_now:
+                threshold += f" → {rule.threshold_then or '–'}"
+            table.add_row(rule.rule, threshold, number(rule.dropped_now), number(rule.dropped_then))
+        parts += ["", table]
+    if answer.operators_recomputed:
+        listed = ", ".join(answer.operators_recomputed)
+        parts += ["", Text(f"Not judged, their columns would be computed anew: {listed}", "yellow")]
+    if answer.reopens_dedup:
+        parts += ["", Text("Keepers of duplicate groups may change too: records enter or leave.", "bright_black")]
+    if answer.examples:
+        table = grid(["Record", "Now", "Then"])
+        for example in answer.examples[:_EXAMPLES_SHOWN]:
+            table.add_row(*(str(example.get(key, "")) for key in ("record_id", "now", "then")))
+        parts += ["", table]
+    return parts
+
+
+def _style(name: str, change: int) -> str:
+    if not change:
+        return "bright_black"
+    return "yellow" if (change > 0) == (name == "Dropped") else "green"

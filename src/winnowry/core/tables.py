@@ -1,0 +1,139 @@
+"""Arrow schemas of the tables (DESIGN §2): the contract between stages.
+
+Fixed columns are listed here; columns that operators write are added to ``cleaned``, ``scored`` and ``published``
+from the recipe.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+TEXT = pa.large_string()
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+UNPARTITIONED = "__unpartitioned__"
+"""The partition of records whose partition cannot be told: unreadable lines, missing or bad event times."""
+
+_IDENTITY = [
+    pa.field("record_id", pa.string(), nullable=False),
+    pa.field("partition", pa.string(), nullable=False),
+]
+_PROMOTION = pa.field("promotion_id", pa.string(), nullable=False)
+
+LANDING = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("etag", pa.string(), nullable=False),
+        pa.field("modified_at", TIMESTAMP),
+        pa.field("partitions", pa.list_(pa.struct([("partition", pa.string()), ("n_records", pa.int64())]))),
+        pa.field("n_records", pa.int64(), nullable=False),
+        _PROMOTION,
+    ]
+)
+
+RAW = pa.schema(
+    [
+        *_IDENTITY,
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("event_time", TIMESTAMP),
+        pa.field("ingested_at", TIMESTAMP, nullable=False),
+        pa.field("content_sha256", pa.string(), nullable=False),
+        pa.field("media_type", pa.string(), nullable=False),
+        pa.field("payload", TEXT),
+        pa.field("meta", TEXT),
+        pa.field("license", pa.string()),
+        _PROMOTION,
+    ]
+)
+
+REASON = pa.struct(
+    [("operator", pa.string()), ("rule", pa.string()), ("value", pa.string()), ("threshold", pa.string())]
+)
+
+QUARANTINE = pa.schema(
+    [
+        *_IDENTITY,
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("operator", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("value", pa.string()),
+        pa.field("threshold", pa.string()),
+        pa.field("reasons", pa.list_(REASON)),
+        pa.field("columns", TEXT),
+        pa.field("uri", pa.string()),
+        pa.field("position", pa.int64()),
+        pa.field("payload", pa.large_binary()),
+        _PROMOTION,
+    ]
+)
+
+CLEANED = pa.schema(
+    [
+        *_IDENTITY,
+        pa.field("parent_ids", pa.list_(pa.string())),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("event_time", TIMESTAMP),
+        pa.field("license", pa.string()),
+        pa.field("text", TEXT),
+        pa.field("size", pa.int64()),
+    ]
+)
+
+DUPLICATES = pa.schema(
+    [
+        *_IDENTITY,
+        pa.field("kept_record_id", pa.string(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),
+        pa.field("similarity", pa.float64(), nullable=False),
+        _PROMOTION,
+    ]
+)
+
+SCORED = pa.schema([*_IDENTITY, pa.field("n_tokens", pa.int64(), nullable=False)])
+
+SAMPLED = pa.schema(
+    [
+        *_IDENTITY,
+        pa.field("stratum", pa.string(), nullable=False),
+        pa.field("probability", pa.float64(), nullable=False),
+        pa.field("draw", pa.float64(), nullable=False),
+        pa.field("selected", pa.bool_(), nullable=False),
+        pa.field("n_tokens", pa.int64(), nullable=False),
+        _PROMOTION,
+    ]
+)
+
+GATES = pa.schema(
+    [
+        pa.field("promotion_id", pa.string(), nullable=False),
+        pa.field("table", pa.string(), nullable=False),
+        pa.field("version", pa.int64(), nullable=False),
+        pa.field("partition", pa.string(), nullable=False),
+        pa.field("suite", pa.string(), nullable=False),
+        pa.field("expectation", pa.string(), nullable=False),
+        pa.field("column", pa.string()),
+        pa.field("parameters", pa.string(), nullable=False),
+        pa.field("observed", pa.string()),
+        pa.field("observed_number", pa.float64()),
+        pa.field("unexpected_count", pa.int64()),
+        pa.field("samples", pa.string()),
+        pa.field("severity", pa.string(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("message", pa.string()),
+        pa.field("at", TIMESTAMP, nullable=False),
+    ]
+)
+
+
+def with_operator_columns(fixed: pa.Schema, written: list[pa.Field]) -> pa.Schema:
+    """Add operator columns to a stage's fixed columns; a column of the same name is replaced in place.
+
+    ``promotion_id`` always comes last, because every row carries it.
+    """
+    fields = {field.name: field for field in fixed if field.name != "promotion_id"}
+    for field in written:
+        fields[field.name] = field
+    return pa.schema([*fields.values(), _PROMOTION])

@@ -1,0 +1,1 @@
+"""Engines: run an operator chain over the fragments of a table."""

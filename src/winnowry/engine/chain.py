@@ -1,0 +1,181 @@
+"""Run a chain of operators over a batch: kept rows with their columns, rejected rows with every reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from winnowry.core.errors import ContractError
+from winnowry.core.tables import TEXT
+from winnowry.operators.base import FittedOperator, Operator
+
+ERROR_RULE = "error"
+"""The rule name of a row that crashed an operator; its value is the exception."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a row was rejected: the operator, its rule, the measured value and the threshold."""
+
+    operator: str
+    rule: str
+    value: str | None
+    threshold: str | None
+
+
+@dataclass
+class Outcome:
+    """What a chain made of a batch.
+
+    Attributes:
+        kept: rows that passed every rule, with all columns.
+        rejected: the other rows, with the columns computed before they were set aside, and their reasons in step.
+        reasons: one list a rejected row.
+        errors: rows that crashed an operator.
+        calls: rows given to each operator, by its name.
+    """
+
+    kept: pa.RecordBatch
+    rejected: list[tuple[pa.RecordBatch, list[list[Reason]]]] = field(default_factory=list)
+    errors: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+
+
+def run_chain(
+    operators: Sequence[Operator], batch: pa.RecordBatch, fits: Mapping[str, Mapping[str, Any]] | None = None
+) -> Outcome:
+    """Apply operators in order.
+
+    Every rule over a computed column is evaluated, so that a rejected row lists all its reasons; rows already
+    rejected are set aside before the next costly operator. A row that crashes an operator is rejected with the error
+    and takes no other row with it.
+
+    Args:
+        operators: the chain.
+        batch: n rows; must hold what the operators read.
+        fits: frozen statistics of fitted operators by operator name.
+
+    Returns:
+        Kept and rejected rows; together exactly the n rows given.
+    """
+    outcome = Outcome(kept=batch)
+    reasons: list[list[Reason]] = [[] for _ in range(batch.num_rows)]
+    for operator in operators:
+        if operator.COST == "costly":
+            batch, reasons = _set_aside(outcome, batch, reasons)
+        name = operator.op
+        outcome.calls[name] = outcome.calls.get(name, 0) + batch.num_rows
+        fit = (fits or {}).get(operator.as_ or operator.op)
+        computed, crashed = _apply_isolated(operator, batch, fit)
+        if crashed:
+            outcome.errors += len(crashed)
+            for row, error in crashed.items():
+                reasons[row].append(Reason(name, ERROR_RULE, error, None))
+            lost = pa.array([row in crashed for row in range(batch.num_rows)])
+            outcome.rejected.append((batch.filter(lost), [reasons[row] for row in sorted(crashed)]))
+            batch = batch.filter(pc.invert(lost))
+            reasons = [reason for row, reason in enumerate(reasons) if row not in crashed]
+        batch = with_columns(batch, computed)
+        for rule in operator.rules():
+            values = batch.column(rule.column)
+            failing = pc.indices_nonzero(pc.invert(rule.keeps(values))).to_pylist()
+            if failing:
+                measured = values.take(pa.array(failing)).to_pylist()
+                for row, value in zip(failing, measured, strict=True):
+                    reasons[row].append(Reason(name, rule.name, _text(value), _text(rule.threshold)))
+    batch, _ = _set_aside(outcome, batch, reasons)
+    outcome.kept = batch
+    return outcome
+
+
+def with_columns(batch: pa.RecordBatch, computed: pa.RecordBatch) -> pa.RecordBatch:
+    """Add columns to a batch; a column of the same name is replaced in place."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns.update(zip(computed.schema.names, computed.columns, strict=True))
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _set_aside(
+    outcome: Outcome, batch: pa.RecordBatch, reasons: list[list[Reason]]
+) -> tuple[pa.RecordBatch, list[list[Reason]]]:
+    failed = [bool(reason) for reason in reasons]
+    if not any(failed):
+        return batch, reasons
+    mask = pa.array(failed)
+    outcome.rejected.append((batch.filter(mask), [reason for reason in reasons if reason]))
+    return batch.filter(pc.invert(mask)), [reason for reason in reasons if not reason]
+
+
+def _apply(operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | None) -> pa.RecordBatch:
+    wanted = batch.select(operator.reads().names)
+    if isinstance(operator, FittedOperator):
+        if fit is None:
+            raise ContractError(f"{operator.op}: no fit artefact was given; run the fit stage first")
+        computed = operator.apply_fitted(wanted, fit)
+    else:
+        computed = operator.apply(wanted)
+    declared = operator.writes()
+    if computed.schema.names != declared.names or [c.type for c in computed.columns] != [f.type for f in declared]:
+        raise ContractError(f"{operator.op}: declared columns {declared}, returned {computed.schema}")
+    if computed.num_rows != batch.num_rows:
+        raise ContractError(f"{operator.op}: given {batch.num_rows} rows, returned {computed.num_rows}")
+    return computed
+
+
+def _apply_isolated(
+    operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | None
+) -> tuple[pa.RecordBatch, dict[int, str]]:
+    """Apply an operator; when it raises, halve the batch until the crashing rows stand alone."""
+    try:
+        return _apply(operator, batch, fit), {}
+    except ContractError:
+        raise  # the operator is wrong, not a row
+    except Exception as error:
+        if batch.num_rows <= 1:
+            message = f"{type(error).__name__}: {error}"[:500]
+            return _empty(operator.writes()), ({0: message} if batch.num_rows else {})
+        half = batch.num_rows // 2
+        left, left_crashed = _apply_isolated(operator, batch.slice(0, half), fit)
+        right, right_crashed = _apply_isolated(operator, batch.slice(half), fit)
+        crashed = {**left_crashed, **{row + half: text for row, text in right_crashed.items()}}
+        joined = pa.Table.from_batches([left, right]).combine_chunks().to_batches()
+        return (joined[0] if joined else _empty(operator.writes())), crashed
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], type=f.type) for f in schema], names=schema.names)
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return repr(round(value, 6))
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)
+
+
+def check_inputs(operators: Sequence[Operator], given: pa.Schema) -> list[str]:
+    """Columns that an operator reads and nothing before it provides; empty when the chain is sound."""
+    have = set(given.names)
+    problems = []
+    for index, operator in enumerate(operators):
+        missing = [name for name in operator.reads().names if name not in have]
+        if missing:
+            problems.append(f"{index}.{operator.op}: reads {missing}, which nothing before it writes")
+        have |= set(operator.writes().names)
+    return problems
+
+
+def written_fields(operators: Sequence[Operator]) -> list[pa.Field]:
+    """Fields a chain adds or replaces, in first-written order, ``text`` as the type of the text column."""
+    fields: dict[str, pa.Field] = {}
+    for operator in operators:
+        for column in operator.writes():
+            fields[column.name] = column if column.name != "text" else pa.field("text", TEXT)
+    return list(fields.values())

@@ -1,0 +1,83 @@
+"""Run a function over units of work, in this process or in a pool of spawned ones, results in order."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+logger = logging.getLogger(__name__)
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_QUEUED_PER_WORKER = 2  # backpressure: finished results wait for the committer in bounded number
+_pools: dict[int, ProcessPoolExecutor] = {}
+
+
+def worker_count() -> int:
+    """Workers to use: ``WINNOWRY_WORKERS``, else the cores this process may run on."""
+    configured = os.environ.get("WINNOWRY_WORKERS")
+    if configured:
+        return max(1, int(configured))
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1))
+
+
+class LocalEngine:
+    """Processes on this machine.
+
+    Lance must not be forked (it warns, and may hang), so workers are spawned; they live as long as this process, so
+    that a run over many partitions pays their start once.
+
+    Args:
+        workers: processes; 1 runs everything in this process.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers if workers is not None else worker_count()
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """Apply a function to every task, yielding results in task order.
+
+        Args:
+            function: importable (picklable) function.
+            tasks: picklable units of work, consumed as workers become free.
+
+        Yields:
+            One result a task. An exception of a task is raised here.
+        """
+        iterator = iter(tasks)
+        first = [task for _, task in zip(range(2), iterator, strict=False)]
+        if self.workers == 1 or len(first) < 2:  # one unit: a pool could not run it faster
+            for task in (*first, *iterator):
+                yield function(task)
+            return
+        pool = _pool(self.workers)
+        queued: deque[Future[Result]] = deque(pool.submit(function, task) for task in first)
+        for task in iterator:
+            while len(queued) >= self.workers * _QUEUED_PER_WORKER:
+                yield queued.popleft().result()
+            queued.append(pool.submit(function, task))
+        while queued:
+            yield queued.popleft().result()
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    if workers not in _pools:
+        _pools[workers] = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return _pools[workers]
+
+
+def close_pools() -> None:
+    """End all worker processes."""
+    while _pools:
+        _, pool = _pools.popitem()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+atexit.register(close_pools)

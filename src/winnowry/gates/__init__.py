@@ -1,0 +1,1 @@
+"""The only place in the library that knows Great Expectations."""

@@ -1,0 +1,395 @@
+"""An execution engine of Great Expectations that lets Lance count.
+
+Great Expectations asks an engine for metrics in rounds. Here a round becomes one aggregate query over the candidate,
+and a look-up of at most 20 rows for every condition that some row fails. What SQL cannot answer with the meaning that
+pandas gives it goes to Great Expectations' own pandas code on the columns concerned, up to a number of rows, and is
+refused by name beyond that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from winnowry.gates import facts, sql
+from winnowry.gates.aggregates import Scalar, compile_aggregate, row_count
+from winnowry.gates.conditions import MapCondition, compile_condition
+from winnowry.gates.native import MetricResolutionError, PandasExecutionEngine
+from winnowry.gates.row_condition import columns_of, row_condition_sql
+from winnowry.gates.sql import Unanswerable
+from winnowry.lakehouse.view import TableView
+
+PANDAS_ROWS = 100_000
+"""Rows up to which a metric without SQL is computed by pandas."""
+
+NUMBERS = 50_000_000
+"""Values of one numeric column that are read for an exact median or quantile (8 bytes each)."""
+
+DISTINCT = 100_000
+"""Distinct values of one column that are read for expectations on the set of values."""
+
+SHOWN_CHARACTERS = 1000
+"""Longer strings are cut in samples of failing rows."""
+
+_ROW_ID = "record_id"
+_MAP_SUFFIXES = (
+    ".condition",
+    ".unexpected_count",
+    ".unexpected_values",
+    ".unexpected_index_list",
+    ".unexpected_index_query",
+    ".unexpected_rows",
+    ".filtered_row_count",
+)
+_MAP_FAMILIES = ("column_values.", "column_pair_values.", "compound_columns.")
+_OF_NUMBERS = ("column.median", "column.quantile_values")
+_OF_DISTINCT = ("column.distinct_values",)  # and what starts with it, except the plain count
+
+
+class RefusedError(Exception):
+    """A metric that neither Lance nor, at this size, pandas can answer."""
+
+
+@dataclass
+class Session:
+    """One audit: the candidate, the facts of the pipeline, and what has been answered so far.
+
+    Attributes:
+        view: the candidate's rows.
+        facts: measurements for custom expectations.
+        scans: aggregate queries run.
+        lookups: queries for failing rows run.
+        by_pandas: metrics that went to pandas.
+    """
+
+    view: TableView
+    facts: Mapping[str, Any]
+    scans: int = 0
+    lookups: int = 0
+    by_pandas: list[str] = field(default_factory=list)
+    _scalars: dict[str, Any] = field(default_factory=dict)
+    _frames: dict[Any, Any] = field(default_factory=dict)
+    _rows: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)
+    _schema: pa.Schema | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Schema of the candidate."""
+        if self._schema is None:
+            self._schema = self.view.schema
+        return self._schema
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the candidate, from the table's metadata."""
+        if "COUNT(*)" not in self._scalars:
+            self._scalars["COUNT(*)"] = self.view.count_rows()
+        return int(self._scalars["COUNT(*)"])
+
+    def scan(self, expressions: Iterable[str]) -> dict[str, Exception]:
+        """Answer scalar expressions by one query.
+
+        Returns:
+            The expressions that could not be answered, with the reason; the others are in :meth:`scalar`.
+        """
+        wanted = sorted(set(expressions) - set(self._scalars))
+        if "COUNT(*)" in wanted:
+            wanted.remove("COUNT(*)")
+            self.n_rows  # noqa: B018 the property keeps what it finds
+        failed: dict[str, Exception] = {}
+        if not wanted:
+            return failed
+        try:
+            self._scalars.update(self._ask(wanted))
+        except (ValueError, OSError, RuntimeError) as error:
+            if len(wanted) == 1:
+                return {wanted[0]: error}
+            for expression in wanted:  # one expression must not take the others with it
+                failed |= self.scan([expression])
+        return failed
+
+    def _ask(self, expressions: list[str]) -> dict[str, Any]:
+        listed = ", ".join(f"{expression} AS m{i}" for i, expression in enumerate(expressions))
+        self.scans += 1
+        row = self.view.sql(f"SELECT {listed} FROM dataset").to_pylist()[0]
+        return {expression: row[f"m{i}"] for i, expression in enumerate(expressions)}
+
+    def scalar(self, expression: str) -> Any:
+        """The answer to an expression of an earlier :meth:`scan`."""
+        return self._scalars[expression]
+
+    def failing(self, condition: MapCondition, limit: int) -> list[dict[str, Any]]:
+        """Up to ``limit`` rows that fail, with their record id where the table has one."""
+        if not self.scalar(condition.unexpected_count()):
+            return []
+        key = (condition, limit)
+        if key not in self._rows:
+            names = dict.fromkeys((*condition.columns, *((_ROW_ID,) if _ROW_ID in self.schema.names else ())))
+            selected = {name: self._shown(name) for name in names}
+            order = _ROW_ID if _ROW_ID in names else None
+            self.lookups += 1
+            self._rows[key] = self.view.sql(condition.unexpected_rows(selected, order, limit)).to_pylist()
+        return self._rows[key]
+
+    def _shown(self, name: str) -> str:
+        column = sql.identifier(name)
+        if name != _ROW_ID and sql.is_text(self.schema.field(name).type):
+            return f"substr({column}, 1, {SHOWN_CHARACTERS})"
+        return column
+
+    def numbers(self, name: str, rows: str | None) -> Any:
+        """All values of a numeric column as a pandas frame with that column."""
+        if not sql.is_number(sql.column_type(name, self.schema)):
+            raise Unanswerable(f"{name} is not numeric")
+        if self.n_rows > NUMBERS:
+            raise RefusedError(
+                f"an exact quantile of {name!r} needs all its values, and {self.view.name} has {self.n_rows:,} rows "
+                f"(limit {NUMBERS:,}): gate a smaller partition, or bound the mean instead"
+            )
+        where = f" WHERE {rows}" if rows is not None else ""
+        return self._frame(f"SELECT {sql.identifier(name)} FROM dataset{where}", [name])
+
+    def distinct(self, name: str, rows: str | None) -> Any:
+        """Distinct values of a column, with a null where the column has one, as a pandas frame."""
+        key = sql.key(name, self.schema)
+        where = f" WHERE {rows}" if rows is not None else ""
+        query = f"SELECT DISTINCT {key} AS {sql.identifier(name)} FROM dataset{where} LIMIT {DISTINCT + 1}"
+        frame = self._frame(query, [name])
+        if len(frame) > DISTINCT:
+            raise RefusedError(
+                f"column {name!r} of {self.view.name} has more than {DISTINCT:,} distinct values; use "
+                "expect_column_values_to_be_in_set, which counts rows instead"
+            )
+        return frame
+
+    def frame(self, names: Iterable[str]) -> Any:
+        """Whole columns as a pandas frame, for metrics without SQL.
+
+        Raises:
+            RefusedError: too many rows.
+        """
+        if self.n_rows > PANDAS_ROWS:
+            raise RefusedError(
+                f"no SQL for it, and {self.view.name} has {self.n_rows:,} rows; pandas is used up to {PANDAS_ROWS:,}"
+            )
+        key = tuple(names)
+        if key not in self._frames:
+            self._frames[key] = self.view.to_table(columns=list(key)).to_pandas()
+        return self._frames[key]
+
+    def _frame(self, query: str, names: list[str]) -> Any:
+        if query not in self._frames:
+            table = self.view.sql(query)
+            if not table.num_columns:
+                table = pa.schema([self.schema.field(name) for name in names]).empty_table()
+            self._frames[query] = table.to_pandas()
+        return self._frames[query]
+
+
+_session: ContextVar[Session] = ContextVar("winnowry_gate_session")
+
+
+@contextmanager
+def audit(session: Session) -> Iterator[Session]:
+    """Let every :class:`LanceExecutionEngine` of this thread answer for one candidate."""
+    token = _session.set(session)
+    try:
+        yield session
+    finally:
+        _session.reset(token)
+
+
+class LanceExecutionEngine(PandasExecutionEngine):  # type: ignore[misc]
+    """Answers the metrics of native expectations by Lance SQL; see the module."""
+
+    _wanted: Any = None  # the metric that pandas is computing
+
+    def resolve_metrics(
+        self,
+        metrics_to_resolve: Iterable[Any],
+        metrics: dict[Any, Any] | None = None,
+        runtime_configuration: dict[str, Any] | None = None,
+    ) -> dict[Any, Any]:
+        """Answer one round of metrics.
+
+        Raises:
+            MetricResolutionError: names the metrics that could not be answered; the others are kept for the repeat.
+        """
+        session = _session.get()
+        answers: dict[Any, Any] = {}
+        failed: dict[Any, Exception] = {}
+        plans: dict[Any, _Plan] = {}
+        rest = []
+        wanted = sorted(metrics_to_resolve, key=lambda metric: str(metric.id))
+        for metric in wanted:
+            try:
+                plan = _plan(metric, session)
+            except Unanswerable:
+                plan = None
+            except (LookupError, ValueError, TypeError, RefusedError) as error:
+                failed[metric] = error
+                continue
+            if plan is None:
+                rest.append(metric)
+            else:
+                plans[metric] = plan
+        unanswered = session.scan(e for plan in plans.values() for e in plan.expressions)
+        for metric, plan in plans.items():
+            broken = [unanswered[e] for e in plan.expressions if e in unanswered]
+            try:
+                if broken:
+                    raise broken[0]
+                answers[metric.id] = plan.answer(session)
+            except Exception as error:  # any failure makes this metric broken, and no other
+                failed[metric] = error
+        for metric in rest:
+            try:
+                answers.update(self._by_pandas(metric, {**(metrics or {}), **answers}, runtime_configuration))
+            except Exception as error:
+                failed[metric] = error
+        if failed:
+            raise MetricResolutionError(
+                message="; ".join(f"{metric.metric_name}: {_said(error)}" for metric, error in failed.items()),
+                failed_metrics=tuple(failed),
+            )
+        return answers
+
+    def _by_pandas(self, metric: Any, metrics: dict[Any, Any], runtime: dict[str, Any] | None) -> dict[Any, Any]:
+        session = _session.get()
+        self._wanted = metric
+        before = len(session.by_pandas)
+        try:
+            resolved = super().resolve_metrics(
+                metrics_to_resolve=[metric], metrics=metrics, runtime_configuration=runtime
+            )
+        finally:
+            self._wanted = None
+            del session.by_pandas[before + 1 :]
+        return dict(resolved)
+
+    def get_domain_records(self, domain_kwargs: dict[str, Any]) -> Any:
+        """Rows for pandas: only the columns that the metric names, and only up to a number of rows."""
+        session = _session.get()
+        metric = self._wanted
+        name = metric.metric_name if metric is not None else "?"
+        column = domain_kwargs.get("column") or (metric.metric_domain_kwargs.get("column") if metric else None)
+        condition = domain_kwargs.get("row_condition")
+        session.by_pandas.append(name)
+        try:
+            if name in _OF_NUMBERS:
+                return session.numbers(column, row_condition_sql(condition, session.schema))
+            if name.startswith(_OF_DISTINCT):
+                return session.distinct(column, row_condition_sql(condition, session.schema))
+        except Unanswerable:
+            pass
+        batch = self.batch_manager.active_batch_data
+        whole = batch.dataframe
+        try:
+            batch._dataframe = session.frame(_columns(domain_kwargs, metric, session))
+            return super().get_domain_records(domain_kwargs)
+        finally:
+            batch._dataframe = whole
+
+    def facts(self) -> Mapping[str, Any]:
+        """Measurements of the pipeline, for :class:`winnowry.gates.facts.Facts`."""
+        return _session.get().facts
+
+
+def _columns(domain: Mapping[str, Any], metric: Any, session: Session) -> list[str]:
+    asked = [domain.get("column"), domain.get("column_A"), domain.get("column_B"), *(domain.get("column_list") or ())]
+    if metric is not None:
+        asked += [metric.metric_domain_kwargs.get(name) for name in ("column", "column_A", "column_B")]
+        asked += list(metric.metric_domain_kwargs.get("column_list") or ())
+    named = {name for name in asked if isinstance(name, str)}
+    names = session.schema.names
+    if not named:
+        return list(names)
+    if domain.get("row_condition"):
+        named.update(columns_of(domain["row_condition"], session.schema))
+    unknown = sorted(named - set(names))
+    if unknown:
+        raise LookupError(f"the table has no column {unknown[0]!r}; its columns are {', '.join(names)}")
+    return [name for name in names if name in named or name == _ROW_ID]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How one metric is answered: scalar expressions of the round's scan, and what is made of them."""
+
+    answer: Any
+    expressions: tuple[str, ...] = ()
+
+
+def _plan(metric: Any, session: Session) -> _Plan | None:
+    """Plan a metric, or None to let Great Expectations compute it (from other metrics, or by pandas)."""
+    name, domain, values = metric.metric_name, metric.metric_domain_kwargs, metric.metric_value_kwargs or {}
+    schema = session.schema
+    if name == "table.columns":
+        return _Plan(lambda s: list(s.schema.names))
+    if name == "table.column_types":
+        return _Plan(lambda s: [{"name": n, "type": t} for n, t in s.schema.empty_table().to_pandas().dtypes.items()])
+    if name == "table.row_count":
+        return _scalar(row_count(domain, schema))
+    if name == facts.METRIC:
+        return _Plan(lambda s: s.facts)
+    aggregate = compile_aggregate(name, domain, schema)
+    if aggregate is not None:
+        return _scalar(aggregate)
+    if name == "column_values.value_length.map":
+        if sql.is_text(sql.column_type(domain["column"], schema)):
+            return _Plan(lambda s: (None, {}, {}))
+        return None
+    suffix = next((s for s in _MAP_SUFFIXES if name.endswith(s)), None)
+    if suffix is None or not name.startswith(_MAP_FAMILIES):
+        return None
+    condition = compile_condition(name.removesuffix(suffix), domain, values, schema)
+    return _map_plan(suffix, condition, values)
+
+
+def _scalar(scalar: Scalar) -> _Plan:
+    return _Plan(lambda s: scalar.convert(s.scalar(scalar.expression)), (scalar.expression,))
+
+
+def _map_plan(suffix: str, condition: MapCondition, values: Mapping[str, Any]) -> _Plan:
+    if suffix == ".condition":
+        return _Plan(lambda s: (condition, {}, {}))
+    if suffix == ".filtered_row_count":
+        return _scalar(Scalar(condition.judged_count(), int))
+    count = condition.unexpected_count()
+    if suffix == ".unexpected_count":
+        return _scalar(Scalar(count, int))
+    asked = values.get("result_format") or {}
+    limit = int(asked.get("partial_unexpected_count", 20))
+    if suffix == ".unexpected_values":
+        return _Plan(lambda s: _values(s.failing(condition, limit), condition.columns), (count,))
+    if suffix == ".unexpected_index_list":
+        ids = asked.get("unexpected_index_column_names")
+        if not ids:
+            return _Plan(lambda s: None)
+        return _Plan(lambda s: s.failing(condition, limit), (count,))
+    if suffix == ".unexpected_rows":
+        return _Plan(lambda s: _as_frame(s.failing(condition, limit)), (count,))
+    return _Plan(lambda s: None)  # the query that would list all failing rows is the table itself
+
+
+def _values(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[Any]:
+    if len(columns) == 1:
+        return [row[columns[0]] for row in rows]
+    if len(columns) == 2:
+        return [(row[columns[0]], row[columns[1]]) for row in rows]
+    return [{name: row[name] for name in columns} for row in rows]
+
+
+def _as_frame(rows: list[dict[str, Any]]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(rows)
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,143 @@
+"""Results of Great Expectations as gate results."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from winnowry.gates.result import GateResult, Severity, Verdict
+
+_SHOWN = 200  # characters of a sampled value
+_SHOWN_VALUES = 50  # members of an observed list
+_NOT_PARAMETERS = ("column", "column_A", "column_B", "column_list", "batch_id", "severity", "notes", "meta")
+_DEFAULTS: Mapping[str, Any] = {"mostly": 1, "strict_min": False, "strict_max": False, "catch_exceptions": True}
+
+
+def gate_result(suite: str, judged: Any) -> GateResult:
+    """Read one ``ExpectationValidationResult``.
+
+    Args:
+        suite: name of its suite.
+        judged: the result; one whose ``exception_info`` says that something raised is ``broken``, whatever its
+            ``success`` says.
+    """
+    configuration = judged.expectation_config
+    arguments = dict(configuration.kwargs)
+    severity: Severity = "warning" if _text(configuration.severity) in ("warning", "info") else "critical"
+    raised = _raised(judged.exception_info)
+    verdict: Verdict
+    if raised is not None:
+        verdict = "broken"
+    elif judged.success:
+        verdict = "pass"
+    else:
+        verdict = "fail" if severity == "critical" else "warn"
+    result = judged.result or {}
+    column = _column(arguments)
+    observed = plain(result.get("observed_value"))
+    count = result.get("unexpected_count")
+    return GateResult(
+        suite=suite,
+        expectation=configuration.type,
+        column=column,
+        parameters={
+            key: plain(value)
+            for key, value in arguments.items()
+            if key not in _NOT_PARAMETERS and value is not None and _DEFAULTS.get(key, _DEFAULTS) != value
+        },
+        observed=observed,
+        observed_number=_number(observed, result),
+        unexpected_count=None if count is None else int(count),
+        severity=severity,
+        verdict=verdict,
+        message=_message(column, configuration.type, verdict, raised, result, observed),
+        samples=_samples(result, column),
+    )
+
+
+def _column(arguments: Mapping[str, Any]) -> str | None:
+    if arguments.get("column_list"):
+        return ", ".join(map(str, arguments["column_list"]))
+    pair = [arguments[key] for key in ("column_A", "column_B") if arguments.get(key)]
+    return ", ".join(pair) if pair else arguments.get("column")
+
+
+def _raised(info: Any) -> str | None:
+    """What an expectation or its metrics raised: one record, or one a metric."""
+    if not info:
+        return None
+    records = [info] if "raised_exception" in info else list(info.values())
+    said = [str(r.get("exception_message") or "no message") for r in records if r and r.get("raised_exception")]
+    return "; ".join(dict.fromkeys(said)) or None
+
+
+def _number(observed: Any, result: Mapping[str, Any]) -> float | None:
+    if isinstance(observed, int | float) and not isinstance(observed, bool):
+        return float(observed)
+    percent = result.get("unexpected_percent")
+    return None if percent is None else float(percent) / 100.0
+
+
+def _samples(result: Mapping[str, Any], column: str | None) -> list[dict[str, Any]]:
+    rows = result.get("partial_unexpected_index_list")
+    if rows is None:
+        key = column or "value"
+        rows = [{key: value} for value in result.get("partial_unexpected_list") or ()]
+    rows = [row if isinstance(row, dict) else {"row": row} for row in rows]
+    return [{name: _cut(plain(value)) for name, value in row.items()} for row in rows]
+
+
+def _cut(value: Any) -> Any:
+    return value[:_SHOWN] + "…" if isinstance(value, str) and len(value) > _SHOWN else value
+
+
+def _message(
+    column: str | None,
+    expectation: str,
+    verdict: Verdict,
+    raised: str | None,
+    result: Mapping[str, Any],
+    observed: Any,
+) -> str:
+    where = f"{column}: " if column else ""
+    what = re.sub(r"^expect_(column_values|column_pair_values|column|table|compound_columns)?_?to_", "", expectation)
+    what = what.removeprefix("expect_").replace("_", " ")
+    if raised is not None:
+        return f"{where}{what}: could not be judged: {raised}"
+    if "details" in result and isinstance(result["details"], Mapping) and result["details"].get("message"):
+        return str(result["details"]["message"])
+    count, total = result.get("unexpected_count"), result.get("element_count")
+    if count is not None and total is not None:
+        said = f"{where}{what}: {count:,} of {total:,} rows do not meet it"
+        shown = [repr(_cut(plain(value))) for value in (result.get("partial_unexpected_list") or ())[:3]]
+        return f"{said}, such as {', '.join(shown)}" if shown and verdict != "pass" else said
+    if observed is not None:
+        return f"{where}{what}: observed {observed}"
+    return f"{where}{what}: {verdict}"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it; what is not finite becomes None, what is unknown its text."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        members = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
+        return [plain(item) for item in members[:_SHOWN_VALUES]]
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        return plain(value.item())
+    return str(value)
+
+
+def _text(value: Any) -> str:
+    return str(getattr(value, "value", value))

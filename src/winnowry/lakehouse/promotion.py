@@ -1,0 +1,339 @@
+"""Stage → audit → promote: the one way rows become visible (DESIGN §3).
+
+``stage`` commits the candidate *detached*: a version nobody reads unless they ask for it by number. The gates audit
+exactly that version. ``promote`` then commits side tables, and last the main table, whose commit is the commit point.
+Every step can be repeated after a crash; ``recover`` finishes or abandons what a killed process left.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from winnowry.core.errors import LakehouseError, PromotionConflictError
+from winnowry.core.ids import PromotionId
+from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope
+from winnowry.lakehouse.table import Owner, Table, fragment_metadata, next_fragment_id
+
+logger = logging.getLogger(__name__)
+
+_PROPERTY = "winnowry.promotion"
+_ATTEMPTS = 200  # of a compare-and-set that rivals on other partitions keep winning
+
+
+class Barrier:
+    """A point between two steps that tests can stop at; does nothing otherwise.
+
+    Attributes:
+        hook: called with the name of the point, e.g. ``promote:looked-up:cleaned``.
+    """
+
+    hook: Callable[[str], None] | None = None
+
+    def reach(self, point: str) -> None:
+        """Announce a point."""
+        if self.hook is not None:
+            self.hook(point)
+
+
+barrier = Barrier()
+
+
+def stage(
+    table: Table,
+    fragments: list[dict[str, Any]],
+    rows: int,
+    *,
+    scope: Scope,
+    partition: str,
+    stage_name: str,
+    updated: Sequence[dict[str, Any]] = (),
+    removed: Sequence[int] = (),
+) -> CandidateTable:
+    """Commit written fragments detached, as the table will look and as the gates will audit it.
+
+    Args:
+        table: the table.
+        fragments: metadata of the written fragments.
+        rows: rows in them.
+        scope: what they replace.
+        partition: partition they belong to.
+        stage_name: stage that wrote them (side tables hold several stages).
+        updated: for a delta, fragments that lost rows.
+        removed: for a delta, fragments that lost all rows.
+
+    Returns:
+        The candidate with its two detached versions.
+    """
+    base = table.dataset()
+    owners = table.owners(base)
+    if scope == "delta":
+        gone = list(removed)
+    else:
+        gone = [f for f, owner in owners.items() if _replaced(owner, scope, partition, stage_name)]
+    detached = _detach(table, base, gone, fragments, list(updated))
+    audited = _detach(table, base, list(owners), fragments, [])
+    barrier.reach(f"staged:{table.name}")
+    return CandidateTable(
+        table=table.name,
+        fragments=fragments,
+        rows=rows,
+        scope=scope,
+        base_version=base.version,
+        detached_version=detached,
+        audit_version=audited,
+        updated=list(updated),
+        removed=list(removed),
+        stage=stage_name,
+        partition=partition,
+    )
+
+
+def _replaced(owner: Owner, scope: Scope, partition: str, stage_name: str) -> bool:
+    if owner.stage and owner.stage != stage_name:
+        return False  # a side table holds the rows of several stages
+    return scope == "table" or owner.partition == partition
+
+
+def _detach(
+    table: Table, base: Any, gone: list[int], fragments: list[dict[str, Any]], updated: list[dict[str, Any]]
+) -> int:
+    import lance
+
+    if not gone and not fragments and not updated:
+        return int(base.version)
+    operation = lance.LanceOperation.Update(
+        removed_fragment_ids=gone,
+        updated_fragments=fragment_metadata(updated),
+        new_fragments=fragment_metadata(fragments),
+        fields_modified=[],
+    )
+    transaction = lance.Transaction(read_version=base.version, operation=operation)
+    # The dataset object, not its URI: given a URI Lance silently builds on the latest version (LANCE-FACTS).
+    return int(lance.LanceDataset.commit(base, transaction, detached=True).version)
+
+
+class Promoter:
+    """Commits staged promotions of one corpus.
+
+    Args:
+        table: gives a table by name.
+        records: the promotion records.
+    """
+
+    def __init__(self, table: Callable[[str], Table], records: RecordStore) -> None:
+        self._table = table
+        self._records = records
+
+    def live(self, stage_name: str, main: str, partition: str) -> PromotionId | None:
+        """The promotion whose rows a reader of the main table sees for a partition.
+
+        The table's own rows are the evidence; only a promotion without rows has to be believed from its record.
+        """
+        table = self._table(main)
+        dataset = table.dataset_or_none()
+        if dataset is not None and partition != WHOLE_TABLE:
+            found = {o.promotion_id for o in table.owners(dataset).values() if o.partition == partition}
+            if found:
+                return PromotionId(max(found))
+        newest: PromotionRecord | None = None
+        for record in self._records.of(stage_name, partition):
+            if record.state == "promoted" and (newest is None or _order(record) > _order(newest)):
+                newest = record
+        return newest.id if newest else None
+
+    def promote(
+        self, record: PromotionRecord, *, reaudit: Callable[[PromotionRecord], None] | None = None
+    ) -> PromotionRecord:
+        """Make an audited candidate visible: side tables first, the main table last.
+
+        Args:
+            record: a staged (or, after a crash, committing) promotion.
+            reaudit: rules over the whole table, asked again when the table has moved since the candidate was
+                staged; raises to refuse.
+
+        Returns:
+            The record in state ``promoted``.
+
+        Raises:
+            PromotionConflictError: another run promoted the same partition since this one was staged.
+        """
+        assert record.main is not None
+        record = self._records.advance(record, "committing")
+        barrier.reach("committing")
+        self._refuse_if_superseded(record)
+        for side in record.sides:
+            self._commit(record, side, add_only=True)
+            barrier.reach(f"promoted:{side.table}")
+        version = self._commit(record, record.main, add_only=False, reaudit=reaudit)
+        barrier.reach(f"promoted:{record.main.table}")
+        record = self._records.advance(record, "promoted", promoted_version=version, promoted_at=time.time())
+        barrier.reach("recorded")
+        self._drop_stale_side_rows(record)
+        return record
+
+    def recover(self, stage_name: str, partition: str) -> list[PromotionRecord]:
+        """Finish the promotions that a killed process had begun to commit, abandon those it had only staged.
+
+        Returns:
+            The promotions rolled forward.
+        """
+        finished = []
+        for record in self._records.of(stage_name, partition):
+            if record.state == "committing":
+                try:
+                    finished.append(self.promote(record))
+                    logger.info("rolled forward promotion %s of %s/%s", record.id, stage_name, partition)
+                except PromotionConflictError:
+                    self._drop_own_side_rows(record)
+                    self._records.advance(record, "abandoned")
+            elif record.state == "staged" and time.time() - record.created_at > 24 * 3600:
+                self._records.advance(record, "abandoned")
+            elif record.state == "promoted":
+                continue
+        return finished
+
+    def _refuse_if_superseded(self, record: PromotionRecord) -> None:
+        assert record.main is not None
+        current = self.live(record.stage, record.main.table, record.partition)
+        if current not in (record.replaces, record.id):
+            raise PromotionConflictError(
+                f"{record.corpus}/{record.stage}[{record.partition}]: promotion {current} landed while {record.id} was "
+                f"being computed (it was to replace {record.replaces}). Nothing was changed; run the stage again."
+            )
+
+    def _commit(
+        self,
+        record: PromotionRecord,
+        candidate: CandidateTable,
+        *,
+        add_only: bool,
+        reaudit: Callable[[PromotionRecord], None] | None = None,
+    ) -> int:
+        """Commit one table of a promotion exactly once, whoever else commits meanwhile."""
+        table = self._table(candidate.table)
+        seen = candidate.base_version
+        for attempt in range(_ATTEMPTS):
+            dataset = table.dataset()
+            landed = self._landed(table, dataset, record, candidate)
+            if landed is not None:
+                return landed
+            if not add_only:
+                self._refuse_if_superseded(record)
+                if reaudit is not None and dataset.version != seen:
+                    reaudit(record)
+                    seen = dataset.version
+            barrier.reach(f"looked-up:{table.name}")
+            gone: list[int] = []
+            if not add_only:
+                gone = (
+                    candidate.removed
+                    if candidate.scope == "delta"
+                    else [
+                        f
+                        for f, owner in table.owners(dataset).items()
+                        if _replaced(owner, candidate.scope, candidate.partition, candidate.stage)
+                    ]
+                )
+            if not gone and not candidate.fragments and not candidate.updated:
+                return int(dataset.version)
+            try:
+                return _commit_once(dataset, record.id, candidate, gone)
+            except OSError as error:
+                if not _is_conflict(error):
+                    raise
+                logger.debug("%s: commit refused, re-planning: %s", table.name, error)
+                time.sleep(min(1.0, 0.005 * 2 ** min(attempt, 7)) * random.random())
+        raise LakehouseError(
+            f"{table.uri}: {_ATTEMPTS} commits were refused because other writers kept winning; run the stage again"
+        )
+
+    @staticmethod
+    def _landed(table: Table, dataset: Any, record: PromotionRecord, candidate: CandidateTable) -> int | None:
+        """The version at which this promotion is already in the table, or None: the idempotence look-up."""
+        if any(owner.promotion_id == record.id for owner in table.owners(dataset).values()):
+            return int(dataset.version)
+        if candidate.scope != "delta" and candidate.fragments:
+            return None
+        # Without rows of its own only the transaction can tell; versions since the base are young enough to be there.
+        for version in range(int(dataset.version), candidate.base_version, -1):
+            try:
+                transaction = dataset.read_transaction(version)
+            except (OSError, ValueError):
+                continue
+            if transaction and (transaction.transaction_properties or {}).get(_PROPERTY) == record.id:
+                return version
+        return None
+
+    def _drop_stale_side_rows(self, record: PromotionRecord) -> None:
+        """Remove side rows of earlier promotions of this partition; until then readers already ignore them."""
+        for side in record.sides:
+            self._remove_side_fragments(
+                self._table(side.table),
+                lambda owner, side=side: _replaced(owner, "partition", side.partition, side.stage)  # type: ignore[misc]
+                and owner.promotion_id != record.id,
+            )
+        barrier.reach("tidied")
+
+    def _drop_own_side_rows(self, record: PromotionRecord) -> None:
+        for side in record.sides:
+            self._remove_side_fragments(self._table(side.table), lambda owner: owner.promotion_id == record.id)
+
+    @staticmethod
+    def _remove_side_fragments(table: Table, stale: Callable[[Owner], bool]) -> None:
+        import lance
+
+        for _ in range(_ATTEMPTS):
+            dataset = table.dataset()
+            gone = [f for f, owner in table.owners(dataset).items() if stale(owner)]
+            if not gone:
+                return
+            operation = lance.LanceOperation.Update(
+                removed_fragment_ids=gone, updated_fragments=[], new_fragments=[], fields_modified=[]
+            )
+            try:
+                lance.LanceDataset.commit(dataset, operation, read_version=dataset.version, max_retries=0)
+                return
+            except OSError as error:
+                if not _is_conflict(error):
+                    raise
+                time.sleep(0.01 * random.random())
+
+
+def _order(record: PromotionRecord) -> tuple[float, str]:
+    return (record.promoted_at or 0.0, record.id)
+
+
+def _commit_once(dataset: Any, promotion_id: str, candidate: CandidateTable, gone: list[int]) -> int:
+    import lance
+
+    fragments = fragment_metadata(candidate.fragments)
+    if gone or candidate.updated:
+        # Refuses a racing replace of the same fragments and rebases over commits to others. Built anew each time: a
+        # re-read Update carries another update mode and hides rows from indexed queries (LANCE-FACTS).
+        operation = lance.LanceOperation.Update(
+            removed_fragment_ids=gone,
+            updated_fragments=fragment_metadata(candidate.updated),
+            new_fragments=fragments,
+            fields_modified=[],
+        )
+    else:
+        # Nothing to remove, so nothing for Lance to see a conflict on: Append and Update would accept a stale base
+        # and load the partition twice. Merge with every existing fragment listed is a true compare-and-set.
+        first = next_fragment_id(dataset)
+        for offset, fragment in enumerate(fragments):
+            fragment.id = first + offset
+        existing = [fragment.metadata for fragment in dataset.get_fragments()]
+        operation = lance.LanceOperation.Merge([*existing, *fragments], dataset.lance_schema)
+    transaction = lance.Transaction(
+        read_version=dataset.version, operation=operation, transaction_properties={_PROPERTY: promotion_id}
+    )
+    return int(lance.LanceDataset.commit(dataset, transaction, max_retries=0).version)
+
+
+def _is_conflict(error: Exception) -> bool:
+    text = str(error).lower()
+    return "conflict" in text or "concurrent" in text or "preserve all original fragments" in text

@@ -1,0 +1,161 @@
+"""Promotion records: what a promotion did, from what, and how far it got.
+
+A record is a JSON object beside the tables, ``<corpus>/promotions/<stage>/<partition>/<id>.json``, because Lance
+transactions are only a cache: cleanup removes them (LANCE-FACTS).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import quote, unquote
+
+from winnowry.core.ids import PromotionId
+from winnowry.storage.objects import ObjectStore
+
+State = Literal["staged", "committing", "promoted", "rejected", "abandoned"]
+Scope = Literal["partition", "table", "delta"]
+WHOLE_TABLE = "__all__"
+"""The partition of a promotion that covers a whole table."""
+
+
+def new_promotion_id() -> PromotionId:
+    """A new id; ids made later sort later (milliseconds, then 48 random bits)."""
+    return PromotionId(f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}")
+
+
+@dataclass(frozen=True)
+class CandidateTable:
+    """The part of a promotion that concerns one table.
+
+    Attributes:
+        table: table name.
+        fragments: Lance fragment metadata of the new data files, as JSON.
+        rows: rows in them.
+        scope: what the fragments replace: those of the same partition (and stage), all of them, or, for a
+            ``delta``, nothing but what ``updated`` and ``removed`` say.
+        base_version: version of the table the candidate was built on.
+        detached_version: version that shows the table as it will be.
+        audit_version: version that shows only the candidate's rows.
+        updated: fragments with rows deleted (delta only), as JSON.
+        removed: ids of fragments wholly deleted (delta only).
+        stage: stage of the rows, in a side table that holds several.
+        partition: partition of the rows.
+    """
+
+    table: str
+    fragments: list[dict[str, Any]]
+    rows: int
+    scope: Scope
+    base_version: int
+    detached_version: int
+    audit_version: int
+    updated: list[dict[str, Any]] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    stage: str = ""
+    partition: str = ""
+
+
+@dataclass(frozen=True)
+class PromotionRecord:
+    """Everything winnowry knows about one promotion.
+
+    Attributes:
+        id: promotion id, carried by every row it wrote.
+        stage: stage that ran.
+        partition: partition key, or ``__all__``.
+        main: the table whose commit is the commit point.
+        sides: tables that commit before it.
+        replaces: the promotion of the same partition that was live when this one was staged.
+        state: ``staged → committing → promoted``, or ``rejected`` / ``abandoned``.
+        lineage: recipe hashes, operator versions and parameters, inputs, seed, run id, package versions.
+        outputs: data versions of what was written, by partition (or ``__all__``).
+        ledger: rows in, out, quarantined.
+        facts: measurements that later drift checks read.
+        promoted_version: version of the main table that the commit made.
+    """
+
+    id: PromotionId
+    corpus: str
+    stage: str
+    partition: str
+    main: CandidateTable | None
+    sides: list[CandidateTable]
+    replaces: PromotionId | None
+    state: State
+    created_at: float
+    lineage: dict[str, Any]
+    outputs: dict[str, str]
+    ledger: dict[str, int]
+    facts: dict[str, Any] = field(default_factory=dict)
+    promoted_version: int | None = None
+    promoted_at: float | None = None
+
+    def tables(self) -> list[CandidateTable]:
+        """Candidate tables in commit order: sides first, the main table last."""
+        return [*self.sides, *([self.main] if self.main else [])]
+
+
+class RecordStore:
+    """Promotion records of one corpus.
+
+    Args:
+        store: object store of the root.
+        base: URI of the corpus folder.
+    """
+
+    def __init__(self, store: ObjectStore, base: str) -> None:
+        self._store = store
+        self._base = f"{base}/promotions"
+
+    def _folder(self, stage: str, partition: str) -> str:
+        return f"{self._base}/{stage}/{quote(partition, safe='')}"
+
+    def save(self, record: PromotionRecord) -> PromotionRecord:
+        """Write a record, replacing its earlier state, and return it."""
+        body = json.dumps(asdict(record), sort_keys=True).encode()
+        self._store.write(f"{self._folder(record.stage, record.partition)}/{record.id}.json", body)
+        return record
+
+    def advance(self, record: PromotionRecord, state: State, **changes: Any) -> PromotionRecord:
+        """Save the record in another state."""
+        return self.save(replace(record, state=state, **changes))
+
+    def load(self, stage: str, partition: str, promotion_id: str) -> PromotionRecord | None:
+        """One record, or None."""
+        uri = f"{self._folder(stage, partition)}/{promotion_id}.json"
+        return self._parse(self._store.read(uri)) if self._store.exists(uri) else None
+
+    def of(self, stage: str, partition: str) -> list[PromotionRecord]:
+        """Records of one partition of one stage, oldest first."""
+        found = self._store.list(f"{self._folder(stage, partition)}/*.json")
+        return [self._parse(self._store.read(info.uri)) for info in found]
+
+    def partitions(self, stage: str) -> list[str]:
+        """Partitions for which a stage has any record."""
+        prefix = f"{self._base}/{stage}/"
+        seen = {self._relative(info.uri, prefix) for info in self._store.list(f"{prefix}*/*.json")}
+        return sorted(seen)
+
+    @staticmethod
+    def _relative(uri: str, prefix: str) -> str:
+        folder = uri.rsplit("/", 2)[-2]
+        return unquote(folder)
+
+    def all(self) -> Iterator[PromotionRecord]:
+        """Every record of the corpus."""
+        for info in self._store.list(f"{self._base}/*/*/*.json"):
+            yield self._parse(self._store.read(info.uri))
+
+    @staticmethod
+    def _parse(body: bytes) -> PromotionRecord:
+        data = json.loads(body)
+        main = data.pop("main")
+        sides = data.pop("sides")
+        return PromotionRecord(
+            main=CandidateTable(**main) if main else None, sides=[CandidateTable(**side) for side in sides], **data
+        )

@@ -1,0 +1,103 @@
+"""A read-only handle on one version of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+_BATCH_ROWS = 1024
+"""Rows of a scanned batch: with texts of tens of KiB a batch stays in the tens of MiB."""
+
+_BATCHES_AHEAD = 2
+"""Batches that Lance reads before they are asked for."""
+
+
+@dataclass
+class TableView:
+    """One version of a table, as readers, gates and later stages see it.
+
+    A view opens its dataset on first use, once a process; it can be pickled to workers, which open their own.
+
+    Attributes:
+        uri: where the table lies.
+        version: version number; a detached version is the candidate of a promotion.
+        storage_options: credentials and endpoint for Lance; never printed.
+        name: table name.
+        partition: key of the only partition in this version, or None when it holds the whole table.
+    """
+
+    uri: str
+    version: int
+    storage_options: Mapping[str, str] = field(repr=False, compare=False)
+    name: str
+    partition: str | None = None
+    _opened: Any = field(default=None, init=False, repr=False, compare=False)
+
+    def dataset(self) -> Any:
+        """The Lance dataset at this version.
+
+        Raises:
+            ValueError, OSError: the table or the version is not there.
+        """
+        if self._opened is None:
+            import lance
+
+            self._opened = lance.dataset(
+                self.uri, version=self.version, storage_options=dict(self.storage_options) or None
+            )
+        return self._opened
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the table."""
+        return self.dataset().schema
+
+    def count_rows(self, where: str | None = None) -> int:
+        """Number of rows, or of rows for which a Lance filter holds."""
+        return int(self.dataset().count_rows(filter=where))
+
+    def sql(self, query: str) -> pa.Table:
+        """Answer a DataFusion query; the table is called ``dataset``.
+
+        The scan is streamed, the *answer* is held in memory: aggregate or ``LIMIT``.
+
+        Args:
+            query: one SELECT statement. Quote identifiers with ``"``: others are folded to lower case.
+
+        Returns:
+            The answer; without rows its columns are still there, but where DataFusion returns no batch at all the
+            table has no columns.
+        """
+        batches = self.dataset().sql(query).build().to_batch_records()
+        return pa.Table.from_batches(batches) if batches else pa.table({})
+
+    def scan(
+        self, columns: Sequence[str] | None = None, where: str | None = None, limit: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream batches of at most 1024 rows in table order.
+
+        Args:
+            columns: names to read; None for all.
+            where: Lance filter.
+            limit: stop after this many rows.
+        """
+        scanner = self.dataset().scanner(
+            columns=None if columns is None else list(columns),
+            filter=where,
+            limit=limit,
+            batch_size=_BATCH_ROWS,
+            batch_readahead=_BATCHES_AHEAD,
+        )
+        yield from scanner.to_batches()
+
+    def to_table(
+        self, columns: Sequence[str] | None = None, where: str | None = None, limit: int | None = None
+    ) -> pa.Table:
+        """Read rows into memory, in table order."""
+        return self.dataset().to_table(columns=None if columns is None else list(columns), filter=where, limit=limit)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}

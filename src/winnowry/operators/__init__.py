@@ -1,0 +1,1 @@
+"""Operators: pure functions that write columns; no storage, no clock, no network."""

@@ -1,0 +1,146 @@
+"""The operator contract: a frozen specification that writes columns, and rules over those columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field
+
+Comparison = Literal[">=", ">", "<=", "<", "==", "in"]
+
+
+class Rule(BaseModel):
+    """Keep a row when ``column comparison threshold`` holds; a rule is data, so it can be re-asked later.
+
+    Attributes:
+        name: the operator parameter that sets the threshold, e.g. ``min_words``.
+        column: the column compared; must be written by the operator (or by an earlier one).
+        comparison: how; ``in`` compares against a list.
+        threshold: number, string or list of strings.
+        null: what a null column value means: ``reject`` (default) or ``keep``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    column: str
+    comparison: Comparison
+    threshold: float | int | str | bool | tuple[str, ...]
+    null: Literal["reject", "keep"] = "reject"
+
+    def keeps(self, values: pa.Array) -> pa.Array:
+        """Evaluate the rule on a column.
+
+        Args:
+            values: the column, n rows.
+
+        Returns:
+            Boolean array of n rows without nulls; NaN fails every comparison.
+        """
+        if self.comparison == "in":
+            assert isinstance(self.threshold, tuple)
+            kept = pc.is_in(values, value_set=pa.array(list(self.threshold), type=values.type))
+            kept = pc.if_else(pc.is_null(values), pa.scalar(None, pa.bool_()), kept)
+        else:
+            function = {
+                ">=": pc.greater_equal, ">": pc.greater, "<=": pc.less_equal, "<": pc.less, "==": pc.equal,
+            }[self.comparison]  # fmt: skip
+            kept = function(values, pa.scalar(self.threshold))
+        return pc.fill_null(kept, self.null == "keep")
+
+    def sql(self) -> str:
+        """The same rule as a SQL predicate that is true for kept rows and never null."""
+        column = f'"{self.column}"'
+        if self.comparison == "in":
+            assert isinstance(self.threshold, tuple)
+            listed = ", ".join(_literal(item) for item in self.threshold)
+            predicate = f"{column} IN ({listed})" if listed else "FALSE"
+        else:
+            operator = "=" if self.comparison == "==" else self.comparison
+            predicate = f"{column} {operator} {_literal(self.threshold)}"
+        return f"COALESCE({predicate}, {'TRUE' if self.null == 'keep' else 'FALSE'})"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return repr(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+class Operator(BaseModel):
+    """Base of all operators.
+
+    A subclass is a frozen, picklable specification. It declares the columns it reads and writes and computes them
+    in :meth:`apply`, a pure function: no storage, clock, network or global state; total on null and empty input;
+    the same result however rows are cut into batches. Raise ``VERSION`` whenever results change.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    VERSION: ClassVar[int] = 1
+    COST: ClassVar[Literal["cheap", "costly"]] = "cheap"
+    """Rows that a rule rejected are set aside before the next costly operator, never before a cheap one."""
+
+    op: str
+    """Registered name, ``modality.verb_or_measure``; subclasses narrow it to a Literal."""
+    as_: str | None = Field(default=None, alias="as", description="name of the written column or column prefix")
+
+    def reads(self) -> pa.Schema:
+        """Columns needed in the input batch; a value type of ``text`` is ``pa.large_string()``."""
+        raise NotImplementedError
+
+    def writes(self) -> pa.Schema:
+        """Columns returned by :meth:`apply`, exactly these, in this order.
+
+        A written column that already exists replaces it (that is how ``text`` is transformed).
+        """
+        raise NotImplementedError
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Rules over the written columns; a row that fails any of them goes to quarantine."""
+        return ()
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Compute the declared columns.
+
+        Args:
+            batch: n rows with at least the columns of :meth:`reads`.
+
+        Returns:
+            n rows in the same order with exactly the columns of :meth:`writes`.
+        """
+        raise NotImplementedError
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identifies the result of this operator: its name, version and every parameter."""
+        return {**self.model_dump(mode="json", by_alias=True), "version": self.VERSION}
+
+
+class FittedOperator(Operator):
+    """An operator whose columns depend on statistics of a reference pool, frozen in a *fit* artefact.
+
+    The pipeline computes :meth:`components` on a deterministic sample of the corpus once, calls :meth:`fit`, stores
+    the result under a version, and hands it to every later :meth:`apply_fitted`; so a new partition never shifts
+    old scores.
+    """
+
+    def components(self) -> pa.Schema:
+        """Columns of :meth:`measure`."""
+        raise NotImplementedError
+
+    def measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Compute the un-normalised components (n rows in, n rows out)."""
+        raise NotImplementedError
+
+    def fit(self, components: pa.Table) -> dict[str, Any]:
+        """Summarise the reference pool's components as JSON-serialisable statistics."""
+        raise NotImplementedError
+
+    def apply_fitted(self, batch: pa.RecordBatch, fit: Mapping[str, Any]) -> pa.RecordBatch:
+        """Compute the declared columns of :meth:`writes` with frozen statistics."""
+        raise NotImplementedError

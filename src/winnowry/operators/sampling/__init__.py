@@ -1,0 +1,1 @@
+"""Sampling: scores to inclusion probabilities to one exact-budget draw."""

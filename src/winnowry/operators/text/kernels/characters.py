@@ -1,0 +1,132 @@
+"""Classes of Unicode characters as one lookup table, and decoding of UTF-8 inside kernels."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from winnowry.operators.text.kernels.compile import inline, kernel
+
+SPACE = 1
+"""``str.isspace``: the characters on which ``str.split()`` splits (29 code points)."""
+LETTER = 2
+"""General category L* (letters) or M* (marks, which spell words in many scripts)."""
+DIGIT = 4
+"""General category Nd (decimal digits of any script)."""
+UPPER = 8
+"""General category Lu or Lt (upper and title case)."""
+SYMBOL = 16
+"""General category P* (punctuation) or S* (symbols)."""
+NONSTARTER = 32
+"""Canonical combining class other than 0."""
+
+_ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))  # the rest is unassigned or private: no class
+
+
+@cache
+def character_classes() -> npt.NDArray[np.uint8]:
+    """Classes of every code point (uint8, 1,114,112 values), from Python's own Unicode database."""
+    table = np.zeros(0x110000, dtype=np.uint8)
+    for block in _ASSIGNED:
+        for point in block:
+            character = chr(point)
+            category = unicodedata.category(character)
+            classes = SPACE if character.isspace() else 0
+            if category[0] in "LM":
+                classes |= LETTER | (UPPER if category in ("Lu", "Lt") else 0)
+            elif category == "Nd":
+                classes |= DIGIT
+            elif category[0] in "PS":
+                classes |= SYMBOL
+            if unicodedata.combining(character):
+                classes |= NONSTARTER
+            table[point] = classes
+    return table
+
+
+@inline
+def decode(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> tuple[np.int64, np.int64]:
+    """Code point and width in bytes of the character at ``p``; a malformed byte is U+FFFD, one byte wide."""
+    lead = np.int64(data[p])
+    point = np.int64(0xFFFD)
+    width = np.int64(1)
+    if lead < 0x80:
+        point = lead
+    elif 0xC2 <= lead < 0xE0 and p + 2 <= end:
+        point = ((lead & 0x1F) << 6) | (np.int64(data[p + 1]) & 0x3F)
+        width = np.int64(2)
+    elif 0xE0 <= lead < 0xF0 and p + 3 <= end:
+        point = ((lead & 0x0F) << 12) | ((np.int64(data[p + 1]) & 0x3F) << 6) | (np.int64(data[p + 2]) & 0x3F)
+        width = np.int64(3)
+    elif 0xF0 <= lead < 0xF5 and p + 4 <= end:
+        point = (
+            ((lead & 0x07) << 18)
+            | ((np.int64(data[p + 1]) & 0x3F) << 12)
+            | ((np.int64(data[p + 2]) & 0x3F) << 6)
+            | (np.int64(data[p + 3]) & 0x3F)
+        )
+        width = np.int64(4)
+        if point > 0x10FFFF:
+            point = np.int64(0xFFFD)
+    return point, width
+
+
+@kernel
+def count_lengths(
+    offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.int64]:
+    """Characters and words of each row: int64 of shape (2, n)."""
+    n = offsets.size - 1
+    out = np.zeros((2, n), dtype=np.int64)
+    for i in range(n):
+        p = offsets[i]
+        end = offsets[i + 1]
+        n_chars = np.int64(0)
+        n_words = np.int64(0)
+        in_word = False
+        while p < end:
+            point, width = decode(data, p, end)
+            p += width
+            n_chars += 1
+            if classes[point] & 1:
+                in_word = False
+            elif not in_word:
+                in_word = True
+                n_words += 1
+        out[0, i] = n_chars
+        out[1, i] = n_words
+    return out
+
+
+@kernel
+def count_classes(
+    offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.int64]:
+    """Visible characters, letters, digits, upper-case letters, symbols of each row: int64 of shape (5, n)."""
+    n = offsets.size - 1
+    out = np.zeros((5, n), dtype=np.int64)
+    histogram = np.zeros(256, dtype=np.int64)
+    for i in range(n):
+        p = offsets[i]
+        end = offsets[i + 1]
+        histogram[:] = 0
+        while p < end:
+            point, width = decode(data, p, end)
+            p += width
+            histogram[classes[point]] += 1
+        for combination in range(256):
+            count = histogram[combination]
+            if count and not combination & 1:
+                out[0, i] += count
+                if combination & 2:
+                    out[1, i] += count
+                if combination & 4:
+                    out[2, i] += count
+                if combination & 8:
+                    out[3, i] += count
+                if combination & 16:
+                    out[4, i] += count
+    return out

@@ -1,0 +1,27 @@
+"""How kernels are compiled: once per machine where a cache can be written, else once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def kernel(function: _F) -> _F:
+    """Compile a function on its first call, without the GIL.
+
+    The machine code is cached in ``NUMBA_CACHE_DIR``, beside the module, or in the user's cache folder, whichever can
+    be written first; where none can, the function is compiled again in every process.
+    """
+    try:
+        return cast(_F, numba.njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # "cannot cache function: no locator available": read-only installation without a home
+        return cast(_F, numba.njit(nogil=True)(function))
+
+
+def inline(function: _F) -> _F:
+    """Compile a small function into the kernels that call it."""
+    return cast(_F, numba.njit(inline="always")(function))

@@ -1,0 +1,1 @@
+"""What each stage does, end to end, callable without Dagster."""

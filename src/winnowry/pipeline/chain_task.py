@@ -1,0 +1,77 @@
+"""The unit of work of stages that run operators: a range of rows of one version of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from winnowry.engine.chain import run_chain
+from winnowry.lakehouse.view import TableView
+from winnowry.operators.base import Operator
+from winnowry.pipeline.rejects import quarantine_rows
+
+UNIT_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class ChainTask:
+    """Run operators over rows ``offset … offset + n_rows`` of a view."""
+
+    view: TableView
+    columns: tuple[str, ...]
+    renamed: Mapping[str, str]
+    operators: tuple[Operator, ...]
+    offset: int
+    n_rows: int
+    stage: str
+    promotion_id: str
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    leave_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ChainResult:
+    """Kept rows, quarantine rows, rows that crashed an operator, rows given to each operator."""
+
+    kept: pa.RecordBatch
+    quarantined: list[pa.RecordBatch]
+    errors: int
+    rows: int
+    calls: dict[str, int]
+
+
+def run_chain_task(task: ChainTask) -> ChainResult:
+    """Read the rows, run the chain; called in a worker."""
+    table = pa.Table.from_batches(
+        list(task.view.dataset().scanner(columns=list(task.columns), offset=task.offset, limit=task.n_rows).to_batches())
+    ).combine_chunks()
+    names = [task.renamed.get(name, name) for name in table.schema.names]
+    table = table.rename_columns(names)
+    if task.leave_out:
+        keep = [value not in task.leave_out for value in table["record_id"].to_pylist()]
+        table = table.filter(pa.array(keep, pa.bool_()))
+    batches = table.combine_chunks().to_batches()
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+    outcome = run_chain(task.operators, batch, task.fits)
+    quarantined = [
+        quarantine_rows(rejected, reasons, task.stage, task.promotion_id) for rejected, reasons in outcome.rejected
+    ]
+    return ChainResult(outcome.kept, quarantined, outcome.errors, batch.num_rows, outcome.calls)
+
+
+def tasks_over(view: TableView, make: Callable[[int, int], ChainTask], unit_rows: int = UNIT_ROWS) -> Iterator[ChainTask]:
+    """Cut a view into units."""
+    total = view.count_rows()
+    for offset in range(0, total, unit_rows):
+        yield make(offset, min(unit_rows, total - offset))
+
+
+def columns_read(operators: Sequence[Operator], available: Sequence[str], always: Sequence[str]) -> tuple[str, ...]:
+    """Columns of a table that a chain needs: its own inputs and those that are carried on."""
+    wanted = set(always)
+    for operator in operators:
+        wanted |= set(operator.reads().names)
+    return tuple(name for name in available if name in wanted)

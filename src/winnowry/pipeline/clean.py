@@ -1,0 +1,109 @@
+"""Stage ``cleaned``: run the recipe's cleaning operators over one partition of ``raw``."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pyarrow as pa
+
+from winnowry.core.errors import TooManyErrorsError
+from winnowry.core.tables import CLEANED, TEXT, with_operator_columns
+from winnowry.engine.chain import written_fields
+from winnowry.engine.local import LocalEngine
+from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.chain_task import ChainTask, columns_read, run_chain_task, tasks_over
+from winnowry.pipeline.ledger import Ledger, read_ids
+from winnowry.pipeline.lineage import data_version, lineage_of
+from winnowry.pipeline.rejects import count_reasons
+from winnowry.pipeline.result import StageResult
+from winnowry.pipeline.trailing import trailing_facts
+from winnowry.recipe.model import Recipe
+
+_CARRIED = ("record_id", "partition", "source", "event_time", "license", "payload", "uri", "position")
+
+
+def cleaned_schema(recipe: Recipe) -> pa.Schema:
+    """Columns of ``cleaned`` for a recipe."""
+    return with_operator_columns(CLEANED, written_fields(recipe.clean))
+
+
+def run_cleaned(request: Request, inputs: dict[str, str]) -> StageResult:
+    """Clean one partition.
+
+    Raises:
+        TooManyErrorsError: more rows crashed an operator than ``limits.max_error_fraction`` allows.
+    """
+    ws, recipe, partition = request.ws, request.recipe, request.key
+    raw = ws.lake.partition_view(recipe.corpus, "raw", partition)
+    schema = cleaned_schema(recipe)
+    attempt = Attempt(request, schema, lineage_of(recipe, "cleaned", inputs, request.run_id))
+    columns = columns_read(recipe.clean, raw.schema.names, _CARRIED)
+    total = raw.count_rows()
+    request.progress.start("cleaned", request.partition, total)
+
+    def unit(offset: int, n_rows: int) -> ChainTask:
+        return ChainTask(
+            view=raw,
+            columns=columns,
+            renamed={"payload": "text"},
+            operators=recipe.clean,
+            offset=offset,
+            n_rows=n_rows,
+            stage="cleaned",
+            promotion_id=attempt.id,
+        )
+
+    reasons: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    errors = 0
+    for done in LocalEngine().map(run_chain_task, tasks_over(raw, unit)):
+        attempt.main.write(attempt.stamped(_as_cleaned(done.kept)))
+        for rejected in done.quarantined:
+            count_reasons(rejected, reasons)
+            attempt.quarantine.write(rejected)
+        errors += done.errors
+        calls.update(done.calls)
+        request.progress.advance(done.rows)
+    refuse_many_errors(request, errors, total, reasons)
+    main, side = attempt.stage_candidates(scope="partition")
+    ledger = Ledger.of(read_ids(raw), read_ids(attempt.view(main)), read_ids(attempt.view(side)))
+    kept_fraction = ledger.rows_out / ledger.rows_in if ledger.rows_in else 0.0
+    return attempt.conclude(
+        main,
+        side,
+        ledger=ledger,
+        facts={
+            "ledger": ledger.facts(),
+            "kept_fraction": kept_fraction,
+            "trailing": trailing_facts(request),
+            "measures": {"kept_fraction": kept_fraction, "n_rows": ledger.rows_out},
+        },
+        outputs={partition: data_version(recipe, "cleaned", inputs)},
+        quarantined_by_reason=dict(reasons),
+        metadata={"operator_calls": dict(calls), "errors": errors},
+        measures={"kept_fraction": kept_fraction, "n_rows": ledger.rows_out},
+    )
+
+
+def refuse_many_errors(request: Request, errors: int, total: int, reasons: Counter[str]) -> None:
+    """Stop a stage in which operators crash on more rows than the recipe allows."""
+    allowed = request.recipe.limits.max_error_fraction * total
+    if errors > max(allowed, 0):
+        crashed = {name: n for name, n in reasons.items() if name.endswith(": error")}
+        raise TooManyErrorsError(
+            f"{request.corpus}/{request.stage}[{request.key}]: {errors} of {total} rows crashed an operator "
+            f"({crashed}); limits.max_error_fraction allows {allowed:.0f}. Nothing was promoted. Fix the operator or "
+            "raise the limit; the errors are in the log."
+        )
+
+
+def _as_cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add the fixed columns: no parents (cleaning maps one record to one), size in UTF-8 bytes of the text."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    text = columns["text"]
+    if not pa.types.is_large_string(text.type):
+        text = text.cast(TEXT)
+    columns["text"] = text
+    columns["parent_ids"] = pa.nulls(batch.num_rows, pa.list_(pa.string()))
+    columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

@@ -1,0 +1,188 @@
+"""Is this machine and this store fit for winnowry? Every check says what it found and what to do."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Literal
+
+from winnowry.core.errors import WinnowryError
+
+if TYPE_CHECKING:
+    from winnowry.pipeline.workspace import Workspace
+    from winnowry.storage.settings import StorageSettings
+
+CheckStatus = Literal["ok", "warn", "fail", "skip"]
+
+REQUIRED = ("winnowry", "pylance", "pyarrow", "great-expectations", "dagster", "duckdb", "boto3")
+"""Packages whose absence breaks a command."""
+
+_CLOCK_SKEW_S = 30.0  # beyond it S3 signatures start to be refused (at 15 minutes) and event times to mislead
+_STAGED_TOO_LONG_S = 24 * 3600  # the age at which recovery abandons a staged candidate (lakehouse.promotion)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        status: ``ok``; ``warn``: works, but look at it; ``fail``: do not run winnowry like this; ``skip``: could not
+            be looked at because an earlier check failed.
+        message: what was found.
+        hint: what to do about it.
+    """
+
+    name: str
+    status: CheckStatus
+    message: str
+    hint: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All checks, in order."""
+
+    root: str
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """No check failed; warnings are allowed."""
+        return all(check.status != "fail" for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The diagnosis as JSON-serialisable data."""
+        return {"root": self.root, "healthy": self.healthy, "checks": [asdict(check) for check in self.checks]}
+
+
+def doctor(root: str, settings: StorageSettings | None = None) -> Diagnosis:
+    """Look at packages, store and tables. Writes small probe objects below the root and removes them.
+
+    Args:
+        root: folder or ``s3://bucket/prefix``.
+        settings: how to reach it; from the environment when None.
+
+    Returns:
+        The diagnosis; a broken store is a failed check, not an exception.
+    """
+    checks = [_timed("packages", _packages)]
+    opened: list[Workspace] = []
+
+    def reach() -> Check:
+        from winnowry.pipeline.workspace import Workspace
+
+        workspace = Workspace.open(root, settings)
+        workspace.store.check()
+        opened.append(workspace)
+        return Check("store", "ok", f"{workspace.root} is reachable and writable")
+
+    checks.append(_timed("store", reach))
+    looks: tuple[tuple[str, Callable[[Workspace], Check]], ...] = (
+        ("clock", _clock),
+        ("conditional writes", _conditional_writes),
+        ("tables", _tables),
+        ("unfinished promotions", _unfinished),
+    )
+    for name, look in looks:
+        if opened:
+            checks.append(_timed(name, lambda look=look: look(opened[0])))  # type: ignore[misc]
+        else:
+            checks.append(Check(name, "skip", "the store could not be reached"))
+    return Diagnosis(opened[0].root if opened else root, tuple(checks))
+
+
+def _timed(name: str, look: Callable[[], Check]) -> Check:
+    started = time.perf_counter()
+    try:
+        check = look()
+    except (WinnowryError, OSError) as error:
+        check = Check(name, "fail", str(error))
+    fields = {**asdict(check), "seconds": time.perf_counter() - started}
+    return Check(**fields)
+
+
+def _packages() -> Check:
+    found, missing = [f"python {platform.python_version()}"], []
+    for name in REQUIRED:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Check("packages", "fail", f"not installed: {', '.join(missing)}", f"pip install {' '.join(missing)}")
+    return Check("packages", "ok", ", ".join(found))
+
+
+def _clock(ws: Workspace) -> Check:
+    uri = ws.store.resolve(f".winnowry-doctor/{secrets.token_hex(8)}")
+    before = datetime.now(UTC)
+    ws.store.write(uri, b"what time is it")
+    try:
+        after = datetime.now(UTC)
+        stamped = next((info.modified_at for info in ws.store.list(uri)), None)
+    finally:
+        ws.store.delete(uri)
+    if stamped is None:
+        return Check("clock", "fail", "an object just written is not listed", "use a store with consistent listings")
+    # Stores round to whole seconds; the true time lies between before and after.
+    ahead = max((stamped - after).total_seconds(), (before - stamped).total_seconds() - 1.0, 0.0)
+    if ahead > _CLOCK_SKEW_S:
+        hint = "synchronise this machine's clock (NTP); S3 refuses requests that are 15 minutes off"
+        return Check("clock", "fail" if ahead > 15 * 60 else "warn", f"differs from the store's by {ahead:.0f} s", hint)
+    return Check("clock", "ok", f"within {_CLOCK_SKEW_S:.0f} s of the store's")
+
+
+def _conditional_writes(ws: Workspace) -> Check:
+    from winnowry.storage.probe import race_conditional_writes
+
+    race = race_conditional_writes(ws.store)
+    name = "conditional writes"
+    if race.safe:
+        return Check(name, "ok", f"one winner in each of {race.rounds} races of {race.writers} writers")
+    return Check(
+        name,
+        "fail",
+        f"two writers won {race.double_wins} of {race.rounds} races: commits to this store can be lost silently",
+        "use a store with atomic conditional PUT (AWS S3, SeaweedFS, MinIO, a local folder)",
+    )
+
+
+def _tables(ws: Workspace) -> Check:
+    broken, opened = [], 0
+    for corpus in ws.lake.corpora():
+        for name in ws.lake.tables(corpus):
+            try:
+                ws.lake.open(corpus, name).count_rows()
+                opened += 1
+            except (WinnowryError, OSError, ValueError) as error:
+                broken.append(f"{corpus}.{name}: {error}")
+    if broken:
+        hint = "an older version may still open: lance.dataset(URI, version=N-1)"
+        return Check("tables", "fail", "; ".join(broken), hint)
+    return Check("tables", "ok", f"{opened} opened" if opened else "none yet")
+
+
+def _unfinished(ws: Workspace) -> Check:
+    committing, staged = [], []
+    now = time.time()
+    for corpus in ws.lake.corpora():
+        for record in ws.lake.records(corpus).all():
+            where = f"{corpus}/{record.stage}[{record.partition}]"
+            if record.state == "committing":
+                committing.append(where)
+            elif record.state == "staged" and now - record.created_at > _STAGED_TOO_LONG_S:
+                staged.append(where)
+    name = "unfinished promotions"
+    if committing:
+        hint = "run these stages again: they roll forward what was interrupted"
+        return Check(name, "warn", f"interrupted while committing: {', '.join(committing)}", hint)
+    if staged:
+        hint = "candidates that nobody will promote; the next run of these stages abandons them"
+        return Check(name, "warn", f"staged more than a day ago: {', '.join(staged)}", hint)
+    return Check(name, "ok", "none")

@@ -1,0 +1,120 @@
+"""What a run would do and why, without doing it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from winnowry.lakehouse.lake import PARTITIONED
+from winnowry.pipeline.inputs import Inputs, inputs_of
+from winnowry.pipeline.landing import landing_state
+from winnowry.pipeline.lineage import live, stale_reasons
+from winnowry.pipeline.partitions import partitions_of
+from winnowry.pipeline.run import STAGES
+from winnowry.pipeline.workspace import Workspace
+from winnowry.recipe.model import Recipe
+
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """One stage of one partition: would it run, and why.
+
+    Attributes:
+        rows_in: records the live promotion accounted for, or None when there is none.
+    """
+
+    stage: str
+    partition: str | None
+    action: Literal["run", "skip"]
+    reasons: list[str]
+    rows_in: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every stage and partition of a corpus, in run order."""
+
+    corpus: str
+    entries: list[PlanEntry]
+    note: str | None = None
+
+    @property
+    def to_run(self) -> list[PlanEntry]:
+        """Entries that would run."""
+        return [entry for entry in self.entries if entry.action == "run"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON-serialisable data."""
+        return {**asdict(self), "n_run": len(self.to_run), "n_skip": len(self.entries) - len(self.to_run)}
+
+
+def plan(ws: Workspace, recipe: Recipe) -> Plan:
+    """Compare live promotions with the recipe and the landing objects as they are now.
+
+    A stage downstream of one that would run is planned to run too; it may still be skipped then, when its input turns
+    out to be the same.
+
+    Raises:
+        EmptySourceError: a source matches no object.
+    """
+    entries: list[PlanEntry] = []
+    landing = live(ws, recipe, "landing")
+    state: Inputs = dict(landing_state(ws, recipe))
+    reasons = stale_reasons(recipe, "landing", landing, state)
+    entries.append(_entry(ws, recipe, "landing", None, reasons))
+    partitions = partitions_of(ws, recipe)
+    note = None
+    if reasons:
+        note = "the landing stage finds the partitions of new and changed objects; they are planned once it has run"
+    changed_partitions = _touched(landing is not None, reasons, partitions)
+    will_run: set[tuple[str, str | None]] = set()
+    for stage in STAGES[1:]:
+        keys: list[str | None] = list(partitions) if stage in PARTITIONED else [None]
+        for partition in keys:
+            inputs = inputs_of(ws, recipe, stage, partition)
+            why = stale_reasons(recipe, stage, live(ws, recipe, stage, partition), inputs)
+            why += [f"upstream {up} would run" for up in _upstream(stage, partition, partitions, will_run)]
+            if stage == "raw" and partition in changed_partitions and not why:
+                why.append("landing would run")
+            if why:
+                will_run.add((stage, partition))
+            entries.append(_entry(ws, recipe, stage, partition, why))
+    return Plan(recipe.corpus, entries, note)
+
+
+def _touched(landed: bool, reasons: list[str], partitions: list[str]) -> set[str]:
+    return set() if landed or not reasons else set(partitions)
+
+
+def _upstream(
+    stage: str, partition: str | None, partitions: list[str], will_run: set[tuple[str, str | None]]
+) -> list[str]:
+    reads: dict[str, tuple[str, ...]] = {
+        "cleaned": ("raw",),
+        "duplicates": ("cleaned",),
+        "scored": ("cleaned", "duplicates", "fit"),
+        "sampled": ("scored",),
+        "published": ("sampled",),
+    }
+    found = []
+    for upstream in reads.get(stage, ()):
+        if upstream not in PARTITIONED:
+            if (upstream, None) in will_run:
+                found.append(upstream)
+        elif partition is not None:
+            if (upstream, partition) in will_run:
+                found.append(f"{upstream}/{partition}")
+        else:
+            running = [key for key in partitions if (upstream, key) in will_run]
+            if running:
+                shown = ", ".join(running[:3]) + (f" and {len(running) - 3} more" if len(running) > 3 else "")
+                found.append(f"{upstream} ({shown})")
+    return found
+
+
+def _entry(ws: Workspace, recipe: Recipe, stage: str, partition: str | None, reasons: list[str]) -> PlanEntry:
+    record = live(ws, recipe, stage, partition)
+    rows = record.ledger.get("rows_in") if record is not None else None
+    return PlanEntry(stage, partition, "run" if reasons else "skip", reasons or ["unchanged"], rows)
+
+

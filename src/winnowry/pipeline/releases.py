@@ -1,0 +1,279 @@
+"""Releases of a corpus: tagged versions of ``published``; what differs between two, and the way back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from winnowry.core.errors import NotFoundError, UsageError
+from winnowry.lakehouse.record import WHOLE_TABLE
+
+if TYPE_CHECKING:
+    from winnowry.lakehouse.record import PromotionRecord
+    from winnowry.pipeline.workspace import Workspace
+
+_NUMBERED = re.compile(r"v\d+")
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release.
+
+    Attributes:
+        name: its numbered tag, e.g. ``v3``.
+        version: version of ``published`` that it is.
+        tags: other tags on that version, e.g. ``prod``.
+        rows: records.
+        tokens: their tokens.
+        rows_added: compared with the release before.
+        missing_partitions: partitions that were left out under ``--allow-missing``.
+    """
+
+    corpus: str
+    name: str
+    version: int
+    tags: tuple[str, ...]
+    rows: int
+    tokens: int | None
+    created_at: datetime | None = None
+    promotion_id: str | None = None
+    run_id: str | None = None
+    data_hash: str | None = None
+    rows_added: int | None = None
+    rows_removed: int | None = None
+    missing_partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PartitionChange:
+    """Records that entered and left one partition of a release."""
+
+    partition: str
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class ReleaseDiff:
+    """What differs between two releases of a corpus.
+
+    Attributes:
+        kept: records in both.
+        changed_fraction: records that entered or left, over the records of the old release; None when it was empty.
+        recipe_changes: one line a changed parameter or operator version, by stage.
+        added_examples: some ids that entered.
+    """
+
+    corpus: str
+    old: str
+    new: str
+    rows_old: int
+    rows_new: int
+    added: int
+    removed: int
+    kept: int
+    changed_fraction: float | None
+    tokens_old: int | None
+    tokens_new: int | None
+    partitions: tuple[PartitionChange, ...]
+    recipe_changes: tuple[str, ...]
+    added_examples: tuple[str, ...] = field(default=())
+    removed_examples: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A tag that was moved.
+
+    Attributes:
+        before: release the tag was on; None when it was on none.
+        after: release it is on now.
+    """
+
+    corpus: str
+    tag: str
+    before: str | None
+    after: str
+    version: int
+
+
+def releases(ws: Workspace, corpus: str) -> list[Release]:
+    """Releases of a corpus, newest first.
+
+    Raises:
+        NotFoundError: no such corpus, or nothing is published.
+    """
+    tags = _tags(ws, corpus)
+    promoted = _published_records(ws, corpus)
+    found = []
+    for name, version in tags.items():
+        if _NUMBERED.fullmatch(name):
+            others = tuple(sorted(tag for tag, at in tags.items() if at == version and not _NUMBERED.fullmatch(tag)))
+            found.append(_release(ws, corpus, name, version, others, promoted.get(version)))
+    return sorted(found, key=lambda release: -int(release.name[1:]))
+
+
+def find_release(ws: Workspace, corpus: str, name: str) -> Release:
+    """A release by its numbered name or any other tag.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    import difflib
+
+    known = releases(ws, corpus)
+    for release in known:
+        if name == release.name or name in release.tags:
+            return release
+    names = [tag for release in known for tag in (release.name, *release.tags)]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise NotFoundError(f"{corpus} has no release {name!r}{hint} There are: {', '.join(names)}")
+
+
+def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
+    """Compare two releases by record id; reads ids, partitions and token counts only.
+
+    Raises:
+        NotFoundError: one of them is not there.
+    """
+    first, second = find_release(ws, corpus, old), find_release(ws, corpus, new)
+    before, after = _members(ws, corpus, first.version), _members(ws, corpus, second.version)
+    added = _without(after, before)
+    removed = _without(before, after)
+    came, went = _by_partition(added), _by_partition(removed)
+    changes = tuple(
+        PartitionChange(key, came.get(key, 0), went.get(key, 0)) for key in sorted(came.keys() | went.keys())
+    )
+    return ReleaseDiff(
+        corpus=corpus,
+        old=first.name,
+        new=second.name,
+        rows_old=before.num_rows,
+        rows_new=after.num_rows,
+        added=added.num_rows,
+        removed=removed.num_rows,
+        kept=after.num_rows - added.num_rows,
+        changed_fraction=(added.num_rows + removed.num_rows) / before.num_rows if before.num_rows else None,
+        tokens_old=first.tokens,
+        tokens_new=second.tokens,
+        partitions=changes,
+        recipe_changes=tuple(_recipe_changes(ws, corpus, first, second)),
+        added_examples=tuple(sorted(added["record_id"].to_pylist())[:_EXAMPLES]),
+        removed_examples=tuple(sorted(removed["record_id"].to_pylist())[:_EXAMPLES]),
+    )
+
+
+def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rollback:
+    """Point a tag at an older release; no data is written or removed, readers of the tag see it at once.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        to: release to go back to, e.g. ``v2``.
+        tag: tag to move; the only one that is not numbered when None.
+
+    Raises:
+        NotFoundError: no such release or tag.
+        UsageError: several tags could be meant, or the tag is a release's own.
+    """
+    target = find_release(ws, corpus, to)
+    movable = {name: version for name, version in _tags(ws, corpus).items() if not _NUMBERED.fullmatch(name)}
+    if tag is None:
+        if len(movable) != 1:
+            raise UsageError(f"{corpus} has the tags {', '.join(sorted(movable)) or '(none)'}: say which with --tag")
+        tag = next(iter(movable))
+    if _NUMBERED.fullmatch(tag):
+        raise UsageError(f"{tag} is a release's own name and never moves; move a tag such as prod")
+    if tag not in movable:
+        raise NotFoundError(f"{corpus} has no tag {tag!r}; there are: {', '.join(sorted(movable)) or 'none'}")
+    before = next((r.name for r in releases(ws, corpus) if r.version == movable[tag]), None)
+    ws.lake.tag(corpus, "published", tag, target.version)
+    return Rollback(corpus, tag, before, target.name, target.version)
+
+
+def _tags(ws: Workspace, corpus: str) -> dict[str, int]:
+    known = ws.lake.corpora()
+    if corpus not in known:
+        raise NotFoundError(f"no corpus {corpus!r}; there are: {', '.join(known) or 'none yet'}")
+    tags = ws.lake.tags(corpus)
+    if not any(_NUMBERED.fullmatch(name) for name in tags):
+        raise NotFoundError(f"{corpus} has no release yet; winnowry run makes one")
+    return tags
+
+
+def _published_records(ws: Workspace, corpus: str) -> dict[int, PromotionRecord]:
+    return {
+        record.promoted_version: record
+        for record in ws.lake.records(corpus).of("published", WHOLE_TABLE)
+        if record.promoted_version is not None
+    }
+
+
+def _release(
+    ws: Workspace, corpus: str, name: str, version: int, tags: tuple[str, ...], record: PromotionRecord | None
+) -> Release:
+    view = ws.lake.open(corpus, "published", version)
+    tokens = None
+    if "n_tokens" in view.schema.names:
+        tokens = int(view.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
+    said: dict[str, Any] = {}
+    if record is not None:
+        at = record.promoted_at or record.created_at
+        said = {
+            "created_at": datetime.fromtimestamp(at, UTC),
+            "promotion_id": str(record.id),
+            "run_id": record.lineage.get("run_id"),
+            "data_hash": record.lineage.get("recipe", {}).get("data_hash"),
+            "rows_added": record.facts.get("rows_added"),
+            "rows_removed": record.facts.get("rows_removed"),
+            "missing_partitions": tuple(record.lineage.get("missing_partitions", ())),
+        }
+    return Release(corpus, name, version, tags, view.count_rows(), tokens, **said)
+
+
+def _members(ws: Workspace, corpus: str, version: int) -> pa.Table:
+    return ws.lake.open(corpus, "published", version).to_table(columns=["record_id", "partition"])
+
+
+def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows["record_id"], value_set=others["record_id"].combine_chunks())))
+
+
+def _by_partition(rows: pa.Table) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["partition"]).to_pylist()}
+
+
+def _recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> list[str]:
+    """Differences between the specifications that led to two releases, stage by stage."""
+    from winnowry.recipe.diff import diff_specs
+
+    records = list(ws.lake.records(corpus).all())
+    before, after = _specs(records, old), _specs(records, new)
+    return [
+        f"{stage}: {line}"
+        for stage in dict.fromkeys([*before, *after])
+        for line in diff_specs(before.get(stage, {}), after.get(stage, {}))
+    ]
+
+
+def _specs(records: list[PromotionRecord], release: Release) -> dict[str, dict[str, Any]]:
+    """Specification of every stage upstream of a release, followed through the data versions of its inputs."""
+    wrote = {(record.stage, version): record for record in records for version in record.outputs.values()}
+    todo = [record for record in records if record.id == release.promotion_id]
+    specs: dict[str, dict[str, Any]] = {}
+    while todo:
+        record = todo.pop()
+        if record.stage not in specs:
+            specs[record.stage] = record.lineage.get("spec", {})
+            for key, version in record.lineage.get("inputs", {}).items():
+                upstream = wrote.get((key.split("/", 1)[0], version))
+                if upstream is not None:
+                    todo.append(upstream)
+    return specs

@@ -1,0 +1,96 @@
+"""What a stage reports, and how it reports while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
+
+from winnowry.core.errors import GateFailedError
+from winnowry.gates.result import GateResult
+
+Status = Literal["promoted", "skipped", "rejected"]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What one stage did for one partition (or, for corpus-wide stages, for the corpus).
+
+    Attributes:
+        status: ``promoted``; ``skipped`` because it was fresh; ``rejected`` by a gate, the table unchanged.
+        reason: why it ran or was skipped.
+        rows_in: records it had to account for; always ``rows_out + rows_quarantined``.
+        quarantined_by_reason: rows by ``operator: rule``.
+        tokens: tokens written, where the stage knows them.
+        seconds: wall-clock seconds.
+    """
+
+    corpus: str
+    stage: str
+    partition: str | None
+    status: Status
+    reason: str
+    table: str | None = None
+    uri: str | None = None
+    version: int | None = None
+    promotion_id: str | None = None
+    rows_in: int = 0
+    rows_out: int = 0
+    rows_quarantined: int = 0
+    quarantined_by_reason: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    gates: tuple[GateResult, ...] = ()
+    docs_index: str | None = None
+    tokens: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-serialisable data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> StageResult:
+        """Read what :meth:`to_dict` wrote."""
+        gates = tuple(GateResult(**gate) for gate in data.pop("gates", ()))
+        return StageResult(gates=gates, **data)
+
+
+class GateFailed(GateFailedError):
+    """A gate refused the candidate.
+
+    Args:
+        result: the rejected result, with every gate's verdict.
+    """
+
+    def __init__(self, result: StageResult) -> None:
+        self.result = result
+        where = f"{result.corpus}/{result.stage}" + (f"[{result.partition}]" if result.partition else "")
+        blocking = [f"  {g.suite}: {g.expectation} {g.verdict}: {g.message}" for g in result.gates if g.blocks]
+        super().__init__(
+            f"gate of {where} refused the candidate; the table is unchanged.\n" + "\n".join(blocking)
+        )
+
+
+class Progress(Protocol):
+    """Where a stage reports how far it is."""
+
+    def start(self, stage: str, partition: str | None, total: int | None) -> None:
+        """A stage begins; ``total`` rows where known."""
+
+    def advance(self, rows: int) -> None:
+        """So many more rows are done."""
+
+    def finish(self, result: StageResult) -> None:
+        """The stage ended."""
+
+
+class NoProgress:
+    """Reports to nobody."""
+
+    def start(self, stage: str, partition: str | None, total: int | None) -> None:
+        """Ignored."""
+
+    def advance(self, rows: int) -> None:
+        """Ignored."""
+
+    def finish(self, result: StageResult) -> None:
+        """Ignored."""

@@ -1,0 +1,148 @@
+"""Run one stage: decide whether it is fresh, run it if not."""
+
+from __future__ import annotations
+
+from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError
+from winnowry.lakehouse.lake import PARTITIONED
+from winnowry.lakehouse.record import WHOLE_TABLE
+from winnowry.pipeline.attempt import Request, SuiteProvider
+from winnowry.pipeline.clean import run_cleaned
+from winnowry.pipeline.duplicates import run_duplicates
+from winnowry.pipeline.fit import run_fit
+from winnowry.pipeline.ingest import run_raw
+from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
+from winnowry.pipeline.landing import run_landing
+from winnowry.pipeline.lineage import live, stale_reasons
+from winnowry.pipeline.partitions import check_partition, partitions_of
+from winnowry.pipeline.publish import complete_release, run_published
+from winnowry.pipeline.result import NoProgress, Progress, StageResult
+from winnowry.pipeline.sample import run_sampled
+from winnowry.pipeline.score import run_scored
+from winnowry.pipeline.workspace import Workspace
+from winnowry.recipe.model import Recipe
+
+STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "published")
+"""All stages in order; ``raw``, ``cleaned`` and ``scored`` run once a partition."""
+
+_RIVAL_ATTEMPTS = 3
+
+
+def run_stage(
+    ws: Workspace,
+    recipe: Recipe,
+    stage: str,
+    partition: str | None = None,
+    *,
+    suites: SuiteProvider,
+    run_id: str,
+    progress: Progress | None = None,
+    allow_missing: bool = False,
+    force: bool = False,
+) -> StageResult:
+    """Bring one stage up to date for one partition (or for the corpus).
+
+    Args:
+        ws: opened root.
+        recipe: checked recipe.
+        stage: one of ``STAGES``.
+        partition: partition key; required for, and only for, the partitioned stages.
+        suites: gives the expectation suites of a stage.
+        run_id: recorded in the lineage.
+        progress: told how far the stage is.
+        allow_missing: let a corpus-wide stage go on without partitions that are missing or stale; they are recorded.
+        force: run even when fresh.
+
+    Returns:
+        What was done; ``skipped`` when the live promotion already stands for recipe and inputs.
+
+    Raises:
+        UsageError: unknown stage or partition.
+        GateFailed: a gate refused the candidate.
+        MissingPartitionsError: a corpus-wide stage lacks partitions.
+        DataError, StorageError: see ``core.errors``.
+    """
+    if stage not in STAGES:
+        raise UsageError(f"no stage {stage!r}; stages are {', '.join(STAGES)}")
+    if (stage in PARTITIONED) != (partition is not None):
+        needs = "needs a partition" if stage in PARTITIONED else "runs over the whole corpus and takes no partition"
+        raise UsageError(f"stage {stage} {needs}")
+    if partition is not None:
+        check_partition(ws, recipe, partition)
+    reporter = progress if progress is not None else NoProgress()
+    key = partition if partition is not None else WHOLE_TABLE
+    for attempt in range(_RIVAL_ATTEMPTS):
+        if stage != "fit":
+            ws.lake.promoter(recipe.corpus).recover(stage, key)
+        missing = [] if stage in (*PARTITIONED, "landing") else incomplete_partitions(ws, recipe, stage)
+        if missing and not allow_missing:
+            raise MissingPartitionsError(
+                f"{recipe.corpus}/{stage}: partitions missing or stale upstream: {', '.join(missing[:10])}"
+                + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+                + ". Run them first, or pass --allow-missing to go on without them (the gap is recorded)."
+            )
+        inputs = inputs_of(ws, recipe, stage, partition)
+        absent = sorted(name for name, value in inputs.items() if value is None)
+        if absent:
+            raise MissingPartitionsError(
+                f"{recipe.corpus}/{stage}[{key}]: not promoted yet: {', '.join(absent[:10])}; run that stage first"
+            )
+        known = {name: value for name, value in inputs.items() if value is not None}
+        record = live(ws, recipe, stage, partition)
+        reasons = stale_reasons(recipe, stage, record, inputs)
+        if not reasons and not force:
+            if stage == "published":
+                complete_release(ws, recipe)
+            result = _skipped(ws, recipe, stage, partition)
+            reporter.finish(result)
+            return result
+        request = Request(
+            ws, recipe, stage, partition, suites, run_id, "; ".join(reasons) or "forced", reporter, allow_missing
+        )
+        try:
+            result = _run(request, known, missing)
+        except PromotionConflictError:
+            if attempt == _RIVAL_ATTEMPTS - 1:
+                raise
+            continue  # a rival landed this partition: look again, it is probably fresh now
+        if stage == "raw":
+            ws.lake.ensure_index(recipe.corpus, "raw")
+        reporter.finish(result)
+        return result
+    raise AssertionError("unreachable")
+
+
+def _run(request: Request, inputs: dict[str, str], missing: list[str]) -> StageResult:
+    if request.stage == "landing":
+        return run_landing(request)
+    if request.stage == "raw":
+        return run_raw(request, inputs)
+    if request.stage == "cleaned":
+        return run_cleaned(request, inputs)
+    if request.stage == "duplicates":
+        return run_duplicates(request, inputs, partitions_of(request.ws, request.recipe))
+    if request.stage == "fit":
+        return run_fit(request, inputs)
+    if request.stage == "scored":
+        return run_scored(request, inputs)
+    if request.stage == "sampled":
+        return run_sampled(request, inputs)
+    return run_published(request, inputs, missing)
+
+
+def _skipped(ws: Workspace, recipe: Recipe, stage: str, partition: str | None) -> StageResult:
+    record = live(ws, recipe, stage, partition)
+    assert record is not None
+    table = record.main.table if record.main is not None else None
+    return StageResult(
+        corpus=recipe.corpus,
+        stage=stage,
+        partition=partition,
+        status="skipped",
+        reason="unchanged: same recipe, operators and inputs",
+        table=table,
+        uri=ws.lake.table(recipe.corpus, table).uri if table else None,
+        version=record.promoted_version,
+        promotion_id=record.id,
+        metadata={"release": f"v{record.facts['release']}"} if "release" in record.facts else {},
+        **record.ledger,
+    )

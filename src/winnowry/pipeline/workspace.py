@@ -1,0 +1,36 @@
+"""A root opened for work: its object store and its lakehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from winnowry.lakehouse.lake import Lakehouse
+from winnowry.storage.objects import ObjectStore
+from winnowry.storage.open import open_store
+from winnowry.storage.settings import StorageSettings
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A root and what is needed to work on it.
+
+    Attributes:
+        root: resolved root: an absolute folder or ``s3://bucket/prefix``.
+        store: objects below the root (landing, records, artefacts).
+        lake: tables below the root.
+    """
+
+    root: str
+    store: ObjectStore
+    lake: Lakehouse
+
+    @staticmethod
+    def open(root: str, settings: StorageSettings | None = None) -> Workspace:
+        """Open a root; reads the environment only when no settings are given.
+
+        Raises:
+            StorageError: the root cannot be reached.
+        """
+        settings = settings if settings is not None else StorageSettings.from_env()
+        store = open_store(root, settings)
+        return Workspace(store.root, store, Lakehouse(store, settings.lance_options(store.root)))

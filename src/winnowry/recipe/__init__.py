@@ -1,0 +1,1 @@
+"""Recipes: what a user declares about a corpus."""

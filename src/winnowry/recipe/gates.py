@@ -1,0 +1,57 @@
+"""Parameters of the gates, by stage; the suites themselves are code in ``expectations/``."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Drift(_Model):
+    max_drift: float = Field(default=0.5, ge=0, description="relative change against trailing partitions that warns")
+
+
+class RawGate(_Drift):
+    """Gate of ``raw``."""
+
+    min_rows: int = Field(default=1, ge=0, description="fewest records")
+    max_quarantined_fraction: float = Field(default=0.5, ge=0, le=1, description="largest share quarantined")
+
+
+class CleanedGate(_Drift):
+    """Gate of ``cleaned``."""
+
+    min_kept_fraction: float = Field(default=0.05, ge=0, le=1, description="smallest share of records kept")
+    languages: tuple[str, ...] = Field(default=(), description="languages expected; empty: not checked")
+    min_language_share: float = Field(default=0.9, ge=0, le=1, description="share of records in those languages")
+
+
+class ScoredGate(_Drift):
+    """Gate of ``scored``."""
+
+    max_length_correlation: float = Field(default=1.0, ge=0, le=1, description="largest |Spearman(score, tokens)|")
+    min_scored_fraction: float = Field(default=0.95, ge=0, le=1, description="share of records with a score")
+
+
+class SampledGate(_Model):
+    """Gate of ``sampled``."""
+
+    budget_tolerance_records: float = Field(default=1.0, ge=0, description="budget may be missed by so many records")
+
+
+class PublishedGate(_Model):
+    """Gate of ``published``."""
+
+    min_rows: int = Field(default=1, ge=0, description="fewest records in a release")
+
+
+class Gates(_Model):
+    """Parameters of every stage's gate."""
+
+    raw: RawGate = Field(default_factory=RawGate, description="gate of raw")
+    cleaned: CleanedGate = Field(default_factory=CleanedGate, description="gate of cleaned")
+    scored: ScoredGate = Field(default_factory=ScoredGate, description="gate of scored")
+    sampled: SampledGate = Field(default_factory=SampledGate, description="gate of sampled")
+    published: PublishedGate = Field(default_factory=PublishedGate, description="gate of published")

@@ -1,0 +1,1 @@
+"""Sources: bytes of landing objects to record batches."""

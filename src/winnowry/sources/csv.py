@@ -1,0 +1,134 @@
+"""CSV: one row a record, the first row names the fields."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from winnowry.core.errors import UsageError
+from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.compression import BrokenStreamError, decompressed
+from winnowry.sources.lines import Line, split_lines
+
+_OPERATOR = "source.csv"
+
+
+class Csv:
+    """Reads CSV as RFC 4180 has it (UTF-8; quotes doubled; line breaks inside quotes); plain, gzip or zstd.
+
+    Every value is a string. Positions count rows after the header, blank ones included.
+
+    Args:
+        delimiter: one character.
+
+    Raises:
+        UsageError: the delimiter is not one character.
+    """
+
+    def __init__(self, delimiter: str = ",") -> None:
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise UsageError(f"delimiter {delimiter!r}: expected one character, not a quote or line break")
+        self._delimiter = delimiter
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`Format.read`.
+
+        Reasons: ``bad_csv`` (quotes), ``wrong_field_count``, ``bad_header`` (then nothing else is read), ``bad_utf8``,
+        ``over_long_record``, and those of :class:`~winnowry.sources.compression.BrokenStreamError`. A quote that is
+        never closed takes in the following rows, up to the longest record allowed.
+        """
+        # A process-wide setting of Python's; only ever raised, so that readers in other threads are not disturbed.
+        csv.field_size_limit(max(csv.field_size_limit(), limits.max_record_bytes))
+        lines = _RecordLines(split_lines(decompressed(stream, limits), limits.max_record_bytes), limits)
+        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        header: list[str] | None = None
+        position = -1
+        while True:
+            lines.start_record()
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except _TooLongError as error:
+                item = lines.unreadable(position, "over_long_record", str(error), str(limits.max_record_bytes))
+            except BrokenStreamError as broken:
+                yield lines.unreadable(max(position, 0), broken.reason, broken.value, broken.threshold)
+                return
+            except csv.Error as error:
+                item = lines.unreadable(position, "bad_csv", str(error))
+            else:
+                if header is None:
+                    wrong = _wrong_header(row)
+                    if wrong is None:
+                        header, position = row, 0
+                        continue
+                    item = lines.unreadable(0, "bad_header", wrong)
+                elif not row:
+                    position += 1
+                    continue
+                elif any(not field.isascii() and _is_broken(field) for field in row):
+                    item = lines.unreadable(position, "bad_utf8")
+                elif len(row) != len(header):
+                    item = lines.unreadable(position, "wrong_field_count", str(len(row)), str(len(header)))
+                else:
+                    yield Record(position, dict(zip(header, row, strict=True)))
+                    position += 1
+                    continue
+            if header is None:
+                yield unreadable(0, _OPERATOR, "bad_header", item.payload, item.value or item.reason)
+                return
+            yield item
+            position += 1
+
+
+class _TooLongError(Exception):
+    pass
+
+
+class _RecordLines:
+    """Feeds decoded lines to the CSV reader and remembers the bytes of the record it is in."""
+
+    def __init__(self, lines: Iterator[Line], limits: ReadLimits) -> None:
+        self._lines = lines
+        self._limits = limits
+        self._seen: list[bytes] = []
+        self._n_bytes = self._n_kept = 0
+
+    def start_record(self) -> None:
+        self._seen.clear()
+        self._n_bytes = self._n_kept = 0
+
+    def __iter__(self) -> _RecordLines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._n_bytes += line.n_bytes
+        if self._n_kept < PAYLOAD_KEPT_BYTES:
+            self._seen.append(line.data[: PAYLOAD_KEPT_BYTES - self._n_kept] + b"\n")
+            self._n_kept += len(self._seen[-1])
+        if line.broken is not None:
+            raise line.broken
+        if line.too_long or self._n_bytes > self._limits.max_record_bytes:
+            raise _TooLongError(str(self._n_bytes))
+        return line.data.decode("utf-8", "surrogateescape") + "\n"
+
+    def unreadable(
+        self, position: int, reason: str, value: str | None = None, threshold: str | None = None
+    ) -> Unreadable:
+        payload = b"".join(self._seen).removesuffix(b"\n")
+        return unreadable(position, _OPERATOR, reason, payload, value, threshold)
+
+
+def _is_broken(field: str) -> bool:
+    return any("\udc80" <= char <= "\udcff" for char in field)
+
+
+def _wrong_header(row: list[str]) -> str | None:
+    if not row:
+        return "the first row is blank; it must name the fields"
+    if any(_is_broken(name) for name in row):
+        return "the field names are not UTF-8"
+    repeated = sorted({name for name in row if row.count(name) > 1})
+    return f"repeated field names {repeated}" if repeated else None

@@ -1,0 +1,224 @@
+"""From a record as its format holds it to a row of ``raw``: identity, partition, text, the rest."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+import orjson
+
+from winnowry.core.ids import RecordId, record_id
+from winnowry.core.tables import UNPARTITIONED
+from winnowry.sources.base import PartitionSpec, Record, SourceSpec, Unreadable, unreadable
+from winnowry.sources.event_time import parse_event_time
+
+_OPERATOR = "source.map"
+ALL = "all"
+"""The partition of every record of a source without a partition rule."""
+_MAX_KEY_BYTES = 200
+
+
+@dataclass(frozen=True)
+class MappedRecord:
+    """A record ready for ``raw``.
+
+    Attributes:
+        record_id: 32 hexadecimal characters.
+        position: 0-based line or row of the object.
+        partition: partition key.
+        event_time: UTC; None when the source maps none, or this record lacks one.
+        text: the text as it arrived.
+        meta: JSON object of all other fields, mapped ones included, keys sorted.
+        license: of the record, else of the source.
+        content_sha256: hexadecimal SHA-256 of the text in UTF-8.
+        media_type: ``text/html`` when the text starts as an HTML document or the object is named so, else
+            ``text/plain``.
+    """
+
+    record_id: RecordId
+    position: int
+    partition: str
+    event_time: datetime | None
+    text: str
+    meta: str
+    license: str | None
+    content_sha256: str
+    media_type: Literal["text/plain", "text/html"]
+
+
+class _Unmappable(Exception):
+    def __init__(self, reason: str, value: str | None = None, threshold: str | None = None) -> None:
+        self.reason, self.value, self.threshold = reason, value, threshold
+        super().__init__(reason)
+
+
+def map_record(record: Record, source: SourceSpec, uri: str, relative_path: str) -> MappedRecord | Unreadable:
+    """Find a record's identity, partition and text.
+
+    Args:
+        record: from a :class:`~winnowry.sources.base.Format`.
+        source: the recipe's source.
+        uri: the object.
+        relative_path: path of the object below the literal prefix of the source's pattern.
+
+    Returns:
+        The mapped record, or an :class:`Unreadable` with the record as JSON and one of the reasons
+        ``missing_field`` (text), ``missing_id``, ``wrong_type`` (text, id, license or partition field),
+        ``missing_event_time``, ``bad_event_time``, ``missing_partition_field``, ``missing_partition_part`` and
+        ``bad_partition_key``. A bad event time that does not decide the partition becomes null and stays in ``meta``.
+    """
+    try:
+        return _map(record, source, uri, relative_path)
+    except _Unmappable as wrong:
+        payload = serialized(record.data)
+        return unreadable(record.position, _OPERATOR, wrong.reason, payload, wrong.value, wrong.threshold)
+
+
+def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> MappedRecord:
+    data, fields = record.data, source.fields
+    text_field = fields.text or "text"
+    text = data.get(text_field)
+    if text is None:
+        raise _Unmappable("missing_field", text_field)
+    if not isinstance(text, str):
+        raise _wrong_type(text_field, text, "string")
+    try:
+        encoded = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _Unmappable("bad_utf8", f"{text_field}: {error.reason} at character {error.start}") from None
+    mapped_id = _mapped_id(data, fields.id) if fields.id else None
+    event_time, wrong_time = _event_time(data, fields.event_time)
+    partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
+    return MappedRecord(
+        record_id=record_id(source.name, mapped_id=mapped_id, path=relative_path, index=record.position),
+        position=record.position,
+        partition=partition,
+        event_time=event_time,
+        text=text,
+        meta=serialized({name: value for name, value in data.items() if name != text_field}).decode(),
+        license=_license(data, fields.license) or source.license,
+        content_sha256=hashlib.sha256(encoded).hexdigest(),
+        media_type=_media_type(text, uri),
+    )
+
+
+def serialized(data: object) -> bytes:
+    """JSON with sorted keys; dates as ISO 8601, decimals as strings, bytes as base64, NaN as null."""
+    try:
+        options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+        return orjson.dumps(data, default=_plain, option=options)
+    except TypeError:  # integers beyond 64 bits, lone surrogates
+        return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":")).encode("utf-8")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, set | frozenset | tuple):
+        return sorted(value, key=repr) if not isinstance(value, tuple) else list(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    return str(value)
+
+
+def _mapped_id(data: dict[str, object], name: str) -> str:
+    value = data.get(name)
+    if value is None or value == "":
+        raise _Unmappable("missing_id", name)
+    if isinstance(value, bool) or not isinstance(value, str | int | UUID):
+        raise _wrong_type(name, value, "string or integer")
+    return str(value)
+
+
+def _license(data: dict[str, object], name: str | None) -> str | None:
+    value = data.get(name) if name else None
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise _wrong_type(str(name), value, "string")
+    return value
+
+
+def _event_time(data: dict[str, object], name: str | None) -> tuple[datetime | None, str | None]:
+    """The time, and why there is none although the record has a value."""
+    value = data.get(name) if name else None
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None, None
+    try:
+        return parse_event_time(value), None
+    except ValueError as error:
+        return None, f"{value!r}: {error}"
+
+
+def _partition(
+    data: dict[str, object],
+    spec: PartitionSpec | None,
+    time_field: str | None,
+    event_time: datetime | None,
+    wrong_time: str | None,
+    relative_path: str,
+) -> str:
+    if spec is None or spec.by is None:
+        return ALL
+    if spec.by == "event_time":
+        if wrong_time is not None:
+            raise _Unmappable("bad_event_time", wrong_time)
+        if event_time is None:
+            return _missing(spec, "missing_event_time", time_field)
+        return partition_key(event_time, spec.every or "day")
+    if spec.by == "field":
+        value = data.get(spec.field or "")
+        if value is None or value == "":
+            return _missing(spec, "missing_partition_field", spec.field)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise _wrong_type(str(spec.field), value, "string or integer")
+        return _checked_key(str(value))
+    parts = [part for part in relative_path.split("/") if part]
+    index = spec.part if spec.part is not None else -2
+    if not -len(parts) <= index < len(parts):
+        return _missing(spec, "missing_partition_part", relative_path)
+    return _checked_key(parts[index])
+
+
+def partition_key(event_time: datetime, every: str) -> str:
+    """Partition of an event time.
+
+    Args:
+        event_time: UTC.
+        every: ``year``, ``month`` or ``day``.
+
+    >>> partition_key(parse_event_time("2019-05-01"), "month")
+    '2019-05'
+    """
+    return event_time.isoformat()[: {"year": 4, "month": 7, "day": 10}[every]]
+
+
+def _missing(spec: PartitionSpec, reason: str, value: str | None) -> str:
+    if spec.missing == "quarantine":
+        raise _Unmappable(reason, value)
+    return spec.missing
+
+
+def _checked_key(key: str) -> str:
+    if key == UNPARTITIONED or not key.isprintable() or not key.strip() or len(key.encode()) > _MAX_KEY_BYTES:
+        raise _Unmappable("bad_partition_key", repr(key), f"printable, at most {_MAX_KEY_BYTES} bytes")
+    return key
+
+
+def _wrong_type(name: str, value: object, expected: str) -> _Unmappable:
+    return _Unmappable("wrong_type", f"{name} is {type(value).__name__}", expected)
+
+
+def _media_type(text: str, uri: str) -> Literal["text/plain", "text/html"]:
+    start = text[:256].lstrip("\ufeff \t\r\n").lower()
+    if start.startswith(("<!doctype html", "<html")) or uri.lower().endswith((".html", ".htm")):
+        return "text/html"
+    return "text/plain"

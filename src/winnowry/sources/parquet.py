@@ -1,0 +1,74 @@
+"""Parquet: one row a record, one row group in memory at a time."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
+
+_OPERATOR = "source.parquet"
+_BATCH_ROWS = 256
+_SPOOLED_BYTES = 64 << 20
+
+
+class Parquet:
+    """Reads Parquet; a damaged row group is one unreadable place, the next row group goes on at its own position."""
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`Format.read`.
+
+        Reasons: ``bad_parquet`` (its value says how many rows it stands for), ``over_long_record``.
+        """
+        if not stream.seekable():
+            with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES) as spooled:
+                shutil.copyfileobj(stream, spooled)
+                spooled.seek(0)
+                yield from _rows(spooled, limits)  # type: ignore[arg-type]
+        else:
+            yield from _rows(stream, limits)
+
+
+def _rows(stream: BinaryIO, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+    try:
+        file = pq.ParquetFile(pa.PythonFile(stream, mode="r"), pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        stream.seek(0)
+        yield unreadable(0, _OPERATOR, "bad_parquet", stream.read(4096), f"whole file: {error}")
+        return
+    first = 0
+    for group in range(file.num_row_groups):
+        n_rows = file.metadata.row_group(group).num_rows
+        position = first
+        try:
+            for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], use_threads=False):
+                yield from _records(batch, position, limits)
+                position += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            value = f"{first + n_rows - position} rows of row group {group}: {error}"
+            yield unreadable(position, _OPERATOR, "bad_parquet", b"", value)
+        first += n_rows
+
+
+def _records(batch: pa.RecordBatch, first: int, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+    may_be_too_long = batch.nbytes > limits.max_record_bytes
+    names = batch.schema.names
+    for row in range(batch.num_rows):
+        one = batch.slice(row, 1)
+        if may_be_too_long and one.nbytes > limits.max_record_bytes:
+            threshold = str(limits.max_record_bytes)
+            yield unreadable(first + row, _OPERATOR, "over_long_record", _beginning(one), str(one.nbytes), threshold)
+            continue
+        yield Record(first + row, {name: one.column(i)[0].as_py() for i, name in enumerate(names)})
+
+
+def _beginning(row: pa.RecordBatch) -> bytes:
+    """The start of the longest string or binary value of a row: enough to recognise it."""
+    values = [column[0].as_buffer() for column in row.columns if hasattr(column[0], "as_buffer")]
+    longest = max((value for value in values if value is not None), key=len, default=None)
+    return b"" if longest is None else longest.slice(0, min(len(longest), 1 << 20)).to_pybytes()

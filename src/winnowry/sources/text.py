@@ -1,0 +1,44 @@
+"""Plain text files: one file, one record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.compression import BrokenStreamError, decompressed
+
+_OPERATOR = "source.text"
+_BOM = b"\xef\xbb\xbf"
+
+
+class Text:
+    """Reads a whole UTF-8 file (plain, gzip or zstd) as the record ``{"text": content, "name": file name}``."""
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`Format.read`.
+
+        Reasons: ``bad_utf8``, ``over_long_record``, and those of
+        :class:`~winnowry.sources.compression.BrokenStreamError`.
+        """
+        parts: list[bytes] = []
+        size = 0
+        try:
+            for chunk in decompressed(stream, limits):
+                size += len(chunk)
+                if size > limits.max_record_bytes:
+                    kept = b"".join([*parts, chunk[:PAYLOAD_KEPT_BYTES]])
+                    threshold = str(limits.max_record_bytes)
+                    yield unreadable(0, _OPERATOR, "over_long_record", kept, f"more than {threshold}", threshold)
+                    return
+                parts.append(chunk)
+        except BrokenStreamError as broken:
+            yield unreadable(0, _OPERATOR, broken.reason, b"".join(parts), broken.value, broken.threshold)
+            return
+        data = b"".join(parts).removeprefix(_BOM)
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield unreadable(0, _OPERATOR, "bad_utf8", data, f"{error.reason} at byte {error.start}")
+            return
+        yield Record(0, {"text": text, "name": uri.rpartition("/")[2]})

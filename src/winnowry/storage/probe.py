@@ -1,0 +1,94 @@
+"""What a store must be able to do, tried out: one winner of racing writes, and a clock near ours."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from winnowry.core.errors import StorageError
+from winnowry.storage.globs import escape
+from winnowry.storage.objects import ObjectStore
+
+_FOLDER = "winnowry-probe"
+
+
+@dataclass(frozen=True)
+class RaceResult:
+    """Outcome of :func:`conditional_put_race`.
+
+    Attributes:
+        rounds: races run.
+        writers: writers in each.
+        winners: how many writers were told they won, one number a round.
+        wrong_content: rounds after which the object held something else than a winner's data.
+    """
+
+    rounds: int
+    writers: int
+    winners: tuple[int, ...]
+    wrong_content: int
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether every race had exactly one winner, whose data is what is stored."""
+        return all(count == 1 for count in self.winners) and not self.wrong_content
+
+
+def conditional_put_race(store: ObjectStore, rounds: int = 10, writers: int = 8) -> RaceResult:
+    """Let writers race ``write(if_absent=True)`` on one object, again and again.
+
+    A store that lets two of them win loses commits silently: Lance commits by exactly this write.
+
+    Args:
+        store: where; objects are written below the root and removed.
+        rounds: races.
+        writers: threads in each.
+
+    Raises:
+        StorageError: a write failed for another reason.
+    """
+    folder = f"{_FOLDER}/{uuid.uuid4().hex}"
+    counts, wrong = [], 0
+    barrier = threading.Barrier(writers)
+
+    def compete(uri: str, writer: int) -> bool:
+        barrier.wait(timeout=60)
+        return store.write(uri, str(writer).encode(), if_absent=True)
+
+    with ThreadPoolExecutor(writers) as pool:
+        for number in range(rounds):
+            uri = f"{folder}/{number}"
+            try:
+                attempts = [pool.submit(compete, uri, writer) for writer in range(writers)]
+                won = [str(writer).encode() for writer, attempt in enumerate(attempts) if attempt.result()]
+                counts.append(len(won))
+                wrong += bool(won) and store.read(uri) not in won
+            finally:
+                with suppress(StorageError):
+                    store.delete(uri)
+    return RaceResult(rounds, writers, tuple(counts), wrong)
+
+
+def clock_skew_seconds(store: ObjectStore) -> float:
+    """How far the store's clock is ahead of this machine's, in seconds, as precise as the store's time stamps (S3: 1 s).
+
+    Raises:
+        StorageError: the store cannot be written or listed.
+    """
+    uri = f"{_FOLDER}/{uuid.uuid4().hex}/clock"
+    before = time.time()
+    store.write(uri, b"")
+    after = time.time()
+    try:
+        # As listings show it: that is the time that other parts compare with.
+        [info] = store.list(escape(uri))
+    finally:
+        store.delete(uri)
+    stamp = info.modified_at.timestamp()
+    if before - 1 <= stamp <= after:
+        return 0.0
+    return stamp - after if stamp > after else stamp - before

@@ -1,0 +1,409 @@
+"""Objects in an S3-compatible store, through boto3."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from winnowry.core.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    NotFoundError,
+    ObjectChangedError,
+    StorageError,
+    StoreUnreachableError,
+    UsageError,
+)
+from winnowry.storage import globs
+from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo
+from winnowry.storage.s3_reader import RangedReader
+from winnowry.storage.settings import StorageSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_MULTIPART_BYTES = 16 << 20
+_BUFFER_BYTES = 256 << 10
+_CONNECT_TIMEOUT_S = 5
+_READ_TIMEOUT_S = 60
+_CONFLICT_ROUNDS = 8
+_WRITER = "winnowry-writer"
+_DENIED = {
+    "403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "ExpiredToken", "Forbidden", "InvalidAccessKeyId",
+    "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+}  # fmt: skip
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+_LOST_RACE = {"412", "PreconditionFailed"}
+_CONFLICT = {"409", "ConditionalRequestConflict", "OperationAborted"}
+
+
+class S3Store:
+    """A bucket, or a prefix in one, as an object store. Picklable: the client is made where it is used.
+
+    Args:
+        root: ``s3://bucket`` or ``s3://bucket/prefix``.
+        settings: how to reach the store.
+    """
+
+    def __init__(self, root: str, settings: StorageSettings) -> None:
+        bucket, _ = _split_uri(root)
+        self._root = root.rstrip("/")
+        self._bucket = bucket
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._made: S3Client | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"root": self._root, "settings": self._settings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["root"], state["settings"])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"S3Store({self._root!r}, endpoint={self._endpoint!r})"
+
+    @property
+    def root(self) -> str:
+        """``s3://bucket/prefix`` without a trailing slash."""
+        return self._root
+
+    def resolve(self, uri: str) -> str:
+        """See :meth:`ObjectStore.resolve`.
+
+        Raises:
+            UsageError: the URI has a ``..`` component, which S3 keys do not have.
+        """
+        if "://" in uri or uri.startswith("/"):
+            return uri
+        parts = [part for part in uri.split("/") if part != "."]
+        if ".." in parts:
+            raise UsageError(f"{uri}: '..' means nothing in S3; write the whole s3:// URI")
+        return f"{self._root}/{'/'.join(parts)}"
+
+    def literal_prefix(self, uri_glob: str) -> str:
+        """See :meth:`ObjectStore.literal_prefix`."""
+        bucket, folder, _ = self._split(uri_glob)
+        return f"s3://{bucket}/{folder}"
+
+    def list(self, uri_glob: str) -> Iterator[ObjectInfo]:
+        """See :meth:`ObjectStore.list`."""
+        bucket, folder, pattern = self._split(uri_glob)
+        base = f"s3://{bucket}/"
+
+        def pages(prefix: str, delimiter: str) -> Iterator[Any]:
+            with self._translated(base + prefix):
+                paginator = self._client.get_paginator("list_objects_v2")
+                yield from paginator.paginate(Bucket=bucket, Prefix=prefix, Delimiter=delimiter)
+
+        def objects(prefix: str, cut: int, delimiter: str) -> Iterator[tuple[str, ObjectInfo]]:
+            for page in pages(prefix, delimiter):
+                for entry in page.get("Contents", ()):
+                    key = entry["Key"]
+                    if key.endswith("/") or key.rpartition("/")[2].startswith(RESERVED_PREFIX):
+                        continue  # folder markers of other tools; our own probes
+                    etag = entry["ETag"].strip('"')
+                    yield key[cut:], ObjectInfo(base + key, entry["Size"], etag, entry["LastModified"])
+
+        def folders(at: str, head: str) -> Iterator[str]:
+            for page in pages(at + head, "/"):
+                for entry in page.get("CommonPrefixes", ()):
+                    yield entry["Prefix"][len(at) : -1]
+
+        return globs.expand(
+            folder,
+            pattern,
+            files=lambda at, head: objects(at + head, len(at), "/"),
+            folders=folders,
+            below=lambda at: objects(at, len(at), ""),
+        )
+
+    def open(self, uri: str, *, etag: str | None = None) -> BinaryIO:
+        """See :meth:`ObjectStore.open`; every window is asked for on the condition that the etag still holds."""
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        with self._translated(absolute, etag):
+            head = self._client.head_object(Bucket=bucket, Key=key)
+        opened_as = head["ETag"].strip('"')
+        if etag is not None and etag != opened_as:
+            raise ObjectChangedError(_changed(absolute, f"is {opened_as} now, was listed as {etag}"))
+
+        def fetch(start: int, end: int) -> bytes:
+            return self._fetch(absolute, opened_as, start, end)
+
+        return cast(BinaryIO, io.BufferedReader(RangedReader(head["ContentLength"], fetch), _BUFFER_BYTES))
+
+    def read(self, uri: str) -> bytes:
+        """See :meth:`ObjectStore.read`."""
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        with self._translated(absolute):
+            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def write(self, uri: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """See :meth:`ObjectStore.write`; ``if_absent`` is a conditional PUT (``If-None-Match: *``)."""
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        if not if_absent:
+            with self._translated(absolute):
+                self._client.put_object(Bucket=bucket, Key=key, Body=data)
+            return True
+        from botocore.exceptions import ClientError
+
+        # A PUT that is retried after a lost answer finds its own object: the mark tells it from another writer's.
+        writer = uuid.uuid4().hex
+        for attempt in range(_CONFLICT_ROUNDS):
+            with self._translated(absolute):
+                try:
+                    self._client.put_object(
+                        Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", Metadata={_WRITER: writer}
+                    )
+                    return True
+                except ClientError as error:
+                    code = _code(error)
+                    if code in _LOST_RACE:
+                        return self._wrote(bucket, key, writer)
+                    if code not in _CONFLICT:
+                        raise
+            time.sleep(0.05 * 2**attempt)
+        raise StorageError(
+            f"{absolute} at {self._endpoint}: racing writes were still refused after {_CONFLICT_ROUNDS} tries"
+        )
+
+    def upload(self, uri: str, stream: BinaryIO) -> None:
+        """See :meth:`ObjectStore.upload`; in parts of 16 MiB when it is longer than one."""
+        from boto3.s3.transfer import TransferConfig
+
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        config = TransferConfig(
+            multipart_threshold=_MULTIPART_BYTES, multipart_chunksize=_MULTIPART_BYTES, max_concurrency=4
+        )
+        with self._translated(absolute):
+            # A view of the stream that cannot be closed: the caller owns it.
+            self._client.upload_fileobj(_Unclosed(stream), bucket, key, Config=config)
+
+    def delete(self, uri: str) -> None:
+        """See :meth:`ObjectStore.delete`."""
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        with self._translated(absolute):
+            self._client.delete_object(Bucket=bucket, Key=key)
+
+    def exists(self, uri: str) -> bool:
+        """See :meth:`ObjectStore.exists`."""
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        try:
+            with self._translated(absolute):
+                self._client.head_object(Bucket=bucket, Key=key)
+        except NotFoundError:
+            return False
+        return True
+
+    def check(self) -> None:
+        """See :meth:`ObjectStore.check`."""
+        with self._translated(f"s3://{self._bucket}"):
+            self._client.head_bucket(Bucket=self._bucket)
+        name = f"{self._root}/{RESERVED_PREFIX}check-{uuid.uuid4().hex}"
+        self.write(name, b"")
+        self.delete(name)
+
+    @property
+    def _endpoint(self) -> str:
+        return _without_password(self._settings.endpoint) if self._settings.endpoint else "AWS S3"
+
+    @property
+    def _client(self) -> S3Client:
+        with self._lock:
+            if self._made is None:
+                self._made = _client(self._settings)
+            return self._made
+
+    def _split(self, uri_glob: str) -> tuple[str, str, str]:
+        """Bucket, folder key (empty or with a trailing slash), pattern below it; the root is never a pattern."""
+        absolute = self.resolve(uri_glob)
+        base = self._root + "/"
+        literal = base if absolute.startswith(base) else ""
+        prefix = literal + globs.literal_folder(absolute[len(literal) :])
+        bucket, _ = _split_uri(absolute)
+        start = len(f"s3://{bucket}/")
+        return bucket, prefix[start:], absolute[max(len(prefix), start) :]
+
+    def _fetch(self, uri: str, etag: str, start: int, end: int) -> bytes:
+        from botocore.exceptions import HTTPClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
+        bucket, key = _split_uri(uri)
+        for last in (False, False, True):  # botocore retries requests, not the reading of their bodies
+            with self._translated(uri, etag):
+                try:
+                    answer = self._client.get_object(
+                        Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{etag}"'
+                    )
+                    if answer["ETag"].strip('"') != etag:  # a server that ignores the condition
+                        raise ObjectChangedError(_changed(uri, f"changed while it was read (was {etag})"))
+                    data = answer["Body"].read()
+                except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, HTTPClientError):
+                    if last:
+                        raise
+                    continue
+            if len(data) == end - start:
+                return data
+        raise StorageError(f"{uri} at {self._endpoint}: asked for bytes {start} to {end}, got {len(data)} of them")
+
+    def _wrote(self, bucket: str, key: str, writer: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            return self._client.head_object(Bucket=bucket, Key=key)["Metadata"].get(_WRITER) == writer
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return False
+            raise
+
+    @contextmanager
+    def _translated(self, uri: str, etag: str | None = None) -> Iterator[None]:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConnectionError,
+            EndpointConnectionError,
+            HTTPClientError,
+            NoCredentialsError,
+            PartialCredentialsError,
+            ProfileNotFound,
+        )
+
+        where = f"{uri} at {self._endpoint}"
+        try:
+            yield
+        except ClientError as error:
+            code = _code(error)
+            what = error.response.get("Error", {}).get("Message") or code
+            if code in _DENIED:
+                raise AccessDeniedError(
+                    f"{where}: access denied ({code}); check the credentials and what they may do"
+                ) from error
+            if code == "NoSuchBucket" or (code in _MISSING and not self._has_bucket(uri)):
+                bucket, _ = _split_uri(uri)
+                raise BucketNotFoundError(
+                    f"{where}: there is no bucket {bucket!r}; create it or correct the root"
+                ) from error
+            if code in _LOST_RACE and etag is not None:
+                raise ObjectChangedError(_changed(uri, f"changed while it was read (was {etag})")) from error
+            if code in _MISSING:
+                if etag is not None:
+                    raise ObjectChangedError(_changed(uri, f"is gone, was listed as {etag}")) from error
+                raise NotFoundError(f"{where}: there is no such object") from error
+            raise StorageError(f"{where}: {code}: {what}") from error
+        except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+            raise AccessDeniedError(
+                f"{where}: {error}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
+            ) from error
+        except (EndpointConnectionError, ConnectionError, HTTPClientError) as error:
+            raise StoreUnreachableError(
+                f"{where}: nothing usable answers ({type(error).__name__}); check AWS_ENDPOINT_URL and the network"
+            ) from error
+        except (BotoCoreError, Boto3Error) as error:
+            raise StorageError(f"{where}: {error}") from error
+
+    def _has_bucket(self, uri: str) -> bool:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        bucket, _ = _split_uri(uri)
+        try:
+            self._client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            return _code(error) not in _MISSING | {"NoSuchBucket"}
+        except BotoCoreError:
+            return True
+        return True
+
+
+class _Unclosed(io.RawIOBase):
+    """Reads from a stream and leaves it open."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        # Parts must be full: a short read means the end to the transfer.
+        pieces, wanted = [], size
+        while size < 0 or wanted > 0:
+            piece = self._stream.read(wanted if size >= 0 else _MULTIPART_BYTES)
+            if not piece:
+                break
+            pieces.append(piece)
+            wanted -= len(piece)
+        return b"".join(pieces)
+
+
+def _client(settings: StorageSettings) -> S3Client:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = boto3.Session(
+            aws_access_key_id=settings.access_key_id,
+            aws_secret_access_key=settings.secret_access_key.get_secret_value() if settings.secret_access_key else None,
+            aws_session_token=settings.session_token.get_secret_value() if settings.session_token else None,
+            region_name=settings.region,
+            profile_name=settings.profile if settings.access_key_id is None else None,
+        )
+        return session.client(
+            "s3",
+            region_name=settings.region or session.region_name or "us-east-1",
+            endpoint_url=settings.endpoint,
+            verify=(settings.ca_bundle or True) if settings.verify_tls else False,
+            config=Config(
+                s3={"addressing_style": "path" if settings.path_style else "virtual"},
+                # Checksum trailers are refused or stored as content by some S3-compatible servers.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                read_timeout=_READ_TIMEOUT_S,
+                retries={"total_max_attempts": 3, "mode": "standard"},
+                max_pool_connections=32,
+            ),
+        )
+    except BotoCoreError as error:
+        raise AccessDeniedError(f"cannot set up S3 access: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{_without_password(settings.endpoint or '')}: not an S3 endpoint ({type(error).__name__}); "
+                         "expected http(s)://host:port") from error  # fmt: skip
+
+
+def _split_uri(uri: str) -> tuple[str, str]:
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise UsageError(f"{uri}: expected s3://bucket/prefix")
+    return bucket, key
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _changed(uri: str, what: str) -> str:
+    return f"{uri}: the object {what}; run the landing stage again to index it as it is"
+
+
+def _without_password(endpoint: str) -> str:
+    scheme, separator, rest = endpoint.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

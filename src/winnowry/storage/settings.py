@@ -1,0 +1,139 @@
+"""How to reach an object store: one settings object feeds boto3 and Lance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from winnowry.core.errors import AccessDeniedError, UsageError
+
+_FALSE = {"0", "false", "no", "off"}
+_TRUE = {"1", "true", "yes", "on"}
+
+
+class StorageSettings(BaseModel):
+    """Credentials, endpoint and addressing of an S3-compatible store; a local root needs none of it.
+
+    Without keys and profile the usual AWS chain applies (environment, shared files, instance role).
+
+    Attributes:
+        access_key_id: access key; needs ``secret_access_key`` too.
+        secret_access_key: secret key; never shown.
+        session_token: of temporary credentials; never shown.
+        profile: name in the shared AWS configuration.
+        endpoint: URL of the server, None for AWS itself.
+        region: region, ``us-east-1`` where nothing says otherwise.
+        addressing: ``path`` (``endpoint/bucket/key``), ``virtual`` (``bucket.endpoint/key``); None: path for custom
+            endpoints, else virtual.
+        verify_tls: whether certificates are checked.
+        ca_bundle: file of certificates to trust instead of the system's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    profile: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    addressing: Literal["path", "virtual"] | None = None
+    verify_tls: bool = True
+    ca_bundle: str | None = None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> StorageSettings:
+        """Read the standard AWS variables, ``WINNOWRY_S3_ADDRESSING`` and ``WINNOWRY_S3_VERIFY_TLS``.
+
+        Args:
+            env: variables to read; the environment of the process by default. Empty ones count as unset.
+
+        Raises:
+            UsageError: a variable has a value that is not allowed.
+        """
+        source = os.environ if env is None else env
+
+        def value(*names: str) -> str | None:
+            return next((source[name] for name in names if source.get(name)), None)
+
+        addressing = value("WINNOWRY_S3_ADDRESSING")
+        if addressing not in (None, "path", "virtual"):
+            raise UsageError(f"WINNOWRY_S3_ADDRESSING={addressing}: expected path or virtual")
+        verify = (value("WINNOWRY_S3_VERIFY_TLS") or "true").lower()
+        if verify not in _FALSE | _TRUE:
+            raise UsageError(f"WINNOWRY_S3_VERIFY_TLS={verify}: expected true or false")
+        secret, token = value("AWS_SECRET_ACCESS_KEY"), value("AWS_SESSION_TOKEN")
+        access = value("AWS_ACCESS_KEY_ID")
+        if (access is None) != (secret is None):
+            there, missing = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")[:: 1 if access else -1]
+            raise UsageError(f"{there} is set but {missing} is not: set both, or neither to use a profile or a role")
+        return cls(
+            access_key_id=access,
+            secret_access_key=SecretStr(secret) if secret else None,
+            session_token=SecretStr(token) if token and access else None,
+            profile=value("AWS_PROFILE"),
+            endpoint=value("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+            region=value("AWS_REGION", "AWS_DEFAULT_REGION"),
+            addressing="path" if addressing == "path" else "virtual" if addressing == "virtual" else None,
+            verify_tls=verify in _TRUE,
+            ca_bundle=value("AWS_CA_BUNDLE"),
+        )
+
+    @property
+    def path_style(self) -> bool:
+        """Whether the bucket is part of the path rather than of the host name."""
+        return self.addressing == "path" or (self.addressing is None and self.endpoint is not None)
+
+    def lance_options(self, root: str) -> dict[str, str]:
+        """Storage options of Lance for tables below a root.
+
+        Contains secrets: pass it to Lance and nowhere else (no log, no table property, no metadata).
+
+        Args:
+            root: folder or ``s3://…``.
+
+        Returns:
+            Empty for a folder.
+
+        Raises:
+            AccessDeniedError: the profile does not exist or has no credentials.
+        """
+        if not root.startswith("s3://"):
+            return {}
+        options = {"region": self.region or "us-east-1"}
+        if self.endpoint is not None:
+            options["endpoint"] = self.endpoint
+            if self.endpoint.startswith("http://"):
+                options["allow_http"] = "true"
+        options["virtual_hosted_style_request"] = str(not self.path_style).lower()
+        if not self.verify_tls:
+            options["allow_invalid_certificates"] = "true"
+        access, secret, token = self._keys()
+        if access and secret:
+            options["access_key_id"] = access
+            options["secret_access_key"] = secret
+        if token:
+            options["session_token"] = token
+        return options
+
+    def _keys(self) -> tuple[str | None, str | None, str | None]:
+        if self.access_key_id and self.secret_access_key:
+            token = self.session_token.get_secret_value() if self.session_token else None
+            return self.access_key_id, self.secret_access_key.get_secret_value(), token
+        if self.profile is None:
+            return None, None, None
+        # Lance does not know profiles: hand it the keys the profile leads to.
+        import boto3
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            credentials = boto3.Session(profile_name=self.profile).get_credentials()
+        except BotoCoreError as error:
+            raise AccessDeniedError(f"AWS profile {self.profile!r}: {error}") from error
+        if credentials is None:
+            raise AccessDeniedError(f"AWS profile {self.profile!r}: it leads to no credentials")
+        frozen = credentials.get_frozen_credentials()
+        return frozen.access_key, frozen.secret_key, frozen.token

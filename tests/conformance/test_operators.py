@@ -1,0 +1,185 @@
+"""What every operator of the registry promises, whatever it measures."""
+
+from __future__ import annotations
+
+import pickle
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from winnowry.operators.base import FittedOperator, Operator
+from winnowry.operators.registry import operators
+
+NAMES = tuple(operators())
+
+POOL = [
+    "The committee met on Tuesday. It decided, after a long discussion, that rates would stay where they were.",
+    "Short sentence. Another one! And a question?",
+    "<p>Returns the <b>object</b> &amp; its tags.</p><ul><li>One</li><li>Two</li></ul>",
+    "- item one\n- item two\n- item two\n\nRead more...",
+    "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心。",
+    "cafÃ© â€œquotedâ€\x9d \r\n trailing  \x00",
+    "e\u0301 " * 40,
+    "12 345 678 !!! ###",
+    "שלום עולם \u202e مرحبا",
+    "word " * 300,
+    "\u3000",
+    "",
+]
+TEXTS = st.lists(st.one_of(st.none(), st.sampled_from(POOL), st.text(max_size=30)), max_size=8)
+
+
+def default_of(name: str) -> Operator:
+    return operators()[name]()
+
+
+def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
+    """Plausible values for a column that an operator reads."""
+    if field.name == "text":
+        return pa.array(texts, field.type)
+    if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+        return pa.array([f"{field.name}-{index}" for index in range(len(texts))], field.type)
+    return pa.array([None if text is None else len(text) for text in texts], pa.int64()).cast(field.type)
+
+
+def batch_of(operator: Operator, texts: list[str | None]) -> pa.RecordBatch:
+    schema = operator.reads()
+    return pa.record_batch([column_of(field, texts) for field in schema], schema=schema)
+
+
+@cache
+def fit_of(operator: FittedOperator) -> dict[str, Any]:
+    pool = operator.measure(batch_of(operator, [text for text in POOL for _ in range(2)]))
+    assert pool.schema.names == operator.components().names
+    return operator.fit(pa.Table.from_batches([pool]))
+
+
+def apply(operator: Operator, batch: pa.RecordBatch) -> pa.RecordBatch:
+    if isinstance(operator, FittedOperator):
+        return operator.apply_fitted(batch, fit_of(operator))
+    return operator.apply(batch)
+
+
+def values(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Rows with floats as their exact text, so that NaN equals NaN and nothing is rounded."""
+    return [
+        {name: repr(value) if isinstance(value, float) else value for name, value in row.items()}
+        for row in batch.to_pylist()
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operator_has_its_registered_name_and_documents_every_parameter(name: str) -> None:
+    operator = default_of(name)
+    assert operator.op == name
+    assert operator.VERSION >= 1
+    assert type(operator).__doc__ != Operator.__doc__
+    undocumented = [
+        field for field, info in type(operator).model_fields.items() if field != "op" and not info.description
+    ]
+    assert undocumented == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(texts=TEXTS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(texts=[])
+@example(texts=[None])
+@example(texts=[None, "", None, "a", ""])
+@example(texts=[*POOL])
+def test_an_operator_writes_exactly_its_declared_columns_for_every_row(name: str, texts: list[str | None]) -> None:
+    operator = default_of(name)
+    written = apply(operator, batch_of(operator, texts))
+    assert written.num_rows == len(texts)
+    assert written.schema.names == operator.writes().names
+    assert written.schema.types == operator.writes().types
+    written.validate(full=True)
+    for field in operator.writes():
+        if not field.nullable:
+            assert written[field.name].null_count == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(texts=TEXTS, cut=st.integers(0, 8))
+@settings(max_examples=25, deadline=None)
+@example(texts=[*POOL, None], cut=5)
+def test_how_rows_are_cut_into_batches_does_not_matter(name: str, texts: list[str | None], cut: int) -> None:
+    operator = default_of(name)
+    whole = batch_of(operator, texts)
+    cut = min(cut, len(texts))
+    parts = [whole.slice(0, cut), whole.slice(cut)]  # the second is a slice with an offset
+    assert values(apply(operator, whole)) == [row for part in parts for row in values(apply(operator, part))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_row_alone_is_what_it_is_among_others(name: str) -> None:
+    operator = default_of(name)
+    whole = batch_of(operator, [*POOL, None])
+    alone = [values(apply(operator, whole.slice(index, 1)))[0] for index in range(whole.num_rows)]
+    assert values(apply(operator, whole)) == alone
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operator_gives_the_same_result_again_and_leaves_its_input_alone(name: str) -> None:
+    operator = default_of(name)
+    batch = batch_of(operator, [*POOL, None])
+    before = pickle.dumps(batch)
+    assert values(apply(operator, batch)) == values(apply(default_of(name), batch))
+    assert pickle.dumps(batch) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operator_survives_pickling_and_its_own_fingerprint(name: str) -> None:
+    operator = default_of(name)
+    copy = pickle.loads(pickle.dumps(operator))
+    assert copy == operator
+    batch = batch_of(operator, [*POOL])
+    assert values(apply(copy, batch)) == values(apply(operator, batch))
+    stored = operator.fingerprint()
+    assert stored["version"] == operator.VERSION
+    assert stored["op"] == name
+    parameters = {field: stored[info.alias or field] for field, info in type(operator).model_fields.items()}
+    assert (
+        type(operator).model_validate({type(operator).model_fields[k].alias or k: v for k, v in parameters.items()})
+        == operator
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_are_about_columns_the_operator_writes_and_answer_for_every_row(name: str) -> None:
+    operator = default_of(name)
+    written = apply(operator, batch_of(operator, [*POOL, None]))
+    assert len({rule.name for rule in operator.rules()}) == len(operator.rules())
+    for rule in operator.rules():
+        assert rule.column in operator.writes().names
+        assert rule.name in type(operator).model_fields
+        kept = rule.keeps(written[rule.column])
+        assert kept.type == pa.bool_()
+        assert kept.null_count == 0
+        assert len(kept) == written.num_rows
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_renames_what_is_written(name: str) -> None:
+    operator = operators()[name].model_validate({"as": "renamed"})
+    names = operator.writes().names
+    assert all(column.startswith("renamed") for column in names)
+    assert apply(operator, batch_of(operator, ["a b", None])).schema.names == names
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_parameter_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no_such_parameter"):
+        operators()[name].model_validate({"no_such_parameter": 1})
+
+
+def test_the_registry_is_sorted_and_holds_the_operators_of_the_reference_recipe() -> None:
+    assert list(NAMES) == sorted(NAMES)
+    assert {
+        "dedup.exact", "text.characters", "text.extract_html", "text.language", "text.length", "text.lines",
+        "text.normalize_unicode", "score.token_count", "score.grammatical_complexity",
+    } <= set(NAMES)  # fmt: skip

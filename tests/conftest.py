@@ -1,0 +1,39 @@
+"""Fixtures for every test.
+
+Markers (declared in pyproject.toml): ``slow``, ``faults``, ``s3``. `make test` leaves out the slow ones.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# A plugin rather than fixtures here: the server's start and stop are a piece of their own.
+pytest_plugins = ["tests.s3_server"] if (REPOSITORY / "tests" / "s3_server.py").is_file() else []
+
+# A test must not see this machine's credentials, endpoints or homes: a mistake would write to somebody's bucket.
+_FOREIGN = ("AWS_", "WINNOWRY_", "DAGSTER_", "LANCE_", "MINIO_")
+for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name != "AWS_CA_BUNDLE"]:
+    del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of this checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Real samples of many kinds of data, kept beside the repository and never in it; skips where there are none."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}: this test reads the samples kept beside the repository")
+    return folder

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import pyarrow as pa
+import pytest
+
+from winnowry.operators.text.extract_html import ExtractHtml, strip_tags
+
+PAGE = (
+    "<!DOCTYPE html><html><head><title>T</title><style>p{}</style></head><body><nav><a href='/'>Home</a></nav>"
+    "<main><p>The <b>main</b> text &amp; more.</p><script>var x;</script></main><footer>Imprint</footer></body></html>"
+)
+FRAGMENT = "<p>Options:</p><ul><li>One</li><li>Two</li></ul>"
+
+
+def extract(text: str | None, main_content: Literal["pages", "always", "never"] = "pages") -> str | None:
+    batch = pa.record_batch([pa.array([text], pa.large_string())], names=["text"])
+    (value,) = ExtractHtml(main_content=main_content).apply(batch)["text"].to_pylist()
+    assert value is None or isinstance(value, str)
+    return value
+
+
+def test_a_page_keeps_its_main_content_only() -> None:
+    assert extract(PAGE) == "The main text & more."
+
+
+def test_a_page_keeps_everything_readable_when_asked() -> None:
+    whole = extract(PAGE, "never")
+    assert whole is not None
+    assert whole.split() == ["Home", "The", "main", "text", "&", "more.", "Imprint"]
+
+
+def test_a_fragment_keeps_its_lists() -> None:
+    text = extract(FRAGMENT)
+    assert text is not None
+    assert text.split() == ["Options:", "•", "One", "•", "Two"]
+
+
+def test_a_page_whose_main_content_is_not_found_keeps_its_text() -> None:
+    text = extract("<html><body><ul><li>Only</li><li>lists</li></ul></body></html>")
+    assert text is not None
+    assert "Only" in text
+    assert "lists" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "plain text",
+        "if a < b and c > d:\n    pass",
+        "# Markdown\n\nUse `<b>` or <br> sparingly.\n\n- item",
+        "<rss><channel><item>not html</item></channel></rss>",
+        "text with one </p> end tag\nand lines",
+    ],
+)
+def test_what_is_not_html_stays_as_it_is(text: str | None) -> None:
+    assert extract(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["<p>x</p>", " \ufeff\n<DIV class='a'>x</DIV>", "x<p>a</p><p>b</p><p>c</p>", '<?xml version="1.0"?><html>x']
+)
+def test_html_is_recognised_by_its_beginning_or_its_end_tags(text: str) -> None:
+    extracted = extract(text)
+    assert extracted is not None
+    assert "<" not in extracted
+    assert "x" in extracted
+
+
+def test_stripping_tags_keeps_blocks_apart_and_words_together() -> None:
+    markup = "<h1>Head</h1><!-- no --><p>in<b>side</b> a &lt; b<script>if (a<b) x</script></p><p>next"
+    assert strip_tags(markup) == "Head\ninside a < b\nnext"
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "<div>" * 100_000 + "text" + "</div>" * 100_000,
+        "<p>" + "".join(f"<font color={i}>" for i in range(300)) + "<p>text" * 20_000,
+        "<div " + " ".join(f"a{i}=1" for i in range(100_000)) + ">text</div>",
+        "<p>text" + "<a " * 300_000,
+        "<p>text" + "<" * 1_000_000,
+        "<p>text" + "</div>" * 500_000,
+        "<p>text</p>" * 50_000,
+        "<p>text" + "<script>" * 200_000,
+        "<p>text" + "<!--" * 200_000,
+        "<table><tr><td>" * 30_000 + "text",
+    ],
+    ids=[
+        "nesting", "formatting", "attributes", "open tag", "angle brackets", "end tags", "blocks", "scripts",
+        "comments", "tables",
+    ],
+)  # fmt: skip
+@pytest.mark.timeout(30)
+def test_markup_bombs_are_read_in_bounded_time(bomb: str) -> None:
+    extracted = extract(bomb)
+    assert extracted is not None
+    assert extracted.lstrip().startswith("text")

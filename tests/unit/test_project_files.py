@@ -1,0 +1,98 @@
+"""What the files beside the code promise each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnowry.cli import template
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
+LOCKS = sorted(ROOT.glob("requirements/*.txt"))
+LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_relative_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    missing = [link for link in LINK.findall(prose) if not (page.parent / link).exists()]
+
+    assert missing == []
+
+
+def normal(requirement: str) -> str:
+    """The name of a requirement in the form that registries compare."""
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name is not None, requirement
+    return re.sub(r"[-_.]+", "-", name.group()).lower()
+
+
+def test_every_package_that_the_code_imports_is_declared_and_every_declared_one_is_used() -> None:
+    code = [path for top in ("src", "assets", "resources", "expectations") for path in (ROOT / top).rglob("*.py")]
+    imported = {"dagster_webserver"}  # started by `winnowry ui`, not imported
+    for path in code:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("find_spec"):
+                imported |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    imported -= {*sys.stdlib_module_names, "winnowry", "assets", "resources", "expectations"}
+    owners = packages_distributions()
+    used = {normal(owner) for name in imported for owner in owners.get(name, [name])} - {"botocore"}  # comes with boto3
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {normal(text) for text in project["dependencies"]}
+    optional = {normal(text) for extra in project["optional-dependencies"].values() for text in extra}
+
+    assert sorted(used - declared - optional) == []
+    assert sorted(declared - used) == []
+
+
+def test_version_and_changelog_agree() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## \[?([^\]\s]+)\]?", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+
+    assert version("winnowry") == declared
+    assert headings[0] == "Unreleased"
+    assert headings[1:2] in ([], [declared]), "the newest release in CHANGELOG.md is not the version of pyproject.toml"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_requirement_of_a_lock_is_pinned_and_hashed_and_no_registry_is_named(lock: Path) -> None:
+    requirements = re.split(r"\n(?=\S)", lock.read_text().strip())
+
+    assert len(requirements) > 100
+    assert [text.splitlines()[0] for text in requirements if "==" not in text or "--hash=sha256:" not in text] == []
+    assert re.findall(r"://|--index-url|--extra-index-url|--find-links", lock.read_text()) == []
+
+
+def test_the_locks_agree_on_every_version_they_share() -> None:
+    pins: dict[str, set[tuple[str, ...]]] = {}
+    for lock in LOCKS:
+        found: dict[str, list[str]] = {}
+        for name, pin in re.findall(r"^([a-z0-9.-]+)(?:\[[a-z,]+\])?==(\S+)", lock.read_text(), flags=re.MULTILINE):
+            found.setdefault(name, []).append(pin)
+        for name, versions in found.items():
+            pins.setdefault(name, set()).add(tuple(versions))
+
+    assert {name: versions for name, versions in pins.items() if len(versions) > 1} == {}
+
+
+def test_the_wheel_and_the_command_line_mean_the_same_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: dict[str, Any] = {}
+    monkeypatch.setattr("setuptools.setup", lambda **arguments: built.update(arguments))
+    setup = runpy.run_path(str(ROOT / "setup.py"))
+
+    assert setup["TEMPLATE_FOLDERS"] == template.FOLDERS
+    assert setup["TEMPLATE_FILES"] == template.FILES
+    assert "build_py" in built["cmdclass"]

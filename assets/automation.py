@@ -24,8 +24,9 @@ _PER_PARTITION_FIRST = ("raw", "cleaned")
 def when_upstream_changed() -> dg.AutomationCondition[Any]:
     """Run when the data of an upstream stage changed, as soon as nothing upstream is missing, running or failed.
 
-    Unlike with ``AutomationCondition.eager``, what is missing when the automation is switched on is run, a stage that was found fresh, and so wrote nothing, triggers nothing, and a
-    partition whose gate refused it holds the corpus-wide stages back instead of letting them run into it.
+    Unlike with ``AutomationCondition.eager``, what is missing when the automation is switched on is run, a stage that
+    was found fresh, and so wrote nothing, triggers nothing, and a partition whose gate refused it holds the
+    corpus-wide stages back instead of letting them run into it.
     """
     condition = dg.AutomationCondition
     changed = condition.newly_missing() | condition.any_deps_match(condition.data_version_changed())

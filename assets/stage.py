@@ -14,7 +14,7 @@ from pydantic import Field
 from assets.columns import column_lineage, table_schema
 from assets.events import RESULT_KEY, check_name, check_results, link, plain, result_metadata
 from assets.recorded import data_version_of, table_rows, verdicts_of
-from expectations.registry import SUITE_NAMES
+from assets.suites import SUITES
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import GateFailedError, StoreUnreachableError, WinnowryError
 
@@ -131,7 +131,7 @@ def check_specs(key: dg.AssetKey, stage: str, partitions: "Partitions | None") -
                 partitions_def=partitions,
                 description=f"Great Expectations suite `{name}` of stage `{stage}`; judged before anything is visible.",
             )
-            for name in SUITE_NAMES.get(stage, ())
+            for name in SUITES.get(stage, ())
         ]
 
 
@@ -163,7 +163,7 @@ def materialize(
     from winnowry.pipeline.run import run_stage
     from winnowry.recipe.load import apply_overrides
 
-    key, suites = dg.AssetKey([recipe.corpus, stage]), SUITE_NAMES.get(stage, ())
+    key, suites = dg.AssetKey([recipe.corpus, stage]), SUITES.get(stage, ())
     try:
         ws = lakehouse.open()
         result = run_stage(
@@ -172,7 +172,7 @@ def materialize(
             stage,
             partition,
             suites=suites_for,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             progress=LogProgress(context.log),
             allow_missing=config.allow_missing,
             force=config.force,
@@ -184,6 +184,9 @@ def materialize(
         gates, unjudged = list(result.gates), "no expectations for this recipe"
         if result.status == "skipped" and result.promotion_id is not None:
             gates, unjudged = verdicts_of(ws, recipe.corpus, result.promotion_id), "unchanged since it was last judged"
+        undeclared = sorted({gate.suite for gate in gates} - set(suites))
+        if undeclared:
+            context.log.warning(f"suites without a check; name them in assets/suites.py: {', '.join(undeclared)}")
         version = data_version_of(ws, result)
         if after is not None:
             metadata |= after(context, ws, result)

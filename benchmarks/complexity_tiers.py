@@ -48,7 +48,7 @@ def jsonl_texts(path: Path, field: str, n: int) -> Texts:
         if path.suffix == ".zst":
             stream = zstandard.ZstdDecompressor().stream_reader(file)
         elif path.suffix == ".gz":
-            stream = gzip.open(file)
+            stream = gzip.GzipFile(fileobj=file)
         lines = io.TextIOWrapper(stream, "utf-8")
         return [str(json.loads(line)[field]) for line in islice(lines, n)]
 

@@ -13,7 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # A plugin rather than fixtures here: the server's start and stop are a piece of their own.
-pytest_plugins = ["tests.s3_server"] if (REPOSITORY / "tests" / "s3_server.py").is_file() else []
+pytest_plugins = ["tests.s3_server"]
 
 # A test must not see this machine's credentials, endpoints or homes: a mistake would write to somebody's bucket.
 _FOREIGN = ("AWS_", "WINNOWRY_", "DAGSTER_", "LANCE_", "MINIO_")

@@ -34,7 +34,7 @@ TEXTS = st.lists(st.one_of(st.none(), st.sampled_from(POOL), st.text(max_size=30
 
 
 def default_of(name: str) -> Operator:
-    return operators()[name]()
+    return operators()[name].model_validate({})
 
 
 def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:

@@ -11,8 +11,17 @@ from collections.abc import Sequence
 
 import click
 
-from winnowry.cli import demo, doctor, explain, export, init, plan, release, run, sql, ui
+from winnowry.cli.demo import command as demo
+from winnowry.cli.doctor import command as doctor
+from winnowry.cli.explain import command as explain
+from winnowry.cli.export import command as export
 from winnowry.cli.failure import report_failure
+from winnowry.cli.init import command as init
+from winnowry.cli.plan import command as plan
+from winnowry.cli.release import command as release
+from winnowry.cli.run import command as run
+from winnowry.cli.sql import command as sql
+from winnowry.cli.ui import command as ui
 
 
 @click.group(
@@ -24,8 +33,8 @@ def cli() -> None:
     """Raw data to training data you can trust: Lance tables, gated by Great Expectations, run by Dagster."""
 
 
-for _module in (init, demo, ui, doctor, plan, run, sql, explain, release, export):
-    cli.add_command(_module.command)
+for _command in (init, demo, ui, doctor, plan, run, sql, explain, release, export):
+    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

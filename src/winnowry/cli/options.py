@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,16 +97,31 @@ def read_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> Recipe:
         RecipeError: all its mistakes.
         NotFoundError: no such recipe.
     """
+    from winnowry.recipe.load import load_recipe
+
+    return load_recipe(recipe_path(name_or_path), overrides)
+
+
+def recipe_path(name_or_path: str) -> Path:
+    """The file of a recipe: a path as it stands, else ``NAME.yaml`` in the project's ``recipes/``.
+
+    Raises:
+        NotFoundError: neither is a file.
+    """
+    import difflib
+
     from winnowry.cli.project import find_project
-    from winnowry.recipe.load import apply_overrides, find_recipe, load_recipe
+    from winnowry.core.errors import NotFoundError
 
-    recipe = load_recipe(find_recipe(name_or_path, find_project().root / "recipes"))
-    return apply_overrides(recipe, overrides) if overrides else recipe
-
-
-def dagster_home() -> Path:
-    """Folder of the Dagster instance: ``WINNOWRY_HOME``, ``DAGSTER_HOME`` or ``.winnowry`` in the working directory."""
-    for name in ("WINNOWRY_HOME", "DAGSTER_HOME"):
-        if os.environ.get(name):
-            return Path(os.environ[name]).expanduser().resolve()
-    return Path.cwd() / ".winnowry"
+    if Path(name_or_path).is_file():
+        return Path(name_or_path)
+    folder = find_project().root / "recipes"
+    named = folder / f"{name_or_path}.yaml"
+    if named.is_file():
+        return named
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    near = difflib.get_close_matches(name_or_path, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise NotFoundError(
+        f"no recipe {name_or_path!r}{hint}\nExpected a file, or one of {folder}: {', '.join(names) or 'none there'}"
+    )

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from winnowry.pipeline.result import Progress, StageResult
+    from winnowry.pipeline.result import Progress, StageResult, Status
 
+STATUSES: tuple[Status, ...] = ("promoted", "skipped", "rejected")
 MARKS = {"promoted": ("✓", "green"), "skipped": ("·", "bright_black"), "rejected": ("✗", "red")}
 
 

@@ -55,14 +55,17 @@ def execute(
     output = call.output()
     request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing)
     with progress_on(stderr(), quiet=call.as_json) as progress:
-        outcome: RunOutcome = _runner(request, direct=direct)(request, progress)
+        outcome: RunOutcome = _runner(direct=direct)(request, progress)
     output.document(outcome.document())
-    tag = recipe.publish.tag if recipe.publish is not None else None
-    output.show(*run_summary(outcome, call.root, tag))
+    output.show(*run_summary(outcome, call.root, recipe.publish.tag))
     return 0 if outcome.succeeded else 1
 
 
-def _runner(request: object, *, direct: bool) -> Runner:
-    from winnowry.cli.direct_runner import run_direct
+def _runner(*, direct: bool) -> Runner:
+    if direct:
+        from winnowry.cli.direct_runner import run_direct
 
-    return run_direct
+        return run_direct
+    from winnowry.cli.dagster_runner import run_in_dagster
+
+    return run_in_dagster

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from winnowry.cli.project import Project
+from winnowry.core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from winnowry.pipeline.result import Progress, StageResult
@@ -67,7 +70,6 @@ class RunOutcome:
     results: tuple[StageResult, ...]
     failures: tuple[Failure, ...] = ()
     not_run: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def succeeded(self) -> bool:
@@ -95,11 +97,90 @@ class RunOutcome:
         return document
 
 
+class StageFailed(Exception):
+    """A stage that an executor could not bring to promotion.
+
+    Args:
+        failure: which, and why.
+        result: what the gates saw, when it was a gate that refused.
+    """
+
+    def __init__(self, failure: Failure, result: StageResult | None = None) -> None:
+        self.failure, self.result = failure, result
+        super().__init__(failure.message)
+
+
+class ExecuteStage(Protocol):
+    """Brings one stage up to date for one partition."""
+
+    def __call__(self, stage: str, partition: str | None) -> StageResult:
+        """Run it; raises :class:`StageFailed`."""
+
+
 class Runner(Protocol):
     """Executes the stages of a recipe."""
 
     def __call__(self, request: RunRequest, progress: Progress) -> RunOutcome:
         """Run the stages in order; a failed partition leaves the others running, and stops corpus-wide stages."""
+
+
+def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: ExecuteStage) -> RunOutcome:
+    """Run the stages of a recipe one after the other, partition by partition.
+
+    A partition that fails is left out of the stages after it, the others go on; a corpus-wide stage is not run after
+    a failure unless ``allow_missing`` says so.
+
+    Args:
+        request: what to run.
+        progress: told about refused stages; ``execute`` tells it about the others.
+        run_id: name of this run.
+        execute: runs one stage.
+
+    Raises:
+        NotFoundError: a partition was named that the landing does not hold.
+    """
+    from winnowry.pipeline.partitions import partitions_of
+    from winnowry.pipeline.run import STAGES
+
+    started = time.perf_counter()
+    results: list[StageResult] = []
+    failures: list[Failure] = []
+    stages = stages_to_run(STAGES, request.to)
+    not_run: tuple[str, ...] = ()
+    partitions: list[str] | None = None
+    for index, stage in enumerate(stages):
+        keys: list[str | None] = [None]
+        if stage in PARTITIONED:
+            if partitions is None:
+                partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
+            failed = {failure.partition for failure in failures}
+            keys = [key for key in partitions if key not in failed]
+        elif failures and not request.allow_missing:
+            not_run = tuple(stages[index:])
+            break
+        for partition in keys:
+            try:
+                results.append(execute(stage, partition))
+            except StageFailed as failed_stage:
+                failures.append(failed_stage.failure)
+                if failed_stage.result is not None:
+                    results.append(failed_stage.result)
+                    progress.finish(failed_stage.result)
+        if any(failure.partition is None for failure in failures):
+            not_run = tuple(stages[index + 1 :])
+            break
+    seconds = time.perf_counter() - started
+    return RunOutcome(request.recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run)
+
+
+def _wanted(request: RunRequest, present: list[str]) -> list[str]:
+    unknown = [key for key in request.partitions if key not in present]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], present, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        listed = ", ".join(present[:20]) + (f" and {len(present) - 20} more" if len(present) > 20 else "")
+        raise NotFoundError(f"{request.recipe.corpus} has no partition {', '.join(unknown)}{hint}\nThere are: {listed}")
+    return list(request.partitions) or present
 
 
 def stages_to_run(stages: Sequence[str], to: str | None) -> list[str]:

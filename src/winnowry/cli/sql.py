@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -110,8 +111,10 @@ def cell(value: Any) -> Text:
         return Text(f"{value:.6g}")
     if hasattr(value, "isoformat"):
         return Text(value.isoformat(sep=" ", timespec="seconds") if hasattr(value, "hour") else value.isoformat())
-    if isinstance(value, list):
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
         text = ", ".join(str(item) for item in value)
+    elif isinstance(value, dict | list):
+        text = json.dumps(value, ensure_ascii=False, default=str)
     else:
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     text = text.replace("\r", "␍").replace("\n", "⏎")

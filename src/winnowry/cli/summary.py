@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from winnowry.cli.output import counted, grid, number
-from winnowry.cli.progress import MARKS
+from winnowry.cli.progress import MARKS, STATUSES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from winnowry.cli.runner import RunOutcome
-    from winnowry.gates.result import GateResult
+    from winnowry.gates.result import GateResult, Verdict
     from winnowry.pipeline.result import StageResult
 
 _REASONS_SHOWN = 12
@@ -71,7 +71,7 @@ def _stages(results: Sequence[StageResult]) -> RenderableType:
         if group[0].partition is None:
             said = "" if done["promoted"] else worst
         else:
-            said = ", ".join(f"{done[status]} {status}" for status in MARKS if done[status])
+            said = ", ".join(f"{done[status]} {status}" for status in STATUSES if done[status])
         quarantined = sum(result.rows_quarantined for result in group)
         tokens = [result.tokens for result in group if result.tokens is not None]
         table.add_row(
@@ -92,7 +92,7 @@ def _gate_counts(gates: Sequence[GateResult]) -> RenderableType:
     from rich.text import Text
 
     verdicts = Counter(gate.verdict for gate in gates)
-    words = {"pass": "passed", "warn": "warned", "fail": "failed", "broken": "broken"}
+    words: dict[Verdict, str] = {"pass": "passed", "warn": "warned", "fail": "failed", "broken": "broken"}
     line = Text()
     for verdict, word in words.items():
         if verdicts[verdict]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 import click
 
-from winnowry.cli.options import Call, common_options, dagster_home
+from winnowry.cli.options import Call, common_options
 
 
 @click.command("ui", short_help="Runs, checks, lineage and schedules in the browser (Dagster).")
@@ -18,6 +17,7 @@ from winnowry.cli.options import Call, common_options, dagster_home
 @common_options
 def command(port: int, host: str, call: Call) -> int:
     """Start Dagster's UI and daemon for the project and the lake; Ctrl-C stops both."""
+    from winnowry.cli.home import dagster_home, prepare_home
     from winnowry.cli.project import find_project
     from winnowry.core.errors import UsageError
 
@@ -49,15 +49,6 @@ def dagster_command(project: Path, host: str, port: int) -> list[str]:
     """Command line that serves a project."""
     workspace = str(project / "workspace.yaml")
     return [sys.executable, "-m", "dagster", "dev", "--workspace", workspace, "--host", host, "--port", str(port)]
-
-
-def prepare_home(home: Path, project: Path) -> Path:
-    """Make the folder of the Dagster instance, with the project's ``dagster.yaml`` unless it has one."""
-    home.mkdir(parents=True, exist_ok=True)
-    settings = project / "dagster.yaml"
-    if settings.is_file() and not (home / "dagster.yaml").exists():
-        shutil.copyfile(settings, home / "dagster.yaml")
-    return home
 
 
 def _is_free(host: str, port: int) -> bool:

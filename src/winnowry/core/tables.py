@@ -110,7 +110,7 @@ GATES = pa.schema(
     [
         pa.field("promotion_id", pa.string(), nullable=False),
         pa.field("table", pa.string(), nullable=False),
-        pa.field("version", pa.int64(), nullable=False),
+        pa.field("version", pa.uint64(), nullable=False),
         pa.field("partition", pa.string(), nullable=False),
         pa.field("suite", pa.string(), nullable=False),
         pa.field("expectation", pa.string(), nullable=False),

@@ -57,13 +57,13 @@ def _run(
 ) -> CheckpointResult:
     import pandas as pd
 
-    from winnowry.gates.context import SITE, new_context
-    from winnowry.gates.docs import finish_site
+    from winnowry.gates.context import new_context
+    from winnowry.gates.docs import PromotionDocsAction, write_index
     from winnowry.gates.engine import Session, audit
     from winnowry.gates.native import ExpectationSuite, ValidationDefinition, gx
     from winnowry.gates.verdicts import gate_result
 
-    context, batch = new_context(docs)
+    context, batch = new_context()
     definitions = [
         context.validation_definitions.add(
             ValidationDefinition(
@@ -80,7 +80,7 @@ def _run(
         gx.Checkpoint(
             name=name,
             validation_definitions=definitions,
-            actions=[gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=[SITE])] if docs is not None else [],
+            actions=[PromotionDocsAction(name="docs", folder=str(docs))] if docs is not None else [],
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES, **ids},
         )
     )
@@ -89,4 +89,4 @@ def _run(
     results = tuple(
         gate_result(suite.suite_name, judged) for suite in outcome.run_results.values() for judged in suite.results
     )
-    return CheckpointResult(results, finish_site(docs) if docs is not None else None)
+    return CheckpointResult(results, write_index(docs, name, results) if docs is not None else None)

@@ -117,7 +117,7 @@ def _between(name: str, values: Mapping[str, Any], schema: pa.Schema) -> str:
         raise ValueError("min_value cannot be greater than max_value")
     if pa.types.is_boolean(kind):
         raise Unanswerable("ranges of booleans")
-    return _range(sql.identifier(name), low, high, values, kind)
+    return _range(f"({sql.value(name, schema)})", low, high, values, kind)
 
 
 def _range(expression: str, low: Any, high: Any, values: Mapping[str, Any], kind: pa.DataType) -> str:
@@ -139,7 +139,7 @@ def _in_set(name: str, values: Mapping[str, Any], schema: pa.Schema) -> str:
     if pa.types.is_float32(kind) or pa.types.is_float16(kind) or not (sql.is_text(kind) or sql.is_number(kind)):
         raise Unanswerable(f"sets of {kind}")
     listed = sql.literals(members, kind)
-    return f"{sql.identifier(name)} IN ({', '.join(listed)})" if listed else "FALSE"
+    return f"({sql.value(name, schema)}) IN ({', '.join(listed)})" if listed else "FALSE"
 
 
 def _not_in_set(name: str, values: Mapping[str, Any], schema: pa.Schema) -> str:

@@ -80,7 +80,7 @@ def _bracket(pattern: str, at: int) -> tuple[str, int]:
             out.append(_escape(pattern, at, inside=True))
             at += 2
         elif char in "[]" or pattern[at : at + 2] in ("&&", "--", "~~"):
-            raise Unanswerable(f"{pattern[start:at + 1]!r} in the pattern {pattern!r} is not portable")
+            raise Unanswerable(f"{pattern[start : at + 1]!r} in the pattern {pattern!r} is not portable")
         else:
             out.append(char)
             at += 1

@@ -112,22 +112,23 @@ def is_scalar(column: pa.DataType) -> bool:
 
 
 def value(name: str, schema: pa.Schema) -> str:
-    """A column in which NaN is null, as it is for pandas."""
+    """A column as pandas sees it: NaN is null, and -0.0 is 0.0 (DataFusion orders floats totally, so -0.0 < 0.0)."""
     quoted = identifier(name)
     if pa.types.is_floating(column_type(name, schema)):
-        return f"CASE WHEN isnan({quoted}) THEN NULL ELSE {quoted} END"
+        return f"CASE WHEN isnan({quoted}) THEN NULL WHEN abs({quoted}) = 0 THEN abs({quoted}) ELSE {quoted} END"
     return quoted
 
 
 def key(name: str, schema: pa.Schema) -> str:
-    """A column as something to group by: NaN is null, and -0.0 is 0.0."""
+    """A column as something to group by.
+
+    Raises:
+        Unanswerable: values of this type cannot be grouped the way pandas finds duplicates.
+    """
     kind = column_type(name, schema)
     if not is_scalar(kind):
         raise Unanswerable(f"values of column {name!r} ({kind}) cannot be grouped")
-    if pa.types.is_floating(kind):
-        quoted = identifier(name)
-        return f"CASE WHEN isnan({quoted}) THEN NULL WHEN {quoted} = 0 THEN 0 ELSE {quoted} END"
-    return identifier(name)
+    return value(name, schema)
 
 
 def is_null(name: str, schema: pa.Schema) -> str:

@@ -75,7 +75,8 @@ def stage(
     else:
         gone = [f for f, owner in owners.items() if _replaced(owner, scope, partition, stage_name)]
     detached = _detach(table, base, gone, fragments, list(updated))
-    audited = _detach(table, base, list(owners), fragments, [])
+    # A delta is judged as the table it makes; a partition or a table by the rows it brings.
+    audited = detached if scope == "delta" else _detach(table, base, list(owners), fragments, [])
     barrier.reach(f"staged:{table.name}")
     return CandidateTable(
         table=table.name,

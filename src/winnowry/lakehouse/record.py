@@ -40,7 +40,7 @@ class CandidateTable:
             ``delta``, nothing but what ``updated`` and ``removed`` say.
         base_version: version of the table the candidate was built on.
         detached_version: version that shows the table as it will be.
-        audit_version: version that shows only the candidate's rows.
+        audit_version: version that the gates judge: only the candidate's rows, or, for a delta, the whole table.
         updated: fragments with rows deleted (delta only), as JSON.
         removed: ids of fragments wholly deleted (delta only).
         stage: stage of the rows, in a side table that holds several.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import platform
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +20,8 @@ CheckStatus = Literal["ok", "warn", "fail", "skip"]
 REQUIRED = ("winnowry", "pylance", "pyarrow", "great-expectations", "dagster", "duckdb", "boto3")
 """Packages whose absence breaks a command."""
 
-_CLOCK_SKEW_S = 30.0  # beyond it S3 signatures start to be refused (at 15 minutes) and event times to mislead
+_CLOCK_SKEW_S = 30.0  # beyond it listings and records disagree about what came first
+_REFUSED_SKEW_S = 15 * 60.0  # AWS Signature Version 4 refuses requests beyond it
 _STAGED_TOO_LONG_S = 24 * 3600  # the age at which recovery abandons a staged candidate (lakehouse.promotion)
 
 
@@ -120,35 +119,30 @@ def _packages() -> Check:
 
 
 def _clock(ws: Workspace) -> Check:
-    uri = ws.store.resolve(f".winnowry-doctor/{secrets.token_hex(8)}")
-    before = datetime.now(UTC)
-    ws.store.write(uri, b"what time is it")
-    try:
-        after = datetime.now(UTC)
-        stamped = next((info.modified_at for info in ws.store.list(uri)), None)
-    finally:
-        ws.store.delete(uri)
-    if stamped is None:
-        return Check("clock", "fail", "an object just written is not listed", "use a store with consistent listings")
-    # Stores round to whole seconds; the true time lies between before and after.
-    ahead = max((stamped - after).total_seconds(), (before - stamped).total_seconds() - 1.0, 0.0)
-    if ahead > _CLOCK_SKEW_S:
+    from winnowry.storage.probe import clock_skew_seconds
+
+    skew = clock_skew_seconds(ws.store)
+    if abs(skew) > _CLOCK_SKEW_S:
         hint = "synchronise this machine's clock (NTP); S3 refuses requests that are 15 minutes off"
-        return Check("clock", "fail" if ahead > 15 * 60 else "warn", f"differs from the store's by {ahead:.0f} s", hint)
+        found = f"the store's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+        return Check("clock", "fail" if abs(skew) > _REFUSED_SKEW_S else "warn", found, hint)
     return Check("clock", "ok", f"within {_CLOCK_SKEW_S:.0f} s of the store's")
 
 
 def _conditional_writes(ws: Workspace) -> Check:
-    from winnowry.storage.probe import race_conditional_writes
+    from winnowry.storage.probe import conditional_put_race
 
-    race = race_conditional_writes(ws.store)
+    race = conditional_put_race(ws.store)
     name = "conditional writes"
-    if race.safe:
+    if race.is_atomic:
         return Check(name, "ok", f"one winner in each of {race.rounds} races of {race.writers} writers")
+    lost = sum(count != 1 for count in race.winners)
     return Check(
         name,
         "fail",
-        f"two writers won {race.double_wins} of {race.rounds} races: commits to this store can be lost silently",
+        f"{lost} of {race.rounds} races did not have exactly one winner"
+        + (f", {race.wrong_content} kept a loser's data" if race.wrong_content else "")
+        + ": commits to this store can be lost silently",
         "use a store with atomic conditional PUT (AWS S3, SeaweedFS, MinIO, a local folder)",
     )
 

@@ -98,7 +98,7 @@ def export(
         NotFoundError: no such corpus or release.
         UsageError: the folder already holds an export.
     """
-    from winnowry.operators.sampling.draw import permanent_random
+    from winnowry.operators.sampling.draw import ascending, id_words, permanent_random
     from winnowry.storage.open import open_store
 
     release = find_release(ws, corpus, tag) if tag is not None else _default_release(ws, corpus)
@@ -107,10 +107,8 @@ def export(
         raise UsageError(f"{out} already holds an export ({MANIFEST}); name another folder")
     view = ws.lake.open(corpus, "published", release.version)
     dataset = view.dataset()
-    ids = view.to_table(columns=["record_id"])["record_id"].combine_chunks()
-    draws = permanent_random(ids, seed)
-    # Equal draws (one in 2^53) are ordered by id, never by where a row happens to lie.
-    order = np.lexsort((np.asarray(ids.to_pylist(), dtype="S32"), draws)) if len(ids) else np.empty(0, np.int64)
+    words = id_words(view.to_table(columns=["record_id"])["record_id"])
+    order = ascending(permanent_random(words, seed), words)  # equal draws by id, never by where a row happens to lie
     columns = [name for name in view.schema.names if name != "promotion_id"]
     n_files = max(1, -(-len(order) // rows_per_file))
     files = []

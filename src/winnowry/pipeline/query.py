@@ -48,8 +48,8 @@ def run_sql(ws: Workspace, query: str, *, max_rows: int | None = None) -> pa.Tab
     with _connection() as connection:
         _check_reading(connection, query)
         known = known_tables(ws)
-        _register(connection, ws, query, known)
         try:
+            _register(connection, ws, query, known)
             relation = connection.sql(query)
             if relation is None:
                 raise UsageError("the query returns no rows; write a select statement")
@@ -143,5 +143,5 @@ def _unknown(error: Exception, known: list[str]) -> Exception:
 
 def _message(error: Exception) -> str:
     """DuckDB's message without its class prefix, blank lines closed up."""
-    text = re.sub(r"^[A-Z]\w*( [A-Z]\w*)* Error: ", "", str(error).strip())
+    text = re.sub(r"^[A-Z][\w ]* Error: ", "", str(error).strip())
     return re.sub(r"\n\s*\n", "\n", text)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
     from winnowry.pipeline.workspace import Workspace
 
+# Version numbers are unsigned: those of detached versions have the highest bit set.
 TABLES = pa.schema(
     [
         ("name", pa.string()),
         ("uri", pa.string()),
-        ("version", pa.int64()),
+        ("version", pa.uint64()),
         ("tags", pa.list_(pa.string())),
         ("rows", pa.int64()),
         ("bytes", pa.int64()),
@@ -28,7 +29,7 @@ TABLES = pa.schema(
 VERSIONS = pa.schema(
     [
         ("name", pa.string()),
-        ("version", pa.int64()),
+        ("version", pa.uint64()),
         ("created_at", TIMESTAMP),
         ("tags", pa.list_(pa.string())),
         ("stage", pa.string()),

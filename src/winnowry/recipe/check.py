@@ -2,60 +2,130 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from winnowry.recipe.model import Recipe
+from winnowry.core.tables import CLEANED, RAW
+from winnowry.operators.base import Operator
+from winnowry.operators.sampling.spec import SampleSpec
+from winnowry.recipe.messages import Problem, did_you_mean
+from winnowry.recipe.model import Recipe, Source
 
-_SOURCE_COLUMNS = ("record_id", "partition", "source", "uri", "position", "event_time", "media_type", "text", "meta",
-                   "license", "content_sha256", "ingested_at")  # fmt: skip
-_CLEANED_COLUMNS = ("record_id", "partition", "source", "event_time", "license", "text", "size", "parent_ids")
-
-Problem = tuple[tuple[Any, ...], str]
+_SOURCE_COLUMNS = ({*RAW.names} - {"payload", "promotion_id"}) | {"text"}
+_CLEANED_COLUMNS = {*CLEANED.names}
 
 
 def check(recipe: Recipe) -> list[Problem]:
-    """All problems, each with the path of the part that is wrong."""
-    problems: list[Problem] = []
-    for index, name in _repeated([source.name for source in recipe.sources]):
-        problems.append((("sources", index, "name"), f"a second source named {name!r}"))
-    have = set(_SOURCE_COLUMNS)
-    problems += _chain("clean", recipe.clean, have)
-    cleaned = set(_CLEANED_COLUMNS) | {name for op in recipe.clean for name in op.writes().names}
-    problems += _chain("score", recipe.score, cleaned)
-    scores = {name for op in recipe.score for name in op.writes().names}
-    if recipe.sample is not None:
-        if recipe.sample.by is not None and recipe.sample.by not in scores:
-            near = get_close_matches(recipe.sample.by, sorted(scores), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; scores are {', '.join(sorted(scores)) or 'none'}"
-            problems.append((("sample", "by"), f"no operator of `score` writes {recipe.sample.by!r}{hint}"))
-        for index, name in enumerate(recipe.sample.strata):
-            if name not in scores and name != "partition":
-                problems.append((("sample", "strata", index), f"no operator of `score` writes {name!r}"))
-        if "n_tokens" not in scores:
-            problems.append((("score",), "nothing writes n_tokens, the unit of the budget; add {op: score.token_count}"))
+    """All problems of a recipe made in Python; :func:`~winnowry.recipe.load.load_recipe` checks by itself."""
+    return check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample)
+
+
+def check_parts(
+    sources: Sequence[Source | None],
+    clean: Sequence[Operator | None],
+    score: Sequence[Operator | None],
+    sample: SampleSpec | None,
+) -> list[Problem]:
+    """All problems among the parts.
+
+    Args:
+        sources: None stands for a part with a mistake of its own; what depends on it is not judged.
+        clean: as above.
+        score: as above.
+        sample: None also where the recipe has none.
+    """
+    problems = _sources(sources)
+    problems += _chain("clean", clean, _SOURCE_COLUMNS)
+    cleaned = None if None in clean else _CLEANED_COLUMNS | _written(clean)
+    problems += _chain("score", score, cleaned)
+    if sample is not None and None not in score:
+        problems += _sample(sample, _written(score))
     return problems
 
 
-def _chain(stage: str, operators: tuple[Any, ...], have: set[str]) -> list[Problem]:
+def _sources(sources: Sequence[Source | None]) -> list[Problem]:
     problems: list[Problem] = []
-    for index, name in _repeated([f"{op.op} as {op.as_}" for op in operators]):
-        problems.append(((stage, index), f"{name.removesuffix(' as None')} is there already; name this one with `as`"))
-    have = set(have)
+    first: dict[str, int] = {}
+    for index, source in enumerate(sources):
+        if source is None:
+            continue
+        if source.name in first:
+            problems.append(
+                Problem(("sources", index, "name"), f"sources.{first[source.name]} is named {source.name!r} already")
+            )
+        first.setdefault(source.name, index)
+        if source.partition.by == "event_time" and source.fields.event_time is None:
+            problems.append(
+                Problem(
+                    ("sources", index, "partition"),
+                    "`by: event_time` needs `fields: {event_time: FIELD}`, the field that holds it",
+                )
+            )
+    known = [(index, source.partition) for index, source in enumerate(sources) if source is not None]
+    for index, partition in known[1:]:
+        one, other = known[0][1], partition
+        if (one.by, one.every if one.by == "event_time" else None) != (
+            other.by,
+            other.every if other.by == "event_time" else None,
+        ):
+            problems.append(
+                Problem(
+                    ("sources", index, "partition"),
+                    f"not cut as sources.{known[0][0]} is (by {one.by}"
+                    f"{', every ' + one.every if one.by == 'event_time' else ''}): "
+                    "the sources of a corpus share partitions",
+                )
+            )
+        elif bool(one.keys) != bool(other.keys):
+            problems.append(
+                Problem(("sources", index, "partition"), "either every source of a corpus declares `keys`, or none")
+            )
+    return problems
+
+
+def _chain(stage: str, operators: Sequence[Operator | None], have: set[str] | None) -> list[Problem]:
+    problems: list[Problem] = []
+    first: dict[tuple[str, str | None], int] = {}
+    columns = set(have) if have is not None else None
     for index, operator in enumerate(operators):
-        for column in operator.reads().names:
-            if column not in have:
-                problems.append(((stage, index), f"{operator.op} reads {column!r}, which nothing before it writes"))
-        have |= set(operator.writes().names)
+        if operator is None:
+            columns = None  # what it would have written is unknown
+            continue
+        name = (operator.op, operator.as_)
+        if name in first:
+            problems.append(
+                Problem((stage, index), f"{stage}.{first[name]} is {operator.op!r} already; give this one a name: `as`")
+            )
+        first.setdefault(name, index)
+        if columns is not None:
+            problems += [
+                Problem(
+                    (stage, index),
+                    f"{operator.op} reads column {column!r}, which nothing before it writes"
+                    + did_you_mean(column, columns),
+                )
+                for column in operator.reads().names
+                if column not in columns
+            ]
+            columns |= set(operator.writes().names)
     return problems
 
 
-def _repeated(names: list[str]) -> list[tuple[int, str]]:
-    seen: Counter[str] = Counter()
-    found = []
-    for index, name in enumerate(names):
-        seen[name] += 1
-        if seen[name] > 1:
-            found.append((index, name))
-    return found
+def _sample(sample: SampleSpec, scores: set[str]) -> list[Problem]:
+    problems = []
+    listed = ", ".join(sorted(scores)) or "none"
+    if sample.by is not None and sample.by not in scores:
+        hint = did_you_mean(sample.by, scores, 0.5) or f"; its columns are {listed}"
+        problems.append(Problem(("sample", "by"), f"no operator of `score` writes {sample.by!r}{hint}"))
+    for index, name in enumerate(sample.strata):
+        if name not in scores | {"partition"}:
+            hint = did_you_mean(name, {*scores, "partition"}) or f"; there are partition, {listed}"
+            problems.append(Problem(("sample", "strata", index), f"no operator of `score` writes {name!r}{hint}"))
+    if "n_tokens" not in scores:
+        problems.append(
+            Problem(("score",), "nothing writes n_tokens, the unit of the budget; add {op: score.token_count}", True)
+        )
+    return problems
+
+
+def _written(operators: Iterable[Operator | None]) -> set[str]:
+    return {name for operator in operators if operator is not None for name in operator.writes().names}

@@ -13,7 +13,7 @@ _METADATA = ("owner", "description")
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _hash(value: Any) -> str:
@@ -25,6 +25,8 @@ def recipe_spec(recipe: Recipe) -> dict[str, Any]:
     spec = recipe.model_dump(mode="json", by_alias=True)
     spec["clean"] = [operator.fingerprint() for operator in recipe.clean]
     spec["score"] = [operator.fingerprint() for operator in recipe.score]
+    spec["sample"] = recipe.sample.fingerprint() if recipe.sample is not None else None
+    del spec["limits"]["batch_rows"]  # how much is held at once changes no row
     return spec
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validat
 from winnowry.operators.base import Operator
 from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.gates import Gates
+from winnowry.recipe.place import Place
 
 
 class _Model(BaseModel):
@@ -47,7 +48,9 @@ class Source(_Model):
     """Where raw records come from."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="part of every record's identity: do not rename")
-    uri: str = Field(min_length=1, description="glob of landing objects; relative ones start at the root")
+    uri: Place = Field(
+        description="glob of landing objects; relative ones start at the root; `${env:NAME}` is replaced"
+    )
     format: Literal["jsonl", "parquet", "csv", "text"] = Field(default="jsonl", description="how to read them")
     license: str | None = Field(default=None, description="licence of the records")
     fields: Fields = Field(default_factory=Fields, description="which field means what")

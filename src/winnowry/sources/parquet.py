@@ -23,7 +23,8 @@ class Parquet:
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
         """See :meth:`Format.read`.
 
-        Reasons: ``bad_parquet`` (its value says how many rows it stands for), ``over_long_record``.
+        Reasons: ``bad_parquet`` (its value says how many rows it stands for), ``over_long_record``, ``bad_utf8`` and
+        ``bad_value`` (a value Python has no form for, such as a time before the year 1).
         """
         if not stream.seekable():
             with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES) as spooled:
@@ -37,7 +38,7 @@ class Parquet:
 def _rows(stream: BinaryIO, limits: ReadLimits) -> Iterator[Record | Unreadable]:
     try:
         file = pq.ParquetFile(pa.PythonFile(stream, mode="r"), pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         stream.seek(0)
         yield unreadable(0, _OPERATOR, "bad_parquet", stream.read(4096), f"whole file: {error}")
         return
@@ -49,7 +50,7 @@ def _rows(stream: BinaryIO, limits: ReadLimits) -> Iterator[Record | Unreadable]
             for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], use_threads=False):
                 yield from _records(batch, position, limits)
                 position += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
             value = f"{first + n_rows - position} rows of row group {group}: {error}"
             yield unreadable(position, _OPERATOR, "bad_parquet", b"", value)
         first += n_rows
@@ -64,7 +65,15 @@ def _records(batch: pa.RecordBatch, first: int, limits: ReadLimits) -> Iterator[
             threshold = str(limits.max_record_bytes)
             yield unreadable(first + row, _OPERATOR, "over_long_record", _beginning(one), str(one.nbytes), threshold)
             continue
-        yield Record(first + row, {name: one.column(i)[0].as_py() for i, name in enumerate(names)})
+        try:
+            data = {name: one.column(i)[0].as_py() for i, name in enumerate(names)}
+        except UnicodeDecodeError as error:
+            yield unreadable(first + row, _OPERATOR, "bad_utf8", _beginning(one), str(error.reason))
+            continue
+        except (ValueError, OverflowError) as error:  # e.g. a time before the year 1
+            yield unreadable(first + row, _OPERATOR, "bad_value", _beginning(one), str(error))
+            continue
+        yield Record(first + row, data)
 
 
 def _beginning(row: pa.RecordBatch) -> bytes:

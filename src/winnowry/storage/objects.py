@@ -53,7 +53,7 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, uri_glob: str) -> Iterator[ObjectInfo]:
-        """Objects that match a pattern, sorted by URI, one page in memory at a time.
+        """Objects that match a pattern, sorted by URI; listed page by page, only matches are held.
 
         Args:
             uri_glob: ``*`` and ``?`` stay inside a path component, ``**`` stands for any number of components,

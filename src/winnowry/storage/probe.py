@@ -74,7 +74,7 @@ def conditional_put_race(store: ObjectStore, rounds: int = 10, writers: int = 8)
 
 
 def clock_skew_seconds(store: ObjectStore) -> float:
-    """How far the store's clock is ahead of this machine's, in seconds, as precise as the store's time stamps (S3: 1 s).
+    """How far the store's clock is ahead of this machine's, in seconds; S3 time stamps have 1 s resolution.
 
     Raises:
         StorageError: the store cannot be written or listed.

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from winnowry.core.errors import (
     AccessDeniedError,
@@ -23,9 +23,6 @@ from winnowry.storage import globs
 from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo
 from winnowry.storage.s3_reader import RangedReader
 from winnowry.storage.settings import StorageSettings
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
 
 _MULTIPART_BYTES = 16 << 20
 _BUFFER_BYTES = 256 << 10
@@ -56,7 +53,7 @@ class S3Store:
         self._bucket = bucket
         self._settings = settings
         self._lock = threading.Lock()
-        self._made: S3Client | None = None
+        self._made: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"root": self._root, "settings": self._settings}
@@ -114,13 +111,15 @@ class S3Store:
                 for entry in page.get("CommonPrefixes", ()):
                     yield entry["Prefix"][len(at) : -1]
 
-        return globs.expand(
+        found = globs.expand(
             folder,
             pattern,
             files=lambda at, head: objects(at + head, len(at), "/"),
             folders=folders,
             below=lambda at: objects(at, len(at), ""),
         )
+        # AWS lists in key order, others do not (SeaweedFS: "a/" before "a-b/"), so only what matches is held to sort.
+        yield from sorted(found, key=lambda info: info.uri)
 
     def open(self, uri: str, *, etag: str | None = None) -> BinaryIO:
         """See :meth:`ObjectStore.open`; every window is asked for on the condition that the etag still holds."""
@@ -142,7 +141,8 @@ class S3Store:
         absolute = self.resolve(uri)
         bucket, key = _split_uri(absolute)
         with self._translated(absolute):
-            return self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            data: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return data
 
     def write(self, uri: str, data: bytes, *, if_absent: bool = False) -> bool:
         """See :meth:`ObjectStore.write`; ``if_absent`` is a conditional PUT (``If-None-Match: *``)."""
@@ -218,7 +218,7 @@ class S3Store:
         return _without_password(self._settings.endpoint) if self._settings.endpoint else "AWS S3"
 
     @property
-    def _client(self) -> S3Client:
+    def _client(self) -> Any:
         with self._lock:
             if self._made is None:
                 self._made = _client(self._settings)
@@ -246,7 +246,7 @@ class S3Store:
                     )
                     if answer["ETag"].strip('"') != etag:  # a server that ignores the condition
                         raise ObjectChangedError(_changed(uri, f"changed while it was read (was {etag})"))
-                    data = answer["Body"].read()
+                    data: bytes = answer["Body"].read()
                 except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, HTTPClientError):
                     if last:
                         raise
@@ -259,7 +259,7 @@ class S3Store:
         from botocore.exceptions import ClientError
 
         try:
-            return self._client.head_object(Bucket=bucket, Key=key)["Metadata"].get(_WRITER) == writer
+            return bool(self._client.head_object(Bucket=bucket, Key=key)["Metadata"].get(_WRITER) == writer)
         except ClientError as error:
             if _code(error) in _MISSING:
                 return False
@@ -352,7 +352,7 @@ class _Unclosed(io.RawIOBase):
         return b"".join(pieces)
 
 
-def _client(settings: StorageSettings) -> S3Client:
+def _client(settings: StorageSettings) -> Any:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError

@@ -18,13 +18,13 @@ class Inclusion:
 
     Attributes:
         probability: n floats in [0, 1].
-        r: factor on the base weight (cdf: on the token CDF), before clipping at 1; NaN for temperature, whose weights
-            have no scale.
+        r: factor on the base weight (cdf: on the token CDF), before clipping at 1; None for temperature, whose
+            weights have no scale.
         hard: n booleans: kept for sure because of the highest scores, not by chance.
     """
 
     probability: Float64s
-    r: float
+    r: float | None
     hard: Bools
 
 
@@ -162,7 +162,7 @@ def softmax(scores: Float64s, sizes: Int64s, budget: int, temperature: float) ->
         z[scored] = (known - mean) / spread if spread > 0 else 0.0
         z[~scored] = z[scored][0]
     exponents = z / temperature
-    return Inclusion(_water_filled_logs(exponents, sizes, budget), float("nan"), np.zeros(len(sizes), np.bool_))
+    return Inclusion(_water_filled_logs(exponents, sizes, budget), None, np.zeros(len(sizes), np.bool_))
 
 
 def _water_filled_logs(logs: Float64s, sizes: Int64s, budget: int) -> Float64s:

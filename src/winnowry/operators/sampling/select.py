@@ -39,7 +39,7 @@ class StratumDraw:
         hard_rows: records kept for sure because of their score (methods cdf and top_k).
         hard_tokens: their tokens.
         hard_score: lowest score among them, or None.
-        r: factor on the base weights (CURATION-SPEC §1.3), before clipping at 1; NaN for method temperature.
+        r: factor on the base weights (CURATION-SPEC §1.3), before clipping at 1; None for method temperature.
         expected_tokens: sum of probability * tokens.
     """
 
@@ -52,7 +52,7 @@ class StratumDraw:
     hard_rows: int
     hard_tokens: int
     hard_score: float | None
-    r: float
+    r: float | None
     expected_tokens: float
 
 
@@ -79,9 +79,9 @@ class Selection:
     strata: tuple[StratumDraw, ...]
 
     @property
-    def r(self) -> float:
-        """Factor on the base weights of the only stratum; nan where there are several (see ``strata``)."""
-        return self.strata[0].r if len(self.strata) == 1 else float("nan")
+    def r(self) -> float | None:
+        """Factor on the base weights of the only stratum; None where there are several (see ``strata``)."""
+        return self.strata[0].r if len(self.strata) == 1 else None
 
 
 def select(

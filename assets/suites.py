@@ -1,0 +1,21 @@
+"""The suites of each stage, by name: what Dagster must know before it runs anything.
+
+``expectations/`` has the suites themselves; asking it would import Great Expectations, which takes seconds, at every
+load of the code location. A test holds the two together: name a suite here when you add one there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SUITES: Mapping[str, tuple[str, ...]] = {
+    "landing": (),
+    "raw": ("raw.contract", "raw.ledger", "raw.quality", "raw.drift"),
+    "cleaned": ("cleaned.contract", "cleaned.ledger", "cleaned.quality", "cleaned.drift"),
+    "duplicates": ("duplicates.contract", "duplicates.ledger"),
+    "fit": (),
+    "scored": ("scored.contract", "scored.ledger", "scored.quality", "scored.drift"),
+    "sampled": ("sampled.contract", "sampled.ledger", "sampled.budget"),
+    "published": ("published.contract", "published.ledger", "published.quality"),
+}
+"""Suite names by stage, in the order of the UI; each is a blocking check named after its concern."""

@@ -1,0 +1,1 @@
+"""What the data must be, stage by stage, as Great Expectations suites: yours to edit."""

@@ -1,0 +1,46 @@
+"""Suites of ``cleaned``: text that is there, in the languages asked for, and enough of it kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from expectations.contract import contract, ledger
+from expectations.custom import ExpectFractionKeptToBeAtLeast, ExpectNoDrift
+from winnowry.gates.native import gxe
+from winnowry.gates.suite import Suite
+
+
+def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
+    """Contract, ledger, quality and drift."""
+    gate = recipe.gates.cleaned
+    quality: list[Any] = [
+        ExpectFractionKeptToBeAtLeast(min_fraction=gate.min_kept_fraction),
+        gxe.ExpectColumnValuesToNotBeNull(column="text"),
+        gxe.ExpectColumnValuesToBeBetween(column="size", min_value=1),
+    ]
+    if gate.languages and "language" in schema.names:
+        quality.append(
+            gxe.ExpectColumnValuesToBeInSet(
+                column="language", value_set=list(gate.languages), mostly=gate.min_language_share
+            )
+        )
+    return [
+        Suite(
+            "cleaned.contract",
+            [
+                *contract("cleaned", schema),
+                gxe.ExpectColumnUniqueValueCountToBeBetween(column="partition", max_value=1),
+            ],
+        ),
+        ledger("cleaned"),
+        Suite("cleaned.quality", quality),
+        Suite(
+            "cleaned.drift",
+            [
+                ExpectNoDrift(measure=measure, max_relative_change=gate.max_drift, severity="warning")
+                for measure in ("n_rows", "kept_fraction")
+            ],
+        ),
+    ]

@@ -1,0 +1,257 @@
+"""Expectations about a candidate as a whole: the ledger, the token budget, drift.
+
+They are ordinary Great Expectations expectations. What they judge is not in the candidate's rows but was measured by
+the pipeline (``facts`` of ``run_checkpoint``), and reaches them as a metric of the engine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from great_expectations.expectations.expectation import BatchExpectation, render_suite_parameter_string
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.renderer.renderer import renderer
+
+from winnowry.gates.facts import METRIC
+
+
+class ExpectFact(BatchExpectation):  # type: ignore[misc]
+    """Base of expectations on the pipeline's facts; not used by itself."""
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (METRIC,)
+    success_keys: ClassVar[tuple[str, ...]] = ()
+    args_keys: ClassVar[tuple[str, ...]] = ()
+    sentence: ClassVar[str] = ""
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Decide.
+
+        Args:
+            facts: what the pipeline measured.
+
+        Returns:
+            Whether the expectation is met, the observed value, and one line for people.
+
+        Raises:
+            LookupError: the pipeline did not measure what is judged; the verdict is then ``broken``.
+        """
+        raise LookupError(f"{type(self).__name__} judges nothing by itself")
+
+    def _validate(
+        self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
+    ) -> dict[str, Any]:
+        met, observed, message = self.judge(metrics[METRIC])
+        return {"success": bool(met), "result": {"observed_value": observed, "details": {"message": message}}}
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)  # type: ignore[untyped-decorator]
+    @render_suite_parameter_string  # type: ignore[untyped-decorator]
+    def _prescriptive_renderer(
+        cls,
+        configuration: ExpectationConfiguration | None = None,
+        result: Any = None,
+        runtime_configuration: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        configuration = configuration or (result.expectation_config if result is not None else None)
+        given = dict(configuration.kwargs) if configuration is not None else {}
+        shown = {key: given.get(key, _default(cls, key)) for key in cls.success_keys}
+        said = cls.sentence
+        if result is not None and result.result.get("details", {}).get("message"):
+            said += " Found: $found"
+            shown["found"] = result.result["details"]["message"]
+        styling = (runtime_configuration or {}).get("styling", {})
+        template = {"template": said, "params": shown, "styling": styling}
+        return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
+
+    @classmethod
+    def _prescriptive_template(cls, renderer_configuration: Any) -> Any:
+        renderer_configuration.template_str = cls.sentence.replace("$", "")
+        return renderer_configuration
+
+
+def _default(cls: type, key: str) -> Any:
+    field = getattr(cls, "__fields__", {}).get(key)
+    return None if field is None else field.default
+
+
+def _fact(facts: Mapping[str, Any], *path: str) -> Any:
+    """A fact by its path.
+
+    Raises:
+        LookupError: it was not measured.
+    """
+    found: Any = facts
+    for at, name in enumerate(path):
+        if not isinstance(found, Mapping) or name not in found:
+            raise LookupError(f"the pipeline measured no {'.'.join(path[: at + 1])!r}")
+        found = found[name]
+    return found
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise LookupError(f"{what} is {value!r}, not a finite number")
+    return float(value)
+
+
+def _some(ids: Sequence[Any], shown: int = 3) -> str:
+    return ", ".join(map(str, ids[:shown])) + (", …" if len(ids) > shown else "")
+
+
+class ExpectLedgerToBalance(ExpectFact):
+    """Every record that went in came out or was quarantined, once."""
+
+    sentence: ClassVar[str] = (
+        "Rows in must equal rows out plus rows quarantined, with no record lost, invented or twice."
+    )
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["ledger"]``: counts, and the ids that were lost, invented or duplicated."""
+        rows = {key: int(_fact(facts, "ledger", key)) for key in ("rows_in", "rows_out", "rows_quarantined")}
+        balance = rows["rows_in"] - rows["rows_out"] - rows["rows_quarantined"]
+        wrong = {key: list(_fact(facts, "ledger", key)) for key in ("missing", "unexpected", "duplicated")}
+        message = "{rows_in:,} in = {rows_out:,} out + {rows_quarantined:,} quarantined".format(**rows)
+        if balance:
+            message = message.replace("=", "≠") + f" (difference {balance:,})"
+        for key, ids in wrong.items():
+            if ids:
+                message += f"; {key}: {_some(ids)}"
+        return balance == 0 and not any(wrong.values()), balance, message
+
+
+class ExpectNoCollidingIds(ExpectFact):
+    """No record id of this partition is also in another partition."""
+
+    sentence: ClassVar[str] = "No record id may also be in another partition."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["global"]["colliding_ids"]``."""
+        ids = list(_fact(facts, "global", "colliding_ids"))
+        return not ids, len(ids), f"also elsewhere: {_some(ids)}" if ids else "no id is elsewhere"
+
+
+class ExpectKeepersToBeKept(ExpectFact):
+    """The record that a duplicate points to is itself not dropped."""
+
+    sentence: ClassVar[str] = "A record kept in place of its duplicates must not be dropped itself."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["keepers"]["dropped"]``."""
+        ids = list(_fact(facts, "keepers", "dropped"))
+        return not ids, len(ids), f"kept and dropped: {_some(ids)}" if ids else "every keeper is kept"
+
+
+class ExpectFractionQuarantinedToBeAtMost(ExpectFact):
+    """At most this share of the input was quarantined."""
+
+    max_fraction: float
+    success_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
+    args_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
+    sentence: ClassVar[str] = "At most a fraction $max_fraction of the rows may be quarantined."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge the ledger's counts; no input at all is none quarantined."""
+        total = int(_fact(facts, "ledger", "rows_in"))
+        lost = int(_fact(facts, "ledger", "rows_quarantined"))
+        share = lost / total if total else 0.0
+        return share <= self.max_fraction, share, f"{lost:,} of {total:,} rows quarantined ({share:.1%})"
+
+
+class ExpectFractionKeptToBeAtLeast(ExpectFact):
+    """At least this share of the input was kept."""
+
+    min_fraction: float
+    success_keys: ClassVar[tuple[str, ...]] = ("min_fraction",)
+    args_keys: ClassVar[tuple[str, ...]] = ("min_fraction",)
+    sentence: ClassVar[str] = "At least a fraction $min_fraction of the rows must be kept."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge the ledger's counts; no input at all is fully kept."""
+        total, kept = int(_fact(facts, "ledger", "rows_in")), int(_fact(facts, "ledger", "rows_out"))
+        share = kept / total if total else 1.0
+        return share >= self.min_fraction, share, f"{kept:,} of {total:,} rows kept ({share:.1%})"
+
+
+class ExpectTokenBudgetToBeMet(ExpectFact):
+    """The selected tokens equal the budget to within a number of records of the largest size."""
+
+    tolerance_records: float = 1.0
+    success_keys: ClassVar[tuple[str, ...]] = ("tolerance_records",)
+    args_keys: ClassVar[tuple[str, ...]] = ("tolerance_records",)
+    sentence: ClassVar[str] = "The token budget must be met to within $tolerance_records records."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["budget"]``: ``tokens`` asked for, ``selected_tokens`` and ``largest_record``, in tokens."""
+        budget, selected, largest = (
+            _number(_fact(facts, "budget", key), f"budget.{key}")
+            for key in ("tokens", "selected_tokens", "largest_record")
+        )
+        off, allowed = abs(selected - budget), self.tolerance_records * largest
+        message = f"{selected:,.0f} tokens selected of {budget:,.0f}; off by {off:,.0f}, allowed {allowed:,.0f}"
+        return off <= allowed, selected, message
+
+
+class ExpectScoreLengthCorrelation(ExpectFact):
+    """A score is not a proxy of length."""
+
+    score: str
+    max_correlation: float
+    success_keys: ClassVar[tuple[str, ...]] = ("score", "max_correlation")
+    args_keys: ClassVar[tuple[str, ...]] = ("score", "max_correlation")
+    sentence: ClassVar[str] = "The rank correlation of $score with length must lie within ± $max_correlation."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["correlation"][score]``: Spearman's rho of score and tokens.
+
+        A score that is the same for all rows, or fewer than two rows, has no rank correlation: met.
+        """
+        rho = _fact(facts, "correlation").get(self.score)
+        if rho is None or (isinstance(rho, float) and math.isnan(rho)):
+            return True, None, f"{self.score}: no rank correlation (too few or equal values)"
+        value = _number(rho, f"correlation.{self.score}")
+        return abs(value) <= self.max_correlation, value, f"Spearman({self.score}, tokens) = {value:+.3f}"
+
+
+class ExpectNoDrift(ExpectFact):
+    """A measure of this partition is close to the median of the partitions before it."""
+
+    measure: str
+    max_relative_change: float = 0.5
+    min_partitions: int = 2
+    success_keys: ClassVar[tuple[str, ...]] = ("measure", "max_relative_change", "min_partitions")
+    args_keys: ClassVar[tuple[str, ...]] = ("measure", "max_relative_change", "min_partitions")
+    sentence: ClassVar[str] = (
+        "$measure must be within ± $max_relative_change (relative) of the median of trailing partitions, "
+        "once there are $min_partitions."
+    )
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["measures"][measure]`` against ``facts["trailing"][measure]``.
+
+        The change is |now - median| / |median|; against a median of zero only zero is no change. Too few trailing
+        partitions, or a measure that an empty partition does not have: met.
+        """
+        trailing = [float(v) for v in _fact(facts, "trailing").get(self.measure, ()) if v is not None]
+        now = self._now(facts)
+        if now is None or len(trailing) < self.min_partitions:
+            return True, now, f"{self.measure}: {len(trailing)} trailing partitions, nothing to compare yet"
+        middle = _median(trailing)
+        change = abs(now - middle) / abs(middle) if middle else (0.0 if now == middle else math.inf)
+        message = f"{self.measure} is {now:,.4g}, median of {len(trailing)} partitions before {middle:,.4g}"
+        return change <= self.max_relative_change, now, message
+
+    def _now(self, facts: Mapping[str, Any]) -> float | None:
+        measured = facts.get("measures", {}).get(self.measure)
+        if measured is None and self.measure == "n_rows":
+            measured = _fact(facts, "ledger", "rows_out")
+        return None if measured is None else _number(measured, self.measure)
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

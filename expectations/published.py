@@ -1,0 +1,27 @@
+"""Suites of ``published``: exactly what was selected, each record once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from expectations.contract import contract, ledger
+from winnowry.gates.native import gxe
+from winnowry.gates.suite import Suite
+
+
+def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
+    """Contract, ledger and quality."""
+    gate = recipe.gates.published
+    quality: list[Any] = [gxe.ExpectTableRowCountToBeBetween(min_value=gate.min_rows)]
+    if "text" in schema.names:
+        quality += [
+            gxe.ExpectColumnValuesToNotBeNull(column="text"),
+            gxe.ExpectColumnValueLengthsToBeBetween(column="text", min_value=1),
+        ]
+    return [
+        Suite("published.contract", contract("published", schema)),
+        ledger("published"),
+        Suite("published.quality", quality),
+    ]

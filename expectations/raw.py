@@ -1,0 +1,42 @@
+"""Suites of ``raw``: one record a landed record, each with an identity and a partition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from expectations.contract import contract, ledger
+from expectations.custom import ExpectFractionQuarantinedToBeAtMost, ExpectNoCollidingIds, ExpectNoDrift
+from winnowry.gates.native import gxe
+from winnowry.gates.suite import Suite
+
+
+def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
+    """Contract, ledger, quality and drift."""
+    gate = recipe.gates.raw
+    return [
+        Suite(
+            "raw.contract",
+            [
+                *contract("raw", schema),
+                gxe.ExpectColumnUniqueValueCountToBeBetween(column="partition", max_value=1),
+                gxe.ExpectColumnValuesToMatchRegex(column="content_sha256", regex="^[0-9a-f]{64}$"),
+                gxe.ExpectColumnValuesToBeBetween(column="position", min_value=0),
+                ExpectNoCollidingIds(),
+            ],
+        ),
+        ledger("raw"),
+        Suite(
+            "raw.quality",
+            [
+                gxe.ExpectTableRowCountToBeBetween(min_value=gate.min_rows),
+                ExpectFractionQuarantinedToBeAtMost(max_fraction=gate.max_quarantined_fraction),
+                gxe.ExpectColumnValuesToNotBeNull(column="payload"),
+            ],
+        ),
+        Suite(
+            "raw.drift",
+            [ExpectNoDrift(measure="n_rows", max_relative_change=gate.max_drift, severity="warning")],
+        ),
+    ]

@@ -1,0 +1,30 @@
+"""Suites of ``sampled``: every keeper decided once, and the token budget met."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from expectations.contract import contract, ledger
+from expectations.custom import ExpectTokenBudgetToBeMet
+from winnowry.gates.native import gxe
+from winnowry.gates.suite import Suite
+
+
+def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
+    """Contract, ledger and budget."""
+    gate = recipe.gates.sampled
+    return [
+        Suite(
+            "sampled.contract",
+            [
+                *contract("sampled", schema),
+                gxe.ExpectColumnValuesToBeBetween(column="probability", min_value=0, max_value=1),
+                gxe.ExpectColumnValuesToBeBetween(column="draw", min_value=0, max_value=1),
+                gxe.ExpectColumnValuesToBeBetween(column="n_tokens", min_value=0),
+            ],
+        ),
+        ledger("sampled"),
+        Suite("sampled.budget", [ExpectTokenBudgetToBeMet(tolerance_records=gate.budget_tolerance_records)]),
+    ]

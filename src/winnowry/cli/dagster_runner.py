@@ -1,0 +1,177 @@
+"""Runs stages as Dagster assets, in this process, recorded in the persistent instance that the UI shows.
+
+The only module of the library that knows Dagster. The code location is the one that ``workspace.yaml`` names, loaded
+by its path, so that a command runs exactly what the UI and the daemon run.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from winnowry.cli.project import Project
+from winnowry.cli.runner import PARTITIONED, Failure, RunOutcome, RunRequest, StageFailed, run_in_order
+from winnowry.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from winnowry.pipeline.result import Progress, StageResult
+
+RESULT_KEY = "winnowry/result"
+"""Metadata key under which the assets report ``StageResult.to_dict()``."""
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
+    """Materialise the assets of a recipe, one run a partition.
+
+    A stage that is fresh and that the instance has already seen is skipped without a run.
+
+    Args:
+        request: what to run.
+        progress: told about every stage.
+
+    Raises:
+        UsageError: the project has no asset for this corpus, or its code location cannot be loaded.
+        NotFoundError: a partition was named that the landing does not hold.
+    """
+    import dagster as dg
+
+    from winnowry.cli.home import dagster_home, prepare_home
+
+    home = prepare_home(dagster_home(), request.project.root)
+    os.environ |= {"DAGSTER_HOME": str(home), "WINNOWRY_HOME": str(home), "WINNOWRY_ROOT": request.workspace.root}
+    definitions = load_definitions(request.project)
+    corpus = request.recipe.corpus
+    known = {key.path[0] for key in definitions.resolve_all_asset_keys()}
+    if corpus not in known:
+        raise UsageError(
+            f"{request.project.root} has no assets for corpus {corpus}: put its recipe into recipes/, "
+            "or run it with --without-dagster"
+        )
+    run_id = uuid.uuid4().hex
+    with dg.DagsterInstance.get() as instance:
+
+        def execute(stage: str, partition: str | None) -> StageResult:
+            key = dg.AssetKey([corpus, stage])
+            if _seen(instance, key, partition):
+                fresh = _skip_if_fresh(request, stage, partition, run_id)
+                if fresh is not None:
+                    progress.finish(fresh)
+                    return fresh
+            progress.start(stage, partition, None)
+            result = _materialize(definitions, instance, request, key, partition, run_id)
+            progress.finish(result)
+            return result
+
+        return run_in_order(request, progress, run_id, execute)
+
+
+def load_definitions(project: Project) -> dg.Definitions:
+    """The Dagster definitions of a project, from the file that its ``workspace.yaml`` names.
+
+    Raises:
+        UsageError: ``workspace.yaml`` names no Python file with definitions.
+    """
+    import dagster as dg
+    from ruamel.yaml import YAML
+
+    workspace = project.root / "workspace.yaml"
+    content = YAML(typ="safe", pure=True).load(workspace.read_text(encoding="utf-8")) or {}
+    entries = [entry.get("python_file") for entry in content.get("load_from", []) if isinstance(entry, dict)]
+    entry = next((item for item in entries if item), None)
+    if entry is None:
+        raise UsageError(f"{workspace}: expected load_from: - python_file: {{relative_path: assets/definitions.py}}")
+    entry = {"relative_path": entry} if isinstance(entry, str) else dict(entry)
+    path = Path(entry["relative_path"])
+    module = project.module(".".join(path.with_suffix("").parts))
+    attribute = entry.get("attribute", "defs")
+    found: Any = getattr(module, attribute, None)
+    loaded = found if isinstance(found, dg.Definitions) or found is None else found()
+    if not isinstance(loaded, dg.Definitions):
+        raise UsageError(f"{project.root / path}: {attribute} is no Dagster Definitions")
+    return loaded
+
+
+def _seen(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None) -> bool:
+    """Whether the instance shows this asset (partition) as materialised."""
+    if partition is None:
+        return instance.get_latest_materialization_event(key) is not None
+    return partition in instance.get_materialized_partitions(key)
+
+
+def _skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:
+    from winnowry.core.errors import WinnowryError
+    from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
+    from winnowry.pipeline.lineage import live, stale_reasons
+    from winnowry.pipeline.run import run_stage
+
+    ws, recipe = request.workspace, request.recipe
+    try:
+        if stage not in (*PARTITIONED, "landing") and incomplete_partitions(ws, recipe, stage):
+            return None
+        record = live(ws, recipe, stage, partition)
+        if stale_reasons(recipe, stage, record, inputs_of(ws, recipe, stage, partition)):
+            return None
+        suites = request.project.module("expectations.registry").suites_for
+        return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id)
+    except WinnowryError:
+        return None  # the run will meet the same error and record it
+
+
+def _materialize(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    request: RunRequest,
+    key: dg.AssetKey,
+    partition: str | None,
+    run_id: str,
+) -> StageResult:
+    job = definitions.resolve_implicit_global_asset_job_def()
+    node = definitions.resolve_assets_def(key).node_def.name
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        asset_selection=[key],
+        run_config={**_QUIET, "ops": {node: {"config": {"allow_missing": request.allow_missing}}}},
+        tags={"winnowry/run": run_id},
+        raise_on_error=False,
+    )
+    for event in result.all_events:
+        if event.event_type_value == "ASSET_MATERIALIZATION":
+            said = event.step_materialization_data.materialization.metadata.get(RESULT_KEY)
+            if said is not None:
+                return _result(said)
+    raise _failed(result, key.path[-1], partition)
+
+
+def _failed(result: Any, stage: str, partition: str | None) -> StageFailed:
+    """Why a run did not materialise its asset."""
+    for event in result.all_events:
+        if event.event_type_value in ("STEP_FAILURE", "RUN_FAILURE"):
+            data = event.event_specific_data
+            user = getattr(data, "user_failure_data", None)
+            metadata = user.metadata if user is not None else {}
+            named = metadata.get("error")
+            kind = str(named.value) if named is not None else "RunFailed"
+            error = getattr(data, "error", None)
+            message = user.description if user is not None and user.description else None
+            if message is None:
+                message = error.message.strip() if error is not None else "the run failed; see winnowry ui"
+            refused = metadata.get(RESULT_KEY)
+            failure = Failure(stage, partition, kind, message)
+            return StageFailed(failure, _result(refused) if refused is not None else None)
+    return StageFailed(Failure(stage, partition, "RunFailed", "the run ended without a result; see winnowry ui"))
+
+
+def _result(metadata: Any) -> StageResult:
+    import json
+
+    from winnowry.pipeline.result import StageResult
+
+    value = getattr(metadata, "data", None)
+    value = value if value is not None else metadata.value
+    return StageResult.from_dict(json.loads(value) if isinstance(value, str) else dict(value))

@@ -1,0 +1,24 @@
+"""The folder of the Dagster instance that commands and the UI share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+
+def dagster_home() -> Path:
+    """Where the instance lies: ``WINNOWRY_HOME``, ``DAGSTER_HOME`` or ``.winnowry`` in the working directory."""
+    for name in ("WINNOWRY_HOME", "DAGSTER_HOME"):
+        if os.environ.get(name):
+            return Path(os.environ[name]).expanduser().resolve()
+    return Path.cwd() / ".winnowry"
+
+
+def prepare_home(home: Path, project: Path) -> Path:
+    """Make the folder, with the project's ``dagster.yaml`` unless it has one."""
+    home.mkdir(parents=True, exist_ok=True)
+    settings = project / "dagster.yaml"
+    if settings.is_file() and not (home / "dagster.yaml").exists():
+        shutil.copyfile(settings, home / "dagster.yaml")
+    return home

@@ -1,0 +1,96 @@
+"""Plain data to a recipe: every part is validated on its own, so that all mistakes are found at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from winnowry.operators.base import Operator
+from winnowry.operators.registry import operators
+from winnowry.operators.sampling.spec import SampleSpec
+from winnowry.recipe.check import check_parts
+from winnowry.recipe.gates import Gates
+from winnowry.recipe.messages import Path, Problem, did_you_mean, problems_of
+from winnowry.recipe.model import Limits, Publish, Recipe, Source
+from winnowry.recipe.place import names_variable
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_SECTIONS: dict[str, type[BaseModel]] = {"sample": SampleSpec, "gates": Gates, "publish": Publish, "limits": Limits}
+
+
+def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
+    """Validate plain data.
+
+    Args:
+        data: what YAML holds: mappings, lists, text, numbers.
+
+    Returns:
+        The recipe, or None, and all mistakes.
+    """
+    problems = _variables(data, ())
+    sources = _each(data.get("sources"), "sources", problems, _source)
+    clean = _each(data.get("clean"), "clean", problems, _operator)
+    score = _each(data.get("score"), "score", problems, _operator)
+    parts = dict(data)
+    for name, items in (("sources", sources), ("clean", clean), ("score", score)):
+        if items is not None:
+            parts[name] = tuple(item for item in items if item is not None)
+    for name, cls in _SECTIONS.items():
+        if data.get(name) is not None:
+            parts[name] = _one(cls, data[name], (name,), problems)
+        elif name in data:
+            parts.pop(name)
+    broken = {problem.path[0] for problem in problems if problem.path}
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(parts)
+    except ValidationError as error:
+        problems += [p for p in problems_of(error, Recipe) if not p.path or p.path[0] not in broken]
+    sample = parts.get("sample")
+    problems += check_parts(sources or [], clean or [], score or [], sample if isinstance(sample, SampleSpec) else None)
+    return (recipe if not problems else None), problems
+
+
+def _each(items: Any, stage: str, problems: list[Problem], read: Any) -> list[Any] | None:
+    if not isinstance(items, list):
+        return None
+    return [read(item, (stage, index), problems) for index, item in enumerate(items)]
+
+
+def _source(item: Any, path: Path, problems: list[Problem]) -> Source | None:
+    return _one(Source, item, path, problems)
+
+
+def _operator(item: Any, path: Path, problems: list[Problem]) -> Operator | None:
+    known = operators()
+    if not isinstance(item, dict) or "op" not in item:
+        problems.append(Problem(path, f"an operator is a mapping with `op`, e.g. {{op: text.length}}; got {item!r}"))
+        return None
+    name = str(item["op"])
+    if name not in known:
+        near = did_you_mean(name, known) or f"; operators are {', '.join(known)}"
+        problems.append(Problem((*path, "op"), f"unknown op {name!r}{near}"))
+        return None
+    return _one(known[name], item, path, problems)
+
+
+def _one(cls: type[_Model], item: Any, path: Path, problems: list[Problem]) -> _Model | None:
+    try:
+        # As JSON and strict: a list is a tuple, but `true` is no number and `"50"` no integer.
+        return cls.model_validate_json(json.dumps(item), strict=True)
+    except ValidationError as error:
+        problems += problems_of(error, cls, path)
+        return None
+
+
+def _variables(value: Any, path: Path) -> list[Problem]:
+    if isinstance(value, dict):
+        return [problem for key, item in value.items() for problem in _variables(item, (*path, str(key)))]
+    if isinstance(value, list):
+        return [problem for index, item in enumerate(value) for problem in _variables(item, (*path, index))]
+    place = len(path) == 3 and path[0] == "sources" and path[2] == "uri"
+    if isinstance(value, str) and names_variable(value) and not place:
+        return [Problem(path, "`${env:NAME}` may only stand in the uri of a source")]
+    return []

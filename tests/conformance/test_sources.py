@@ -1,0 +1,108 @@
+"""One suite for every source format: the same records come out, positions hold, damage is reported and never raised."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from winnowry.sources.base import ReadLimits, Record, Unreadable
+from winnowry.sources.registry import FORMATS, format_named
+
+ROWS = [{"id": "1", "text": "grüße"}, {"id": "2", "text": 'line\nbreak, "quoted"'}, {"id": "3", "text": ""}]
+
+
+def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
+    if name == "jsonl":
+        return "".join(json.dumps(row) + "\n" for row in rows).encode()
+    if name == "parquet":
+        out = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), out, row_group_size=2)
+        return out.getvalue()
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["id", "text"])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def read(name: str, data: bytes, limits: ReadLimits | None = None) -> list[Record | Unreadable]:
+    return list(format_named(name).read(io.BytesIO(data), f"a.{name}", limits or ReadLimits()))
+
+
+TABULAR = ["jsonl", "csv", "parquet"]
+COMPRESSIONS = {
+    "plain": lambda data: data,
+    "gzip": gzip.compress,
+    "gzip of two members": lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:]),
+    "zstd": lambda data: zstandard.compress(data),
+    "zstd of two frames": lambda data: zstandard.compress(data[:7]) + zstandard.compress(data[7:]),
+}
+
+
+@pytest.mark.parametrize("name", TABULAR)
+def test_every_format_yields_the_same_records_at_the_same_positions(name: str) -> None:
+    assert read(name, encoded(name, ROWS)) == [Record(i, dict(row)) for i, row in enumerate(ROWS)]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("name", ["jsonl", "csv"])
+def test_compression_is_told_by_the_content(name: str, compression: str) -> None:
+    data = COMPRESSIONS[compression](encoded(name, ROWS))
+    assert read(name, data) == [Record(i, dict(row)) for i, row in enumerate(ROWS)]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_truncation_is_reported_and_never_raises(name: str) -> None:
+    whole = encoded(name if name != "text" else "jsonl", ROWS)
+    data = whole if name == "parquet" else gzip.compress(whole)
+    expected = read(name, data)
+    for cut in range(1, len(data)):
+        if name != "parquet" and cut < 4:
+            continue  # not to be told from a plain file
+        items = read(name, data[:cut])
+        assert isinstance(items[-1], Unreadable), cut
+        assert items[:-1] == expected[: len(items) - 1]
+        assert items[-1].reason in {"truncated_gzip", "bad_parquet"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_byte_flipped_is_survived_with_rising_positions(name: str) -> None:
+    whole = encoded(name if name != "text" else "jsonl", ROWS)
+    for place in range(len(whole)):
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        items = read(name, bytes(data))
+        positions = [item.position for item in items]
+        assert positions == sorted(set(positions))
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "text"])
+def test_an_empty_object_has_no_bad_record(name: str) -> None:
+    assert not [item for item in read(name, b"") if isinstance(item, Unreadable)]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_record_above_the_limit_is_reported_and_the_next_one_is_read(name: str) -> None:
+    rows = [{"id": "1", "text": "x" * 3000}, {"id": "2", "text": "short"}]
+    items = read(name, encoded(name if name != "text" else "jsonl", rows), ReadLimits(max_record_bytes=1000))
+    assert isinstance(items[0], Unreadable)
+    assert (items[0].reason, items[0].threshold, items[0].position) == ("over_long_record", "1000", 0)
+    assert items[1:] == ([] if name == "text" else [Record(1, dict(rows[1]))])
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "text"])
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_a_decompression_bomb_is_stopped(name: str, compress: object) -> None:
+    data = compress(b"a,b\n" + b"\0" * (8 << 20))  # type: ignore[operator]
+    limits = ReadLimits(max_record_bytes=64 << 20, max_compression_ratio=100, ratio_applies_above_bytes=1 << 20)
+    items = read(name, data, limits)
+    assert isinstance(items[-1], Unreadable)
+    assert items[-1].reason == "compression_ratio"
+    assert len(items[-1].payload) <= 1 << 20

@@ -1,0 +1,223 @@
+"""The whole walk on a small corpus: every record accounted for, nothing redone, order without effect."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.small_corpus import RECIPE, Planted, land, write_recipe
+from tests.walk import open_recipe, run_all
+from winnowry.core.errors import EmptySourceError, MissingPartitionsError, UsageError
+from winnowry.pipeline.plan import plan
+from winnowry.pipeline.run import run_stage
+from winnowry.pipeline.what_if import what_if
+from winnowry.recipe.load import apply_overrides
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Planted, list[Any]]:
+    root = tmp_path_factory.mktemp("walk")
+    planted = land(root)
+    ws, recipe = open_recipe(root, write_recipe(root))
+    return root, planted, run_all(ws, recipe)
+
+
+@pytest.fixture
+def copy(walked: tuple[Path, Planted, list[Any]], tmp_path: Path) -> Path:
+    """A copy of the finished lake that a test may change; landing times are kept, so nothing looks changed."""
+    target = tmp_path / "lake"
+    shutil.copytree(walked[0], target)
+    return target
+
+
+def _ids(ws: Any, table: str, where: str | None = None) -> set[str]:
+    return set(ws.lake.open("small", table).to_table(columns=["record_id"], where=where)["record_id"].to_pylist())
+
+
+def _lines(root: Path) -> list[bytes]:
+    return [
+        line
+        for path in sorted((root / "landing/small").glob("*.gz"))
+        for line in gzip.decompress(path.read_bytes()).splitlines()
+    ]
+
+
+def test_every_line_of_the_landing_is_in_raw_or_in_quarantine(walked: Any) -> None:
+    root, planted, _ = walked
+    ws, _ = open_recipe(root, root / "small.yaml")
+    raw, unread = _ids(ws, "raw"), _ids(ws, "quarantine", "stage = 'raw'")
+    assert len(raw) + len(unread) == planted.n_records == len(_lines(root))
+    assert len(unread) == planted.n_unreadable
+    assert not raw & unread
+
+
+def test_unreadable_lines_keep_their_position_and_bytes(walked: Any) -> None:
+    root, planted, _ = walked
+    ws, _ = open_recipe(root, root / "small.yaml")
+    rows = ws.lake.open("small", "quarantine").to_table(where="stage = 'raw'").to_pylist()
+    assert {row["position"] for row in rows} == {7}  # where the small corpus plants them
+    assert {row["payload"] for row in rows} == {b'{"id": "broken", "html": "no end'}
+    assert {row["reason"] for row in rows} == {"bad_json"}
+    assert len({row["uri"] for row in rows}) == planted.n_unreadable
+
+
+def test_each_planted_record_meets_its_planted_fate(walked: Any) -> None:
+    root, planted, _ = walked
+    ws, _ = open_recipe(root, root / "small.yaml")
+    reasons = ws.lake.open("small", "quarantine").to_table(where="stage = 'cleaned'")["reason"].to_pylist()
+    assert reasons.count("min_words") == planted.n_short
+    assert reasons.count("keep") == planted.n_foreign
+    assert len(reasons) == planted.n_short + planted.n_foreign
+    assert len(_ids(ws, "duplicates")) == planted.n_duplicates
+
+
+def test_cleaned_and_quarantine_partition_raw(walked: Any) -> None:
+    ws, _ = open_recipe(walked[0], walked[0] / "small.yaml")
+    raw, cleaned, rejected = _ids(ws, "raw"), _ids(ws, "cleaned"), _ids(ws, "quarantine", "stage = 'cleaned'")
+    assert cleaned | rejected == raw
+    assert not cleaned & rejected
+
+
+def test_published_is_the_selection_and_its_tokens_meet_the_budget(walked: Any) -> None:
+    ws, _ = open_recipe(walked[0], walked[0] / "small.yaml")
+    assert _ids(ws, "published") == _ids(ws, "sampled", "selected")
+    sampled = ws.lake.open("small", "sampled").to_table().to_pylist()
+    budget = int(0.3 * sum(row["n_tokens"] for row in sampled))
+    selected = sum(row["n_tokens"] for row in sampled if row["selected"])
+    assert budget - max(row["n_tokens"] for row in sampled) < selected <= budget
+
+
+def test_the_release_is_tagged_and_readable_by_tag(walked: Any) -> None:
+    ws, _ = open_recipe(walked[0], walked[0] / "small.yaml")
+    tags = ws.lake.tags("small")
+    assert tags["v1"] == tags["prod"]
+    assert ws.lake.open("small", "published", "prod").count_rows() == len(_ids(ws, "published"))
+
+
+def test_a_second_run_does_nothing(copy: Path) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    # The copy lies elsewhere, so its objects have other URIs; bring it up to date once, then ask again.
+    run_all(ws, recipe)
+    versions = {name: ws.lake.table("small", name).dataset().version for name in ws.lake.tables("small")}
+    results = run_all(ws, recipe)
+    assert {result.status for result in results} == {"skipped"}
+    assert versions == {name: ws.lake.table("small", name).dataset().version for name in ws.lake.tables("small")}
+    assert not plan(ws, recipe).to_run
+
+
+def test_a_reingest_of_the_same_content_leaves_everything_downstream_fresh(copy: Path) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    results = run_all(ws, recipe)  # all objects have new URIs and etags, no record has changed
+    ran = {result.stage for result in results if result.status == "promoted"}
+    assert ran == {"landing", "raw"}
+
+
+def test_a_changed_rule_reruns_cleaning_and_what_follows_but_not_raw(copy: Path) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    run_all(ws, recipe)
+    changed = apply_overrides(recipe, ["text.length.min_words=60"])
+    entries = {(e.stage, e.partition): e for e in plan(ws, changed).entries}
+    assert entries["raw", "2019"].action == "skip"
+    assert "min_words 40 → 60" in " ".join(entries["cleaned", "2019"].reasons)
+    ran = {result.stage for result in run_all(ws, changed) if result.status == "promoted"}
+    assert "raw" not in ran and "cleaned" in ran
+
+
+def test_what_if_predicts_what_the_changed_rule_then_does(copy: Path) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    changed = apply_overrides(recipe, ["text.length.min_words=120"])
+    answer = what_if(ws, recipe, changed)
+    run_all(ws, changed, to="cleaned")
+    assert answer.kept_then + answer.undecided == len(_ids(ws, "cleaned"))
+    assert 0 < answer.kept_then < answer.kept_now
+
+
+def test_editing_the_sample_leaves_cleaning_and_scores_alone_and_makes_a_second_release(copy: Path) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    run_all(ws, recipe)
+    before = _ids(ws, "published")
+    results = run_all(ws, apply_overrides(recipe, ["sample.token_fraction=0.5"]))
+    assert {r.stage for r in results if r.status == "promoted"} == {"sampled", "published"}
+    after = _ids(ws, "published")
+    assert before < after  # permanent random numbers: a larger budget keeps what a smaller one chose
+    tags = ws.lake.tags("small")
+    assert tags["prod"] == tags["v2"] != tags["v1"]
+    assert ws.lake.open("small", "published", "v1").count_rows() == len(before)
+
+
+@pytest.mark.parametrize("order", [("2021", "2020", "2019"), ("2020", "2021", "2019")])
+def test_the_order_of_partitions_changes_no_decision(walked: Any, tmp_path: Path, order: tuple[str, ...]) -> None:
+    root = walked[0]
+    shutil.copytree(root / "landing", tmp_path / "landing")
+    ws, recipe = open_recipe(tmp_path, write_recipe(tmp_path))
+    run_all(ws, recipe, order=order)
+    first, _ = open_recipe(root, root / "small.yaml")
+    for table in ("duplicates", "sampled", "published"):
+        columns = [n for n in ws.lake.open("small", table).schema.names if n != "promotion_id"]
+        one, two = (
+            sorted(lake.lake.open("small", table).to_table(columns=columns).to_pylist(), key=lambda row: row["record_id"])
+            for lake in (first, ws)
+        )
+        assert one == two
+
+
+def test_a_new_partition_reruns_no_other_partition_up_to_cleaned(copy: Path) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    run_all(ws, recipe)
+    land(copy, years=("2022",), per_year=20, seed=9)
+    results = run_all(ws, recipe)
+    ran = {(r.stage, r.partition) for r in results if r.status == "promoted"}
+    assert {key for key in ran if key[0] in ("raw", "cleaned", "scored")} == {
+        ("raw", "2022"), ("cleaned", "2022"), ("scored", "2022")}  # fmt: skip
+
+
+def test_a_later_duplicate_that_is_earlier_in_time_becomes_the_keeper(tmp_path: Path) -> None:
+    land(tmp_path, years=("2020", "2021"))
+    ws, recipe = open_recipe(tmp_path, write_recipe(tmp_path))
+    run_all(ws, recipe)
+    kept = ws.lake.open("small", "duplicates").to_table().to_pylist()[0]["kept_record_id"]
+    raw = ws.lake.open("small", "raw").to_table(where=f"record_id = '{kept}'").to_pylist()[0]
+    earlier = {"id": "earlier", "html": raw["payload"], "api_version": "2018-01-01"}
+    (tmp_path / "landing/small/2018.jsonl").write_text(json.dumps(earlier) + "\n")
+    text = RECIPE.replace("*.jsonl.gz", "*.jsonl*")
+    ws, recipe = open_recipe(tmp_path, write_recipe(tmp_path, text))
+    run_all(ws, recipe)
+    dropped = {row["record_id"]: row["kept_record_id"] for row in ws.lake.open("small", "duplicates").to_table().to_pylist()}
+    assert kept in dropped
+    new_keeper = ws.lake.open("small", "raw").to_table(where="partition = '2018'").to_pylist()[0]["record_id"]
+    assert dropped[kept] == new_keeper
+    assert kept not in _ids(ws, "scored") and new_keeper in _ids(ws, "scored")
+
+
+def test_a_corpus_wide_stage_refuses_missing_partitions_unless_told(tmp_path: Path) -> None:
+    land(tmp_path)
+    ws, recipe = open_recipe(tmp_path, write_recipe(tmp_path))
+    from expectations.registry import suites_for
+
+    run_all(ws, recipe, to="cleaned", order=["2019", "2020"])
+    with pytest.raises(MissingPartitionsError, match="2021"):
+        run_stage(ws, recipe, "duplicates", suites=suites_for, run_id="t")
+    result = run_stage(ws, recipe, "duplicates", suites=suites_for, run_id="t", allow_missing=True)
+    assert result.status == "promoted"
+
+
+def test_an_empty_source_is_an_error_and_promotes_nothing(tmp_path: Path) -> None:
+    from expectations.registry import suites_for
+
+    ws, recipe = open_recipe(tmp_path, write_recipe(tmp_path))
+    with pytest.raises(EmptySourceError, match="no object matches"):
+        run_stage(ws, recipe, "landing", suites=suites_for, run_id="t")
+    assert ws.lake.tables("small") == []
+
+
+def test_an_unknown_partition_names_near_ones(walked: Any) -> None:
+    from expectations.registry import suites_for
+
+    ws, recipe = open_recipe(walked[0], walked[0] / "small.yaml")
+    with pytest.raises(UsageError, match="2019"):
+        run_stage(ws, recipe, "raw", "2018", suites=suites_for, run_id="t")

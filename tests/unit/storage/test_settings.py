@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from winnowry.core.errors import UsageError
+from winnowry.storage.settings import StorageSettings
+
+ENV = {
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "very-secret",
+    "AWS_SESSION_TOKEN": "token-secret",
+    "AWS_ENDPOINT_URL": "http://all:1",
+    "AWS_ENDPOINT_URL_S3": "http://s3:2",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
+
+
+def test_the_environment_is_read_and_the_s3_endpoint_wins() -> None:
+    settings = StorageSettings.from_env(ENV)
+    assert settings.endpoint == "http://s3:2"
+    assert settings.region == "eu-central-1"
+    assert settings.secret_access_key == SecretStr("very-secret")
+
+
+def test_secrets_are_in_no_representation() -> None:
+    settings = StorageSettings.from_env(ENV)
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump())):
+        assert "very-secret" not in shown
+        assert "token-secret" not in shown
+
+
+def test_lance_gets_the_same_endpoint_and_keys() -> None:
+    assert StorageSettings.from_env(ENV).lance_options("s3://bucket/lake") == {
+        "endpoint": "http://s3:2",
+        "allow_http": "true",
+        "access_key_id": "key",
+        "secret_access_key": "very-secret",
+        "session_token": "token-secret",
+        "region": "eu-central-1",
+        "virtual_hosted_style_request": "false",
+    }
+
+
+def test_a_folder_needs_no_options() -> None:
+    assert StorageSettings.from_env(ENV).lance_options("/data/lake") == {}
+
+
+def test_aws_itself_is_addressed_by_host_name_and_custom_endpoints_by_path() -> None:
+    assert not StorageSettings().path_style
+    assert StorageSettings(endpoint="http://s3:2").path_style
+    assert not StorageSettings.from_env({**ENV, "WINNOWRY_S3_ADDRESSING": "virtual"}).path_style
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"WINNOWRY_S3_ADDRESSING": "pth"}, "WINNOWRY_S3_ADDRESSING"),
+        ({"WINNOWRY_S3_VERIFY_TLS": "maybe"}, "WINNOWRY_S3_VERIFY_TLS"),
+        ({"AWS_ACCESS_KEY_ID": "a"}, "AWS_SECRET_ACCESS_KEY"),
+        ({"AWS_SECRET_ACCESS_KEY": "a"}, "AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_a_wrong_variable_is_named(env: dict[str, str], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        StorageSettings.from_env(env)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from expectations.contract import contract, ledger
+from expectations.contract import WARNING, contract, ledger
 from expectations.custom import ExpectFractionKeptToBeAtLeast, ExpectNoDrift
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
@@ -30,7 +30,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         Suite(
             "cleaned.contract",
             [
-                *contract("cleaned", schema),
+                *contract(schema),
                 gxe.ExpectColumnUniqueValueCountToBeBetween(column="partition", max_value=1),
             ],
         ),
@@ -39,7 +39,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         Suite(
             "cleaned.drift",
             [
-                ExpectNoDrift(measure=measure, max_relative_change=gate.max_drift, severity="warning")
+                ExpectNoDrift(measure=measure, max_relative_change=gate.max_drift, severity=WARNING)
                 for measure in ("n_rows", "kept_fraction")
             ],
         ),

@@ -7,17 +7,17 @@ from typing import Any
 import pyarrow as pa
 
 from expectations.custom import ExpectLedgerToBalance
-from winnowry.gates.native import gxe
+from winnowry.gates.native import FailureSeverity, gxe
 from winnowry.gates.suite import Suite
 
+WARNING = FailureSeverity.WARNING  # reports, where the default, critical, blocks
 RECORD_ID = "^[0-9a-f]{32}$"
 
 
-def contract(stage: str, schema: pa.Schema, *, key: str = "record_id") -> list[Any]:
+def contract(schema: pa.Schema, *, key: str = "record_id") -> list[Any]:
     """Columns, types, nullability and identity.
 
     Args:
-        stage: name of the stage.
         schema: what the stage writes.
         key: column that tells rows apart.
     """

@@ -18,7 +18,7 @@ from great_expectations.render.renderer.renderer import renderer
 from winnowry.gates.facts import METRIC
 
 
-class ExpectFact(BatchExpectation):  # type: ignore[misc]
+class ExpectFact(BatchExpectation):
     """Base of expectations on the pipeline's facts; not used by itself."""
 
     metric_dependencies: ClassVar[tuple[str, ...]] = (METRIC,)
@@ -47,8 +47,8 @@ class ExpectFact(BatchExpectation):  # type: ignore[misc]
         return {"success": bool(met), "result": {"observed_value": observed, "details": {"message": message}}}
 
     @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)  # type: ignore[untyped-decorator]
-    @render_suite_parameter_string  # type: ignore[untyped-decorator]
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    @render_suite_parameter_string
     def _prescriptive_renderer(
         cls,
         configuration: ExpectationConfiguration | None = None,

@@ -18,7 +18,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         Suite(
             "duplicates.contract",
             [
-                *contract("duplicates", schema),
+                *contract(schema),
                 gxe.ExpectColumnValuesToMatchRegex(column="kept_record_id", regex=RECORD_ID),
                 gxe.ExpectColumnValuesToBeBetween(column="similarity", min_value=0, max_value=1),
                 ExpectKeepersToBeKept(),

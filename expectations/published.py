@@ -21,7 +21,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
             gxe.ExpectColumnValueLengthsToBeBetween(column="text", min_value=1),
         ]
     return [
-        Suite("published.contract", contract("published", schema)),
+        Suite("published.contract", contract(schema)),
         ledger("published"),
         Suite("published.quality", quality),
     ]

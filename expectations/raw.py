@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from expectations.contract import contract, ledger
+from expectations.contract import WARNING, contract, ledger
 from expectations.custom import ExpectFractionQuarantinedToBeAtMost, ExpectNoCollidingIds, ExpectNoDrift
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
@@ -19,7 +19,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         Suite(
             "raw.contract",
             [
-                *contract("raw", schema),
+                *contract(schema),
                 gxe.ExpectColumnUniqueValueCountToBeBetween(column="partition", max_value=1),
                 gxe.ExpectColumnValuesToMatchRegex(column="content_sha256", regex="^[0-9a-f]{64}$"),
                 gxe.ExpectColumnValuesToBeBetween(column="position", min_value=0),
@@ -37,6 +37,6 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         ),
         Suite(
             "raw.drift",
-            [ExpectNoDrift(measure="n_rows", max_relative_change=gate.max_drift, severity="warning")],
+            [ExpectNoDrift(measure="n_rows", max_relative_change=gate.max_drift, severity=WARNING)],
         ),
     ]

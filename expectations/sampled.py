@@ -19,7 +19,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         Suite(
             "sampled.contract",
             [
-                *contract("sampled", schema),
+                *contract(schema),
                 gxe.ExpectColumnValuesToBeBetween(column="probability", min_value=0, max_value=1),
                 gxe.ExpectColumnValuesToBeBetween(column="draw", min_value=0, max_value=1),
                 gxe.ExpectColumnValuesToBeBetween(column="n_tokens", min_value=0),

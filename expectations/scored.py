@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from expectations.contract import contract, ledger
+from expectations.contract import WARNING, contract, ledger
 from expectations.custom import ExpectNoDrift, ExpectScoreLengthCorrelation
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
@@ -28,16 +28,13 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
     return [
         Suite(
             "scored.contract",
-            [*contract("scored", schema), gxe.ExpectColumnUniqueValueCountToBeBetween(column="partition", max_value=1)],
+            [*contract(schema), gxe.ExpectColumnUniqueValueCountToBeBetween(column="partition", max_value=1)],
         ),
         ledger("scored"),
         Suite("scored.quality", quality),
         Suite(
             "scored.drift",
-            [
-                ExpectNoDrift(measure=measure, max_relative_change=gate.max_drift, severity="warning")
-                for measure in drift
-            ],
+            [ExpectNoDrift(measure=measure, max_relative_change=gate.max_drift, severity=WARNING) for measure in drift],
         ),
     ]
 

@@ -8,8 +8,15 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-
-_SUBJECTS = ["The service", "A client", "Each request", "The operator", "This parameter", "An administrator", "The table"]
+_SUBJECTS = [
+    "The service",
+    "A client",
+    "Each request",
+    "The operator",
+    "This parameter",
+    "An administrator",
+    "The table",
+]
 _VERBS = ["returns", "describes", "modifies", "lists", "creates", "removes", "validates", "records"]
 _OBJECTS = ["a resource", "the configuration of an account", "every tag", "an encrypted volume", "the version"]
 _TAILS = ["when it is called", "before the deadline", "because the caller asked", "unless a policy forbids it",
@@ -39,7 +46,9 @@ class Planted:
     years: tuple[str, ...]
 
 
-def land(root: Path, *, years: tuple[str, ...] = ("2019", "2020", "2021"), per_year: int = 60, seed: int = 1) -> Planted:
+def land(
+    root: Path, *, years: tuple[str, ...] = ("2019", "2020", "2021"), per_year: int = 60, seed: int = 1
+) -> Planted:
     """Write ``landing/small/<year>.jsonl.gz`` below a root.
 
     Each year holds ``per_year`` good pages, three too short ones, two in German, and one line that is not JSON; every
@@ -61,7 +70,9 @@ def land(root: Path, *, years: tuple[str, ...] = ("2019", "2020", "2021"), per_y
         for index in range(3):
             lines.append(_line(f"{year}-short-{index}", f"<html><body><p>{sentence(rng)}</p></body></html>", year))
         for index in range(2):
-            german = "Der Dienst gibt eine Ressource zurück, wenn er aufgerufen wird, und beschreibt die Einstellungen. " * 6
+            german = (
+                "Der Dienst gibt eine Ressource zurück, wenn er aufgerufen wird, und beschreibt die Einstellungen. " * 6
+            )
             lines.append(_line(f"{year}-de-{index}", f"<html><body><p>{german}{index}</p></body></html>", year))
         lines.insert(7, b'{"id": "broken", "html": "no end')
         n += len(lines)

@@ -160,11 +160,18 @@ def _failed(result: Any, stage: str, partition: str | None) -> StageFailed:
             error = getattr(data, "error", None)
             message = user.description if user is not None and user.description else None
             if message is None:
-                message = error.message.strip() if error is not None else "the run failed; see winnowry ui"
+                message = _innermost(error) if error is not None else "the run failed; see winnowry ui"
             refused = metadata.get(RESULT_KEY)
             failure = Failure(stage, partition, kind, message)
             return StageFailed(failure, _result(refused) if refused is not None else None)
     return StageFailed(Failure(stage, partition, "RunFailed", "the run ended without a result; see winnowry ui"))
+
+
+def _innermost(error: Any) -> str:
+    """What was raised first, not what Dagster wrapped around it."""
+    while error.cause is not None:
+        error = error.cause
+    return str(error.message).strip()
 
 
 def _result(metadata: Any) -> StageResult:
@@ -174,4 +181,11 @@ def _result(metadata: Any) -> StageResult:
 
     value = getattr(metadata, "data", None)
     value = value if value is not None else metadata.value
-    return StageResult.from_dict(json.loads(value) if isinstance(value, str) else dict(value))
+    said: dict[str, Any] = json.loads(value) if isinstance(value, str) else dict(value)
+    gates = [{**gate, "observed_number": _number(gate["observed_number"])} for gate in said.get("gates", ())]
+    return StageResult.from_dict({**said, "gates": gates})
+
+
+def _number(value: object) -> float | None:
+    """A number of the metadata; Dagster's JSON has no NaN, so that one comes as text."""
+    return value if isinstance(value, int | float) else float(value) if isinstance(value, str) else None

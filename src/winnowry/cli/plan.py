@@ -34,7 +34,7 @@ def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:
     output = call.output()
     planned = plan(workspace, changed)
     document: dict[str, object] = planned.to_dict()
-    shown: list[RenderableType] = plan_view(planned)
+    shown: list[RenderableType] = plan_view(planned, workspace.root)
     if overrides:
         answer = what_if(workspace, loaded, changed)
         document["what_if"] = answer.to_dict()
@@ -44,8 +44,8 @@ def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:
     return 0
 
 
-def plan_view(planned: Plan) -> list[RenderableType]:
-    """The plan, one line for partitions of a stage that run for the same reasons."""
+def plan_view(planned: Plan, root: str) -> list[RenderableType]:
+    """The plan, one line for partitions of a stage that run for the same reasons; URIs are shown below the root."""
     from rich.text import Text
 
     from winnowry.cli.output import counted, grid, number
@@ -53,7 +53,9 @@ def plan_view(planned: Plan) -> list[RenderableType]:
     table = grid(["", "Stage", "Partition", "Rows in", "Why"], right=["Rows in"])
     groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[str | None, int | None]]] = {}
     for entry in planned.entries:
-        key = (entry.stage, entry.action, tuple(entry.reasons))
+        own = f"/{entry.partition}"  # "upstream cleaned/2016 would run" is the same reason in every partition
+        reasons = tuple(reason.replace(f"{root}/", "").replace(own, "") for reason in entry.reasons)
+        key = (entry.stage, entry.action, reasons)
         groups.setdefault(key, []).append((entry.partition, entry.rows_in))
     for (stage, action, reasons), members in groups.items():
         named = [partition for partition, _ in members if partition is not None]

@@ -119,7 +119,6 @@ def releases_view(found: list[Release]) -> list[RenderableType]:
 
 def release_view(release: Release, uri: str) -> list[RenderableType]:
     """One release: its facts and how to read it."""
-    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -144,7 +143,7 @@ def release_view(release: Release, uri: str) -> list[RenderableType]:
         if value:
             table.add_row(Text(f"  {name}", "bright_black"), Text(value))
     code = python_code(reading_example(uri, repr(release.name)))
-    return [Text(f"{release.corpus} {release.name}", "bold"), table, "", Padding(code, (0, 0, 0, 2))]
+    return [Text(f"{release.corpus} {release.name}", "bold"), table, "", code]
 
 
 def diff_view(difference: ReleaseDiff) -> list[RenderableType]:

@@ -57,7 +57,7 @@ def execute(
     with progress_on(stderr(), quiet=call.as_json) as progress:
         outcome: RunOutcome = _runner(direct=direct)(request, progress)
     output.document(outcome.document())
-    output.show(*run_summary(outcome, call.root, recipe.publish.tag))
+    output.show(*run_summary(outcome, call.root, recipe.publish.tag), soft_wrap=True)
     return 0 if outcome.succeeded else 1
 
 

@@ -120,29 +120,48 @@ def _quarantined(results: Sequence[StageResult]) -> list[RenderableType]:
 def _gates(results: Sequence[StageResult]) -> list[RenderableType]:
     from rich.text import Text
 
-    notable = [(result, gate) for result in results for gate in result.gates if gate.verdict != "pass"]
-    if not notable:
+    alike: dict[tuple[str, str, str, str | None, Verdict], list[tuple[StageResult, GateResult]]] = {}
+    for result in results:
+        for gate in result.gates:
+            if gate.verdict != "pass":
+                key = (result.stage, gate.suite, gate.expectation, gate.column, gate.verdict)
+                alike.setdefault(key, []).append((result, gate))
+    if not alike:
         return []
-    notable.sort(key=lambda pair: not pair[1].blocks)
     lines: list[RenderableType] = ["", Text("Gates", "bold")]
-    for result, gate in notable[:_GATES_SHOWN]:
-        mark, style = _VERDICTS[gate.verdict]
-        where = result.stage if result.partition is None else f"{result.stage} {result.partition}"
-        column = f" {gate.column}" if gate.column else ""
-        lines.append(
-            Text.assemble(
-                (f"  {mark} ", style), (where, "bold"), f"  {gate.suite}: {gate.expectation}{column}  ",
-                (gate.message or f"observed {gate.observed}", style),
-            )
-        )  # fmt: skip
-        for sample in gate.samples[:_SAMPLES_SHOWN]:
-            lines.append(Text(f"      {_sample(sample)}", "bright_black"))
-    if len(notable) > _GATES_SHOWN:
-        more = f"  … {len(notable) - _GATES_SHOWN} more: winnowry sql 'select * from gates'"
+    ordered = sorted(alike.items(), key=lambda item: item[0][4] not in ("fail", "broken"))
+    for (stage, suite, expectation, column, verdict), members in ordered[:_GATES_SHOWN]:
+        lines += _verdict(stage, suite, expectation, column, verdict, members)
+    if len(ordered) > _GATES_SHOWN:
+        more = f"  … {len(ordered) - _GATES_SHOWN} more: winnowry sql 'select * from gates'"
         lines.append(Text(more, "bright_black"))
-    docs = [result.docs_index for result, _ in notable if result.docs_index]
+    docs = [result.docs_index for members in dict(ordered).values() for result, _ in members if result.docs_index]
     if docs:
         lines.append(Text(f"  Data Docs: {docs[0]}", "bright_black"))
+    return lines
+
+
+def _verdict(
+    stage: str,
+    suite: str,
+    expectation: str,
+    column: str | None,
+    verdict: Verdict,
+    members: Sequence[tuple[StageResult, GateResult]],
+) -> list[RenderableType]:
+    """One expectation that did not hold; the same one of many partitions is told once, with the first as example."""
+    from rich.text import Text
+
+    mark, style = _VERDICTS[verdict]
+    first, gate = members[0]
+    where = stage if first.partition is None else f"{stage} {first.partition}"
+    n_others = len({result.partition for result, _ in members}) - 1
+    others = f" and {counted(n_others, 'other partition')}" if n_others else ""
+    what = f"  {suite}: {expectation}{f' of {column}' if column else ''}"
+    said = gate.message or f"observed {gate.observed}"
+    lines: list[RenderableType] = [Text.assemble((f"  {mark} ", style), (where, "bold"), others, what)]
+    lines += [Text(f"      {line}", style) for line in said.splitlines()]
+    lines += [Text(f"      {_sample(sample)}", "bright_black") for sample in gate.samples[:_SAMPLES_SHOWN]]
     return lines
 
 
@@ -185,7 +204,6 @@ def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
 
 
 def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[RenderableType]:
-    from rich.padding import Padding
     from rich.text import Text
 
     readable = {result.stage: result for result in outcome.results if result.uri and result.version is not None}
@@ -197,7 +215,7 @@ def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[Rendera
         lines += [
             "",
             Text(f"Read {target.corpus}.{target.table}", "bold"),
-            Padding(python_code(reading_example(str(target.uri), version)), (0, 0, 0, 2)),
+            python_code(reading_example(str(target.uri), version)),
         ]
     example = f"select stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
     at = "" if root == "./lake" else f" --root {root}"
@@ -214,7 +232,7 @@ def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[Rendera
 def _step(command: str, purpose: str) -> RenderableType:
     from rich.text import Text
 
-    return Text.assemble("  ", (command, "cyan"), (f"  # {purpose}", "bright_black"))
+    return Text.assemble((f"# {purpose}\n", "bright_black"), (command, "cyan"))
 
 
 def python_code(source: str) -> RenderableType:

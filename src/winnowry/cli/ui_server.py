@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from winnowry.cli.home import prepare_home
 from winnowry.core.errors import UsageError, WinnowryError
 
 logger = logging.getLogger(__name__)
@@ -63,26 +63,6 @@ class UiServer:
         }
 
 
-def prepare_home(project: Path, home: Path) -> Path:
-    """Create the instance's folder with the project's ``dagster.yaml`` (telemetry off, retries, pools).
-
-    A copy that was edited in place is kept; delete it to take the project's again.
-
-    Returns:
-        Path of the ``dagster.yaml`` in use.
-
-    Raises:
-        UsageError: the project has no ``dagster.yaml``.
-    """
-    source, target = project / "dagster.yaml", home / "dagster.yaml"
-    if not target.exists():
-        if not source.is_file():
-            raise UsageError(f"{source} does not exist; a project has it (compare with: winnowry init DIR)")
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    return target
-
-
 def serve(server: UiServer, ready: Callable[[str], None] = print) -> int:
     """Start the web server and the daemon, wait until they answer, and stay until they end or Ctrl-C.
 
@@ -94,10 +74,10 @@ def serve(server: UiServer, ready: Callable[[str], None] = print) -> int:
         0 after Ctrl-C or SIGTERM; else the exit code of the processes.
 
     Raises:
-        UsageError: the port is taken, or the project is incomplete.
+        UsageError: the port is taken.
         WinnowryError: the UI did not come up.
     """
-    prepare_home(server.project, server.home)
+    prepare_home(server.home, server.project)
     port = claim_port(server.host, server.port)
     process = start(server, port)
     previous = signal.signal(signal.SIGTERM, _interrupt)
@@ -142,7 +122,7 @@ def start(server: UiServer, port: int) -> subprocess.Popen[bytes]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(
-            server.command(port), cwd=server.project, env=server.environment(os.environ), start_new_session=True
+            server.command(port), cwd=server.home, env=server.environment(os.environ), start_new_session=True
         )
     finally:
         if ignored is not None:

@@ -1,24 +1,24 @@
 """Every error winnowry raises on purpose.
 
-    WinnowryError
-    ├── UsageError               wrong call or recipe; nothing was written (exit code 2)
-    │   ├── RecipeError          one or more mistakes in a recipe, all of them listed
-    │   └── NotFoundError        a corpus, table, release or record that is not there
-    ├── StorageError             the object store said no, or cannot be reached
-    │   ├── BucketNotFoundError
-    │   ├── AccessDeniedError
-    │   ├── StoreUnreachableError
-    │   └── ObjectChangedError   a landing object changed while it was read
-    ├── DataError                the data failed (exit code 1); tables are as they were
-    │   ├── EmptySourceError     a source matched no object, or its objects hold no record
-    │   ├── TooManyErrorsError   more rows crashed an operator than the recipe allows
-    │   ├── LedgerError          a record was lost, duplicated or invented
-    │   ├── MissingPartitionsError  a corpus-wide stage lacks declared partitions
-    │   └── GateFailedError      a critical expectation failed or was broken
-    └── LakehouseError
-        ├── ContractError        a batch does not match the table's schema
-        ├── PromotionConflictError  another run promoted the same partition first
-        └── TableFormatError     a table this version of winnowry cannot read
+WinnowryError
+├── UsageError               wrong call or recipe; nothing was written (exit code 2)
+│   ├── RecipeError          one or more mistakes in a recipe, all of them listed
+│   └── NotFoundError        a corpus, table, release or record that is not there
+├── StorageError             the object store said no, or cannot be reached
+│   ├── BucketNotFoundError
+│   ├── AccessDeniedError
+│   ├── StoreUnreachableError
+│   └── ObjectChangedError   a landing object changed while it was read
+├── DataError                the data failed (exit code 1); tables are as they were
+│   ├── EmptySourceError     a source matched no object, or its objects hold no record
+│   ├── TooManyErrorsError   more rows crashed an operator than the recipe allows
+│   ├── LedgerError          a record was lost, duplicated or invented
+│   ├── MissingPartitionsError  a corpus-wide stage lacks declared partitions
+│   └── GateFailedError      a critical expectation failed or was broken
+└── LakehouseError
+    ├── ContractError        a batch does not match the table's schema
+    ├── PromotionConflictError  another run promoted the same partition first
+    └── TableFormatError     a table this version of winnowry cannot read
 """
 
 from __future__ import annotations

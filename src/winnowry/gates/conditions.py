@@ -59,7 +59,7 @@ class MapCondition:
         named = ", ".join(f"{key} AS k{i}" for i, key in enumerate(self.keys))
         numbers = ", ".join(str(i + 1) for i in range(len(self.keys)))
         groups = f"SELECT {named} FROM dataset WHERE {self.judged} GROUP BY {numbers} HAVING COUNT(*) > 1 LIMIT {limit}"
-        joined = " AND ".join(f"({key}) IS NOT DISTINCT FROM repeated.k{i}" for i, key in enumerate(self.keys))
+        joined = " AND ".join(f"(({key}) IS NOT DISTINCT FROM repeated.k{i})" for i, key in enumerate(self.keys))
         return (
             f"SELECT {listed} FROM dataset JOIN ({groups}) AS repeated ON {joined} "
             f"WHERE {self.judged}{ordered} LIMIT {limit}"

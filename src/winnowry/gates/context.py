@@ -17,10 +17,10 @@ from winnowry.gates.engine import LanceExecutionEngine
 from winnowry.gates.native import gx
 
 
-class LanceDatasource(PandasDatasource):  # type: ignore[misc]
+class LanceDatasource(PandasDatasource):
     """The pandas data source of Great Expectations with another engine; its data frame only names the columns."""
 
-    type: Literal["lance"] = "lance"
+    type: Literal["lance"] = "lance"  # type: ignore[assignment]
     execution_engine_override: ClassVar[Any] = LanceExecutionEngine
 
 

@@ -28,7 +28,7 @@ _STYLE = (
 )
 
 
-class PromotionDocsAction(UpdateDataDocsAction):  # type: ignore[misc]
+class PromotionDocsAction(UpdateDataDocsAction):
     """Write one Data Docs page a suite.
 
     Attributes:

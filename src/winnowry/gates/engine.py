@@ -114,9 +114,13 @@ class Session:
         return failed
 
     def _ask(self, expressions: list[str]) -> dict[str, Any]:
-        listed = ", ".join(f"{expression} AS m{i}" for i, expression in enumerate(expressions))
+        named = {f"m{i}": expression for i, expression in enumerate(expressions)}
+        # A subquery next to aggregates would be asked once a row of the table.
+        inner = [f"{e} AS {name}" for name, e in named.items() if not e.startswith("(SELECT")] or ["1 AS one"]
+        outer = [f"{e} AS {name}" if e.startswith("(SELECT") else name for name, e in named.items()]
+        source = f" FROM (SELECT {', '.join(inner)} FROM dataset) AS scanned" if inner != ["1 AS one"] else ""
         self.scans += 1
-        row = self.view.sql(f"SELECT {listed} FROM dataset").to_pylist()[0]
+        row = self.view.sql(f"SELECT {', '.join(outer)}{source}").to_pylist()[0]
         return {expression: row[f"m{i}"] for i, expression in enumerate(expressions)}
 
     def scalar(self, expression: str) -> Any:
@@ -204,7 +208,7 @@ def audit(session: Session) -> Iterator[Session]:
         _session.reset(token)
 
 
-class LanceExecutionEngine(PandasExecutionEngine):  # type: ignore[misc]
+class LanceExecutionEngine(PandasExecutionEngine):
     """Answers the metrics of native expectations by Lance SQL; see the module."""
 
     _wanted: Any = None  # the metric that pandas is computing
@@ -270,14 +274,14 @@ class LanceExecutionEngine(PandasExecutionEngine):  # type: ignore[misc]
         finally:
             self._wanted = None
             del session.by_pandas[before + 1 :]
-        return dict(resolved)
+        return {key: value.item() if _is_numpy_scalar(value) else value for key, value in resolved.items()}
 
     def get_domain_records(self, domain_kwargs: dict[str, Any]) -> Any:
         """Rows for pandas: only the columns that the metric names, and only up to a number of rows."""
         session = _session.get()
         metric = self._wanted
         name = metric.metric_name if metric is not None else "?"
-        column = domain_kwargs.get("column") or (metric.metric_domain_kwargs.get("column") if metric else None)
+        column: Any = domain_kwargs.get("column") or (metric.metric_domain_kwargs.get("column") if metric else None)
         condition = domain_kwargs.get("row_condition")
         session.by_pandas.append(name)
         try:
@@ -287,7 +291,7 @@ class LanceExecutionEngine(PandasExecutionEngine):  # type: ignore[misc]
                 return session.distinct(column, row_condition_sql(condition, session.schema))
         except Unanswerable:
             pass
-        batch = self.batch_manager.active_batch_data
+        batch: Any = self.batch_manager.active_batch_data
         whole = batch.dataframe
         try:
             batch._dataframe = session.frame(_columns(domain_kwargs, metric, session))
@@ -389,6 +393,11 @@ def _as_frame(rows: list[dict[str, Any]]) -> Any:
     import pandas as pd
 
     return pd.DataFrame(rows)
+
+
+def _is_numpy_scalar(value: Any) -> bool:
+    """Data Docs cannot show numpy's numbers."""
+    return type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
 
 
 def _said(error: BaseException) -> str:

@@ -12,11 +12,11 @@ from winnowry.gates.native import PandasExecutionEngine
 METRIC = "table.winnowry_facts"
 
 
-class Facts(TableMetricProvider):  # type: ignore[misc]
+class Facts(TableMetricProvider):
     """Everything that ``run_checkpoint`` was given as ``facts``: ledger, budget, trailing partitions, …"""
 
     metric_name = METRIC
 
-    @metric_value(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    @metric_value(engine=PandasExecutionEngine)
     def _pandas(cls, execution_engine: Any, **kwargs: Any) -> Any:
         return execution_engine.facts()

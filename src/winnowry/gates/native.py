@@ -19,6 +19,7 @@ from great_expectations.core.expectation_suite import ExpectationSuite  # noqa: 
 from great_expectations.core.validation_definition import ValidationDefinition  # noqa: E402
 from great_expectations.exceptions import MetricResolutionError  # noqa: E402
 from great_expectations.execution_engine import PandasExecutionEngine  # noqa: E402
+from great_expectations.expectations.metadata_types import FailureSeverity  # noqa: E402
 from great_expectations.expectations.row_conditions import (  # noqa: E402
     AndCondition,
     ComparisonCondition,
@@ -36,6 +37,7 @@ __all__ = [
     "AndCondition",
     "ComparisonCondition",
     "ExpectationSuite",
+    "FailureSeverity",
     "MetricResolutionError",
     "NullityCondition",
     "OrCondition",

@@ -1,21 +1,21 @@
 r"""Regular expressions that mean the same to pandas and to DataFusion.
 
-pandas asks RE2 or Python's ``re``, DataFusion the Rust crate ``regex``. They agree on a large common part; classes
-such as ``\d`` are ASCII in RE2 and Unicode in Rust, so these are written out. What is left is refused.
+pandas means Python's ``re``, DataFusion the Rust crate ``regex``. They agree on a large common part; ``$`` and classes
+such as ``\w`` differ and are written out. What is left is refused.
 """
 
 from __future__ import annotations
 
 from winnowry.gates.sql import Unanswerable
 
-_CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": "\\t\\n\\f\\r "}
+_CLASSES = {"d": "\\p{Nd}", "w": "\\p{L}\\p{N}_", "s": "\\s\\x1c-\\x1f"}
 _NEGATED = {"D": "d", "W": "w", "S": "s"}
 _ESCAPED = frozenset("\\.^$*+?()[]{}|/-_ \"'@#%&~=:;,<>!`")
 _CONTROLS = frozenset("tnrf")
 
 
 def portable(pattern: str) -> str:
-    r"""Rewrite a pattern so that Rust's ``regex`` finds what RE2 finds.
+    r"""Rewrite a pattern so that Rust's ``regex`` finds what Python's ``re`` finds.
 
     Args:
         pattern: literals, ``.``, classes, groups, alternation, greedy and lazy repetition, ``^`` and ``$``.
@@ -24,29 +24,45 @@ def portable(pattern: str) -> str:
         Unanswerable: lookaround, back references, flags, ``\b``, named classes, set operations, or a trailing
             backslash.
 
-    >>> portable(r"^\d{4}$")
-    '^[0-9]{4}$'
+    >>> print(portable(r"^\d{4}$"))
+    ^[\p{Nd}]{4}\n?\z
     """
     out: list[str] = []
-    at = 0
+    at, depth = 0, 0
+    closed_at = -1  # where the outermost group that holds a ``$`` was closed
+    holds_end = False
     while at < len(pattern):
         char = pattern[at]
         if char == "\\":
             out.append(_escape(pattern, at, inside=False))
             at += 2
-        elif char == "[":
+            continue
+        if char == "[":
             piece, at = _bracket(pattern, at)
             out.append(piece)
-        elif pattern.startswith("(?", at):
-            if not pattern.startswith("(?:", at):
+            continue
+        if char == "$":
+            if pattern[at + 1 : at + 2] not in ("", "|", ")") or closed_at >= 0:
+                raise Unanswerable(f"'$' inside the pattern {pattern!r} is not portable")
+            out.append("\\n?\\z")  # Python's $ also stands before a last newline
+            holds_end = holds_end or depth > 0
+        elif char == "(":
+            if pattern.startswith("(?", at) and not pattern.startswith("(?:", at):
                 raise Unanswerable(f"{pattern[at : at + 4]!r} in the pattern {pattern!r} is not portable")
-            out.append("(?:")
-            at += 3
+            depth += 1
+            out.append(char)
+        elif char == ")":
+            depth -= 1
+            out.append(char)
+            if depth == 0 and holds_end:
+                closed_at = at
         else:
             out.append(char)
-            at += 1
-    if "++" in pattern or "*+" in pattern or "?+" in pattern or "}+" in pattern:
-        raise Unanswerable(f"possessive or repeated repetition in {pattern!r} is not portable")
+        at += 1
+    if holds_end and closed_at != len(pattern) - 1:
+        raise Unanswerable(f"'$' inside the pattern {pattern!r} is not portable")
+    if any(twice in pattern for twice in ("++", "*+", "?+", "}+")):
+        raise Unanswerable(f"possessive repetition in {pattern!r} is not portable")
     return "".join(out)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from winnowry.core.errors import NotFoundError
 from winnowry.core.tables import GATES, QUARANTINE
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
@@ -92,12 +91,7 @@ class Lakehouse:
 
     def _uncommitted(self, corpus: str, table: Table, dataset: Any) -> list[int]:
         live = self.live_promotions(corpus)
-        hidden = []
-        for fragment, owner in table.owners(dataset).items():
-            keys = ((owner.stage, owner.partition), ("landing", WHOLE_TABLE))
-            if not any(live.get(key) == owner.promotion_id for key in keys):
-                hidden.append(fragment)
-        return hidden
+        return [fragment for fragment, owner in table.owners(dataset).items() if not _is_live(owner, live)]
 
     def live_promotions(self, corpus: str) -> dict[tuple[str, str], str]:
         """The live promotion of every (stage, partition), from the tables' rows and, for empty ones, the records."""
@@ -132,7 +126,7 @@ class Lakehouse:
         def other(owner: Owner) -> bool:
             if owner.partition != partition or (stage and owner.stage != stage):
                 return True
-            return bool(live) and live.get((owner.stage, partition)) != owner.promotion_id
+            return bool(live) and not _is_live(owner, live)
 
         hidden = [f for f, owner in table.owners(dataset).items() if other(owner)]
         version = _without(dataset, hidden) if hidden else int(dataset.version)
@@ -221,6 +215,11 @@ class Lakehouse:
         table = self.table(corpus, "quarantine")
         table.create(QUARANTINE)
         return table
+
+
+def _is_live(owner: Owner, live: Mapping[tuple[str, str], str]) -> bool:
+    """Whether side rows belong to a live promotion; those without a partition belong to the landing's."""
+    return owner.promotion_id in (live.get((owner.stage, owner.partition)), live.get(("landing", WHOLE_TABLE)))
 
 
 def _without(dataset: Any, hidden: list[int]) -> int:

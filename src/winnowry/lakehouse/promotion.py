@@ -7,13 +7,14 @@ Every step can be repeated after a crash; ``recover`` finishes or abandons what 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from winnowry.core.errors import LakehouseError, PromotionConflictError
+from winnowry.core.errors import DataError, LakehouseError, PromotionConflictError
 from winnowry.core.ids import PromotionId
 from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope
 from winnowry.lakehouse.table import Owner, Table, fragment_metadata, next_fragment_id
@@ -21,6 +22,7 @@ from winnowry.lakehouse.table import Owner, Table, fragment_metadata, next_fragm
 logger = logging.getLogger(__name__)
 
 _PROPERTY = "winnowry.promotion"
+_ABANDONED_AFTER_S = 24 * 3600  # a staged promotion nobody has moved for a day belongs to a dead process
 _ATTEMPTS = 200  # of a compare-and-set that rivals on other partitions keep winning
 
 
@@ -162,22 +164,40 @@ class Promoter:
         Raises:
             PromotionConflictError: another run promoted the same partition since this one was staged.
         """
-        assert record.main is not None
-        record = self._records.advance(record, "committing")
+        main = record.main
+        assert main is not None
+        if record.state == "staged":
+            record = self._records.advance(record, "committing")
         barrier.reach("committing")
-        self._refuse_if_superseded(record)
-        for side in record.sides:
-            self._commit(record, side, add_only=True)
-            barrier.reach(f"promoted:{side.table}")
-        version = self._commit(record, record.main, add_only=False, reaudit=reaudit)
-        barrier.reach(f"promoted:{record.main.table}")
-        record = self._records.advance(record, "promoted", promoted_version=version, promoted_at=time.time())
+        try:
+            self._refuse_if_superseded(record)
+            for side in record.sides:
+                self._commit(record, side, add_only=True)
+                barrier.reach(f"promoted:{side.table}")
+            version = self._commit(record, main, add_only=False, reaudit=reaudit)
+        except (PromotionConflictError, DataError) as refusal:
+            # Refused before the commit point: take back the side rows, so that nobody rolls this forward.
+            self._drop_own_side_rows(record)
+            self._records.advance(record, "rejected" if isinstance(refusal, DataError) else "abandoned")
+            raise
+        barrier.reach(f"promoted:{main.table}")
+        promoted_at = self._after_replaced(record)
+        record = self._records.advance(record, "promoted", promoted_version=version, promoted_at=promoted_at)
         barrier.reach("recorded")
         self._drop_stale_side_rows(record)
         return record
 
-    def recover(self, stage_name: str, partition: str) -> list[PromotionRecord]:
+    def recover(
+        self, stage_name: str, partition: str, *, reaudit: Callable[[PromotionRecord], None] | None = None
+    ) -> list[PromotionRecord]:
         """Finish the promotions that a killed process had begun to commit, abandon those it had only staged.
+
+        The process may still be alive: whatever is decided here it would decide itself, and both may do it.
+
+        Args:
+            stage_name: the stage.
+            partition: its partition.
+            reaudit: as for :meth:`promote`.
 
         Returns:
             The promotions rolled forward.
@@ -185,17 +205,17 @@ class Promoter:
         finished = []
         for record in self._records.of(stage_name, partition):
             if record.state == "committing":
-                try:
-                    finished.append(self.promote(record))
+                with contextlib.suppress(PromotionConflictError, DataError):  # promote() has marked it
+                    finished.append(self.promote(record, reaudit=reaudit))
                     logger.info("rolled forward promotion %s of %s/%s", record.id, stage_name, partition)
-                except PromotionConflictError:
-                    self._drop_own_side_rows(record)
-                    self._records.advance(record, "abandoned")
-            elif record.state == "staged" and time.time() - record.created_at > 24 * 3600:
+            elif record.state == "staged" and time.time() - record.created_at > _ABANDONED_AFTER_S:
                 self._records.advance(record, "abandoned")
-            elif record.state == "promoted":
-                continue
         return finished
+
+    def _after_replaced(self, record: PromotionRecord) -> float:
+        """Now, or just after the promotion this one replaces if that machine's clock was ahead of ours."""
+        before = self._records.load(record.stage, record.partition, record.replaces) if record.replaces else None
+        return max(time.time(), ((before.promoted_at or 0.0) if before is not None else 0.0) + 1e-3)
 
     def _refuse_if_superseded(self, record: PromotionRecord) -> None:
         assert record.main is not None
@@ -224,6 +244,7 @@ class Promoter:
                 return landed
             if not add_only:
                 self._refuse_if_superseded(record)
+                self._refuse_if_rewritten(table, dataset, record, candidate)
                 if reaudit is not None and dataset.version != seen:
                     reaudit(record)
                     seen = dataset.version
@@ -239,10 +260,11 @@ class Promoter:
                         if _replaced(owner, candidate.scope, candidate.partition, candidate.stage)
                     ]
                 )
-            if not gone and not candidate.fragments and not candidate.updated:
+            if add_only and not candidate.fragments:
                 return int(dataset.version)
+            exclusive = not add_only and (reaudit is not None or candidate.partition == WHOLE_TABLE)
             try:
-                return _commit_once(dataset, record.id, candidate, gone)
+                return _commit_once(dataset, record.id, candidate, gone, exclusive=exclusive)
             except OSError as error:
                 if not _is_conflict(error):
                     raise
@@ -260,24 +282,44 @@ class Promoter:
         if candidate.scope != "delta" and candidate.fragments:
             return None
         # Without rows of its own only the transaction can tell; versions since the base are young enough to be there.
-        for version in range(int(dataset.version), candidate.base_version, -1):
-            try:
-                transaction = dataset.read_transaction(version)
-            except (OSError, ValueError):
-                continue
-            if transaction and (transaction.transaction_properties or {}).get(_PROPERTY) == record.id:
-                return version
-        return None
+        return next((version for version, by in _promotions_since(dataset, candidate) if by == record.id), None)
+
+    @staticmethod
+    def _refuse_if_rewritten(
+        table: Table, dataset: Any, record: PromotionRecord, candidate: CandidateTable
+    ) -> None:
+        """Refuse when a rival has landed in a whole-table stage, though its record may not say so yet."""
+        if candidate.partition != WHOLE_TABLE:
+            return
+        rival = next((by for _, by in _promotions_since(dataset, candidate) if by != record.id), None)
+        present = {fragment.fragment_id for fragment in dataset.get_fragments()}
+        lost = ({fragment["id"] for fragment in candidate.updated} | set(candidate.removed)) - present
+        if rival is not None or lost:
+            what = f"promotion {rival} landed" if rival is not None else "the table was compacted"
+            raise PromotionConflictError(
+                f"{table.uri}: {what} while {record.id} was being computed. Nothing was changed; run the stage again."
+            )
 
     def _drop_stale_side_rows(self, record: PromotionRecord) -> None:
         """Remove side rows of earlier promotions of this partition; until then readers already ignore them."""
         for side in record.sides:
             self._remove_side_fragments(
                 self._table(side.table),
-                lambda owner, side=side: _replaced(owner, "partition", side.partition, side.stage)  # type: ignore[misc]
-                and owner.promotion_id != record.id,
+                lambda owner, side=side: (  # type: ignore[misc]
+                    _replaced(owner, "partition", side.partition, side.stage) and self._is_over(owner, record)
+                ),
             )
         barrier.reach("tidied")
+
+    def _is_over(self, owner: Owner, record: PromotionRecord) -> bool:
+        """Whether a promotion of the same partition can never be live (again); the next one may be on its way."""
+        assert record.main is not None
+        if owner.promotion_id == record.id:
+            return False
+        other = self._records.load(record.stage, record.partition, owner.promotion_id)
+        if other is None or other.state in ("staged", "committing"):
+            return False
+        return owner.promotion_id != self.live(record.stage, record.main.table, record.partition)
 
     def _drop_own_side_rows(self, record: PromotionRecord) -> None:
         for side in record.sides:
@@ -308,16 +350,36 @@ def _order(record: PromotionRecord) -> tuple[float, str]:
     return (record.promoted_at or 0.0, record.id)
 
 
-def _commit_once(dataset: Any, promotion_id: str, candidate: CandidateTable, gone: list[int]) -> int:
+def _promotions_since(dataset: Any, candidate: CandidateTable) -> Iterator[tuple[int, str]]:
+    """Versions that promotions made since a candidate's base, newest first, with the promotion's id."""
+    for version in range(int(dataset.version), candidate.base_version, -1):
+        try:
+            transaction = dataset.read_transaction(version)
+        except (OSError, ValueError):
+            continue
+        promotion = (transaction.transaction_properties or {}).get(_PROPERTY) if transaction else None
+        if promotion:
+            yield version, promotion
+
+
+def _commit_once(
+    dataset: Any, promotion_id: str, candidate: CandidateTable, gone: list[int], *, exclusive: bool
+) -> int:
     import lance
 
     fragments = fragment_metadata(candidate.fragments)
+    operation: Any
     if gone or candidate.updated:
         # Refuses a racing replace of the same fragments and rebases over commits to others. Built anew each time: a
         # re-read Update carries another update mode and hides rows from indexed queries (LANCE-FACTS).
+        updated = fragment_metadata(candidate.updated)
+        if exclusive:
+            # Naming every fragment as updated makes any other change of the table a conflict.
+            touched = {*gone, *(fragment.id for fragment in updated)}
+            updated += [f.metadata for f in dataset.get_fragments() if f.fragment_id not in touched]
         operation = lance.LanceOperation.Update(
             removed_fragment_ids=gone,
-            updated_fragments=fragment_metadata(candidate.updated),
+            updated_fragments=updated,
             new_fragments=fragments,
             fields_modified=[],
         )

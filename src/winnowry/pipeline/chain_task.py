@@ -46,7 +46,9 @@ class ChainResult:
 def run_chain_task(task: ChainTask) -> ChainResult:
     """Read the rows, run the chain; called in a worker."""
     table = pa.Table.from_batches(
-        list(task.view.dataset().scanner(columns=list(task.columns), offset=task.offset, limit=task.n_rows).to_batches())
+        list(
+            task.view.dataset().scanner(columns=list(task.columns), offset=task.offset, limit=task.n_rows).to_batches()
+        )
     ).combine_chunks()
     names = [task.renamed.get(name, name) for name in table.schema.names]
     table = table.rename_columns(names)
@@ -62,7 +64,9 @@ def run_chain_task(task: ChainTask) -> ChainResult:
     return ChainResult(outcome.kept, quarantined, outcome.errors, batch.num_rows, outcome.calls)
 
 
-def tasks_over(view: TableView, make: Callable[[int, int], ChainTask], unit_rows: int = UNIT_ROWS) -> Iterator[ChainTask]:
+def tasks_over(
+    view: TableView, make: Callable[[int, int], ChainTask], unit_rows: int = UNIT_ROWS
+) -> Iterator[ChainTask]:
     """Cut a view into units."""
     total = view.count_rows()
     for offset in range(0, total, unit_rows):

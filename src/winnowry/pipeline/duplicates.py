@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +85,7 @@ def _shards(total: int) -> Iterator[tuple[str, str] | None]:
         return
     n_shards = min(65536, -(-total // KEYS_PER_SHARD))
     bounds = [f"{65536 * i // n_shards:04x}" for i in range(n_shards)] + ["g"]
-    yield from zip(bounds, bounds[1:], strict=False)
+    yield from pairwise(bounds)
 
 
 def exact_duplicates(cleaned: TableView, policy: str, shard: tuple[str, str] | None) -> pa.Table:

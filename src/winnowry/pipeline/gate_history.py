@@ -12,9 +12,7 @@ from winnowry.core.tables import GATES
 from winnowry.gates.result import GateResult
 
 
-def gate_rows(
-    results: Sequence[GateResult], promotion_id: str, table: str, version: int, partition: str
-) -> pa.Table:
+def gate_rows(results: Sequence[GateResult], promotion_id: str, table: str, version: int, partition: str) -> pa.Table:
     """One row an expectation.
 
     Args:

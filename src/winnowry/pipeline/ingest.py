@@ -19,6 +19,7 @@ from winnowry.pipeline.lineage import digest, lineage_of
 from winnowry.pipeline.rejects import count_reasons, quarantine_rows
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.trailing import trailing_facts
+from winnowry.pipeline.workspace import Workspace
 from winnowry.sources.base import Unreadable
 
 _LOOKED_UP_AT_ONCE = 2000  # ids in one IN list
@@ -89,15 +90,7 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
     flush()
     main, side = attempt.stage_candidates(scope="partition")
     ledger = _ledger(attempt, main, side, expected)
-    collisions = colliding_ids(request, list(seen))
-
-    def reaudit(record: PromotionRecord) -> None:
-        found = colliding_ids(request, list(seen))
-        if found:
-            raise GateFailedError(
-                f"{recipe.corpus}/raw[{partition}]: record ids landed meanwhile in another partition: {found}"
-            )
-
+    collisions = colliding_ids(ws, recipe.corpus, partition, list(seen))
     return attempt.conclude(
         main,
         side,
@@ -111,7 +104,7 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
         quarantined_by_reason=dict(reasons),
         metadata={"objects": len(objects)},
         measures={"n_rows": ledger.rows_out},
-        reaudit=reaudit,
+        reaudit=partial(refuse_collisions, ws),
     )
 
 
@@ -153,25 +146,41 @@ def _ledger(attempt: Attempt, main: Any, side: Any, expected: dict[str, int]) ->
         rows_out=len(ids),
         rows_quarantined=len(rejected),
         missing=[f"{uri}: {n - found[uri]} records" for uri, n in expected.items() if found[uri] < n][:_LISTED],
-        unexpected=[f"{uri}: {n - expected.get(uri, 0)} records" for uri, n in found.items() if n > expected.get(uri, 0)][
-            :_LISTED
-        ],
+        unexpected=[
+            f"{uri}: {n - expected.get(uri, 0)} records" for uri, n in found.items() if n > expected.get(uri, 0)
+        ][:_LISTED],
         duplicated=repeated,
     )
 
 
-def colliding_ids(request: Request, ids: list[str]) -> list[str]:
+def refuse_collisions(ws: Workspace, record: PromotionRecord) -> None:
+    """Ask again, when ``raw`` has moved since a candidate was audited, whether its ids are still its own.
+
+    Raises:
+        GateFailedError: another partition holds one of them now.
+    """
+    assert record.main is not None
+    view = ws.lake.candidate_view(record.corpus, "raw", record.main.audit_version, record.partition)
+    ids = [value.decode() for value in read_ids(view)]
+    found = colliding_ids(ws, record.corpus, record.partition, ids)
+    if found:
+        raise GateFailedError(
+            f"{record.corpus}/raw[{record.partition}]: record ids landed meanwhile in another partition: {found}"
+        )
+
+
+def colliding_ids(ws: Workspace, corpus: str, partition: str, ids: list[str]) -> list[str]:
     """Ids of this partition that another partition of ``raw`` already holds (looked up through the BTREE)."""
-    view = request.ws.lake.open(request.corpus, "raw")
+    view = ws.lake.open(corpus, "raw")
     if view.count_rows() == 0:
         return []
     found: list[str] = []
     for start in range(0, len(ids), _LOOKED_UP_AT_ONCE):
         listed = ", ".join(f"'{value}'" for value in ids[start : start + _LOOKED_UP_AT_ONCE])
         for batch in view.scan(columns=["record_id", "partition"], where=f"record_id IN ({listed})"):
-            for value, partition in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                if partition != request.partition:
-                    found.append(f"{value} (in {partition})")
+            for value, holder in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                if holder != partition:
+                    found.append(f"{value} (in {holder})")
         if len(found) >= _LISTED:
             break
     return found[:_LISTED]

@@ -20,7 +20,7 @@ def inputs_of(ws: Workspace, recipe: Recipe, stage: str, partition: str | None) 
     Partitions that a corpus-wide stage lacks are left out here; see :func:`incomplete_partitions`.
     """
     if stage == "landing":
-        return {uri: version for uri, version in landing_state(ws, recipe).items()}
+        return dict(landing_state(ws, recipe))
     if stage == "raw":
         assert partition is not None
         return {f"landing/{partition}": output_version(live(ws, recipe, "landing"), partition)}
@@ -60,7 +60,7 @@ def _present(ws: Workspace, recipe: Recipe, stage: str) -> Inputs:
 
 
 def _score_contents(ws: Workspace, recipe: Recipe) -> Inputs:
-    """What a score is made from, apart from which records are keepers: a new duplicate leaves old scores as they are."""
+    """What scores are made from, apart from who the keepers are: a new duplicate leaves old scores as they are."""
     found: Inputs = {}
     for partition in partitions_of(ws, recipe):
         record = live(ws, recipe, "scored", partition)

@@ -200,9 +200,7 @@ def _write_rejected(attempt: Attempt, rejected: list[dict[str, Any]], unread: Co
         rejected.clear()
 
 
-def _carry_quarantine(
-    ws: Workspace, recipe: Recipe, attempt: Attempt, reused: list[str], unread: Counter[str]
-) -> None:
+def _carry_quarantine(ws: Workspace, recipe: Recipe, attempt: Attempt, reused: list[str], unread: Counter[str]) -> None:
     """Write the unreadable records of unchanged objects again under this promotion."""
     if not reused:
         return

@@ -44,7 +44,12 @@ def digest(value: object) -> str:
 
 
 def lineage_of(
-    recipe: Recipe, stage: str, inputs: Mapping[str, str], run_id: str, *, input_versions: Mapping[str, int] | None = None
+    recipe: Recipe,
+    stage: str,
+    inputs: Mapping[str, str],
+    run_id: str,
+    *,
+    input_versions: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Everything a promotion records about where its rows come from.
 

@@ -116,5 +116,3 @@ def _entry(ws: Workspace, recipe: Recipe, stage: str, partition: str | None, rea
     record = live(ws, recipe, stage, partition)
     rows = record.ledger.get("rows_in") if record is not None else None
     return PlanEntry(stage, partition, "run" if reasons else "skip", reasons or ["unchanged"], rows)
-
-

@@ -162,5 +162,3 @@ def _positions(view: Any) -> dict[str, int]:
         for value in batch.column(0).to_pylist():
             at[value] = len(at)
     return at
-
-

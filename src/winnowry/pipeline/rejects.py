@@ -57,7 +57,5 @@ def quarantine_rows(
 
 def count_reasons(batch: pa.RecordBatch, into: Counter[str]) -> None:
     """Add a quarantine batch to counts by ``operator: rule``."""
-    for operator, reason in zip(
-        batch.column("operator").to_pylist(), batch.column("reason").to_pylist(), strict=True
-    ):
+    for operator, reason in zip(batch.column("operator").to_pylist(), batch.column("reason").to_pylist(), strict=True):
         into[f"{operator}: {reason}"] += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError
 from winnowry.lakehouse.lake import PARTITIONED
 from winnowry.lakehouse.record import WHOLE_TABLE
@@ -9,7 +11,7 @@ from winnowry.pipeline.attempt import Request, SuiteProvider
 from winnowry.pipeline.clean import run_cleaned
 from winnowry.pipeline.duplicates import run_duplicates
 from winnowry.pipeline.fit import run_fit
-from winnowry.pipeline.ingest import run_raw
+from winnowry.pipeline.ingest import refuse_collisions, run_raw
 from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
 from winnowry.pipeline.landing import run_landing
 from winnowry.pipeline.lineage import live, stale_reasons
@@ -72,7 +74,8 @@ def run_stage(
     key = partition if partition is not None else WHOLE_TABLE
     for attempt in range(_RIVAL_ATTEMPTS):
         if stage != "fit":
-            ws.lake.promoter(recipe.corpus).recover(stage, key)
+            reaudit = partial(refuse_collisions, ws) if stage == "raw" else None
+            ws.lake.promoter(recipe.corpus).recover(stage, key, reaudit=reaudit)
         missing = [] if stage in (*PARTITIONED, "landing") else incomplete_partitions(ws, recipe, stage)
         if missing and not allow_missing:
             raise MissingPartitionsError(
@@ -144,5 +147,7 @@ def _skipped(ws: Workspace, recipe: Recipe, stage: str, partition: str | None) -
         version=record.promoted_version,
         promotion_id=record.id,
         metadata={"release": f"v{record.facts['release']}"} if "release" in record.facts else {},
-        **record.ledger,
+        rows_in=record.ledger["rows_in"],
+        rows_out=record.ledger["rows_out"],
+        rows_quarantined=record.ledger["rows_quarantined"],
     )

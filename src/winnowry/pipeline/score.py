@@ -147,7 +147,9 @@ def _measures(recipe: Recipe, table: pa.Table) -> dict[str, float]:
         score = table[by].to_numpy(zero_copy_only=False).astype(np.float64)
         known = ~np.isnan(score)
         if known.sum() >= 2:
-            measures[f"length_correlation_{by}"] = float(spearman(score[known], tokens[known]))
+            rho = spearman(score[known], tokens[known])
+            if rho is not None:
+                measures[f"length_correlation_{by}"] = rho
             for quantile in (0.1, 0.5, 0.9):
                 measures[f"{by}_p{int(quantile * 100)}"] = float(np.quantile(score[known], quantile))
             measures[f"{by}_mean"] = float(score[known].mean())

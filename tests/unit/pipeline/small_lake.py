@@ -1,8 +1,8 @@
 """A lake of six records, promoted with the real primitive, whose every number can be counted by hand.
 
-    a  published in v1 and v2        b  published in v2 only, selected after a recipe change
-    c  quarantined at cleaned        d  duplicate of a
-    e  scored, not selected          f  unreadable line, quarantined at raw
+a  published in v1 and v2        b  published in v2 only, selected after a recipe change
+c  quarantined at cleaned        d  duplicate of a
+e  scored, not selected          f  unreadable line, quarantined at raw
 """
 
 from __future__ import annotations

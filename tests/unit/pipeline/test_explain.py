@@ -110,9 +110,7 @@ def test_an_unknown_corpus_is_answered_with_those_that_are_there(ws: Workspace) 
         explain(ws, IDS["a"], "numbers")
 
 
-def test_an_id_in_two_corpora_has_to_be_asked_for_by_corpus(
-    ws: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_id_in_two_corpora_has_to_be_asked_for_by_corpus(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(ws.lake), "corpora", lambda _: [CORPUS, CORPUS])
     with pytest.raises(UsageError, match="ambiguous"):
         explain(ws, IDS["a"])

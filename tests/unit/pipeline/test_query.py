@@ -219,9 +219,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[pa.Table, PushdownD
 
 
 @pytest.mark.parametrize("condition", FILTERS)
-def test_a_filter_means_the_same_in_lance_as_in_memory(
-    twins: tuple[pa.Table, PushdownDataset], condition: str
-) -> None:
+def test_a_filter_means_the_same_in_lance_as_in_memory(twins: tuple[pa.Table, PushdownDataset], condition: str) -> None:
     import duckdb
 
     connection = duckdb.connect()

@@ -1,0 +1,142 @@
+"""What people see: the summary of a run, progress, plans."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.unit.cli.results import gate, result
+from winnowry.cli.output import Output
+from winnowry.cli.plan import plan_view
+from winnowry.cli.progress import progress_on
+from winnowry.cli.runner import Failure, RunOutcome
+from winnowry.cli.summary import run_summary
+from winnowry.cli.what_if import what_if_view
+from winnowry.pipeline.plan import Plan, PlanEntry
+from winnowry.pipeline.result import NoProgress
+from winnowry.pipeline.what_if import RuleCount, WhatIf
+
+
+def text_of(parts: list, *, terminal: bool = False) -> str:  # type: ignore[type-arg]
+    stream = io.StringIO()
+    console = Console(file=stream, width=140, force_terminal=terminal, color_system="standard" if terminal else None)
+    Output(console=console).show(*parts, soft_wrap=True)
+    return stream.getvalue()
+
+
+DONE = RunOutcome(
+    "letters",
+    "run-1",
+    12.5,
+    (
+        result("raw", "2020"),
+        result("raw", "2021", "skipped"),
+        result("cleaned", "2020", gates=(gate(), gate("warn", message="n_rows is 5", severity="warning"))),
+        result("published", tokens=92_053, quarantined_by_reason={}, rows_quarantined=0),
+    ),
+)
+FAILED = RunOutcome(
+    "letters",
+    "run-1",
+    2.0,
+    tuple(result("cleaned", year, "rejected", gates=(gate("fail"),)) for year in ("2020", "2021")),
+    (Failure("cleaned", "2020", "GateFailed", "no"), Failure("raw", "2022", "ObjectChangedError", "it changed")),
+    ("duplicates",),
+)  # fmt: skip
+
+
+def test_the_summary_adds_partitions_up_and_shows_gates_tables_and_what_to_do_next() -> None:
+    text = text_of(run_summary(DONE, "/lake", "prod"))
+    assert "✓ letters succeeded  12.5 s" in text
+    assert "1 promoted, 1 skipped" in text
+    assert "2,400" in text  # rows in of the two partitions of raw
+    assert "92,053" in text
+    assert "text.length: min_words" in text
+    assert "1 passed, 1 warned" in text
+    assert "n_rows is 5" in text
+    assert "letters.published" in text
+    assert "version='prod'" in text
+    assert "winnowry ui --root /lake" in text
+
+
+def test_the_reading_example_is_python_that_can_be_pasted() -> None:
+    lines = text_of(run_summary(DONE, "/lake", "prod")).splitlines()
+    start = lines.index("import lance  # the package pylance")
+    compile("\n".join(lines[start : start + 3]), "<example>", "exec")
+
+
+def test_a_failed_run_says_which_expectation_which_records_and_what_was_left_out() -> None:
+    text = text_of(run_summary(FAILED, "./lake", "prod"))
+    assert "✗ letters failed; what failed was not promoted" in text
+    assert "cleaned 2020 and 1 other partition  cleaned.quality: expect_column_values_to_be_between of n_words" in text
+    assert "3 of 6 values are below 50" in text
+    assert "f" * 32 in text
+    assert "raw 2022  ObjectChangedError: it changed" in text
+    assert "GateFailed" not in text  # told by its gates already
+    assert "Not run, because a stage before failed: duplicates" in text
+    assert "--root" not in text
+
+
+def test_colours_are_for_terminals() -> None:
+    assert "\x1b[" in text_of(run_summary(DONE, "/lake"), terminal=True)
+    assert "\x1b[" not in text_of(run_summary(DONE, "/lake"))
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = io.StringIO()
+    Output(console=Console(file=stream, width=140, force_terminal=True)).show(*run_summary(DONE, "/lake"))
+    assert "\x1b[3" not in stream.getvalue()  # 30-37: colours
+
+
+def test_progress_is_silent_where_there_is_no_terminal() -> None:
+    stream = io.StringIO()
+    with progress_on(Console(file=stream, force_terminal=False)) as progress:
+        assert isinstance(progress, NoProgress)
+        progress.start("raw", "2020", 10)
+        progress.finish(result("raw", "2020"))
+    assert stream.getvalue() == ""
+
+
+def test_progress_on_a_terminal_leaves_a_line_for_every_finished_stage() -> None:
+    stream = io.StringIO()
+    with progress_on(Console(file=stream, force_terminal=True, width=120, color_system=None)) as progress:
+        progress.start("raw", "2020", 1_200)
+        progress.advance(600)
+        progress.finish(result("raw", "2020"))
+        progress.finish(result("cleaned", "2020", "rejected"))
+        progress.finish(result("published", None, "skipped", reason="unchanged"))
+    text = stream.getvalue()
+    assert "✓ raw        2020" in text
+    assert "200 quarantined" in text
+    assert "gate failed, table unchanged" in text
+    assert "unchanged" in text
+
+
+def test_a_plan_groups_partitions_that_run_for_the_same_reason() -> None:
+    entries = [PlanEntry("landing", None, "skip", ["unchanged"], 10)]
+    entries += [PlanEntry("scored", str(y), "run", [f"upstream cleaned/{y} would run"], 5) for y in range(2001, 2011)]
+    text = text_of(plan_view(Plan("letters", entries), "/lake"))
+    assert "2001 … 2010 (10)" in text
+    assert text.count("upstream cleaned would run") == 1
+    assert "10 stage runs to do, 1 fresh." in text
+    assert "Nothing to do" in text_of(plan_view(Plan("letters", entries[:1]), "/lake"))
+
+
+def test_a_what_if_shows_moved_rules_undecided_records_and_examples() -> None:
+    answer = WhatIf(
+        corpus="letters", kept_now=90, kept_then=70, dropped_now=10, dropped_then=25, undecided=5, tokens_now=1_000,
+        tokens_then=900,
+        rules=[RuleCount("text.length.min_words", "20", "80", 8, 28), RuleCount("x.y", "1", "1", 2, 2)],
+        examples=[{"record_id": "a" * 32, "now": "kept", "then": "dropped (text.length.min_words)"}],
+        reopens_dedup=True, operators_recomputed=["text.language"],
+    )  # fmt: skip
+    text = text_of(what_if_view(answer, ("text.length.min_words=80",)))
+    assert "20 → 80" in text
+    assert "x.y" not in text  # did not move
+    assert "-20" in text
+    assert "5 undecided" in text
+    assert "text.language" in text
+    assert "a" * 32 in text

@@ -1,0 +1,69 @@
+"""Custom expectations decide on facts; expected verdicts by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def ledger(**changed: Any) -> dict[str, Any]:
+    even = {"rows_in": 10, "rows_out": 7, "rows_quarantined": 3, "missing": [], "unexpected": [], "duplicated": []}
+    return {"ledger": {**even, **changed}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "met"),
+    [
+        (ledger(), True),
+        (ledger(rows_out=6), False),
+        (ledger(missing=["a"], unexpected=["b"]), False),  # the counts balance, the ids do not
+        (ledger(duplicated=["a"]), False),
+    ],
+)
+def test_a_ledger_balances_by_count_and_by_id(facts: dict[str, Any], met: bool) -> None:
+    from expectations.custom import ExpectLedgerToBalance
+
+    assert ExpectLedgerToBalance().judge(facts)[0] is met
+
+
+def test_a_missing_fact_is_an_error_not_a_pass() -> None:
+    from expectations.custom import ExpectLedgerToBalance, ExpectNoCollidingIds
+
+    with pytest.raises(LookupError, match="ledger"):
+        ExpectLedgerToBalance().judge({})
+    with pytest.raises(LookupError, match=r"global\.colliding_ids"):
+        ExpectNoCollidingIds().judge({"global": {}})
+
+
+@pytest.mark.parametrize(("selected", "met"), [(1000, True), (980, True), (1020, True), (979, False), (1021, False)])
+def test_a_budget_is_met_within_one_record(selected: int, met: bool) -> None:
+    from expectations.custom import ExpectTokenBudgetToBeMet
+
+    facts = {"budget": {"tokens": 1000, "selected_tokens": selected, "largest_record": 20}}
+    assert ExpectTokenBudgetToBeMet(tolerance_records=1).judge(facts)[0] is met
+
+
+@pytest.mark.parametrize(("now", "met"), [(100, True), (150, True), (151, False), (50, True), (49, False)])
+def test_drift_is_relative_to_the_median_of_trailing_partitions(now: float, met: bool) -> None:
+    from expectations.custom import ExpectNoDrift
+
+    facts = {"measures": {"n_rows": now}, "trailing": {"n_rows": [1, 100, 10_000]}}
+    assert ExpectNoDrift(measure="n_rows", max_relative_change=0.5).judge(facts)[0] is met
+
+
+def test_one_trailing_partition_is_too_few_for_drift() -> None:
+    from expectations.custom import ExpectNoDrift
+
+    facts = {"measures": {"n_rows": 1}, "trailing": {"n_rows": [10_000]}}
+    assert ExpectNoDrift(measure="n_rows").judge(facts)[0]
+
+
+@pytest.mark.parametrize(("rho", "met"), [(0.3, True), (-0.31, False), (0.31, False), (None, True)])
+def test_a_score_may_not_follow_length(rho: float | None, met: bool) -> None:
+    from expectations.custom import ExpectScoreLengthCorrelation
+
+    expectation = ExpectScoreLengthCorrelation(score="gc", max_correlation=0.3)
+    assert expectation.judge({"correlation": {"gc": rho}})[0] is met

@@ -152,4 +152,4 @@ def _subset(recipe: "Recipe", target: Target) -> "AssetGraphSubset":
         if keys is not None
     }
     whole = {dg.AssetKey([recipe.corpus, stage]) for stage, keys in target.items() if keys is None}
-    return AssetGraphSubset(partitions_subsets_by_asset_key=partitioned, non_partitioned_asset_keys=whole)
+    return AssetGraphSubset(partitioned, whole)  # type: ignore[call-arg]  # its decorator hides the fields from mypy

@@ -30,7 +30,11 @@ def look(small: Project, cursor: str | None) -> Any:
     """One evaluation of the landing sensor, as the daemon makes it."""
     sensor = small.definitions.resolve_sensor_def("small_landing")
     context = dg.build_sensor_context(
-        instance=small.instance, cursor=cursor, resources=small.resources(), sensor_name="small_landing"
+        instance=small.instance,
+        cursor=cursor,
+        resources=small.resources(),
+        repository_def=small.definitions.get_repository_def(),
+        sensor_name="small_landing",
     )
     with context:
         return sensor.evaluate_tick(context)

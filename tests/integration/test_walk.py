@@ -227,3 +227,24 @@ def test_an_unknown_partition_names_near_ones(walked: Any) -> None:
     ws, recipe = open_recipe(walked[0], walked[0] / "small.yaml")
     with pytest.raises(UsageError, match="2019"):
         run_stage(ws, recipe, "raw", "2018", suites=suites_for, run_id="t")
+
+
+def test_a_rollback_holds_until_a_newer_release(copy: Path) -> None:
+    from winnowry.pipeline.releases import rollback
+
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    second = apply_overrides(recipe, ["sample.token_fraction=0.5"])
+    run_all(ws, second)
+    rollback(ws, "small", "v1")
+    run_all(ws, second)
+    tags = ws.lake.tags("small")
+    assert tags["prod"] == tags["v1"]
+    run_all(ws, apply_overrides(recipe, ["sample.token_fraction=0.4"]))
+    tags = ws.lake.tags("small")
+    assert tags["prod"] == tags["v3"]
+
+
+def test_a_tagged_release_has_its_index(walked: Any) -> None:
+    ws, _ = open_recipe(walked[0], walked[0] / "small.yaml")
+    dataset = ws.lake.table("small", "published").dataset("prod")
+    assert [index.field_names for index in dataset.describe_indices()] == [["record_id"]]

@@ -48,7 +48,20 @@ def command(port: int, host: str, call: Call) -> int:
 def dagster_command(project: Path, host: str, port: int) -> list[str]:
     """Command line that serves a project."""
     workspace = str(project / "workspace.yaml")
-    return [sys.executable, "-m", "dagster", "dev", "--workspace", workspace, "--host", host, "--port", str(port)]
+    return [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "dagster",
+        "dev",
+        "--workspace",
+        workspace,
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -7,6 +7,7 @@ a process, and the index is a small page that needs neither scripts nor network.
 
 from __future__ import annotations
 
+import copy
 import html
 from collections.abc import Sequence
 from functools import cache
@@ -44,9 +45,31 @@ class PromotionDocsAction(UpdateDataDocsAction):
         folder.mkdir(parents=True, exist_ok=True)
         renderer, view = ValidationResultsPageRenderer(), _view()
         for result in checkpoint_result.run_results.values():
-            page = view.render(renderer.render(result), show_how_to_buttons=False)
+            page = view.render(renderer.render(_escaped(result)), show_how_to_buttons=False)
             (folder / page_name(result.suite_name)).write_text(page, encoding="utf-8", errors="replace")
         return {"folder": self.folder}
+
+
+def _escaped(result: Any) -> Any:
+    """A copy whose values cannot be markup: Great Expectations puts values of failing rows into its pages as they are.
+
+    Values come from crawled text; unescaped, one could run a script in the browser of whoever reads the page.
+    """
+    copied = copy.deepcopy(result)
+    for judged in copied.results:
+        judged.result = _text_only(judged.result)
+        judged.exception_info = _text_only(judged.exception_info)
+    return copied
+
+
+def _text_only(value: Any) -> Any:
+    if isinstance(value, str):
+        return html.escape(value)
+    if isinstance(value, dict):
+        return {key: _text_only(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return type(value)(_text_only(item) for item in value)
+    return value
 
 
 @cache

@@ -285,9 +285,7 @@ class Promoter:
         return next((version for version, by in _promotions_since(dataset, candidate) if by == record.id), None)
 
     @staticmethod
-    def _refuse_if_rewritten(
-        table: Table, dataset: Any, record: PromotionRecord, candidate: CandidateTable
-    ) -> None:
+    def _refuse_if_rewritten(table: Table, dataset: Any, record: PromotionRecord, candidate: CandidateTable) -> None:
         """Refuse when a rival has landed in a whole-table stage, though its record may not say so yet."""
         if candidate.partition != WHOLE_TABLE:
             return

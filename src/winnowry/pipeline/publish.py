@@ -6,6 +6,7 @@ rows in one transaction (DESIGN §6). Tags keep old releases readable.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,14 +86,32 @@ def complete_release(ws: Workspace, recipe: Recipe) -> None:
     record = live(ws, recipe, "published")
     if record is None or record.promoted_version is None:
         return
-    tag = f"v{record.facts['release']}"
+    release = int(record.facts["release"])
     tags = ws.lake.tags(recipe.corpus)
-    if tag not in tags:
-        ws.lake.tag(recipe.corpus, "published", tag, record.promoted_version)
+    if f"v{release}" not in tags:
+        # The tag points at the version with the index, so that readers of the tag have its point look-ups.
         ws.lake.ensure_index(recipe.corpus, "published")
-    moved = ws.lake.tags(recipe.corpus)[tag]
-    if recipe.publish.tag not in tags or record.facts["release"] > _tagged_release(tags, recipe.publish.tag):
-        ws.lake.tag(recipe.corpus, "published", recipe.publish.tag, moved)
+        version = int(ws.lake.table(recipe.corpus, "published").dataset().version)
+        ws.lake.tag(recipe.corpus, "published", f"v{release}", version)
+    tag = recipe.publish.tag
+    behind = tag not in tags or release > _tagged_release(tags, tag)
+    if behind and release > _pinned_release(ws, recipe.corpus, tag):
+        ws.lake.tag(recipe.corpus, "published", tag, ws.lake.tags(recipe.corpus)[f"v{release}"])
+
+
+def _pin_uri(ws: Workspace, corpus: str, tag: str) -> str:
+    return f"{ws.lake.corpus_uri(corpus)}/rollbacks/{tag}.json"
+
+
+def pin_release(ws: Workspace, corpus: str, tag: str) -> None:
+    """Keep a tag where a rollback puts it: only a release newer than today's newest moves it on."""
+    newest = max((int(name[1:]) for name in ws.lake.tags(corpus) if name[1:].isdigit()), default=0)
+    ws.store.write(_pin_uri(ws, corpus, tag), json.dumps({"not_before": newest}).encode())
+
+
+def _pinned_release(ws: Workspace, corpus: str, tag: str) -> int:
+    uri = _pin_uri(ws, corpus, tag)
+    return int(json.loads(ws.store.read(uri))["not_before"]) if ws.store.exists(uri) else 0
 
 
 def _tagged_release(tags: dict[str, int], tag: str) -> int:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.lakehouse.record import WHOLE_TABLE
+from winnowry.pipeline.publish import pin_release
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
@@ -194,6 +195,8 @@ def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rol
     if tag not in movable:
         raise NotFoundError(f"{corpus} has no tag {tag!r}; there are: {', '.join(sorted(movable)) or 'none'}")
     before = next((r.name for r in releases(ws, corpus) if r.version == movable[tag]), None)
+    # Written first: a run that comes between the two must not move the tag forward again.
+    pin_release(ws, corpus, tag)
     ws.lake.tag(corpus, "published", tag, target.version)
     return Rollback(corpus, tag, before, target.name, target.version)
 
@@ -209,10 +212,12 @@ def _tags(ws: Workspace, corpus: str) -> dict[str, int]:
 
 
 def _published_records(ws: Workspace, corpus: str) -> dict[int, PromotionRecord]:
+    """Promotions of releases by the version their numbered tag points at."""
+    tags = ws.lake.tags(corpus)
     return {
-        record.promoted_version: record
+        tags[f"v{record.facts['release']}"]: record
         for record in ws.lake.records(corpus).of("published", WHOLE_TABLE)
-        if record.promoted_version is not None
+        if record.state == "promoted" and f"v{record.facts['release']}" in tags
     }
 
 

@@ -65,6 +65,6 @@ def test_a_home_gets_the_projects_settings_once(tmp_path: Path) -> None:
 
 def test_the_ui_serves_the_projects_workspace(tmp_path: Path) -> None:
     command = dagster_command(tmp_path, "127.0.0.1", 3210)
-    assert command[1:4] == ["-m", "dagster", "dev"]
+    assert command[3:6] == ["-m", "dagster", "dev"]
     assert str(tmp_path / "workspace.yaml") in command
     assert "3210" in command

@@ -102,7 +102,9 @@ def staged(
         written.flush()
     aside = FragmentWriter(side, QUARANTINE)
     if rejected:
-        aside.write(pa.RecordBatch.from_pylist([_reject(n, partition, stage_name, promotion) for n in rejected], QUARANTINE))
+        aside.write(
+            pa.RecordBatch.from_pylist([_reject(n, partition, stage_name, promotion) for n in rejected], QUARANTINE)
+        )
         aside.flush()
     delta: dict[str, Any] = {}
     if scope == "delta":
@@ -352,6 +354,15 @@ def test_tidying_up_after_a_promotion_spares_the_quarantine_of_the_next_one(
     assert quarantined(lake) == ["y"]
 
 
+def test_tidying_up_spares_side_rows_of_a_promotion_that_is_about_to_commit(lake: Lakehouse) -> None:
+    first = promoted(lake, "p", {"a": 1}, rejected=["x"])
+    following = staged(lake, "p", {"a": 2}, rejected=["y"])
+    with at("promoted:quarantine", lambda: lake.promoter(CORPUS).promote(first)):
+        lake.promoter(CORPUS).promote(following)
+    assert visible(lake) == [("a", 2)]
+    assert quarantined(lake) == ["y"]
+
+
 def test_of_two_first_releases_only_one_lands(lake: Lakehouse) -> None:
     mine = staged(lake, WHOLE_TABLE, {"a": 1, "b": 2}, stage_name="published", scope="delta")
     rival = staged(lake, WHOLE_TABLE, {"a": 1, "b": 2}, stage_name="published", scope="delta")
@@ -416,7 +427,7 @@ def test_a_rule_over_the_whole_table_is_asked_again_after_a_rival_landed(lake: L
         lake.promoter(CORPUS).promote(mine, reaudit=no_twins)
     assert [row for row in visible(lake) if row[0] == "same"] == [("same", 2)]
     lake.promoter(CORPUS).recover("cleaned", "p")
-    assert [row for row in visible(lake) if row[0] == "same"] == [("same", 2)], "recovery must not land what was refused"
+    assert [row for row in visible(lake) if row[0] == "same"] == [("same", 2)], "recovery landed what was refused"
     assert state_of(lake, mine) == "rejected"
 
 
@@ -655,7 +666,7 @@ def test_a_batch_that_does_not_match_the_table_is_refused(lake: Lakehouse) -> No
 def test_a_commit_refused_for_ever_ends_in_a_clear_error(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     record = staged(lake, "p", {"a": 1})
 
-    def refused(*_: object) -> int:
+    def refused(*_: object, **__: object) -> int:
         raise OSError("Retryable commit conflict for version 2")
 
     monkeypatch.setattr("winnowry.lakehouse.promotion._commit_once", refused)

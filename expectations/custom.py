@@ -123,6 +123,24 @@ class ExpectLedgerToBalance(ExpectFact):
         return balance == 0 and not any(wrong.values()), balance, message
 
 
+class ExpectColumnTypes(ExpectFact):
+    """Columns have the Arrow types that the stage declares."""
+
+    success_keys: ClassVar[tuple[str, ...]] = ("types",)
+    sentence: ClassVar[str] = "Columns must have these Arrow types: $types."
+    types: dict[str, str]
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["column_types"]``: Arrow type names by column, as read from the candidate."""
+        found = _fact(facts, "column_types")
+        wrong = [
+            f"{name} is {found.get(name, 'missing')}, expected {type_}"
+            for name, type_ in self.types.items()
+            if found.get(name) != type_
+        ]
+        return not wrong, len(wrong), "; ".join(wrong) if wrong else "all types are as declared"
+
+
 class ExpectNoCollidingIds(ExpectFact):
     """No record id of this partition is also in another partition."""
 

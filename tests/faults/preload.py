@@ -9,18 +9,17 @@ from pathlib import Path
 
 def warm_up() -> None:
     """Load models and compile kernels by cleaning and scoring a page."""
+    import importlib
     import random
     import tempfile
 
     import pyarrow as pa
 
-    import expectations.registry
-    import great_expectations
-    import winnowry.pipeline.run
     from tests.small_corpus import page, write_recipe
     from winnowry.recipe.load import load_recipe
 
-    assert expectations.registry and great_expectations and winnowry.pipeline.run
+    for module in ("great_expectations", "expectations.registry", "winnowry.pipeline.run"):
+        importlib.import_module(module)
     with tempfile.TemporaryDirectory() as folder:
         recipe = load_recipe(write_recipe(Path(folder)))
     batch = pa.RecordBatch.from_pydict({"text": pa.array([page(random.Random(1), 12)], pa.large_string())})

@@ -187,9 +187,7 @@ def walk(
             keys = list(partitions if partitions is not None else partitions_of(workspace, recipe))
         for key in keys:
             taps.where = f"{stage}[{key or ''}]"
-            result = run_stage(
-                workspace, recipe, stage, key, suites=suites_of(suites), run_id="faults", force=force
-            )
+            result = run_stage(workspace, recipe, stage, key, suites=suites_of(suites), run_id="faults", force=force)
             done.append((stage, key, result.status))
     return done
 
@@ -210,3 +208,62 @@ def run_child(target: Callable[..., Any], *args: Any, timeout: float = 120, **kw
         process.join()
         raise AssertionError(f"{target.__name__} did not end within {timeout} s")
     return process.exitcode
+
+
+def race(
+    root: Path,
+    stage: str,
+    partition: str | None,
+    *,
+    meet: Path,
+    racers: int,
+    point: str,
+    outcome: Path,
+    delay: float = 0.0,
+) -> None:
+    """Run one stage, waiting at a point of its promotion until all racers are there; write what came of it.
+
+    Args:
+        root: the root.
+        stage: stage to run.
+        partition: its partition.
+        meet: folder in which the racers announce themselves.
+        racers: how many there are.
+        point: name of the barrier's point.
+        outcome: file that gets the status, or the name and message of the error.
+        delay: seconds to wait on after all have come.
+    """
+    import time
+
+    os.environ["WINNOWRY_WORKERS"] = "1"
+    from winnowry.lakehouse.promotion import barrier
+    from winnowry.pipeline.run import run_stage
+    from winnowry.pipeline.workspace import Workspace
+    from winnowry.recipe.load import load_recipe
+
+    met: list[str] = []
+
+    def hook(name: str) -> None:
+        if name != point or met:
+            return
+        met.append(name)
+        (meet / str(os.getpid())).touch()
+        end = time.monotonic() + 20
+        while len(list(meet.iterdir())) < racers and time.monotonic() < end:
+            time.sleep(0.001)
+        time.sleep(delay)
+
+    barrier.hook = hook
+    try:
+        result = run_stage(
+            Workspace.open(str(root)),
+            load_recipe(root / "small.yaml"),
+            stage,
+            partition,
+            suites=suites_of("none"),
+            run_id="race",
+        )
+        said = result.status
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+    outcome.write_text(said)

@@ -29,10 +29,13 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
 def look(small: Project, cursor: str | None) -> Any:
     """One evaluation of the landing sensor, as the daemon makes it."""
     sensor = small.definitions.resolve_sensor_def("small_landing")
-    context = dg.build_sensor_context(
-        instance=small.instance,
+    # As the daemon makes it: a context of build_sensor_context cannot resolve dynamic partitions.
+    context = dg.SensorEvaluationContext(
+        instance_ref=small.instance.get_ref(),
+        last_tick_completion_time=None,
+        last_run_key=None,
         cursor=cursor,
-        resources=small.resources(),
+        repository_name=None,
         repository_def=small.definitions.get_repository_def(),
         sensor_name="small_landing",
     )

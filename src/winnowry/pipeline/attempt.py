@@ -217,7 +217,9 @@ class Attempt:
         store = request.ws.store
         folder = f"{request.ws.lake.corpus_uri(request.corpus)}/data_docs/{request.stage}/{self.id}"
         with tempfile.TemporaryDirectory(prefix="winnowry-docs-") as scratch:
-            outcome = run_checkpoint(self.view(main), suites, facts=facts, name=name, docs=Path(scratch))
+            view = self.view(main)
+            facts = {**facts, "column_types": {column.name: str(column.type) for column in view.schema}}
+            outcome = run_checkpoint(view, suites, facts=facts, name=name, docs=Path(scratch))
             docs_index = None
             if outcome.docs_index is not None:
                 for path in sorted(Path(scratch).rglob("*")):

@@ -67,3 +67,14 @@ def test_a_score_may_not_follow_length(rho: float | None, met: bool) -> None:
 
     expectation = ExpectScoreLengthCorrelation(score="gc", max_correlation=0.3)
     assert expectation.judge({"correlation": {"gc": rho}})[0] is met
+
+
+def test_a_column_of_another_type_or_missing_is_named() -> None:
+    from expectations.custom import ExpectColumnTypes
+
+    expectation = ExpectColumnTypes(types={"record_id": "string", "n_tokens": "int64"})
+    assert expectation.judge({"column_types": {"record_id": "string", "n_tokens": "int64", "more": "bool"}})[0]
+    met, wrong, message = expectation.judge({"column_types": {"record_id": "large_string"}})
+    assert not met
+    assert wrong == 2
+    assert message == "record_id is large_string, expected string; n_tokens is missing, expected int64"

@@ -149,7 +149,7 @@ def _check(key: dg.AssetKey, name: str, gates: list[GateResult], unjudged: str) 
                     "expectation": _titled(gate),
                     "verdict": gate.verdict,
                     "observed": gate.observed,
-                    "threshold": gate.parameters,
+                    "threshold": ", ".join(f"{name} {_cell(value)}" for name, value in gate.parameters.items()),
                     "unexpected": gate.unexpected_count,
                     "severity": gate.severity,
                 }

@@ -10,7 +10,8 @@ from expectations.custom import ExpectColumnTypes, ExpectLedgerToBalance
 from winnowry.gates.native import FailureSeverity, gxe
 from winnowry.gates.suite import Suite
 
-WARNING = FailureSeverity.WARNING  # reports, where the default, critical, blocks
+CRITICAL = FailureSeverity.CRITICAL  # blocks the promotion
+WARNING = FailureSeverity.WARNING  # reports
 RECORD_ID = "^[0-9a-f]{32}$"
 
 

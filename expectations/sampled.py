@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from expectations.contract import contract, ledger
+from expectations.contract import CRITICAL, WARNING, contract, ledger
 from expectations.custom import ExpectTokenBudgetToBeMet
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
@@ -15,6 +15,8 @@ from winnowry.gates.suite import Suite
 def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
     """Contract, ledger and budget."""
     gate = recipe.gates.sampled
+    # The published method draws each record by itself, so its sum varies around the budget: report it, do not block.
+    severity = WARNING if recipe.sample is not None and recipe.sample.mode == "paper" else CRITICAL
     return [
         Suite(
             "sampled.contract",
@@ -26,5 +28,8 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
             ],
         ),
         ledger("sampled"),
-        Suite("sampled.budget", [ExpectTokenBudgetToBeMet(tolerance_records=gate.budget_tolerance_records)]),
+        Suite(
+            "sampled.budget",
+            [ExpectTokenBudgetToBeMet(tolerance_records=gate.budget_tolerance_records, severity=severity)],
+        ),
     ]

@@ -267,3 +267,28 @@ def race(
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
     outcome.write_text(said)
+
+
+def walk_and_tell(root: Path, told: Path, *, file_limit: int | None = None, force: bool = False) -> None:
+    """Walk; write the error that ends it, and end with exit code 1.
+
+    Args:
+        root: the root.
+        told: file for the error's name and message.
+        file_limit: writes beyond this many bytes of a file fail.
+        force: run fresh stages too.
+    """
+    import resource
+    import sys
+
+    if file_limit is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, hard))
+    try:
+        walk(root, force=force)
+    except Exception as error:
+        if file_limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        told.write_text(f"{type(error).__name__}: {error}")
+        sys.exit(1)

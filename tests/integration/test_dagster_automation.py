@@ -29,13 +29,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
 def look(small: Project, cursor: str | None) -> Any:
     """One evaluation of the landing sensor, as the daemon makes it."""
     sensor = small.definitions.resolve_sensor_def("small_landing")
-    # As the daemon makes it: a context of build_sensor_context cannot resolve dynamic partitions.
-    context = dg.SensorEvaluationContext(
-        instance_ref=small.instance.get_ref(),
-        last_tick_completion_time=None,
-        last_run_key=None,
+    context = dg.build_sensor_context(
+        instance=small.instance,
+        instance_ref=small.instance.get_ref(),  # as the daemon gives it: else dynamic partitions cannot be resolved
         cursor=cursor,
-        repository_name=None,
+        resources=small.resources(),
         repository_def=small.definitions.get_repository_def(),
         sensor_name="small_landing",
     )

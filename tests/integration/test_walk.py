@@ -248,3 +248,14 @@ def test_a_tagged_release_has_its_index(walked: Any) -> None:
     ws, _ = open_recipe(walked[0], walked[0] / "small.yaml")
     dataset = ws.lake.table("small", "published").dataset("prod")
     assert [index.field_names for index in dataset.describe_indices()] == [["record_id"]]
+
+
+def test_a_moved_threshold_rewrites_no_published_row_that_it_does_not_touch(copy: Path) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    run_all(ws, recipe)
+    rows = {r["record_id"]: r["promotion_id"] for r in ws.lake.open("small", "published").to_table().to_pylist()}
+    results = run_all(ws, apply_overrides(recipe, ["text.length.max_words=90000"]))  # drops nobody
+    published = next(r for r in results if r.stage == "published")
+    assert published.metadata["rows_added"] == 0
+    after = {r["record_id"]: r["promotion_id"] for r in ws.lake.open("small", "published").to_table().to_pylist()}
+    assert after == rows

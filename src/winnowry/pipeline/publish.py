@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from winnowry.core.tables import SAMPLED
 from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.view import TableView
 from winnowry.operators.sampling.draw import id_words, permanent_random
 from winnowry.pipeline.attempt import Attempt, Request
 from winnowry.pipeline.clean import cleaned_schema
@@ -51,14 +52,12 @@ def run_published(request: Request, inputs: dict[str, str], missing: list[str]) 
     attempt = Attempt(request, schema, lineage)
     sampled = ws.lake.open(recipe.corpus, "sampled")
     selected = read_ids(sampled, where="selected")
-    held = _still_valid(ws, recipe, previous, inputs)
+    held = _still_valid(request, previous, inputs, selected, schema)
     gone = np.setdiff1d(_published_ids(ws, recipe), np.intersect1d(selected, held))
     new = np.setdiff1d(selected, held)
     request.progress.start("published", None, len(new))
-    tokens = 0
     for partition in ws.lake.partitions(recipe.corpus, "sampled"):
         for batch in _rows(request, partition, new, schema):
-            tokens += int(pa.compute.sum(batch.column("n_tokens")).as_py() or 0)
             attempt.main.write(attempt.stamped(batch))
             request.progress.advance(batch.num_rows)
         attempt.main.flush()
@@ -66,6 +65,7 @@ def run_published(request: Request, inputs: dict[str, str], missing: list[str]) 
     main, side = attempt.stage_candidates(scope="delta", updated=updated, removed=removed)
     whole = ws.lake.candidate_view(recipe.corpus, "published", main.detached_version, request.key)
     ledger = Ledger.of(selected, read_ids(whole), selected[:0])
+    tokens = int(whole.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
     number = _next_release(previous)
     result = attempt.conclude(
         main,
@@ -130,19 +130,40 @@ def _published_ids(ws: Workspace, recipe: Recipe) -> Any:
     return read_ids(ws.lake.open(recipe.corpus, "published"))
 
 
-def _still_valid(ws: Workspace, recipe: Recipe, previous: PromotionRecord | None, inputs: dict[str, str]) -> Any:
-    """Published ids whose text and scores are what the inputs still say."""
+def _still_valid(
+    request: Request, previous: PromotionRecord | None, inputs: dict[str, str], selected: Any, schema: pa.Schema
+) -> Any:
+    """Published ids whose text and scores are what the inputs still say.
+
+    Partitions whose inputs are the same are taken as they are; in the others each row is compared, so that a moved
+    threshold, which makes new inputs of the same rows, writes no text again. How a record was drawn does not count:
+    ``probability`` and ``stratum`` stay those of the release in which it came.
+    """
+    ws, recipe = request.ws, request.recipe
     nothing = np.empty(0, dtype="S32")
     if previous is None or previous.lineage.get("stage_hash") != stage_hash(recipe, "published"):
         return nothing
     before = previous.lineage.get("inputs", {})
-    parts = []
+    published = ws.lake.open(recipe.corpus, "published")
+    parts = [nothing]
     for partition in ws.lake.partitions(recipe.corpus, "sampled"):
+        ids = read_ids(published, where="partition = '" + partition.replace("'", "''") + "'")
         keys = (f"cleaned/{partition}", f"content/{partition}")
-        if all(before.get(key) == inputs.get(key) for key in keys):
-            where = "partition = '" + partition.replace("'", "''") + "'"
-            parts.append(read_ids(ws.lake.open(recipe.corpus, "published"), where=where))
-    return np.sort(np.concatenate(parts)) if parts else nothing
+        if any(before.get(key) != inputs.get(key) for key in keys):
+            ids = _unchanged(request, partition, published, np.intersect1d(ids, selected), schema)
+        parts.append(ids)
+    return np.sort(np.concatenate(parts))
+
+
+def _unchanged(request: Request, partition: str, published: TableView, ids: Any, schema: pa.Schema) -> Any:
+    names = [n for n in schema.names if n not in (*_FROM_SAMPLED, "promotion_id")]
+    same: list[str] = []
+    for batch in _rows(request, partition, ids, schema):
+        listed = ", ".join(f"'{value}'" for value in batch.column("record_id").to_pylist())
+        stored = published.to_table(columns=names, where=f"record_id IN ({listed})").to_pylist()
+        by_id = {row["record_id"]: row for row in stored}
+        same += [row["record_id"] for row in batch.select(names).to_pylist() if by_id.get(row["record_id"]) == row]
+    return np.asarray(sorted(same), dtype="S32")
 
 
 def _rows(request: Request, partition: str, new: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

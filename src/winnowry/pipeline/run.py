@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
-from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError
+from winnowry.core.errors import (
+    AccessDeniedError,
+    MissingPartitionsError,
+    PromotionConflictError,
+    StorageError,
+    UsageError,
+)
 from winnowry.lakehouse.lake import PARTITIONED
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.pipeline.attempt import Request, SuiteProvider
@@ -72,12 +82,36 @@ def run_stage(
         check_partition(ws, recipe, partition)
     reporter = progress if progress is not None else NoProgress()
     key = partition if partition is not None else WHOLE_TABLE
+    request = Request(ws, recipe, stage, partition, suites, run_id, "", reporter, allow_missing)
+    with _storage_named(f"{recipe.corpus}/{stage}[{key}]", ws.root):
+        return _bring_up_to_date(request, force=force)
+
+
+@contextmanager
+def _storage_named(where: str, root: str) -> Iterator[None]:
+    """Say which stage and what to do when the storage below Lance refuses: Lance raises bare OSErrors."""
+    try:
+        yield
+    except OSError as error:
+        text = str(error).lower()
+        kind, cause = StorageError, "the storage below it failed"
+        if error.errno == errno.ENOSPC or "no space left" in text:
+            cause = "the disk is full: free some space"
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) or "read-only" in text or "denied" in text:
+            kind, cause = AccessDeniedError, "the root cannot be written: check its permissions"
+        raise kind(
+            f"{where}: {cause}, then run the stage again; what readers see is whole. Root {root}: {error}"
+        ) from error
+
+
+def _bring_up_to_date(request: Request, *, force: bool) -> StageResult:
+    ws, recipe, stage, partition, key = request.ws, request.recipe, request.stage, request.partition, request.key
     for attempt in range(_RIVAL_ATTEMPTS):
         if stage != "fit":
             reaudit = partial(refuse_collisions, ws) if stage == "raw" else None
             ws.lake.promoter(recipe.corpus).recover(stage, key, reaudit=reaudit)
         missing = [] if stage in (*PARTITIONED, "landing") else incomplete_partitions(ws, recipe, stage)
-        if missing and not allow_missing:
+        if missing and not request.allow_missing:
             raise MissingPartitionsError(
                 f"{recipe.corpus}/{stage}: partitions missing or stale upstream: {', '.join(missing[:10])}"
                 + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
@@ -96,20 +130,17 @@ def run_stage(
             if stage == "published":
                 complete_release(ws, recipe)
             result = _skipped(ws, recipe, stage, partition)
-            reporter.finish(result)
+            request.progress.finish(result)
             return result
-        request = Request(
-            ws, recipe, stage, partition, suites, run_id, "; ".join(reasons) or "forced", reporter, allow_missing
-        )
         try:
-            result = _run(request, known, missing)
+            result = _run(replace(request, reason="; ".join(reasons) or "forced"), known, missing)
         except PromotionConflictError:
             if attempt == _RIVAL_ATTEMPTS - 1:
                 raise
             continue  # a rival landed this partition: look again, it is probably fresh now
         if stage == "raw":
             ws.lake.ensure_index(recipe.corpus, "raw")
-        reporter.finish(result)
+        request.progress.finish(result)
         return result
     raise AssertionError("unreachable")
 

@@ -57,7 +57,9 @@ def stage_spec(recipe: Recipe, stage: str) -> dict[str, Any]:
     elif stage == "sampled":
         own = {"sample": spec["sample"]}
     else:
-        own = {"publish": spec["publish"], "columns": {"clean": spec["clean"], "score": spec["score"]}}
+        # Only which columns there are: what is in them is an input, so that a moved threshold rewrites no kept text.
+        written = [column.name for operator in (*recipe.clean, *recipe.score) for column in operator.writes()]
+        own = {"publish": spec["publish"], "columns": sorted(set(written))}
     return {**own, "gate": gate}
 
 

@@ -18,7 +18,7 @@ from winnowry.cli.home import prepare_home
 from winnowry.cli.ui_server import UiServer, await_ready, claim_port, start, stop
 from winnowry.pipeline.workspace import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 _WORKSPACE = """\
 load_from:

@@ -79,7 +79,8 @@ def test_of_two_processes_on_the_same_partition_one_promotes_and_the_other_skips
     partition = "2020" if stage in ("raw", "cleaned", "scored") else None
     where = point if point == "committing" else f"looked-up:{stage}"
     assert raced(tmp_path, root, [(stage, partition)] * 2, where) == ["promoted", "skipped"]
-    assert promotions(root, stage, partition or "__all__") == ["abandoned", "promoted"]
+    # The second either staged a candidate of its own and lost, or found the first under way and finished it.
+    assert promotions(root, stage, partition or "__all__") in (["abandoned", "promoted"], ["promoted"])
     assert visible_problems(root) == []
     assert run_child(walk, root) == 0
     assert problems(root, undisturbed) == []

@@ -79,7 +79,7 @@ class Lake:
         return lance.dataset(str(self.base / f"{name}.lance"), version=version)
 
     def exists(self, name: str) -> bool:
-        return (self.base / f"{name}.lance" / "_versions").is_dir()
+        return any((self.base / f"{name}.lance" / "_versions").glob("*.manifest"))  # Lance leaves a folder behind
 
     def rows(self, name: str, version: int | str | None = None) -> list[dict[str, Any]]:
         if not self.exists(name):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from winnowry.core.tables import GATES, QUARANTINE
-from winnowry.lakehouse.promotion import Promoter
+from winnowry.lakehouse.promotion import Promoter, is_conflict
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
 from winnowry.lakehouse.table import Owner, Table, fragment_metadata
 from winnowry.lakehouse.view import TableView
@@ -29,6 +31,8 @@ PARTITIONED = frozenset({"raw", "cleaned", "scored"})
 """Stages that run once a partition; the others run once a corpus."""
 
 SIDE_TABLES = frozenset({"quarantine"})
+
+_INDEX_ATTEMPTS = 20
 
 
 class Lakehouse:
@@ -159,13 +163,20 @@ class Lakehouse:
     def ensure_index(self, corpus: str, name: str, column: str = "record_id") -> None:
         """Give a column its BTREE, and bring an existing one up to date with new fragments."""
         table = self.table(corpus, name)
-        dataset = table.dataset()
-        if dataset.count_rows() == 0:
-            return
-        if any(column in index.field_names for index in dataset.describe_indices()):
-            dataset.optimize.optimize_indices()
-        else:
-            dataset.create_scalar_index(column, "BTREE")
+        for attempt in range(_INDEX_ATTEMPTS):
+            dataset = table.dataset()
+            if dataset.count_rows() == 0:
+                return
+            try:
+                if any(column in index.field_names for index in dataset.describe_indices()):
+                    dataset.optimize.optimize_indices()
+                else:
+                    dataset.create_scalar_index(column, "BTREE")
+                return
+            except OSError as error:  # of two partitions that land at once the second indexes both
+                if not is_conflict(error) or attempt == _INDEX_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * (attempt + 1) * random.random())
 
     def tags(self, corpus: str, name: str = "published") -> dict[str, int]:
         """Tags of a table with their versions."""

@@ -266,7 +266,7 @@ class Promoter:
             try:
                 return _commit_once(dataset, record.id, candidate, gone, exclusive=exclusive)
             except OSError as error:
-                if not _is_conflict(error):
+                if not is_conflict(error):
                     raise
                 logger.debug("%s: commit refused, re-planning: %s", table.name, error)
                 time.sleep(min(1.0, 0.005 * 2 ** min(attempt, 7)) * random.random())
@@ -339,7 +339,7 @@ class Promoter:
                 lance.LanceDataset.commit(dataset, operation, read_version=dataset.version, max_retries=0)
                 return
             except OSError as error:
-                if not _is_conflict(error):
+                if not is_conflict(error):
                     raise
                 time.sleep(0.01 * random.random())
 
@@ -395,6 +395,7 @@ def _commit_once(
     return int(lance.LanceDataset.commit(dataset, transaction, max_retries=0).version)
 
 
-def _is_conflict(error: Exception) -> bool:
+def is_conflict(error: Exception) -> bool:
+    """Whether Lance refused a commit because another one came first."""
     text = str(error).lower()
     return "conflict" in text or "concurrent" in text or "preserve all original fragments" in text

@@ -54,7 +54,8 @@ def run_duplicates(request: Request, inputs: dict[str, str], partitions: list[st
     main, side = attempt.stage_candidates(scope="table")
     ids = read_ids(cleaned)
     lost = read_ids(attempt.view(main))
-    kept = np.setdiff1d(ids, lost)
+    # From what was decided, not from what was written: a row that got lost on the way would make its record a keeper.
+    kept = np.setdiff1d(ids, np.asarray(dropped["record_id"].to_pylist(), dtype="S32"))
     keepers = np.unique(np.asarray(dropped["kept_record_id"].to_pylist(), dtype="S32"))
     bad_keepers = np.setdiff1d(keepers, kept)
     ledger = Ledger.of(ids, kept, lost)

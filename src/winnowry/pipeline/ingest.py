@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError, GateFailedError
@@ -90,7 +91,7 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
                 size = 0
     flush()
     main, side = attempt.stage_candidates(scope="partition")
-    ledger = _ledger(attempt, main, side, expected)
+    ledger = _ledger(attempt, main, side, expected, list(seen))
     collisions = colliding_ids(ws, recipe.corpus, partition, list(seen))
     return attempt.conclude(
         main,
@@ -134,23 +135,25 @@ def _reject_repeated(attempt: Attempt, row: dict[str, Any], first: str, reasons:
     attempt.quarantine.write(rejected)
 
 
-def _ledger(attempt: Attempt, main: Any, side: Any, expected: dict[str, int]) -> Ledger:
-    """Records counted by the landing pass against rows read back from the candidates, object by object."""
+def _ledger(attempt: Attempt, main: Any, side: Any, expected: dict[str, int], kept: list[str]) -> Ledger:
+    """Records counted by the landing pass, and the ids just read, against rows read back from the candidates."""
     found: Counter[str] = Counter()
     for candidate in (main, side):
         for batch in attempt.view(candidate).scan(columns=["uri"]):
             found.update(batch.column(0).to_pylist())
     ids, rejected = read_ids(attempt.view(main)), read_ids(attempt.view(side))
-    repeated = Ledger.of(ids, ids, ids[:0]).duplicated
+    by_id = Ledger.of(np.sort(np.asarray(kept, dtype="S32")), ids, ids[:0])
     return Ledger(
         rows_in=sum(expected.values()),
         rows_out=len(ids),
         rows_quarantined=len(rejected),
-        missing=[f"{uri}: {n - found[uri]} records" for uri, n in expected.items() if found[uri] < n][:_LISTED],
+        missing=[f"{uri}: {n - found[uri]} records" for uri, n in expected.items() if found[uri] < n][:_LISTED]
+        + by_id.missing,
         unexpected=[
             f"{uri}: {n - expected.get(uri, 0)} records" for uri, n in found.items() if n > expected.get(uri, 0)
-        ][:_LISTED],
-        duplicated=repeated,
+        ][:_LISTED]
+        + by_id.unexpected,
+        duplicated=by_id.duplicated,
     )
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+import pyarrow as pa
+
 from winnowry.core.errors import (
     AccessDeniedError,
     MissingPartitionsError,
@@ -92,12 +94,15 @@ def _storage_named(where: str, root: str) -> Iterator[None]:
     """Say which stage and what to do when the storage below Lance refuses: Lance raises bare OSErrors."""
     try:
         yield
-    except OSError as error:
+    except (OSError, pa.ArrowInvalid) as error:
         text = str(error).lower()
+        if isinstance(error, pa.ArrowInvalid) and "lanceerror(io)" not in text:
+            raise  # not a file that could not be read back
         kind, cause = StorageError, "the storage below it failed"
-        if error.errno == errno.ENOSPC or "no space left" in text:
+        number = getattr(error, "errno", None)
+        if number == errno.ENOSPC or "no space left" in text:
             cause = "the disk is full: free some space"
-        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) or "read-only" in text or "denied" in text:
+        elif number in (errno.EROFS, errno.EACCES, errno.EPERM) or "read-only" in text or "denied" in text:
             kind, cause = AccessDeniedError, "the root cannot be written: check its permissions"
         raise kind(
             f"{where}: {cause}, then run the stage again; what readers see is whole. Root {root}: {error}"

@@ -9,7 +9,7 @@ import pytest
 from winnowry.cli.home import dagster_home, prepare_home
 from winnowry.cli.project import Project, find_project
 from winnowry.cli.template import template_root
-from winnowry.cli.ui import dagster_command
+from winnowry.cli.ui_server import UiServer
 from winnowry.core.errors import NotFoundError, UsageError
 
 
@@ -64,7 +64,7 @@ def test_a_home_gets_the_projects_settings_once(tmp_path: Path) -> None:
 
 
 def test_the_ui_serves_the_projects_workspace(tmp_path: Path) -> None:
-    command = dagster_command(tmp_path, "127.0.0.1", 3210)
-    assert command[3:6] == ["-m", "dagster", "dev"]
+    command = UiServer(tmp_path, "lake", tmp_path / "home").command(3210)
+    assert command[1:4] == ["-m", "dagster", "dev"]
     assert str(tmp_path / "workspace.yaml") in command
     assert "3210" in command

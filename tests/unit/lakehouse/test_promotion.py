@@ -509,6 +509,8 @@ def test_recovery_finishes_a_promotion_killed_at_any_point(
     killed_at(lake, record, point)
     seen = [row for row in visible(lake) if row[0] != "z"]
     assert seen in (sorted(before.items()), sorted(after.items())), "a reader never sees a part"
+    if seen != sorted(before.items()):
+        assert "y" in quarantine_as_stored(lake), "rows are visible before what they left behind is"
     for _ in range(2):
         lake.promoter(CORPUS).recover("cleaned", "p")
         assert [row for row in visible(lake) if row[0] != "z"] == sorted(after.items())

@@ -33,7 +33,6 @@ def _ids(ws: Workspace, table: str) -> list[str]:
     return sorted(ws.lake.open("small", table).to_table(columns=["record_id"]).column(0).to_pylist())
 
 
-@pytest.mark.slow
 def test_a_walk_on_s3_publishes_the_records_that_the_walk_in_a_folder_publishes(
     tmp_path: Path, s3_server: S3Server, s3_root: str
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
-    """Materialise the assets of a recipe, one run a partition.
+    """Materialise the assets of a recipe: one run takes a partition, or the corpus, through consecutive stages.
 
     A stage that is fresh and that the instance has already seen is skipped without a run.
 
@@ -55,17 +56,17 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
     run_id = uuid.uuid4().hex
     with dg.DagsterInstance.get() as instance:
 
-        def execute(stage: str, partition: str | None) -> StageResult:
-            key = dg.AssetKey([corpus, stage])
-            if _seen(instance, key, partition):
-                fresh = _skip_if_fresh(request, stage, partition, run_id)
-                if fresh is not None:
-                    progress.finish(fresh)
-                    return fresh
-            progress.start(stage, partition, None)
-            result = _materialize(definitions, instance, request, key, partition, run_id)
-            progress.finish(result)
-            return result
+        def execute(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+            keys = [dg.AssetKey([corpus, stage]) for stage in stages]
+            while keys and _seen(instance, keys[0], partition):
+                fresh = _skip_if_fresh(request, keys[0].path[-1], partition, run_id)
+                if fresh is None:
+                    break
+                progress.finish(fresh)
+                yield fresh
+                keys = keys[1:]
+            if keys:
+                yield from _materialize(definitions, instance, request, keys, partition, run_id, progress)
 
         return run_in_order(request, progress, run_id, execute)
 
@@ -126,26 +127,38 @@ def _materialize(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     request: RunRequest,
-    key: dg.AssetKey,
+    keys: Sequence[dg.AssetKey],
     partition: str | None,
     run_id: str,
-) -> StageResult:
+    progress: Progress,
+) -> Iterator[StageResult]:
+    """One run over consecutive assets; the stages report their rows to ``progress`` themselves."""
+    from winnowry.pipeline.progress import reporting
+
     job = definitions.resolve_implicit_global_asset_job_def()
-    node = definitions.resolve_assets_def(key).node_def.name
-    result = job.execute_in_process(
-        instance=instance,
-        partition_key=partition,
-        asset_selection=[key],
-        run_config={**_QUIET, "ops": {node: {"config": {"allow_missing": request.allow_missing}}}},
-        tags={"winnowry/run": run_id},
-        raise_on_error=False,
-    )
-    for event in result.all_events:
+    config = {"config": {"allow_missing": request.allow_missing}}
+    with reporting(progress):
+        run = job.execute_in_process(
+            instance=instance,
+            partition_key=partition,
+            asset_selection=keys,
+            run_config={
+                **_QUIET,
+                "ops": {definitions.resolve_assets_def(key).node_def.name: config for key in keys},
+            },
+            tags={"winnowry/run": run_id},
+            raise_on_error=False,
+        )
+    done = {}
+    for event in run.all_events:
         if event.event_type_value == "ASSET_MATERIALIZATION":
-            said = event.step_materialization_data.materialization.metadata.get(RESULT_KEY)
-            if said is not None:
-                return _result(said)
-    raise _failed(result, key.path[-1], partition)
+            materialization = event.step_materialization_data.materialization
+            if RESULT_KEY in materialization.metadata:
+                done[materialization.asset_key] = _result(materialization.metadata[RESULT_KEY])
+    for key in keys:
+        if key not in done:
+            raise _failed(run, key.path[-1], partition)
+        yield done[key]
 
 
 def _failed(result: Any, stage: str, partition: str | None) -> StageFailed:

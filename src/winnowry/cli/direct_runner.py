@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from winnowry.cli.runner import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
@@ -28,20 +29,21 @@ def run_direct(request: RunRequest, progress: Progress) -> RunOutcome:
     suites = request.project.module("expectations.registry").suites_for
     run_id = uuid.uuid4().hex
 
-    def execute(stage: str, partition: str | None) -> StageResult:
-        try:
-            return run_stage(
-                request.workspace,
-                request.recipe,
-                stage,
-                partition,
-                suites=suites,
-                run_id=run_id,
-                progress=progress,
-                allow_missing=request.allow_missing,
-            )
-        except WinnowryError as error:
-            failure = Failure(stage, partition, type(error).__name__, str(error))
-            raise StageFailed(failure, error.result if isinstance(error, GateFailed) else None) from error
+    def execute(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        for stage in stages:
+            try:
+                yield run_stage(
+                    request.workspace,
+                    request.recipe,
+                    stage,
+                    partition,
+                    suites=suites,
+                    run_id=run_id,
+                    progress=progress,
+                    allow_missing=request.allow_missing,
+                )
+            except WinnowryError as error:
+                failure = Failure(stage, partition, type(error).__name__, str(error))
+                raise StageFailed(failure, error.result if isinstance(error, GateFailed) else None) from error
 
     return run_in_order(request, progress, run_id, execute)

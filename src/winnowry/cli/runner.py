@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from winnowry.cli.project import Project
@@ -110,11 +111,11 @@ class StageFailed(Exception):
         super().__init__(failure.message)
 
 
-class ExecuteStage(Protocol):
-    """Brings one stage up to date for one partition."""
+class ExecuteStages(Protocol):
+    """Brings consecutive stages of one partition, or of the corpus, up to date."""
 
-    def __call__(self, stage: str, partition: str | None) -> StageResult:
-        """Run it; raises :class:`StageFailed`."""
+    def __call__(self, stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        """Run them in order and yield the result of each; raises :class:`StageFailed` at the first that fails."""
 
 
 class Runner(Protocol):
@@ -124,8 +125,8 @@ class Runner(Protocol):
         """Run the stages in order; a failed partition leaves the others running, and stops corpus-wide stages."""
 
 
-def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: ExecuteStage) -> RunOutcome:
-    """Run the stages of a recipe one after the other, partition by partition.
+def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: ExecuteStages) -> RunOutcome:
+    """Run the stages of a recipe: a partition through its stages, then the next, then what needs all of them.
 
     A partition that fails is left out of the stages after it, the others go on; a corpus-wide stage is not run after
     a failure unless ``allow_missing`` says so.
@@ -134,7 +135,7 @@ def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: 
         request: what to run.
         progress: told about refused stages; ``execute`` tells it about the others.
         run_id: name of this run.
-        execute: runs one stage.
+        execute: runs stages.
 
     Raises:
         NotFoundError: a partition was named that the landing does not hold.
@@ -148,29 +149,41 @@ def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: 
     stages = stages_to_run(STAGES, request.to)
     not_run: tuple[str, ...] = ()
     partitions: list[str] | None = None
-    for index, stage in enumerate(stages):
+    for group in stretches(stages):
         keys: list[str | None] = [None]
-        if stage in PARTITIONED:
+        if group[0] in PARTITIONED:
             if partitions is None:
                 partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
             failed = {failure.partition for failure in failures}
             keys = [key for key in partitions if key not in failed]
         elif failures and not request.allow_missing:
-            not_run = tuple(stages[index:])
+            not_run = tuple(stages[stages.index(group[0]) :])
             break
         for partition in keys:
             try:
-                results.append(execute(stage, partition))
+                results.extend(execute(group, partition))
             except StageFailed as failed_stage:
                 failures.append(failed_stage.failure)
                 if failed_stage.result is not None:
                     results.append(failed_stage.result)
                     progress.finish(failed_stage.result)
-        if any(failure.partition is None for failure in failures):
-            not_run = tuple(stages[index + 1 :])
+        stopped = next((failure for failure in failures if failure.partition is None), None)
+        if stopped is not None:
+            not_run = tuple(stages[stages.index(stopped.stage) + 1 :])
             break
     seconds = time.perf_counter() - started
     return RunOutcome(request.recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run)
+
+
+def stretches(stages: Sequence[str]) -> list[tuple[str, ...]]:
+    """Cut stages into stretches that one execution takes a partition, or the corpus, through.
+
+    The landing is on its own: only once it is listed are the partitions known.
+
+    >>> stretches(["landing", "raw", "cleaned", "duplicates", "fit", "scored"])
+    [('landing',), ('raw', 'cleaned'), ('duplicates', 'fit'), ('scored',)]
+    """
+    return [tuple(group) for _, group in groupby(stages, key=lambda stage: (stage == "landing", stage in PARTITIONED))]
 
 
 def _wanted(request: RunRequest, present: list[str]) -> list[str]:

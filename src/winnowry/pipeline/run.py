@@ -28,8 +28,9 @@ from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
 from winnowry.pipeline.landing import run_landing
 from winnowry.pipeline.lineage import live, stale_reasons
 from winnowry.pipeline.partitions import check_partition, partitions_of
+from winnowry.pipeline.progress import heard
 from winnowry.pipeline.publish import complete_release, run_published
-from winnowry.pipeline.result import NoProgress, Progress, StageResult
+from winnowry.pipeline.result import Progress, StageResult
 from winnowry.pipeline.sample import run_sampled
 from winnowry.pipeline.score import run_scored
 from winnowry.pipeline.workspace import Workspace
@@ -82,7 +83,7 @@ def run_stage(
         raise UsageError(f"stage {stage} {needs}")
     if partition is not None:
         check_partition(ws, recipe, partition)
-    reporter = progress if progress is not None else NoProgress()
+    reporter = heard(progress)
     key = partition if partition is not None else WHOLE_TABLE
     request = Request(ws, recipe, stage, partition, suites, run_id, "", reporter, allow_missing)
     with _storage_named(f"{recipe.corpus}/{stage}[{key}]", ws.root):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,13 +31,14 @@ def run(broken: Mapping[tuple[str, str | None], bool] | None = None, **request: 
     """Run with an executor that notes what it is asked for; ``broken`` maps a stage to: did a gate refuse it?"""
     asked: list[str] = []
 
-    def execute(stage: str, partition: str | None) -> StageResult:
-        asked.append(stage if partition is None else f"{stage}/{partition}")
-        if (stage, partition) in (broken or {}):
-            refused = result(stage, partition, "rejected", gates=(gate("fail"),))
-            kind = "GateFailed" if (broken or {})[stage, partition] else "TooManyErrorsError"
-            raise StageFailed(Failure(stage, partition, kind, "why"), refused if kind == "GateFailed" else None)
-        return result(stage, partition)
+    def execute(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        for stage in stages:
+            asked.append(stage if partition is None else f"{stage}/{partition}")
+            if (stage, partition) in (broken or {}):
+                refused = result(stage, partition, "rejected", gates=(gate("fail"),))
+                kind = "GateFailed" if (broken or {})[stage, partition] else "TooManyErrorsError"
+                raise StageFailed(Failure(stage, partition, kind, "why"), refused if kind == "GateFailed" else None)
+            yield result(stage, partition)
 
     recipe: Any = SimpleNamespace(corpus="letters")
     workspace: Any = SimpleNamespace()
@@ -45,11 +46,11 @@ def run(broken: Mapping[tuple[str, str | None], bool] | None = None, **request: 
     return run_in_order(asked_for, NoProgress(), "run-1", execute), asked
 
 
-def test_stages_run_in_order_and_partitioned_ones_partition_by_partition() -> None:
+def test_stages_run_in_order_and_a_partition_goes_through_its_stages_before_the_next_one() -> None:
     outcome, asked = run()
     assert outcome.succeeded
     assert asked == [
-        "landing", "raw/2020", "raw/2021", "cleaned/2020", "cleaned/2021", "duplicates", "fit",
+        "landing", "raw/2020", "cleaned/2020", "raw/2021", "cleaned/2021", "duplicates", "fit",
         "scored/2020", "scored/2021", "sampled", "published",
     ]  # fmt: skip
 

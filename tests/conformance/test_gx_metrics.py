@@ -176,10 +176,10 @@ COMPARED = (
 @pytest.fixture(scope="module")
 def gx_and_views(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Per dataset: the Lance view, and a batch of Great Expectations' pandas engine."""
-    from winnowry.gates.context import new_context
+    from winnowry.gates.context import new_batch
     from winnowry.gates.native import gx
 
-    _, candidate = new_context()
+    candidate = new_batch()
     found = {}
     for name, make in DATASETS.items():
         table = make()

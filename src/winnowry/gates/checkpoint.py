@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,32 +58,26 @@ def _run(
 ) -> CheckpointResult:
     import pandas as pd
 
-    from winnowry.gates.context import new_context
+    from winnowry.gates.context import OneUseCheckpoint, OneUseDefinition, OneUseSuite, new_batch
     from winnowry.gates.docs import PromotionDocsAction, write_index
     from winnowry.gates.engine import Session, audit
-    from winnowry.gates.native import ExpectationSuite, ValidationDefinition, gx
     from winnowry.gates.verdicts import gate_result
 
-    context, batch = new_context()
-    definitions = [
-        context.validation_definitions.add(
-            ValidationDefinition(
-                name=suite,
-                data=batch,
-                suite=context.suites.add(ExpectationSuite(name=suite, expectations=expectations)),
-            )
+    batch = new_batch()
+    definitions: list[Any] = [
+        OneUseDefinition(
+            name=suite, id=_id(), data=batch, suite=OneUseSuite(name=suite, id=_id(), expectations=expectations)
         )
         for suite, expectations in suites.items()
     ]
     columns = view.schema.names
     ids = {"unexpected_index_column_names": ["record_id"]} if "record_id" in columns else {}
-    checkpoint = context.checkpoints.add(
-        gx.Checkpoint(
-            name=name,
-            validation_definitions=definitions,
-            actions=[PromotionDocsAction(name="docs", folder=str(docs))] if docs is not None else [],
-            result_format={"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES, **ids},
-        )
+    checkpoint = OneUseCheckpoint(
+        name=name,
+        id=_id(),
+        validation_definitions=definitions,
+        actions=[PromotionDocsAction(name="docs", folder=str(docs))] if docs is not None else [],
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES, **ids},
     )
     with audit(Session(view, facts)):
         outcome = checkpoint.run(batch_parameters={"dataframe": pd.DataFrame(columns=columns)})
@@ -90,3 +85,7 @@ def _run(
         gate_result(suite.suite_name, judged) for suite in outcome.run_results.values() for judged in suite.results
     )
     return CheckpointResult(results, write_index(docs, name, results) if docs is not None else None)
+
+
+def _id() -> str:
+    return str(uuid.uuid4())

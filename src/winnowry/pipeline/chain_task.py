@@ -9,11 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from winnowry.engine.chain import run_chain
+from winnowry.engine.local import worker_count
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
 from winnowry.pipeline.rejects import quarantine_rows
 
 UNIT_ROWS = 2048
+"""Most rows of a unit."""
+_LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost more than its rows
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,11 @@ def run_chain_task(task: ChainTask) -> ChainResult:
     return ChainResult(outcome.kept, quarantined, outcome.errors, batch.num_rows, outcome.calls)
 
 
-def tasks_over(
-    view: TableView, make: Callable[[int, int], ChainTask], unit_rows: int = UNIT_ROWS
-) -> Iterator[ChainTask]:
-    """Cut a view into units."""
+def tasks_over(view: TableView, make: Callable[[int, int], ChainTask]) -> Iterator[ChainTask]:
+    """Cut a view into units: twice as many as workers where there are rows enough, so that they end together."""
     total = view.count_rows()
+    share = -(-total // (2 * worker_count()))
+    unit_rows = min(UNIT_ROWS, max(_LEAST_ROWS, share))
     for offset in range(0, total, unit_rows):
         yield make(offset, min(unit_rows, total - offset))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import html
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,30 @@ _STYLE = (
 )
 
 
+# Only the few classes of Bootstrap that the pages use; what needs a script to work is hidden.
+_PAGE_STYLE = (
+    "*{box-sizing:border-box}body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;padding:1.5rem;max-width:75rem}"
+    ".row{display:flex;flex-wrap:wrap;gap:0 1.5rem}.col-md-2{flex:0 0 13rem}.col-md-10{flex:1 1 30rem;min-width:0}"
+    ".col-12{flex:1 1 100%;min-width:0}.lead{color:#666}"
+    "table{border-collapse:collapse;width:100%;margin:.3rem 0 1rem}th,td{text-align:left;vertical-align:top;"
+    "padding:.3rem .6rem;border-bottom:1px solid #ccc;overflow-wrap:anywhere}th{white-space:nowrap}"
+    ".alert{padding:.4rem .7rem;background:#eef1f4;border-radius:.3rem;margin:.6rem 0}"
+    ".badge{padding:.05rem .4rem;border-radius:.3rem;background:#e3e6ea;font-size:.85em}"
+    ".card{margin-bottom:1rem}.nav{list-style:none;padding:0}.nav a,.nav-link{display:block;padding:.15rem 0}"
+    ".text-success,.fa-check-circle{color:#1c6b2a}.text-danger,.fa-times{color:#a40000}"
+    ".fa-check-circle::before{content:'✓'}.fa-times::before{content:'✗'}"
+    ".fa-exclamation-triangle::before{content:'!'}"
+    ".navbar.sticky-top,.btn-group,.collapse-button,.card:has(.btn-group){display:none}"
+    ".collapse,a[data-toggle],footer{display:none}a[href^='../']{color:inherit;text-decoration:none;pointer-events:none}"
+    "h4,h5,h6{margin:.3rem 0;font-size:1rem}.ge-section{margin-bottom:1.5rem}"
+    "@media(prefers-color-scheme:dark){body{background:#16181c;color:#ddd}th,td{border-color:#444}a{color:#8ab4f8}"
+    ".alert,.badge{background:#262a31}.bg-light{background:none}.text-success,.fa-check-circle{color:#8fd19e}"
+    ".text-danger,.fa-times{color:#ff8a80}}"
+)
+_SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
+_REMOTE = re.compile(r"<link\b[^>]*>|<img\b[^>]*src=\"https?:[^>]*>", re.IGNORECASE)
+
+
 class PromotionDocsAction(UpdateDataDocsAction):
     """Write one Data Docs page a suite.
 
@@ -45,9 +70,20 @@ class PromotionDocsAction(UpdateDataDocsAction):
         folder.mkdir(parents=True, exist_ok=True)
         renderer, view = ValidationResultsPageRenderer(), _view()
         for result in checkpoint_result.run_results.values():
-            page = view.render(renderer.render(_escaped(result)), show_how_to_buttons=False)
+            page = self_contained(view.render(renderer.render(_escaped(result)), show_how_to_buttons=False))
             (folder / page_name(result.suite_name)).write_text(page, encoding="utf-8", errors="replace")
         return {"folder": self.folder}
+
+
+def self_contained(page: str) -> str:
+    """A page of Great Expectations without what it loads from other hosts, in a style of its own.
+
+    Its stylesheets, scripts, fonts and logo come from six content delivery networks: without network the page is bare,
+    and with one they learn what is looked at when. The scripts only fold sections.
+    """
+    page = _SCRIPT.sub("", page)
+    page = _REMOTE.sub("", page)
+    return page.replace("</head>", f"<style>{_PAGE_STYLE}</style></head>", 1)
 
 
 def _escaped(result: Any) -> Any:

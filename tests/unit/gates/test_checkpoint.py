@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ def test_pages_are_written_and_values_in_them_are_escaped(view: TableView, tmp_p
     index = (docs / "index.html").read_text()
     assert "&lt;b&gt;xx&lt;/b&gt;" in index
     assert "<b>xx</b>" not in index + (docs / "cleaned.quality.html").read_text()
+
+
+def test_data_docs_ask_nothing_of_the_network(view: TableView, tmp_path: Path) -> None:
+    from winnowry.gates.native import gxe
+
+    docs = tmp_path / "docs"
+    judged(view, gxe.ExpectColumnValuesToBeInSet(column="language", value_set=["en"]), docs=docs)
+    for page in docs.glob("*.html"):
+        assert not re.findall(r"<(?:link|script|img|iframe)\b[^>]*(?:https?:)?//", page.read_text()), page.name
 
 
 def test_credentials_are_not_printed(view: TableView) -> None:

@@ -16,6 +16,9 @@ from winnowry.operators.base import FittedOperator, Operator
 ERROR_RULE = "error"
 """The rule name of a row that crashed an operator; its value is the exception."""
 
+STORED = "stored:"
+"""Prefix of input columns that an earlier run computed: an operator whose columns are all there is not called."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -36,7 +39,7 @@ class Outcome:
         rejected: the other rows, with the columns computed before they were set aside, and their reasons in step.
         reasons: one list a rejected row.
         errors: rows that crashed an operator.
-        calls: rows given to each operator, by its name.
+        calls: rows given to each operator that was called, by its name.
     """
 
     kept: pa.RecordBatch
@@ -56,7 +59,7 @@ def run_chain(
 
     Args:
         operators: the chain.
-        batch: n rows; must hold what the operators read.
+        batch: n rows; must hold what the operators read. Columns named ``STORED`` + name are taken as computed.
         fits: frozen statistics of fitted operators by operator name.
 
     Returns:
@@ -68,15 +71,18 @@ def run_chain(
         if operator.COST == "costly":
             batch, reasons = _set_aside(outcome, batch, reasons)
         name = operator.op
-        outcome.calls[name] = outcome.calls.get(name, 0) + batch.num_rows
-        fit = (fits or {}).get(operator.as_ or operator.op)
-        computed, crashed = _apply_isolated(operator, batch, fit)
+        crashed: dict[int, str] = {}
+        computed = _stored(operator, batch)
+        if computed is None:
+            outcome.calls[name] = outcome.calls.get(name, 0) + batch.num_rows
+            fit = (fits or {}).get(operator.as_ or operator.op)
+            computed, crashed = _apply_isolated(operator, batch, fit)
         if crashed:
             outcome.errors += len(crashed)
             for row, error in crashed.items():
                 reasons[row].append(Reason(name, ERROR_RULE, error, None))
             lost = pa.array([row in crashed for row in range(batch.num_rows)])
-            outcome.rejected.append((batch.filter(lost), [reasons[row] for row in sorted(crashed)]))
+            outcome.rejected.append((_own(batch.filter(lost)), [reasons[row] for row in sorted(crashed)]))
             batch = batch.filter(pc.invert(lost))
             reasons = [reason for row, reason in enumerate(reasons) if row not in crashed]
         batch = with_columns(batch, computed)
@@ -88,7 +94,7 @@ def run_chain(
                 for row, value in zip(failing, measured, strict=True):
                     reasons[row].append(Reason(name, rule.name, _text(value), _text(rule.threshold)))
     batch, _ = _set_aside(outcome, batch, reasons)
-    outcome.kept = batch
+    outcome.kept = _own(batch)
     return outcome
 
 
@@ -106,8 +112,22 @@ def _set_aside(
     if not any(failed):
         return batch, reasons
     mask = pa.array(failed)
-    outcome.rejected.append((batch.filter(mask), [reason for reason in reasons if reason]))
+    outcome.rejected.append((_own(batch.filter(mask)), [reason for reason in reasons if reason]))
     return batch.filter(pc.invert(mask)), [reason for reason in reasons if not reason]
+
+
+def _own(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch without columns of the earlier run that no operator of this chain has claimed."""
+    names = [name for name in batch.schema.names if not name.startswith(STORED)]
+    return batch if len(names) == batch.num_columns else batch.select(names)
+
+
+def _stored(operator: Operator, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+    """The operator's columns as an earlier run computed them, or None where one of them is missing."""
+    written = operator.writes().names
+    if not all(STORED + name in batch.schema.names for name in written):
+        return None
+    return pa.RecordBatch.from_arrays([batch.column(STORED + name) for name in written], names=written)
 
 
 def _apply(operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | None) -> pa.RecordBatch:

@@ -47,6 +47,8 @@ class Request:
     reason: str
     progress: Progress = field(default_factory=NoProgress)
     allow_missing: bool = False
+    force: bool = False
+    """Take nothing over from an earlier promotion: compute every row anew."""
 
     @property
     def key(self) -> str:

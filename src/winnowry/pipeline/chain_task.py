@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -14,6 +14,8 @@ from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
 from winnowry.pipeline.rejects import quarantine_rows
 
+Unit = TypeVar("Unit")
+
 UNIT_ROWS = 2048
 """Most rows of a unit."""
 _LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost more than its rows
@@ -21,7 +23,11 @@ _LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost 
 
 @dataclass(frozen=True)
 class ChainTask:
-    """Run operators over rows ``offset … offset + n_rows`` of a view."""
+    """Run operators over rows ``offset … offset + n_rows`` of a view.
+
+    Attributes:
+        places: where ``uri`` and ``position`` of rejected rows are looked up, if the view does not have them.
+    """
 
     view: TableView
     columns: tuple[str, ...]
@@ -33,13 +39,14 @@ class ChainTask:
     promotion_id: str
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     leave_out: frozenset[str] = frozenset()
+    places: TableView | None = None
 
 
 @dataclass(frozen=True)
 class ChainResult:
-    """Kept rows, quarantine rows, rows that crashed an operator, rows given to each operator."""
+    """Kept rows (None for none), quarantine rows, rows that crashed an operator, rows given to each operator."""
 
-    kept: pa.RecordBatch
+    kept: pa.RecordBatch | None
     quarantined: list[pa.RecordBatch]
     errors: int
     rows: int
@@ -62,12 +69,26 @@ def run_chain_task(task: ChainTask) -> ChainResult:
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
     outcome = run_chain(task.operators, batch, task.fits)
     quarantined = [
-        quarantine_rows(rejected, reasons, task.stage, task.promotion_id) for rejected, reasons in outcome.rejected
+        quarantine_rows(_placed(rejected, task.places), reasons, task.stage, task.promotion_id)
+        for rejected, reasons in outcome.rejected
     ]
     return ChainResult(outcome.kept, quarantined, outcome.errors, batch.num_rows, outcome.calls)
 
 
-def tasks_over(view: TableView, make: Callable[[int, int], ChainTask]) -> Iterator[ChainTask]:
+def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatch:
+    """Rejected rows with the object and position they came from."""
+    if places is None or rejected.num_rows == 0:
+        return rejected
+    ids = rejected.column("record_id").to_pylist()
+    listed = ", ".join("'" + record_id.replace("'", "''") + "'" for record_id in ids)
+    found = places.to_table(columns=["record_id", "uri", "position"], where=f"record_id IN ({listed})").to_pylist()
+    by_id = {row["record_id"]: row for row in found}
+    for name, kind in (("uri", pa.string()), ("position", pa.int64())):
+        rejected = rejected.append_column(name, pa.array([by_id[record_id][name] for record_id in ids], kind))
+    return rejected
+
+
+def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Unit]:
     """Cut a view into units: twice as many as workers where there are rows enough, so that they end together."""
     total = view.count_rows()
     share = -(-total // (2 * worker_count()))

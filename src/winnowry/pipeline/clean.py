@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
@@ -10,8 +11,16 @@ from winnowry.core.errors import TooManyErrorsError
 from winnowry.core.tables import CLEANED, TEXT, with_operator_columns
 from winnowry.engine.chain import written_fields
 from winnowry.engine.local import LocalEngine
+from winnowry.lakehouse.view import TableView
 from winnowry.pipeline.attempt import Attempt, Request
-from winnowry.pipeline.chain_task import ChainTask, columns_read, run_chain_task, tasks_over
+from winnowry.pipeline.chain_task import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
+from winnowry.pipeline.clean_reuse import (
+    Earlier,
+    carry_kept,
+    earlier_run,
+    reconsider_rejected,
+    run_rejected_task,
+)
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import data_version, lineage_of
 from winnowry.pipeline.rejects import count_reasons
@@ -56,8 +65,10 @@ def run_cleaned(request: Request, inputs: dict[str, str]) -> StageResult:
     reasons: Counter[str] = Counter()
     calls: Counter[str] = Counter()
     errors = 0
-    for done in LocalEngine().map(run_chain_task, tasks_over(raw, unit)):
-        attempt.main.write(attempt.stamped(_as_cleaned(done.kept)))
+    earlier = None if request.force else earlier_run(request, inputs)
+    for done in _results(raw, unit, earlier):
+        if done.kept is not None:
+            attempt.main.write(attempt.stamped(_as_cleaned(done.kept)))
         for rejected in done.quarantined:
             count_reasons(rejected, reasons)
             attempt.quarantine.write(rejected)
@@ -80,9 +91,21 @@ def run_cleaned(request: Request, inputs: dict[str, str]) -> StageResult:
         },
         outputs={partition: data_version(recipe, "cleaned", inputs)},
         quarantined_by_reason=dict(reasons),
-        metadata={"operator_calls": dict(calls), "errors": errors},
+        metadata={"operator_calls": dict(calls), "errors": errors, "columns_reused": earlier is not None},
         measures={"kept_fraction": kept_fraction, "n_rows": ledger.rows_out},
     )
+
+
+def _results(raw: TableView, unit: Callable[[int, int], ChainTask], earlier: Earlier | None) -> Iterator[ChainResult]:
+    """Every row of the partition once: from ``raw``, or from what an earlier run left of it."""
+    engine = LocalEngine()
+    if earlier is None:
+        yield from engine.map(run_chain_task, tasks_over(raw, unit))
+        return
+    whole = unit(0, raw.count_rows())
+    yield from engine.map(run_chain_task, carry_kept(whole, earlier.cleaned))
+    if earlier.quarantine is not None:
+        yield from engine.map(run_rejected_task, reconsider_rejected(whole, earlier.quarantine))
 
 
 def refuse_many_errors(request: Request, errors: int, total: int, reasons: Counter[str]) -> None:

@@ -65,7 +65,7 @@ def run_stage(
         run_id: recorded in the lineage.
         progress: told how far the stage is.
         allow_missing: let a corpus-wide stage go on without partitions that are missing or stale; they are recorded.
-        force: run even when fresh.
+        force: run even when fresh, and take nothing over from earlier runs.
 
     Returns:
         What was done; ``skipped`` when the live promotion already stands for recipe and inputs.
@@ -85,9 +85,9 @@ def run_stage(
         check_partition(ws, recipe, partition)
     reporter = heard(progress)
     key = partition if partition is not None else WHOLE_TABLE
-    request = Request(ws, recipe, stage, partition, suites, run_id, "", reporter, allow_missing)
+    request = Request(ws, recipe, stage, partition, suites, run_id, "", reporter, allow_missing, force)
     with _storage_named(f"{recipe.corpus}/{stage}[{key}]", ws.root):
-        return _bring_up_to_date(request, force=force)
+        return _bring_up_to_date(request)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _storage_named(where: str, root: str) -> Iterator[None]:
         ) from error
 
 
-def _bring_up_to_date(request: Request, *, force: bool) -> StageResult:
+def _bring_up_to_date(request: Request) -> StageResult:
     ws, recipe, stage, partition, key = request.ws, request.recipe, request.stage, request.partition, request.key
     for attempt in range(_RIVAL_ATTEMPTS):
         if stage != "fit":
@@ -132,7 +132,7 @@ def _bring_up_to_date(request: Request, *, force: bool) -> StageResult:
         known = {name: value for name, value in inputs.items() if value is not None}
         record = live(ws, recipe, stage, partition)
         reasons = stale_reasons(recipe, stage, record, inputs)
-        if not reasons and not force:
+        if not reasons and not request.force:
             if stage == "published":
                 complete_release(ws, recipe)
             result = _skipped(ws, recipe, stage, partition)

@@ -76,7 +76,8 @@ def run_scored(request: Request, inputs: dict[str, str]) -> StageResult:
     errors = 0
     tasks = tasks_over(cleaned, unit) if len(carried) < len(keepers) else iter(())
     for done in LocalEngine().map(run_chain_task, tasks):
-        attempt.main.write(attempt.stamped(done.kept))
+        if done.kept is not None:
+            attempt.main.write(attempt.stamped(done.kept))
         for rejected in done.quarantined:
             count_reasons(rejected, reasons)
             attempt.quarantine.write(rejected)
@@ -116,7 +117,7 @@ def _carry_over(
     """Copy the rows of the live promotion that still hold: only which records are keepers has changed."""
     ws, recipe, partition = request.ws, request.recipe, request.key
     record = live(ws, recipe, "scored", partition)
-    if record is None or record.lineage.get("stage_hash") != stage_hash(recipe, "scored"):
+    if request.force or record is None or record.lineage.get("stage_hash") != stage_hash(recipe, "scored"):
         return frozenset()
     before = record.lineage.get("inputs", {})
     if any(before.get(key) != value for key, value in inputs.items() if not key.startswith("duplicates/")):

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from winnowry.operators.base import FittedOperator, Operator
+from winnowry.operators.base import FittedOperator, Operator, Rule
 from winnowry.operators.registry import operators
 
 NAMES = tuple(operators())
@@ -183,3 +184,35 @@ def test_the_registry_is_sorted_and_holds_the_operators_of_the_reference_recipe(
         "dedup.exact", "text.characters", "text.extract_html", "text.language", "text.length", "text.lines",
         "text.normalize_unicode", "score.token_count", "score.grammatical_complexity",
     } <= set(NAMES)  # fmt: skip
+
+
+def moved(operator: Operator, rule: Rule) -> Operator | None:
+    """The operator with another threshold of a rule, or with the rule off; None where neither is allowed."""
+    parameter = getattr(operator, rule.name, None)
+    nudged: list[Any] = [None]
+    if isinstance(parameter, bool):
+        nudged = [not parameter]
+    elif isinstance(parameter, int | float):
+        nudged = [parameter + 1, parameter / 2, None]
+    elif isinstance(parameter, tuple | list):
+        nudged = [[*parameter, "xx"], None]
+    data = operator.model_dump(by_alias=True)
+    for value in nudged:
+        try:
+            return type(operator).model_validate({**data, rule.name: value})
+        except ValidationError:
+            continue
+    return None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_threshold_changes_no_column(name: str) -> None:
+    # Re-runs after a moved threshold take the stored columns over (pipeline.clean_reuse).
+    operator = default_of(name)
+    batch = batch_of(operator, POOL)
+    before = values(apply(operator, batch))
+    for rule in operator.rules():
+        assert rule.name in type(operator).model_fields, f"{rule.name}: a rule is named after its parameter"
+        other = moved(operator, rule)
+        assert other is not None, f"{rule.name}: no other threshold is accepted"
+        assert values(apply(other, batch)) == before, rule.name

@@ -18,9 +18,11 @@ from tests.unit.lakehouse import test_promotion as promotions
 from winnowry.core.errors import GateFailedError
 from winnowry.lakehouse import lake as lake_module
 from winnowry.lakehouse import promotion as promotion_module
+from winnowry.lakehouse import table as table_module
+from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.lake import Lakehouse
-from winnowry.lakehouse.promotion import Promoter, barrier
-from winnowry.lakehouse.table import FragmentWriter, Owner
+from winnowry.lakehouse.promotion import Promoter
+from winnowry.lakehouse.table import FragmentWriter, Owner, fragment_metadata
 from winnowry.pipeline.run import run_stage
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.load import load_recipe
@@ -45,8 +47,8 @@ def update_instead_of_merge(patch: pytest.MonkeyPatch) -> None:
     def commit_once(dataset: Any, promotion_id: str, candidate: Any, gone: list[int], *, exclusive: bool) -> int:
         operation = lance.LanceOperation.Update(
             removed_fragment_ids=gone,
-            updated_fragments=promotion_module.fragment_metadata(candidate.updated),
-            new_fragments=promotion_module.fragment_metadata(candidate.fragments),
+            updated_fragments=fragment_metadata(candidate.updated),
+            new_fragments=fragment_metadata(candidate.fragments),
             fields_modified=[],
         )
         transaction = lance.Transaction(
@@ -67,7 +69,7 @@ def append_instead_of_merge(patch: pytest.MonkeyPatch) -> None:
     def commit_once(dataset: Any, promotion_id: str, candidate: Any, gone: list[int], *, exclusive: bool) -> int:
         if gone or candidate.updated or not candidate.fragments:
             return plain(dataset, promotion_id, candidate, gone, exclusive=exclusive)
-        operation = lance.LanceOperation.Append(promotion_module.fragment_metadata(candidate.fragments))
+        operation = lance.LanceOperation.Append(fragment_metadata(candidate.fragments))
         return int(lance.LanceDataset.commit(dataset.uri, operation, read_version=dataset.version).version)
 
     patch.setattr(promotion_module, "_commit_once", commit_once)
@@ -93,6 +95,24 @@ def reaudit_not_exclusive(patch: pytest.MonkeyPatch) -> None:
 
 def superseded_is_not_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Promoter, "_refuse_if_superseded", lambda *_: None)
+
+
+def written_again_by_the_slower(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Promoter, "_finished", lambda *_: None)
+
+
+def built_on_the_latest(patch: pytest.MonkeyPatch) -> None:
+    plain = promotions.stage
+    patch.setattr(promotions, "stage", lambda *args, **how: plain(*args, **{**how, "base_version": None}))
+    patch.setattr(Promoter, "_refuse_if_rewritten", lambda *_: None)
+
+
+def index_is_not_completed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Lakehouse, "complete_index", lambda *_: None)
+
+
+def columns_are_added_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(table_module, "_EVOLVE_ATTEMPTS", 1)
 
 
 def rewritten_is_not_refused(patch: pytest.MonkeyPatch) -> None:
@@ -156,6 +176,20 @@ SAFEGUARDS: list[tuple[Break, Callable[..., None], dict[str, Any]]] = [
     (superseded_is_not_refused, promotions.test_a_promotion_superseded_since_it_was_staged_is_refused, {}),
     (rewritten_is_not_refused, promotions.test_of_two_first_releases_only_one_lands, {}),
     (rewritten_is_not_refused, promotions.test_of_two_promotions_of_a_whole_table_only_one_lands, {}),
+    (
+        rewritten_is_not_refused,
+        promotions.test_a_promotion_staged_on_a_rival_that_has_not_recorded_itself_is_refused,
+        {"scope": "delta"},
+    ),
+    (rewritten_is_not_refused, promotions.test_a_release_does_not_bring_back_rows_that_somebody_deleted_meanwhile, {}),
+    (built_on_the_latest, promotions.test_a_release_is_built_on_the_version_that_it_was_worked_out_from, {}),
+    (
+        written_again_by_the_slower,
+        promotions.test_a_slow_process_overtaken_by_the_next_promotion_leaves_that_one_live,
+        {"point": "promoted:published", "scope": "table"},
+    ),
+    (index_is_not_completed, promotions.test_recovery_indexes_what_a_process_that_died_had_promoted_only, {}),
+    (columns_are_added_once, promotions.test_eight_threads_each_add_a_column_and_none_is_lost, {}),
     (every_side_row_is_visible, promotions.test_side_rows_of_a_promotion_that_never_committed_are_invisible, {}),
     (
         tidies_everything_else,

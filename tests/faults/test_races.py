@@ -139,6 +139,29 @@ def test_a_slow_process_that_another_one_has_finished_for_ends_well(
     assert problems(root, undisturbed) == []
 
 
+@pytest.mark.parametrize("point", ["tidied", "release:indexed", "release:moving"])
+def test_a_release_that_the_next_one_overtakes_keeps_its_number(tmp_path: Path, point: str) -> None:
+    """The first has promoted its rows and sleeps before, or between, its number and the tag."""
+    root = tmp_path / "lake"
+    land_first(root)
+    assert run_child(walk, root, to="sampled") == 0
+    first = sorted(row["record_id"] for row in Lake(root).rows("sampled") if row["selected"])
+    meet, outcome = tmp_path / "meet", tmp_path / "outcome"
+    meet.mkdir()
+    slow = spawn(race, root, "published", None, meet=meet, racers=2, point=point, outcome=outcome)
+    while not list(meet.iterdir()):
+        assert slow.exitcode is None, outcome.read_text()
+    land_second(root)
+    assert run_child(walk, root) == 0
+    (meet / "go").touch()
+    slow.join(60)
+    assert outcome.read_text() == "promoted"
+    assert problems(root) == []
+    tagged = {tag: sorted(row["record_id"] for row in Lake(root).rows("published", tag)) for tag in ("v1", "v2")}
+    assert tagged["v1"] == first
+    assert tagged["v2"] != first
+
+
 def test_whole_walks_at_once_in_different_orders_end_as_one_walk_alone(tmp_path: Path, undisturbed: Path) -> None:
     root = tmp_path / "lake"
     land_first(root)

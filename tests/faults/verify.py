@@ -224,8 +224,11 @@ def _indexes(lake: Lake, tables: dict[str, list[dict[str, Any]]]) -> list[str]:
     found = []
     for name, rows in tables.items():
         dataset = lake.dataset(name)
-        if not any("record_id" in index.field_names for index in dataset.describe_indices()):
+        indexes = [index.name for index in dataset.describe_indices() if "record_id" in index.field_names]
+        if not indexes:
             found.append(f"index: {name} has none on record_id")
+        elif left_out := dataset.stats.index_stats(indexes[0])["num_unindexed_rows"]:
+            found.append(f"index: {name} has {left_out} rows that it does not cover")
         for row in rows[:: max(1, len(rows) // 5)]:
             n = dataset.count_rows(filter=f"record_id = '{row['record_id']}'")
             if n != 1:

@@ -236,7 +236,7 @@ def race(
     import time
 
     os.environ["WINNOWRY_WORKERS"] = "1"
-    from winnowry.lakehouse.promotion import barrier
+    from winnowry.lakehouse.barrier import barrier
     from winnowry.pipeline.run import run_stage
     from winnowry.pipeline.workspace import Workspace
     from winnowry.recipe.load import load_recipe

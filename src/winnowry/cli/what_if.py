@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from winnowry.pipeline.what_if import WhatIf
 
-_EXAMPLES_SHOWN = 5
+_EXAMPLES_SHOWN = 10
 
 
 def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableType]:
@@ -30,12 +30,19 @@ def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableT
             moved_by = Text(f"{change:+,}" if change else "·", _style(name, change))
             totals.add_row(name, number(now), number(then), moved_by)
     parts: list[RenderableType] = ["", Text(f"What if {', '.join(overrides)}", "bold"), "", totals]
+    if answer.recipe_differs:
+        lines = "\n".join(f"  {line}" for line in answer.recipe_differs)
+        parts += [
+            "",
+            Text(f"The recipe file already differs from what is live; *then* includes it:\n{lines}", "yellow"),
+        ]
     if answer.undecided:
+        computed = f" ({', '.join(answer.undecided_operators)})" if answer.undecided_operators else ""
         parts += [
             "",
             Text(
-                f"{number(answer.undecided)} undecided: they were set aside before later columns were computed; "
-                "a run computes those columns for these records only.",
+                f"{number(answer.undecided)} undecided: they lack columns that a rule asks for, and a run would "
+                f"compute these for them{computed}.",
                 "yellow",
             ),
         ]

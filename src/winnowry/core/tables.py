@@ -88,9 +88,18 @@ DUPLICATES = pa.schema(
         pa.field("kept_record_id", pa.string(), nullable=False),
         pa.field("method", pa.string(), nullable=False),
         pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("twin_record_id", pa.string()),
+        pa.field("steps", pa.int32()),
+        pa.field("group_size", pa.int64()),
         _PROMOTION,
     ]
 )
+"""A record that another stands for: ``kept_record_id``, the keeper of its group.
+
+The record matches its *twin* directly, by ``method`` and with this ``similarity``; twins lead to the keeper in
+``steps`` direct matches (1: the twin is the keeper). ``group_size`` counts the group's records with the keeper. The
+last three are null in rows written before they existed.
+"""
 
 SCORED = pa.schema([*_IDENTITY, pa.field("n_tokens", pa.int64(), nullable=False)])
 
@@ -123,7 +132,7 @@ GATES = pa.schema(
         pa.field("severity", pa.string(), nullable=False),
         pa.field("verdict", pa.string(), nullable=False),
         pa.field("message", pa.string()),
-        pa.field("at", TIMESTAMP, nullable=False),
+        pa.field("judged_at", TIMESTAMP, nullable=False),
     ]
 )
 

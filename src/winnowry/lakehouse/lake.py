@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from winnowry.core.errors import LakehouseError
 from winnowry.core.tables import GATES, QUARANTINE
-from winnowry.lakehouse.promotion import Promoter, is_conflict
+from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
-from winnowry.lakehouse.table import Owner, Table, fragment_metadata
+from winnowry.lakehouse.table import Owner, Table, is_conflict
 from winnowry.lakehouse.view import TableView
 from winnowry.storage.objects import ObjectStore
 
@@ -32,7 +34,14 @@ PARTITIONED = frozenset({"raw", "cleaned", "scored"})
 
 SIDE_TABLES = frozenset({"quarantine"})
 
+INDEXED = frozenset({"raw"})
+"""Partitioned stages whose table keeps an index on record ids; ``published`` gets its index with each release."""
+
+OLD_GATES_TIME = "at"
+"""What ``gates.judged_at`` was called before 0.2: a reserved word in DuckDB."""
+
 _INDEX_ATTEMPTS = 20
+_LOOKS = 20  # at a side table and at what is live, until they fit together
 
 
 class Lakehouse:
@@ -61,7 +70,11 @@ class Lakehouse:
 
     def promoter(self, corpus: str) -> Promoter:
         """Promotion primitive of a corpus."""
-        return Promoter(lambda name: self.table(corpus, name), self.records(corpus))
+        return Promoter(
+            lambda name: self.table(corpus, name),
+            self.records(corpus),
+            lambda stage, partition: self.complete_index(corpus, stage, partition),
+        )
 
     def corpora(self) -> list[str]:
         """Corpora that have at least one promotion record."""
@@ -84,18 +97,39 @@ class Lakehouse:
         Raises:
             NotFoundError: no such table or version.
         """
-        table = self.table(corpus, name)
-        dataset = table.dataset(version)
-        seen = int(dataset.version)
         if name in SIDE_TABLES and version is None:
-            hidden = self._uncommitted(corpus, table, dataset)
-            if hidden:
-                seen = _without(dataset, hidden)
-        return TableView(table.uri, seen, self._options, name)
+            return self._side_view(corpus, name, lambda _: True)
+        table = self.table(corpus, name)
+        return TableView(table.uri, int(table.dataset(version).version), self._options, name)
 
-    def _uncommitted(self, corpus: str, table: Table, dataset: Any) -> list[int]:
-        live = self.live_promotions(corpus)
-        return [fragment for fragment, owner in table.owners(dataset).items() if not _is_live(owner, live)]
+    def _side_view(
+        self, corpus: str, name: str, wanted: Callable[[Owner], bool], partition: str | None = None
+    ) -> TableView:
+        """The wanted rows of a side table that belong to live promotions.
+
+        A promotion that lands while this looks brings its rows before and takes those it replaced away after, so
+        that they may be missing in a version read before or after asking what is live, but not in both.
+        """
+        table = self.table(corpus, name)
+        for _ in range(_LOOKS):
+            before = table.dataset()
+            live = self.live_promotions(corpus)
+            after = table.dataset()
+            old = [f for f, owner in table.owners(before).items() if wanted(owner) and _is_live(owner, live)]
+            new = [f for f, owner in table.owners(after).items() if wanted(owner) and _is_live(owner, live)]
+            if set(old) <= set(new):
+                return self._restricted(table, after, new, partition)
+            if set(new) <= set(old):
+                return self._restricted(table, before, old, partition)
+        raise LakehouseError(
+            f"{table.uri}: promotions landed during each of {_LOOKS} looks at what is live; read again when fewer run"
+        )
+
+    def _restricted(
+        self, table: Table, dataset: Any, fragments: Sequence[int], partition: str | None = None
+    ) -> TableView:
+        seen = None if len(fragments) == len(dataset.get_fragments()) else tuple(fragments)
+        return TableView(table.uri, int(dataset.version), self._options, table.name, partition, seen)
 
     def live_promotions(self, corpus: str) -> dict[tuple[str, str], str]:
         """The live promotion of every (stage, partition), from the tables' rows and, for empty ones, the records."""
@@ -123,28 +157,20 @@ class Lakehouse:
 
     def partition_view(self, corpus: str, name: str, partition: str, stage: str = "") -> TableView:
         """Only the fragments of one partition (and, in a side table, of one stage): nothing else is read."""
+
+        def wanted(owner: Owner) -> bool:
+            return owner.partition == partition and stage in ("", owner.stage)
+
+        if name in SIDE_TABLES:
+            return self._side_view(corpus, name, wanted, partition)
         table = self.table(corpus, name)
         dataset = table.dataset()
-        live = self.live_promotions(corpus) if name in SIDE_TABLES else {}
-
-        def other(owner: Owner) -> bool:
-            if owner.partition != partition or (stage and owner.stage != stage):
-                return True
-            return bool(live) and not _is_live(owner, live)
-
-        hidden = [f for f, owner in table.owners(dataset).items() if other(owner)]
-        version = _without(dataset, hidden) if hidden else int(dataset.version)
-        return TableView(table.uri, version, self._options, name, partition)
+        seen = [fragment for fragment, owner in table.owners(dataset).items() if wanted(owner)]
+        return self._restricted(table, dataset, seen, partition)
 
     def candidate_view(self, corpus: str, name: str, version: int, partition: str) -> TableView:
         """A detached version of a table, as staged."""
         return TableView(self.table(corpus, name).uri, version, self._options, name, partition)
-
-    def partition_fragments(self, corpus: str, name: str, partition: str) -> list[int]:
-        """Ids of the fragments of one partition: the units of work of a stage that reads it."""
-        table = self.table(corpus, name)
-        dataset = table.dataset()
-        return [f for f, owner in table.owners(dataset).items() if owner.partition == partition]
 
     def partitions(self, corpus: str, name: str) -> list[str]:
         """Partitions with rows in a table, sorted."""
@@ -157,6 +183,7 @@ class Lakehouse:
         import lance
 
         table = self.table(corpus, "gates")
+        table.rename_column(OLD_GATES_TIME, "judged_at")
         table.create(GATES)
         lance.write_dataset(rows.cast(GATES), table.uri, mode="append", storage_options=self._options or None)
 
@@ -178,6 +205,41 @@ class Lakehouse:
                     raise
                 time.sleep(0.05 * (attempt + 1) * random.random())
 
+    def complete_index(self, corpus: str, stage: str, partition: str) -> None:
+        """Index the rows of a stage's partition where a process died between promoting and indexing them."""
+        if stage not in INDEXED:
+            return
+        table = self.table(corpus, MAIN_TABLE[stage])
+        dataset = table.dataset_or_none()
+        if dataset is None:
+            return
+        indexed = {
+            fragment
+            for index in dataset.describe_indices()
+            if "record_id" in index.field_names
+            for segment in index.segments
+            for fragment in segment.fragment_ids
+        }
+        if any(o.partition == partition and f not in indexed for f, o in table.owners(dataset).items()):
+            self.ensure_index(corpus, table.name)
+
+    def same_rows(self, corpus: str, name: str, version: int) -> int:
+        """The newest version that holds exactly the rows of another one: only indexes were built between the two.
+
+        Raises:
+            NotFoundError: no such table or version.
+        """
+        import lance
+
+        table = self.table(corpus, name)
+        table.dataset(version)
+        latest = table.dataset()
+        for later in range(version + 1, int(latest.version) + 1):
+            transaction = table.transaction(latest, later)
+            if transaction is None or not isinstance(transaction.operation, lance.LanceOperation.CreateIndex):
+                return later - 1
+        return int(latest.version)
+
     def tags(self, corpus: str, name: str = "published") -> dict[str, int]:
         """Tags of a table with their versions."""
         dataset = self.table(corpus, name).dataset_or_none()
@@ -186,31 +248,42 @@ class Lakehouse:
         return {tag: int(entry["version"]) for tag, entry in dataset.tags.list().items()}
 
     def tag(self, corpus: str, name: str, tag: str, version: int) -> None:
-        """Create or move a tag."""
+        """Create or move a tag; of several that do so at once the last one wins."""
         tags = self.table(corpus, name).dataset().tags
         present = tags.list()
         if tag not in present:
-            tags.create(tag, version)
-        elif int(present[tag]["version"]) != version:
+            try:
+                tags.create(tag, version)
+                return
+            except ValueError:
+                present = tags.list()
+                if tag not in present:  # nobody else has created it meanwhile
+                    raise
+        if int(present[tag]["version"]) != version:
             tags.update(tag, version)
 
-    def delete_rows(self, corpus: str, name: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[int]]:
+    def delete_rows(
+        self, corpus: str, name: str, ids: Sequence[str], version: int
+    ) -> tuple[list[dict[str, Any]], list[int]]:
         """Plan the deletion of rows by record id without committing it.
+
+        Args:
+            corpus: the corpus.
+            name: the table.
+            ids: record ids; those that the table does not hold are passed over.
+            version: version that the rows are deleted from: the base of the candidate that is staged with them.
 
         Returns:
             Fragments as they will be (JSON), and ids of the fragments that lose every row.
         """
-        dataset = self.table(corpus, name).dataset()
-        updated: dict[int, Any] = {}
+        updated: list[Any] = []
         removed: list[int] = []
-        wanted = set(ids)
-        for fragment in dataset.get_fragments():
-            held = [
-                value
-                for batch in fragment.scanner(columns=["record_id"]).to_batches()
-                for value in batch.column(0).to_pylist()
-                if value in wanted
-            ]
+        wanted = pa.array(sorted(ids), pa.string())
+        for fragment in self.table(corpus, name).dataset(version).get_fragments() if len(wanted) else ():
+            held: list[str] = []
+            for batch in fragment.scanner(columns=["record_id"]).to_batches():
+                names = batch.column(0)
+                held += names.filter(pc.is_in(names, value_set=wanted)).to_pylist()
             if not held:
                 continue
             listed = ", ".join(f"'{value}'" for value in held)
@@ -218,8 +291,8 @@ class Lakehouse:
             if changed is None:
                 removed.append(fragment.fragment_id)
             else:
-                updated[fragment.fragment_id] = changed
-        return [metadata.to_json() for metadata in updated.values()], removed
+                updated.append(changed)
+        return [metadata.to_json() for metadata in updated], removed
 
     def quarantine(self, corpus: str) -> Table:
         """The quarantine table, created when it is not there."""
@@ -231,22 +304,3 @@ class Lakehouse:
 def _is_live(owner: Owner, live: Mapping[tuple[str, str], str]) -> bool:
     """Whether side rows belong to a live promotion; those without a partition belong to the landing's."""
     return owner.promotion_id in (live.get((owner.stage, owner.partition)), live.get(("landing", WHOLE_TABLE)))
-
-
-def _without(dataset: Any, hidden: list[int]) -> int:
-    """A detached version of a dataset that lacks some fragments: metadata only, seen by nobody who does not ask."""
-    import lance
-
-    operation = lance.LanceOperation.Update(
-        removed_fragment_ids=hidden, updated_fragments=[], new_fragments=[], fields_modified=[]
-    )
-    transaction = lance.Transaction(read_version=dataset.version, operation=operation)
-    return int(lance.LanceDataset.commit(dataset, transaction, detached=True).version)
-
-
-def batches_of(view: TableView, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Batches of a view."""
-    yield from view.scan(columns=list(columns) if columns is not None else None)
-
-
-__all__ = ["MAIN_TABLE", "PARTITIONED", "Lakehouse", "batches_of", "fragment_metadata"]

@@ -16,32 +16,15 @@ from typing import Any
 
 from winnowry.core.errors import DataError, LakehouseError, PromotionConflictError
 from winnowry.core.ids import PromotionId
+from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope
-from winnowry.lakehouse.table import Owner, Table, fragment_metadata, next_fragment_id
+from winnowry.lakehouse.table import Owner, Table, fragment_metadata, is_conflict, next_fragment_id
 
 logger = logging.getLogger(__name__)
 
 _PROPERTY = "winnowry.promotion"
 _ABANDONED_AFTER_S = 24 * 3600  # a staged promotion nobody has moved for a day belongs to a dead process
 _ATTEMPTS = 200  # of a compare-and-set that rivals on other partitions keep winning
-
-
-class Barrier:
-    """A point between two steps that tests can stop at; does nothing otherwise.
-
-    Attributes:
-        hook: called with the name of the point, e.g. ``promote:looked-up:cleaned``.
-    """
-
-    hook: Callable[[str], None] | None = None
-
-    def reach(self, point: str) -> None:
-        """Announce a point."""
-        if self.hook is not None:
-            self.hook(point)
-
-
-barrier = Barrier()
 
 
 def stage(
@@ -52,6 +35,7 @@ def stage(
     scope: Scope,
     partition: str,
     stage_name: str,
+    base_version: int | None = None,
     updated: Sequence[dict[str, Any]] = (),
     removed: Sequence[int] = (),
 ) -> CandidateTable:
@@ -64,13 +48,14 @@ def stage(
         scope: what they replace.
         partition: partition they belong to.
         stage_name: stage that wrote them (side tables hold several stages).
+        base_version: version to build on; the latest when None. A delta names the one it was worked out from.
         updated: for a delta, fragments that lost rows.
         removed: for a delta, fragments that lost all rows.
 
     Returns:
         The candidate with its two detached versions.
     """
-    base = table.dataset()
+    base = table.dataset(base_version)
     owners = table.owners(base)
     if scope == "delta":
         gone = list(removed)
@@ -125,11 +110,18 @@ class Promoter:
     Args:
         table: gives a table by name.
         records: the promotion records.
+        complete: does what follows the promotion of a stage's partition, if that was left out.
     """
 
-    def __init__(self, table: Callable[[str], Table], records: RecordStore) -> None:
+    def __init__(
+        self,
+        table: Callable[[str], Table],
+        records: RecordStore,
+        complete: Callable[[str, str], None] = lambda stage_name, partition: None,
+    ) -> None:
         self._table = table
         self._records = records
+        self._complete = complete
 
     def live(self, stage_name: str, main: str, partition: str) -> PromotionId | None:
         """The promotion whose rows a reader of the main table sees for a partition.
@@ -176,13 +168,18 @@ class Promoter:
                 barrier.reach(f"promoted:{side.table}")
             version = self._commit(record, main, add_only=False, reaudit=reaudit)
         except (PromotionConflictError, DataError) as refusal:
+            if (finished := self._finished(record)) is not None:
+                return finished  # and what refused this came after it
             # Refused before the commit point: take back the side rows, so that nobody rolls this forward.
             self._drop_own_side_rows(record)
             self._records.advance(record, "rejected" if isinstance(refusal, DataError) else "abandoned")
             raise
         barrier.reach(f"promoted:{main.table}")
-        promoted_at = self._after_replaced(record)
-        record = self._records.advance(record, "promoted", promoted_version=version, promoted_at=promoted_at)
+        if (finished := self._finished(record)) is not None:
+            record = finished
+        else:
+            promoted_at = self._after_replaced(record)
+            record = self._records.advance(record, "promoted", promoted_version=version, promoted_at=promoted_at)
         barrier.reach("recorded")
         self._drop_stale_side_rows(record)
         return record
@@ -191,6 +188,8 @@ class Promoter:
         self, stage_name: str, partition: str, *, reaudit: Callable[[PromotionRecord], None] | None = None
     ) -> list[PromotionRecord]:
         """Finish the promotions that a killed process had begun to commit, abandon those it had only staged.
+
+        What follows a promotion, such as its index, is done too where it was left out.
 
         The process may still be alive: whatever is decided here it would decide itself, and both may do it.
 
@@ -210,7 +209,16 @@ class Promoter:
                     logger.info("rolled forward promotion %s of %s/%s", record.id, stage_name, partition)
             elif record.state == "staged" and time.time() - record.created_at > _ABANDONED_AFTER_S:
                 self._records.advance(record, "abandoned")
+        self._complete(stage_name, partition)
         return finished
+
+    def _finished(self, record: PromotionRecord) -> PromotionRecord | None:
+        """The record as another process has finished it, or None.
+
+        To write it again would date it anew: it would seem to be live though others have landed since.
+        """
+        stored = self._records.load(record.stage, record.partition, record.id)
+        return stored if stored is not None and stored.state == "promoted" and record.state != "promoted" else None
 
     def _after_replaced(self, record: PromotionRecord) -> float:
         """Now, or just after the promotion this one replaces if that machine's clock was ahead of ours."""
@@ -277,26 +285,42 @@ class Promoter:
     @staticmethod
     def _landed(table: Table, dataset: Any, record: PromotionRecord, candidate: CandidateTable) -> int | None:
         """The version at which this promotion is already in the table, or None: the idempotence look-up."""
-        if any(owner.promotion_id == record.id for owner in table.owners(dataset).values()):
-            return int(dataset.version)
-        if candidate.scope != "delta" and candidate.fragments:
+        in_rows = any(owner.promotion_id == record.id for owner in table.owners(dataset).values())
+        if not in_rows and candidate.scope != "delta" and candidate.fragments:
             return None
         # Without rows of its own only the transaction can tell; versions since the base are young enough to be there.
-        return next((version for version, by in _promotions_since(dataset, candidate) if by == record.id), None)
+        made = _promotions(table, dataset, candidate.base_version)
+        version = next((version for version, by in made if by == record.id), None)
+        return int(dataset.version) if version is None and in_rows else version
 
-    @staticmethod
-    def _refuse_if_rewritten(table: Table, dataset: Any, record: PromotionRecord, candidate: CandidateTable) -> None:
-        """Refuse when a rival has landed in a whole-table stage, though its record may not say so yet."""
+    def _refuse_if_rewritten(
+        self, table: Table, dataset: Any, record: PromotionRecord, candidate: CandidateTable
+    ) -> None:
+        """Refuse when a rival has landed in a whole-table stage, though its record may not say so yet.
+
+        It may have landed before the candidate's base too: a rival that has not recorded itself is not what the
+        candidate says it replaces.
+        """
         if candidate.partition != WHOLE_TABLE:
             return
-        rival = next((by for _, by in _promotions_since(dataset, candidate) if by != record.id), None)
-        present = {fragment.fragment_id for fragment in dataset.get_fragments()}
-        lost = ({fragment["id"] for fragment in candidate.updated} | set(candidate.removed)) - present
-        if rival is not None or lost:
-            what = f"promotion {rival} landed" if rival is not None else "the table was compacted"
+        changed = None
+        newest = next((by for _, by in _promotions(table, dataset)), None)
+        if newest is not None and newest not in (record.id, record.replaces) and self._is_coming(record, newest):
+            changed = f"promotion {newest} landed"
+        elif candidate.updated or candidate.removed:
+            base = table.dataset_or_none(candidate.base_version)
+            if base is None or _touched(base, candidate) != _touched(dataset, candidate):
+                changed = "rows were deleted or moved in fragments that it changes"
+        if changed is not None:
             raise PromotionConflictError(
-                f"{table.uri}: {what} while {record.id} was being computed. Nothing was changed; run the stage again."
+                f"{table.uri}: {changed} while {record.id} was being computed. Nothing was changed; run the stage "
+                "again."
             )
+
+    def _is_coming(self, record: PromotionRecord, promotion_id: str) -> bool:
+        """Whether a promotion of the same stage that is in the table is live, or will be when it is recovered."""
+        other = self._records.load(record.stage, record.partition, promotion_id)
+        return other is not None and other.state in ("committing", "promoted")
 
     def _drop_stale_side_rows(self, record: PromotionRecord) -> None:
         """Remove side rows of earlier promotions of this partition; until then readers already ignore them."""
@@ -348,16 +372,25 @@ def _order(record: PromotionRecord) -> tuple[float, str]:
     return (record.promoted_at or 0.0, record.id)
 
 
-def _promotions_since(dataset: Any, candidate: CandidateTable) -> Iterator[tuple[int, str]]:
-    """Versions that promotions made since a candidate's base, newest first, with the promotion's id."""
-    for version in range(int(dataset.version), candidate.base_version, -1):
-        try:
-            transaction = dataset.read_transaction(version)
-        except (OSError, ValueError):
-            continue
-        promotion = (transaction.transaction_properties or {}).get(_PROPERTY) if transaction else None
+def _promotions(table: Table, dataset: Any, since: int = 0) -> Iterator[tuple[int, str]]:
+    """Versions after ``since`` made by promotions, newest first, with the promotion's id; none before a removed one."""
+    for version in range(int(dataset.version), since, -1):
+        transaction = table.transaction(dataset, version)
+        if transaction is None:
+            return
+        promotion = (transaction.transaction_properties or {}).get(_PROPERTY)
         if promotion:
             yield version, promotion
+
+
+def _touched(dataset: Any, candidate: CandidateTable) -> dict[int, tuple[list[str], int]]:
+    """Files and rows, at a version, of the fragments that a delta removes rows from."""
+    ids = {fragment["id"] for fragment in candidate.updated} | set(candidate.removed)
+    return {
+        f.fragment_id: ([file.path for file in f.data_files()], f.count_rows())
+        for f in dataset.get_fragments()
+        if f.fragment_id in ids
+    }
 
 
 def _commit_once(
@@ -393,9 +426,3 @@ def _commit_once(
         read_version=dataset.version, operation=operation, transaction_properties={_PROPERTY: promotion_id}
     )
     return int(lance.LanceDataset.commit(dataset, transaction, max_retries=0).version)
-
-
-def is_conflict(error: Exception) -> bool:
-    """Whether Lance refused a commit because another one came first."""
-    text = str(error).lower()
-    return "conflict" in text or "concurrent" in text or "preserve all original fragments" in text

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from winnowry.core.errors import ContractError, NotFoundError, TableFormatError
+from winnowry.core.errors import ContractError, LakehouseError, NotFoundError, TableFormatError
+from winnowry.storage.refusals import storage_refusal
 
 logger = logging.getLogger(__name__)
 
 EMPTY_VERSION = 1
 """The version that :meth:`Table.create` makes: no rows, nothing promoted (DESIGN §3, step 0)."""
+
+_EVOLVE_ATTEMPTS = 50  # to add a column while promotions keep landing
 
 
 class Owner(NamedTuple):
@@ -49,6 +54,7 @@ class Table:
 
         Raises:
             ContractError: the table exists with a column of another type.
+            LakehouseError: rivals won every attempt to add a column.
         """
         import lance
 
@@ -67,10 +73,26 @@ class Table:
                 if self.dataset_or_none() is None:  # no rival made it: the store itself refused
                     raise
             dataset = self.dataset()
-        self._evolve(dataset, schema)
+        for attempt in range(_EVOLVE_ATTEMPTS):
+            missing = self._missing(dataset, schema)
+            if not missing:
+                return
+            try:
+                dataset.add_columns(pa.schema(missing))
+                return
+            except OSError as error:
+                if not is_conflict(error):
+                    raise
+                logger.debug("%s: columns not added, looking again: %s", self.name, error)
+                time.sleep(min(1.0, 0.005 * 2 ** min(attempt, 7)) * random.random())
+                dataset = self.dataset()  # the rival may have added the same columns, or others, or rows
+        raise LakehouseError(
+            f"{self.uri}: adding columns was refused {_EVOLVE_ATTEMPTS} times because other writers kept winning; run "
+            "the stage again"
+        )
 
-    def _evolve(self, dataset: Any, schema: pa.Schema) -> None:
-        """Add columns that a changed recipe writes (null in older rows); refuse a changed type."""
+    def _missing(self, dataset: Any, schema: pa.Schema) -> list[pa.Field]:
+        """Columns that a changed recipe writes and the table lacks (null in older rows); refuses a changed type."""
         present = {f.name: f.type for f in dataset.schema}
         clashes = [
             f"{f.name}: table has {present[f.name]}, stage writes {f.type}"
@@ -82,9 +104,29 @@ class Table:
                 f"{self.uri}: column types changed: {'; '.join(clashes)}. "
                 "Write the changed column under a new name, or move the table away."
             )
-        missing = [f.with_nullable(True) for f in schema if f.name not in present]
-        if missing:
-            dataset.add_columns(pa.schema(missing))
+        return [f.with_nullable(True) for f in schema if f.name not in present]
+
+    def rename_column(self, old: str, new: str) -> None:
+        """Give a column of an older format its new name, once; changes nothing where there is no such table or column.
+
+        Raises:
+            LakehouseError: rivals won every attempt.
+        """
+        for _ in range(_EVOLVE_ATTEMPTS):
+            dataset = self.dataset_or_none()
+            if dataset is None or old not in dataset.schema.names or new in dataset.schema.names:
+                return
+            try:
+                dataset.alter_columns({"path": old, "name": new})
+                return
+            except OSError as error:
+                if not is_conflict(error):
+                    raise
+                time.sleep(0.05 * random.random())
+        raise LakehouseError(
+            f"{self.uri}: renaming {old} to {new} was refused {_EVOLVE_ATTEMPTS} times because other writers kept "
+            "winning; run the stage again"
+        )
 
     def dataset_or_none(self, version: int | str | None = None) -> Any | None:
         """Open the Lance dataset, or None where there is no table."""
@@ -130,14 +172,38 @@ class Table:
             owned[fragment.fragment_id] = owner
         return owned
 
+    def transaction(self, dataset: Any, version: int) -> Any | None:
+        """What made a version, or None where cleanup has removed it."""
+        try:
+            return dataset.read_transaction(version)
+        except (OSError, ValueError) as error:
+            if _is_absent(error):
+                return None
+            raise
+
     def versions(self) -> list[dict[str, Any]]:
         """Every version still readable: version, timestamp, metadata."""
         return list(self.dataset().versions())
 
 
 def _is_absent(error: Exception) -> bool:
+    """Whether Lance says that there is no such table, version or tag.
+
+    Raises:
+        StorageError: storage refused; its answers hold the same words ("404 Not Found", "key … does not exist"), and
+            a table must not be taken for absent, and begun anew, because of a wrong key or bucket.
+    """
+    refusal = storage_refusal(error)
+    if refusal is not None:
+        raise refusal from error
     text = str(error).lower()
     return "not found" in text or "does not exist" in text or "no such file" in text
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether Lance refused a commit because another one came first."""
+    text = str(error).lower()
+    return "conflict" in text or "concurrent" in text or "preserve all original fragments" in text
 
 
 def next_fragment_id(dataset: Any) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from winnowry.lakehouse.subset import FragmentSubset
+
 _BATCH_ROWS = 1024
 """Rows of a scanned batch: with texts of tens of KiB a batch stays in the tens of MiB."""
 
@@ -26,7 +28,8 @@ class TableView:
         version: version number; a detached version is the candidate of a promotion.
         storage_options: credentials and endpoint for Lance; never printed.
         name: table name.
-        partition: key of the only partition in this version, or None when it holds the whole table.
+        partition: key of the only partition that is seen, or None when it is the whole table.
+        fragments: ids of the only fragments that are seen; None for all of the version.
     """
 
     uri: str
@@ -34,10 +37,11 @@ class TableView:
     storage_options: Mapping[str, str] = field(repr=False, compare=False)
     name: str
     partition: str | None = None
+    fragments: tuple[int, ...] | None = None
     _opened: Any = field(default=None, init=False, repr=False, compare=False)
 
     def dataset(self) -> Any:
-        """The Lance dataset at this version.
+        """The Lance dataset at this version, or what readers need of one where only some fragments are seen.
 
         Raises:
             ValueError, OSError: the table or the version is not there.
@@ -45,9 +49,8 @@ class TableView:
         if self._opened is None:
             import lance
 
-            self._opened = lance.dataset(
-                self.uri, version=self.version, storage_options=dict(self.storage_options) or None
-            )
+            whole = lance.dataset(self.uri, version=self.version, storage_options=dict(self.storage_options) or None)
+            self._opened = whole if self.fragments is None else FragmentSubset(whole, self.fragments)
         return self._opened
 
     @property
@@ -75,20 +78,25 @@ class TableView:
         return pa.Table.from_batches(batches) if batches else pa.table({})
 
     def scan(
-        self, columns: Sequence[str] | None = None, where: str | None = None, limit: int | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        limit: int | None = None,
+        batch_rows: int = _BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]:
-        """Stream batches of at most 1024 rows in table order.
+        """Stream batches in table order.
 
         Args:
             columns: names to read; None for all.
             where: Lance filter.
             limit: stop after this many rows.
+            batch_rows: rows of a batch at most; more pay where only narrow columns are read.
         """
         scanner = self.dataset().scanner(
             columns=None if columns is None else list(columns),
             filter=where,
             limit=limit,
-            batch_size=_BATCH_ROWS,
+            batch_size=batch_rows,
             batch_readahead=_BATCHES_AHEAD,
         )
         yield from scanner.to_batches()

@@ -40,7 +40,7 @@ def gate_rows(results: Sequence[GateResult], promotion_id: str, table: str, vers
             "severity": result.severity,
             "verdict": result.verdict,
             "message": result.message,
-            "at": now,
+            "judged_at": now,
         }
         for result in results
     ]

@@ -7,27 +7,34 @@ rows in one transaction (DESIGN §6). Tags keep old releases readable.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from winnowry.core.errors import NotFoundError
 from winnowry.core.tables import SAMPLED
-from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.barrier import barrier
+from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.sampling.draw import id_words, permanent_random
 from winnowry.pipeline.attempt import Attempt, Request
 from winnowry.pipeline.clean import cleaned_schema
 from winnowry.pipeline.ledger import Ledger, read_ids
-from winnowry.pipeline.lineage import data_version, lineage_of, live
+from winnowry.pipeline.lineage import data_version, lineage_of
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.score import scored_schema
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.fingerprint import stage_hash
 from winnowry.recipe.model import Recipe
 
+logger = logging.getLogger(__name__)
+
 _TAKEN_AT_ONCE = 1024
+_TAG_LOOKS = 20  # at where a tag is, after moving it
 _FROM_SAMPLED = ("stratum", "probability")
 
 
@@ -48,12 +55,16 @@ def run_published(request: Request, inputs: dict[str, str], missing: list[str]) 
     schema = published_schema(recipe)
     lineage = lineage_of(recipe, "published", inputs, request.run_id)
     lineage["missing_partitions"] = missing
-    previous = live(ws, recipe, "published")
+    complete_release(ws, recipe)  # one whose process died is numbered, with its index, before the next one lands
     attempt = Attempt(request, schema, lineage)
+    records = ws.lake.records(recipe.corpus)
+    previous = records.load("published", request.key, attempt.replaces) if attempt.replaces is not None else None
+    # One version throughout: what is compared, what is deleted from, and what the candidate is built on.
+    base = ws.lake.open(recipe.corpus, "published")
     sampled = ws.lake.open(recipe.corpus, "sampled")
     selected = read_ids(sampled, where="selected")
-    held = _still_valid(request, previous, inputs, selected, schema)
-    gone = np.setdiff1d(_published_ids(ws, recipe), np.intersect1d(selected, held))
+    held = _still_valid(request, previous, inputs, selected, schema, base)
+    gone = np.setdiff1d(read_ids(base), np.intersect1d(selected, held))
     new = np.setdiff1d(selected, held)
     request.progress.start("published", None, len(new))
     for partition in ws.lake.partitions(recipe.corpus, "sampled"):
@@ -61,8 +72,9 @@ def run_published(request: Request, inputs: dict[str, str], missing: list[str]) 
             attempt.main.write(attempt.stamped(batch))
             request.progress.advance(batch.num_rows)
         attempt.main.flush()
-    updated, removed = ws.lake.delete_rows(recipe.corpus, "published", [value.decode() for value in gone])
-    main, side = attempt.stage_candidates(scope="delta", updated=updated, removed=removed)
+    ids_gone = [value.decode() for value in gone]
+    updated, removed = ws.lake.delete_rows(recipe.corpus, "published", ids_gone, base.version)
+    main, side = attempt.stage_candidates(scope="delta", base_version=base.version, updated=updated, removed=removed)
     whole = ws.lake.candidate_view(recipe.corpus, "published", main.detached_version, request.key)
     ledger = Ledger.of(selected, read_ids(whole), selected[:0])
     tokens = int(whole.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
@@ -82,56 +94,95 @@ def run_published(request: Request, inputs: dict[str, str], missing: list[str]) 
 
 
 def complete_release(ws: Workspace, recipe: Recipe) -> None:
-    """Give the live release its index and tags; ``prod`` moves last. A re-run completes what a crash left out."""
-    record = live(ws, recipe, "published")
-    if record is None or record.promoted_version is None:
-        return
-    release = int(record.facts["release"])
-    tags = ws.lake.tags(recipe.corpus)
-    if f"v{release}" not in tags:
-        # The tag points at the version with the index, so that readers of the tag have its point look-ups.
-        ws.lake.ensure_index(recipe.corpus, "published")
-        version = int(ws.lake.table(recipe.corpus, "published").dataset().version)
-        ws.lake.tag(recipe.corpus, "published", f"v{release}", version)
-    tag = recipe.publish.tag
-    behind = tag not in tags or release > _tagged_release(tags, tag)
-    if behind and release > _pinned_release(ws, recipe.corpus, tag):
-        ws.lake.tag(recipe.corpus, "published", tag, ws.lake.tags(recipe.corpus)[f"v{release}"])
+    """Give every promoted release its index and its number; the recipe's tag moves last.
+
+    A re-run completes what a crash left out. A numbered tag points at the version that its promotion made or, where
+    nothing else came between, at the one that an index was added to: readers of the tag have its point look-ups, and
+    a rival release that lands meanwhile never gets another one's number.
+    """
+    corpus = recipe.corpus
+    promoted = [r for r in ws.lake.records(corpus).of("published", WHOLE_TABLE) if r.state == "promoted"]
+    tags = ws.lake.tags(corpus)
+    without = [r for r in promoted if r.promoted_version is not None and f"v{r.facts['release']}" not in tags]
+    if without:
+        ws.lake.ensure_index(corpus, "published")
+    for record in sorted(without, key=lambda record: int(record.facts["release"])):
+        assert record.promoted_version is not None
+        barrier.reach("release:indexed")
+        try:
+            version = ws.lake.same_rows(corpus, "published", record.promoted_version)
+        except NotFoundError:
+            logger.warning("%s: version %s of release v%s was cleaned up before it got its tag; it has none",
+                           corpus, record.promoted_version, record.facts["release"])  # fmt: skip
+            continue
+        ws.lake.tag(corpus, "published", f"v{record.facts['release']}", version)
+    _move_tag(ws, corpus, recipe.publish.tag)
+
+
+def _move_tag(ws: Workspace, corpus: str, tag: str) -> None:
+    """Move a tag to the newest release, unless a rollback holds it.
+
+    Moving a tag is no compare-and-set, so each move is followed by another look: a slower process may have moved the
+    tag back, or somebody has rolled it back.
+    """
+    moved = False
+    for _ in range(_TAG_LOOKS):
+        tags = ws.lake.tags(corpus)
+        newest = newest_release(tags)
+        pin = _pin(ws, corpus, tag)
+        if newest <= pin.not_before:
+            if moved and pin.to in tags:
+                ws.lake.tag(corpus, "published", tag, tags[pin.to])
+            return
+        if tags.get(tag) == tags[f"v{newest}"]:
+            return
+        barrier.reach("release:moving")
+        ws.lake.tag(corpus, "published", tag, tags[f"v{newest}"])
+        moved = True
+
+
+class _Pin(NamedTuple):
+    """A rollback: the tag stays at release ``to`` until one newer than ``not_before`` is promoted."""
+
+    not_before: int = 0
+    to: str = ""
 
 
 def _pin_uri(ws: Workspace, corpus: str, tag: str) -> str:
     return f"{ws.lake.corpus_uri(corpus)}/rollbacks/{tag}.json"
 
 
-def pin_release(ws: Workspace, corpus: str, tag: str) -> None:
-    """Keep a tag where a rollback puts it: only a release newer than today's newest moves it on."""
-    newest = max((int(name[1:]) for name in ws.lake.tags(corpus) if name[1:].isdigit()), default=0)
-    ws.store.write(_pin_uri(ws, corpus, tag), json.dumps({"not_before": newest}).encode())
+def pin_release(ws: Workspace, corpus: str, tag: str, to: str) -> None:
+    """Keep a tag at the release a rollback puts it on: only one newer than today's newest moves it on."""
+    pin = _Pin(newest_release(ws.lake.tags(corpus)), to)
+    ws.store.write(_pin_uri(ws, corpus, tag), json.dumps(pin._asdict()).encode())
 
 
-def _pinned_release(ws: Workspace, corpus: str, tag: str) -> int:
+def _pin(ws: Workspace, corpus: str, tag: str) -> _Pin:
     uri = _pin_uri(ws, corpus, tag)
-    return int(json.loads(ws.store.read(uri))["not_before"]) if ws.store.exists(uri) else 0
+    return _Pin(**json.loads(ws.store.read(uri))) if ws.store.exists(uri) else _Pin()
 
 
-def _tagged_release(tags: dict[str, int], tag: str) -> int:
-    numbers = [int(name[1:]) for name, version in tags.items() if name[1:].isdigit() and version == tags[tag]]
-    return max(numbers, default=0)
+def newest_release(tags: Mapping[str, int]) -> int:
+    """Highest number of a release among tags; 0 without any.
+
+    >>> newest_release({"v2": 7, "v10": 9, "prod": 7})
+    10
+    """
+    return max((int(name[1:]) for name in tags if re.fullmatch(r"v\d+", name)), default=0)
 
 
 def _next_release(previous: PromotionRecord | None) -> int:
     return int(previous.facts["release"]) + 1 if previous is not None else 1
 
 
-def _published_ids(ws: Workspace, recipe: Recipe) -> Any:
-    table = ws.lake.table(recipe.corpus, "published")
-    if table.dataset_or_none() is None:
-        return np.empty(0, dtype="S32")
-    return read_ids(ws.lake.open(recipe.corpus, "published"))
-
-
 def _still_valid(
-    request: Request, previous: PromotionRecord | None, inputs: dict[str, str], selected: Any, schema: pa.Schema
+    request: Request,
+    previous: PromotionRecord | None,
+    inputs: dict[str, str],
+    selected: Any,
+    schema: pa.Schema,
+    published: TableView,
 ) -> Any:
     """Published ids whose text and scores are what the inputs still say.
 
@@ -144,7 +195,6 @@ def _still_valid(
     if previous is None or previous.lineage.get("stage_hash") != stage_hash(recipe, "published"):
         return nothing
     before = previous.lineage.get("inputs", {})
-    published = ws.lake.open(recipe.corpus, "published")
     parts = [nothing]
     for partition in ws.lake.partitions(recipe.corpus, "sampled"):
         ids = read_ids(published, where="partition = '" + partition.replace("'", "''") + "'")

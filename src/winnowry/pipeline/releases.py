@@ -196,7 +196,7 @@ def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rol
         raise NotFoundError(f"{corpus} has no tag {tag!r}; there are: {', '.join(sorted(movable)) or 'none'}")
     before = next((r.name for r in releases(ws, corpus) if r.version == movable[tag]), None)
     # Written first: a run that comes between the two must not move the tag forward again.
-    pin_release(ws, corpus, tag)
+    pin_release(ws, corpus, tag, target.name)
     ws.lake.tag(corpus, "published", tag, target.version)
     return Rollback(corpus, tag, before, target.name, target.version)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from winnowry.core.tables import GATES, TIMESTAMP
+from winnowry.lakehouse.lake import OLD_GATES_TIME
 from winnowry.lakehouse.record import WHOLE_TABLE
 
 if TYPE_CHECKING:
@@ -139,7 +140,10 @@ def gates_view(ws: Workspace) -> pa.Table:
     parts = [ALL_GATES.empty_table()]
     for corpus, name in _names(ws):
         if name == "gates":
-            rows = ws.lake.open(corpus, name).to_table(columns=GATES.names)
+            view = ws.lake.open(corpus, name)
+            older = OLD_GATES_TIME in view.schema.names  # nothing was judged since the column got its present name
+            names = [OLD_GATES_TIME if older and n == "judged_at" else n for n in GATES.names]
+            rows = view.to_table(columns=names).rename_columns(GATES.names)
             column = pa.array([corpus] * rows.num_rows, pa.string())
             parts.append(rows.add_column(0, ALL_GATES.field("corpus"), column).cast(ALL_GATES))
     return pa.concat_tables(parts)

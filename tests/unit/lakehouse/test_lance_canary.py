@@ -222,3 +222,73 @@ def test_a_btree_answers_right_over_replaced_and_unindexed_fragments(uri: str) -
         counts = {n: lance.dataset(uri).count_rows(filter=f"id = '{n}'") for n in ("a0", "a1", "new", "b", "c")}
         assert counts == {"a0": 0, "a1": 1, "new": 1, "b": 1, "c": 1}
         lance.dataset(uri).optimize.optimize_indices()
+
+
+def parts(uri: str) -> Any:
+    """Fragments p (indexed), q (indexed), r (not indexed)."""
+    load(uri, "p", ["a", "b"])
+    load(uri, "q", ["c", "d"])
+    lance.dataset(uri).create_scalar_index("id", "BTREE")
+    return load(uri, "r", ["e", "f"])
+
+
+def test_a_scan_of_some_fragments_sees_no_others_and_uses_the_index(uri: str) -> None:
+    base = parts(uri)
+    some = [base.get_fragment(1), base.get_fragment(2)]
+    assert base.scanner(fragments=some).to_table()["id"].to_pylist() == ["c", "d", "e", "f"]
+    assert base.scanner(fragments=some, offset=1, limit=2).to_table()["id"].to_pylist() == ["d", "e"]
+    assert base.scanner(fragments=[]).to_table().num_rows == 0
+    plan = base.scanner(fragments=some, filter="id = 'd'").explain_plan()
+    assert "ScalarIndexQuery" in plan
+    found = {n: base.scanner(fragments=some, filter=f"id = '{n}'").count_rows() for n in "acdef"}
+    assert found == {"a": 0, "c": 1, "d": 1, "e": 1, "f": 1}
+
+
+def test_the_upper_half_of_a_row_address_is_its_fragment(uri: str) -> None:
+    base = parts(uri)
+    query = (
+        "WITH dataset AS (SELECT id FROM stored WHERE (_rowaddr >> 32) IN (0, 2)) SELECT id FROM dataset ORDER BY id"
+    )
+    batches = base.sql(query).table_name("stored").with_row_addr(True).build().to_batch_records()
+    assert [value for batch in batches for value in batch.column(0).to_pylist()] == ["a", "b", "e", "f"]
+
+
+def test_only_index_builds_are_transactions_of_their_kind(uri: str) -> None:
+    parts(uri)
+    lance.dataset(uri).optimize.optimize_indices()
+    base = lance.dataset(uri)
+    kinds = [type(base.read_transaction(version).operation).__name__ for version in range(1, base.version + 1)]
+    assert kinds == ["Overwrite", "Merge", "Merge", "CreateIndex", "Merge", "CreateIndex"]
+
+
+def test_the_transaction_of_a_version_that_was_cleaned_up_is_not_found(uri: str) -> None:
+    import datetime as dt
+
+    base = parts(uri)
+    base.cleanup_old_versions(older_than=dt.timedelta(0))
+    with pytest.raises(OSError, match="not found"):
+        lance.dataset(uri).read_transaction(2)
+    assert lance.dataset(uri).read_transaction(base.version) is not None
+
+
+def test_a_column_added_on_a_stale_base_is_refused_as_a_conflict(uri: str) -> None:
+    stale = lance.dataset(uri)
+    lance.dataset(uri).add_columns(pa.schema([pa.field("x", pa.int64())]))
+    with pytest.raises(OSError, match=r"(?i)conflict"):
+        stale.add_columns(pa.schema([pa.field("y", pa.int64())]))
+    assert lance.dataset(uri).schema.names == ["id", "part", "x"]
+
+
+def test_a_tag_that_is_there_is_not_created_again(uri: str) -> None:
+    lance.dataset(uri).tags.create("v1", 1)
+    with pytest.raises(ValueError, match="already exists"):
+        lance.dataset(uri).tags.create("v1", 1)
+
+
+def test_a_deletion_planned_on_an_old_version_is_of_that_version(uri: str) -> None:
+    load(uri, "p", ["a", "b", "c"])
+    old = lance.dataset(uri)
+    lance.dataset(uri).delete("id = 'b'")
+    changed = old.get_fragment(0).delete("id = 'a'")
+    assert changed is not None
+    assert (changed.deletion_file.num_deleted_rows, lance.dataset(uri).count_rows()) == (1, 2)

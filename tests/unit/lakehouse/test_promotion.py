@@ -18,8 +18,9 @@ import pytest
 
 from winnowry.core.errors import ContractError, GateFailedError, LakehouseError, PromotionConflictError
 from winnowry.core.tables import QUARANTINE, UNPARTITIONED
+from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.lake import Lakehouse
-from winnowry.lakehouse.promotion import barrier, stage
+from winnowry.lakehouse.promotion import stage
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, Scope, new_promotion_id
 from winnowry.lakehouse.table import FragmentWriter
 from winnowry.storage.open import open_store
@@ -83,11 +84,16 @@ def staged(
     table: str | None = None,
     scope: Scope = "partition",
     remove: Sequence[str] = (),
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> PromotionRecord:
-    """A staged promotion: rows ``id → value`` for the main table, ids for the quarantine."""
+    """A staged promotion: rows ``id → value`` for the main table, ids for the quarantine.
+
+    ``meanwhile`` happens after a delta has been worked out and before it is staged.
+    """
     main_name = table or stage_name
     main, side = lake.table(CORPUS, main_name), lake.quarantine(CORPUS)
     main.create(ROWS)
+    base = int(main.dataset().version)
     promotion = new_promotion_id()
     replaces = lake.promoter(CORPUS).live(stage_name, main_name, partition)
     written = FragmentWriter(main, ROWS)
@@ -108,8 +114,9 @@ def staged(
         aside.flush()
     delta: dict[str, Any] = {}
     if scope == "delta":
-        updated, removed = lake.delete_rows(CORPUS, main_name, list(remove))
-        delta = {"updated": updated, "removed": removed}
+        updated, removed = lake.delete_rows(CORPUS, main_name, list(remove), base)
+        delta = {"updated": updated, "removed": removed, "base_version": base}
+    meanwhile()
     candidate = stage(
         main, written.fragments, written.rows, scope=scope, partition=partition, stage_name=stage_name, **delta
     )
@@ -401,6 +408,79 @@ def test_of_two_promotions_of_a_whole_table_only_one_lands(lake: Lakehouse) -> N
     assert lake.promoter(CORPUS).live("sampled", "sampled", WHOLE_TABLE) == rival.id
 
 
+def test_a_release_is_built_on_the_version_that_it_was_worked_out_from(lake: Lakehouse) -> None:
+    """The rival takes its row from the fragment that ours takes one from: built on the rival, ours would restore it."""
+    promoted(lake, WHOLE_TABLE, {"a": 1, "a2": 2, "a3": 3}, stage_name="published", scope="delta")
+    rival = staged(lake, WHOLE_TABLE, {}, stage_name="published", scope="delta", remove=["a2"])
+    mine = staged(
+        lake,
+        WHOLE_TABLE,
+        {},
+        stage_name="published",
+        scope="delta",
+        remove=["a"],
+        meanwhile=lambda: killed_at(lake, rival, "promoted:published"),
+    )
+    with pytest.raises(PromotionConflictError, match=rival.id):
+        lake.promoter(CORPUS).promote(mine)
+    assert visible(lake, "published") == [("a", 1), ("a3", 3)]
+
+
+@pytest.mark.parametrize("scope", ["delta", "table"])
+def test_a_promotion_staged_on_a_rival_that_has_not_recorded_itself_is_refused(lake: Lakehouse, scope: Scope) -> None:
+    first = promoted(lake, WHOLE_TABLE, {"a": 1}, stage_name="published", scope=scope)
+    rival = staged(lake, WHOLE_TABLE, {"b": 2}, stage_name="published", scope=scope)
+    killed_at(lake, rival, "promoted:published")
+    mine = staged(lake, WHOLE_TABLE, {"c": 3}, stage_name="published", scope=scope)
+    assert mine.replaces == first.id, "the rival's record does not say that it has landed"
+    with pytest.raises(PromotionConflictError, match=rival.id):
+        lake.promoter(CORPUS).promote(mine)
+    lake.promoter(CORPUS).recover("published", WHOLE_TABLE)
+    assert lake.promoter(CORPUS).live("published", "published", WHOLE_TABLE) == rival.id
+    assert ("c", 3) not in visible(lake, "published")
+    promoted(lake, WHOLE_TABLE, {"d": 4}, stage_name="published", scope=scope)
+    assert ("d", 4) in visible(lake, "published"), "staged again it lands"
+
+
+def test_a_release_does_not_bring_back_rows_that_somebody_deleted_meanwhile(lake: Lakehouse) -> None:
+    promoted(lake, WHOLE_TABLE, {"a": 1, "a2": 2, "a3": 3}, stage_name="published", scope="delta")
+    mine = staged(lake, WHOLE_TABLE, {}, stage_name="published", scope="delta", remove=["a"])
+    lake.table(CORPUS, "published").dataset().delete("record_id = 'a2'")
+    with pytest.raises(PromotionConflictError, match="deleted or moved"):
+        lake.promoter(CORPUS).promote(mine)
+    assert visible(lake, "published") == [("a", 1), ("a3", 3)]
+
+
+def test_an_index_built_meanwhile_does_not_stop_a_release(lake: Lakehouse) -> None:
+    promoted(lake, WHOLE_TABLE, {"a": 1, "a2": 2}, stage_name="published", scope="delta")
+    mine = staged(lake, WHOLE_TABLE, {"b": 3}, stage_name="published", scope="delta", remove=["a"])
+    lake.ensure_index(CORPUS, "published")
+    lake.promoter(CORPUS).promote(mine)
+    assert visible(lake, "published") == [("a2", 2), ("b", 3)]
+
+
+@pytest.mark.parametrize("point", ["committing", "looked-up:published", "promoted:published"])
+@pytest.mark.parametrize("scope", ["delta", "table"])
+def test_a_slow_process_overtaken_by_the_next_promotion_leaves_that_one_live(
+    lake: Lakehouse, point: str, scope: Scope
+) -> None:
+    """Another process finishes the slow one's promotion, and then promotes the next; then the slow one wakes up."""
+    slow = staged(lake, WHOLE_TABLE, {"a": 1}, stage_name="published", scope=scope, rejected=["x"])
+    following: list[PromotionRecord] = []
+
+    def overtake() -> None:
+        lake.promoter(CORPUS).recover("published", WHOLE_TABLE)
+        new = staged(lake, WHOLE_TABLE, {"b": 2}, stage_name="published", scope=scope, rejected=["y"])
+        following.append(lake.promoter(CORPUS).promote(new))
+
+    with at(point, overtake):
+        assert lake.promoter(CORPUS).promote(slow).state == "promoted"
+    assert state_of(lake, slow) == "promoted", "it had landed"
+    assert lake.promoter(CORPUS).live("published", "published", WHOLE_TABLE) == following[0].id
+    assert quarantined(lake) == ["y"]
+    assert ("b", 2) in visible(lake, "published")
+
+
 def killed_at_nested(lake: Lakehouse, record: PromotionRecord, point: str) -> None:
     hook, barrier.hook = barrier.hook, None
     try:
@@ -469,6 +549,78 @@ def test_eight_threads_create_a_table_and_none_loses_rows(lake: Lakehouse) -> No
     dataset = lake.table(CORPUS, "fresh").dataset()
     assert sorted(dataset.to_table()["value"].to_pylist()) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert dataset.has_stable_row_ids
+
+
+def wider(*names: str) -> pa.Schema:
+    return pa.schema([*ROWS, *(pa.field(name, pa.int64()) for name in names)])
+
+
+@pytest.mark.parametrize(
+    ("rival", "columns"),
+    [
+        (lambda lake: lake.table(CORPUS, "cleaned").create(wider("x")), ["x"]),
+        (lambda lake: lake.table(CORPUS, "cleaned").create(wider("y")), ["y", "x"]),
+        (lambda lake: promoted(lake, "q", {"b": 2}), ["x"]),
+    ],
+    ids=["the same column", "another column", "rows"],
+)
+def test_a_column_is_added_once_whatever_a_rival_adds_at_the_same_moment(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch, rival: Callable[[Lakehouse], object], columns: list[str]
+) -> None:
+    import lance
+
+    promoted(lake, "p", {"a": 1})
+    plain = lance.LanceDataset.add_columns
+    raced: list[str] = []
+
+    def add_columns(self: Any, *args: Any, **how: Any) -> Any:
+        if not raced:
+            raced.append("yes")
+            rival(lake)
+        return plain(self, *args, **how)
+
+    monkeypatch.setattr(lance.LanceDataset, "add_columns", add_columns)
+    lake.table(CORPUS, "cleaned").create(wider("x"))
+    assert raced
+    assert lake.open(CORPUS, "cleaned").schema.names == [*ROWS.names, *columns]
+    assert ("a", 1) in visible(lake)
+    assert lake.open(CORPUS, "cleaned").to_table()["x"].null_count == len(visible(lake))
+
+
+def test_eight_threads_each_add_a_column_and_none_is_lost(lake: Lakehouse) -> None:
+    promoted(lake, "p", {"a": 1})
+    names = [f"x{i}" for i in range(8)]
+    failed: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            lake.table(CORPUS, "cleaned").create(wider("shared", name))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sorted(lake.open(CORPUS, "cleaned").schema.names) == sorted([*ROWS.names, "shared", *names])
+    assert visible(lake) == [("a", 1)]
+
+
+def test_adding_a_column_that_is_refused_for_ever_ends_in_a_clear_error(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lance
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("Retryable commit conflict for version 2")
+
+    promoted(lake, "p", {"a": 1})
+    monkeypatch.setattr(lance.LanceDataset, "add_columns", refused)
+    monkeypatch.setattr("winnowry.lakehouse.table._EVOLVE_ATTEMPTS", 3)
+    with pytest.raises(LakehouseError, match="refused 3 times"):
+        lake.table(CORPUS, "cleaned").create(wider("x"))
 
 
 # ------------------------------------------------------------------------------------------------ crash and recovery
@@ -639,6 +791,37 @@ def test_an_index_built_while_a_partition_lands_disturbs_neither(lake: Lakehouse
     for name, value in (("a", 1), ("b", 2)):
         rows = lake.open(CORPUS, "cleaned").to_table(where=f"record_id = '{name}'")
         assert rows["value"].to_pylist() == [value]
+
+
+def unindexed(lake: Lakehouse, name: str) -> int | None:
+    """Rows that the index on record ids does not cover; None when there is no index."""
+    dataset = lake.table(CORPUS, name).dataset()
+    indexes = [index.name for index in dataset.describe_indices() if "record_id" in index.field_names]
+    return int(dataset.stats.index_stats(indexes[0])["num_unindexed_rows"]) if indexes else None
+
+
+def test_recovery_indexes_what_a_process_that_died_had_promoted_only(lake: Lakehouse) -> None:
+    promoted(lake, "p", {"a": 1}, stage_name="raw")
+    assert unindexed(lake, "raw") is None
+    lake.promoter(CORPUS).recover("raw", "p")
+    assert unindexed(lake, "raw") == 0
+    promoted(lake, "q", {"b": 2, "c": 3}, stage_name="raw")
+    assert unindexed(lake, "raw") == 2
+    found = lake.open(CORPUS, "raw").to_table(where="record_id = 'c'")
+    assert found["value"].to_pylist() == [3], "a look-up answers without the index too"
+    lake.promoter(CORPUS).recover("raw", "q")
+    assert unindexed(lake, "raw") == 0
+    version = lake.table(CORPUS, "raw").dataset().version
+    lake.promoter(CORPUS).recover("raw", "q")
+    assert lake.table(CORPUS, "raw").dataset().version == version, "there is nothing left to do"
+
+
+def test_recovery_indexes_a_promotion_that_it_has_rolled_forward(lake: Lakehouse) -> None:
+    record = staged(lake, "p", {"a": 1}, stage_name="raw")
+    killed_at(lake, record, "looked-up:raw")
+    lake.promoter(CORPUS).recover("raw", "p")
+    assert visible(lake, "raw") == [("a", 1)]
+    assert unindexed(lake, "raw") == 0
 
 
 def test_an_older_version_stays_readable_by_its_number(lake: Lakehouse) -> None:

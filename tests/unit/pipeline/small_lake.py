@@ -124,18 +124,23 @@ def _sample_and_publish(ws: Workspace, release: int, chosen: str) -> None:
     scored = {f"scored/{year}": f"s{year}" for year in ("2020", "2021")}
     spec = {"sample": {"method": "cdf", "by": "gc", "token_fraction": 0.2 * release, "seed": 7}}
     _promote(ws, "sampled", None, SAMPLED, sampled, [], {WHOLE_TABLE: f"m{release}"}, scored, spec=spec)
+    record = publish(ws, release, chosen)
+    assert record.promoted_version is not None
+    ws.lake.tag(CORPUS, "published", f"v{release}", record.promoted_version)
+
+
+def publish(ws: Workspace, release: int, chosen: str) -> PromotionRecord:
+    """Promote a release of some of the records a, b and e; it has no tag yet."""
     published = [
         {**_cleaned(name), "n_tokens": 10 * (ord(name) - ord("a") + 1), "gc": _GC[name], "stratum": "all"}
         | {"probability": 0.25 * release}
         for name in chosen
     ]
     facts = {"release": release, "rows_added": 1, "rows_removed": 0}
-    record = _promote(
+    return _promote(
         ws, "published", None, _PUBLISHED, published, [], {WHOLE_TABLE: f"p{release}"}, {"sampled": f"m{release}"},
         facts=facts,
     )  # fmt: skip
-    assert record.promoted_version is not None
-    ws.lake.tag(CORPUS, "published", f"v{release}", record.promoted_version)
 
 
 def _raw(root: Path, name: str) -> dict[str, Any]:
@@ -257,6 +262,6 @@ def _gates(ws: Workspace) -> pa.Table:
         "unexpected_count": 0,
         "severity": "critical",
         "verdict": "pass",
-        "at": NOON,
+        "judged_at": NOON,
     }
     return pa.Table.from_pylist([row], schema=GATES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from tests.unit.pipeline.small_lake import CORPUS, IDS, make_small_lake
+from tests.unit.pipeline.small_lake import CORPUS, IDS, NOON, make_small_lake
 from winnowry.core.errors import LakehouseError, NotFoundError, UsageError
 from winnowry.pipeline import query as query_module
 from winnowry.pipeline.pushdown import PushdownDataset
@@ -123,6 +125,26 @@ def test_gates_of_all_corpora_are_one_view(ws: Workspace) -> None:
     assert rows(ws, "select corpus, suite, verdict from gates") == [
         {"corpus": CORPUS, "suite": "cleaned.quality", "verdict": "pass"}
     ]
+
+
+def test_the_time_of_a_verdict_needs_no_quotes(ws: Workspace) -> None:
+    assert rows(ws, "select judged_at from gates where judged_at > '2026-01-01'") == [{"judged_at": NOON}]
+
+
+def test_verdicts_of_an_older_lake_are_read_and_added_to(tmp_path: Path) -> None:
+    """Before 0.2 the time of a verdict was called ``at``."""
+    import lance
+
+    ws = make_small_lake(tmp_path)
+    uri = ws.lake.table(CORPUS, "gates").uri
+    new = lance.dataset(uri).to_table()
+    old = new.rename_columns(["at" if name == "judged_at" else name for name in new.schema.names])
+    shutil.rmtree(uri)
+    lance.write_dataset(old, uri, enable_stable_row_ids=True)
+    assert rows(ws, "select suite, judged_at from gates") == [{"suite": "cleaned.quality", "judged_at": NOON}]
+    ws.lake.append_gates(CORPUS, new)
+    assert rows(ws, "select suite, judged_at from gates") == [{"suite": "cleaned.quality", "judged_at": NOON}] * 2
+    assert lance.dataset(uri).schema.names == new.schema.names
 
 
 @pytest.mark.parametrize(

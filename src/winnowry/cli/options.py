@@ -53,8 +53,12 @@ def common_options(command: Command) -> Command:
 
     @wraps(command)
     def with_call(*args: Any, root: str, as_json: bool, verbose: bool, **kwargs: Any) -> Any:
+        from winnowry.pipeline.storage_errors import storage_named
+
         _configure_logging(verbose)
-        return command(*args, call=Call(_expanded(root), as_json), **kwargs)
+        call = Call(_expanded(root), as_json)
+        with storage_named(f"winnowry {click.get_current_context().info_name}", call.root):
+            return command(*args, call=call, **kwargs)
 
     decorated: Any = click.option("-v", "--verbose", is_flag=True, help="Log every step to standard error.")(with_call)
     decorated = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(decorated)

@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
-from winnowry.core.errors import WinnowryError
+from winnowry.core.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    StoreUnreachableError,
+    UsageError,
+    WinnowryError,
+)
+from winnowry.pipeline.storage_errors import storage_named
 
 if TYPE_CHECKING:
     from winnowry.pipeline.workspace import Workspace
@@ -22,6 +29,8 @@ REQUIRED = ("winnowry", "pylance", "pyarrow", "great-expectations", "dagster", "
 
 _CLOCK_SKEW_S = 30.0  # beyond it listings and records disagree about what came first
 _REFUSED_SKEW_S = 15 * 60.0  # AWS Signature Version 4 refuses requests beyond it
+_SET_CLOCK = "synchronise this machine's clock (NTP); S3 refuses requests that are 15 minutes off"
+_LISTED = 5  # names of one kind in a message
 _STAGED_TOO_LONG_S = 24 * 3600  # the age at which recovery abandons a staged candidate (lakehouse.promotion)
 
 
@@ -100,10 +109,31 @@ def _timed(name: str, look: Callable[[], Check]) -> Check:
     started = time.perf_counter()
     try:
         check = look()
-    except (WinnowryError, OSError) as error:
-        check = Check(name, "fail", str(error))
+    except (WinnowryError, OSError, ValueError) as error:
+        check = Check(name, "fail", str(error), _remedy(error))
     fields = {**asdict(check), "seconds": time.perf_counter() - started}
     return Check(**fields)
+
+
+def _remedy(error: Exception) -> str | None:
+    """What to do about a store that refuses, beyond what the error itself says."""
+    if isinstance(error, AccessDeniedError):
+        if "TimeTooSkewed" in str(error):
+            return _SET_CLOCK
+        return (
+            "for S3 set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN with temporary keys), or "
+            "AWS_PROFILE; they need to list, read, write and delete below the root. A folder must be yours to write."
+        )
+    if isinstance(error, BucketNotFoundError):
+        return "make the bucket or the folder (winnowry makes neither), or correct --root or WINNOWRY_ROOT"
+    if isinstance(error, StoreUnreachableError):
+        return (
+            "start the server, or correct AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL (unset both for AWS itself); for a "
+            "certificate of your own set AWS_CA_BUNDLE"
+        )
+    if isinstance(error, UsageError):
+        return "correct the setting that is named and call doctor again"
+    return None
 
 
 def _packages() -> Check:
@@ -123,9 +153,8 @@ def _clock(ws: Workspace) -> Check:
 
     skew = clock_skew_seconds(ws.store)
     if abs(skew) > _CLOCK_SKEW_S:
-        hint = "synchronise this machine's clock (NTP); S3 refuses requests that are 15 minutes off"
         found = f"the store's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
-        return Check("clock", "fail" if abs(skew) > _REFUSED_SKEW_S else "warn", found, hint)
+        return Check("clock", "fail" if abs(skew) > _REFUSED_SKEW_S else "warn", found, _SET_CLOCK)
     return Check("clock", "ok", f"within {_CLOCK_SKEW_S:.0f} s of the store's")
 
 
@@ -148,18 +177,33 @@ def _conditional_writes(ws: Workspace) -> Check:
 
 
 def _tables(ws: Workspace) -> Check:
+    from winnowry.lakehouse.lake import MAIN_TABLE, SIDE_TABLES
+
+    with storage_named("tables", ws.root):
+        # Lance reaches the store through a client of its own; where there is no table yet nothing else would try it.
+        ws.lake.table(".winnowry-probe", "none").dataset_or_none()
     broken, opened = [], 0
     for corpus in ws.lake.corpora():
-        for name in ws.lake.tables(corpus):
+        for name in (*MAIN_TABLE.values(), *sorted(SIDE_TABLES), "gates"):
             try:
-                ws.lake.open(corpus, name).count_rows()
+                with storage_named(f"{corpus}.{name}", ws.root):
+                    table = ws.lake.table(corpus, name)
+                    if table.dataset_or_none() is None:
+                        continue
+                    view = ws.lake.open(corpus, name)
+                    view.to_table(columns=view.schema.names[:1], limit=1)  # opening reads no data file
                 opened += 1
             except (WinnowryError, OSError, ValueError) as error:
                 broken.append(f"{corpus}.{name}: {error}")
     if broken:
         hint = "an older version may still open: lance.dataset(URI, version=N-1)"
-        return Check("tables", "fail", "; ".join(broken), hint)
+        return Check("tables", "fail", _listed(broken, "; "), hint)
     return Check("tables", "ok", f"{opened} opened" if opened else "none yet")
+
+
+def _listed(names: list[str], separator: str = ", ") -> str:
+    more = f"{separator}and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return separator.join(names[:_LISTED]) + more
 
 
 def _unfinished(ws: Workspace) -> Check:
@@ -175,8 +219,8 @@ def _unfinished(ws: Workspace) -> Check:
     name = "unfinished promotions"
     if committing:
         hint = "run these stages again: they roll forward what was interrupted"
-        return Check(name, "warn", f"interrupted while committing: {', '.join(committing)}", hint)
+        return Check(name, "warn", f"interrupted while committing: {_listed(committing)}", hint)
     if staged:
         hint = "candidates that nobody will promote; the next run of these stages abandons them"
-        return Check(name, "warn", f"staged more than a day ago: {', '.join(staged)}", hint)
+        return Check(name, "warn", f"staged more than a day ago: {_listed(staged)}", hint)
     return Check(name, "ok", "none")

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import UsageError
 from winnowry.pipeline.releases import find_release, releases
+from winnowry.pipeline.storage_errors import storage_named
 
 if TYPE_CHECKING:
     from winnowry.pipeline.workspace import Workspace
@@ -97,7 +98,16 @@ def export(
     Raises:
         NotFoundError: no such corpus or release.
         UsageError: the folder already holds an export.
+        StorageError: the lake could not be read or the folder not be written; without its manifest what is there is no
+            export, and the next one replaces it.
     """
+    with storage_named(f"export of {corpus} to {out}", ws.root, then="export again"):
+        return _export(ws, corpus, format, out, tag, seed, rows_per_file)
+
+
+def _export(
+    ws: Workspace, corpus: str, format: Format, out: str, tag: str | None, seed: int, rows_per_file: int
+) -> Export:
     from winnowry.operators.sampling.draw import ascending, id_words, permanent_random
     from winnowry.storage.open import open_store
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from winnowry.core.errors import LakehouseError, NotFoundError, UsageError
 from winnowry.pipeline.pushdown import PushdownDataset
 from winnowry.pipeline.system_views import SYSTEM_VIEWS
+from winnowry.storage.refusals import storage_refusal
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,6 +43,7 @@ def run_sql(ws: Workspace, query: str, *, max_rows: int | None = None) -> pa.Tab
         NotFoundError: the query names a table that is not there.
         UsageError: the query cannot be parsed or bound, or it does more than read.
         LakehouseError: the query failed while it ran, e.g. it ran out of memory.
+        StorageError: a table could not be read any further.
     """
     import duckdb
 
@@ -61,6 +63,9 @@ def run_sql(ws: Workspace, query: str, *, max_rows: int | None = None) -> pa.Tab
         except (duckdb.OperationalError, duckdb.InternalError) as error:
             raise LakehouseError(f"the query failed: {_message(error)}") from error
         except duckdb.Error as error:
+            if "LanceError(IO)" in str(error):  # DuckDB was reading a table when its storage failed
+                failed = storage_refusal(OSError(str(error)))
+                raise failed or LakehouseError(f"the query failed: {_message(error)}") from error
             raise UsageError(_message(error)) from error
 
 

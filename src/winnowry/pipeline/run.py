@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-import pyarrow as pa
-
-from winnowry.core.errors import (
-    AccessDeniedError,
-    MissingPartitionsError,
-    PromotionConflictError,
-    StorageError,
-    UsageError,
-)
+from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError
 from winnowry.lakehouse.lake import PARTITIONED
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.pipeline.attempt import Request, SuiteProvider
@@ -33,6 +22,7 @@ from winnowry.pipeline.publish import complete_release, run_published
 from winnowry.pipeline.result import Progress, StageResult
 from winnowry.pipeline.sample import run_sampled
 from winnowry.pipeline.score import run_scored
+from winnowry.pipeline.storage_errors import storage_named
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
@@ -40,6 +30,7 @@ STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled",
 """All stages in order; ``raw``, ``cleaned`` and ``scored`` run once a partition."""
 
 _RIVAL_ATTEMPTS = 3
+_RUN_AGAIN = "run the stage again; what readers see is whole"
 
 
 def run_stage(
@@ -86,28 +77,8 @@ def run_stage(
     reporter = heard(progress)
     key = partition if partition is not None else WHOLE_TABLE
     request = Request(ws, recipe, stage, partition, suites, run_id, "", reporter, allow_missing, force)
-    with _storage_named(f"{recipe.corpus}/{stage}[{key}]", ws.root):
+    with storage_named(f"{recipe.corpus}/{stage}[{key}]", ws.root, then=_RUN_AGAIN):
         return _bring_up_to_date(request)
-
-
-@contextmanager
-def _storage_named(where: str, root: str) -> Iterator[None]:
-    """Say which stage and what to do when the storage below Lance refuses: Lance raises bare OSErrors."""
-    try:
-        yield
-    except (OSError, pa.ArrowInvalid) as error:
-        text = str(error).lower()
-        if isinstance(error, pa.ArrowInvalid) and "lanceerror(io)" not in text:
-            raise  # not a file that could not be read back
-        kind, cause = StorageError, "the storage below it failed"
-        number = getattr(error, "errno", None)
-        if number == errno.ENOSPC or "no space left" in text:
-            cause = "the disk is full: free some space"
-        elif number in (errno.EROFS, errno.EACCES, errno.EPERM) or "read-only" in text or "denied" in text:
-            kind, cause = AccessDeniedError, "the root cannot be written: check its permissions"
-        raise kind(
-            f"{where}: {cause}, then run the stage again; what readers see is whole. Root {root}: {error}"
-        ) from error
 
 
 def _bring_up_to_date(request: Request) -> StageResult:

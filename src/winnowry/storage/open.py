@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from winnowry.core.errors import UsageError
 from winnowry.storage.local import LocalStore
 from winnowry.storage.objects import ObjectInfo, ObjectStore
 from winnowry.storage.settings import StorageSettings
 
+if TYPE_CHECKING:
+    from winnowry.storage.s3 import S3Store
+
 
 def open_store(root: str, settings: StorageSettings | None = None) -> ObjectStore:
-    """Open the object store of a root; nothing is read or created yet (see :meth:`ObjectStore.check`).
+    """Open the object store of a root; nothing is created yet (see :meth:`ObjectStore.check`).
+
+    An S3 endpoint is asked whether it answers for the bucket, so that a wrong address, bucket or key is told at once
+    rather than after the retries of whatever comes first.
 
     Absolute URIs work whatever the root is: a local root can have sources on S3 and the other way round.
 
@@ -22,6 +28,7 @@ def open_store(root: str, settings: StorageSettings | None = None) -> ObjectStor
 
     Raises:
         UsageError: the root is of another scheme, or names no bucket.
+        BucketNotFoundError, AccessDeniedError, StoreUnreachableError: S3 does not answer, or refuses.
     """
     if not root:
         raise UsageError("the root is empty: expected a folder or s3://bucket/prefix")
@@ -38,7 +45,8 @@ class _AnyStore:
         scheme = _scheme(root)
         self._home: ObjectStore
         if scheme == "s3":
-            self._home = self._s3 = self._open_s3(root)
+            self._home = self._s3 = store = self._open_s3(root)
+            store.answer()
         else:
             self._home = self._local = LocalStore(root)
 
@@ -91,7 +99,7 @@ class _AnyStore:
             return self._local
         return self._home
 
-    def _open_s3(self, root: str) -> ObjectStore:
+    def _open_s3(self, root: str) -> S3Store:
         from winnowry.storage.s3 import S3Store
 
         return S3Store(root, self._settings if self._settings is not None else StorageSettings.from_env())

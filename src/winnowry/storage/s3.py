@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, cast
 
 from winnowry.core.errors import (
@@ -21,19 +21,18 @@ from winnowry.core.errors import (
 )
 from winnowry.storage import globs
 from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo
+from winnowry.storage.refusals import CHECK_BUCKET, CHECK_CREDENTIALS, CHECK_ENDPOINT, DENIED
 from winnowry.storage.s3_reader import RangedReader
 from winnowry.storage.settings import StorageSettings
 
 _MULTIPART_BYTES = 16 << 20
 _BUFFER_BYTES = 256 << 10
 _CONNECT_TIMEOUT_S = 5
-_READ_TIMEOUT_S = 60
+_READ_TIMEOUT_S = 30
+_ANSWER_TIMEOUT_S = 10
+_ANSWER_ATTEMPTS = 2
 _CONFLICT_ROUNDS = 8
 _WRITER = "winnowry-writer"
-_DENIED = {
-    "403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "ExpiredToken", "Forbidden", "InvalidAccessKeyId",
-    "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
-}  # fmt: skip
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _LOST_RACE = {"412", "PreconditionFailed"}
 _CONFLICT = {"409", "ConditionalRequestConflict", "OperationAborted"}
@@ -213,6 +212,22 @@ class S3Store:
         self.write(name, b"")
         self.delete(name)
 
+    def answer(self) -> None:
+        """Make sure that the endpoint answers for the root, in at most half a minute whatever lies at the other end.
+
+        Reads and writes wait longer for an answer than a caller wants to wait to learn of a wrong address.
+
+        Raises:
+            BucketNotFoundError, AccessDeniedError, StoreUnreachableError: see :meth:`ObjectStore.check`.
+        """
+        bucket, prefix = _split_uri(f"{self._root}/")
+        with (
+            closing(_client(self._settings, read_timeout=_ANSWER_TIMEOUT_S, attempts=_ANSWER_ATTEMPTS)) as client,
+            self._translated(self._root),
+        ):
+            # Not HeadBucket: its refusals have no body, and credentials for one prefix may not ask it.
+            client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+
     @property
     def _endpoint(self) -> str:
         return _without_password(self._settings.endpoint) if self._settings.endpoint else "AWS S3"
@@ -285,15 +300,11 @@ class S3Store:
         except ClientError as error:
             code = _code(error)
             what = error.response.get("Error", {}).get("Message") or code
-            if code in _DENIED:
-                raise AccessDeniedError(
-                    f"{where}: access denied ({code}); check the credentials and what they may do"
-                ) from error
+            if code in DENIED:
+                raise AccessDeniedError(f"{where}: access denied ({code}); {CHECK_CREDENTIALS}") from error
             if code == "NoSuchBucket" or (code in _MISSING and not self._has_bucket(uri)):
                 bucket, _ = _split_uri(uri)
-                raise BucketNotFoundError(
-                    f"{where}: there is no bucket {bucket!r}; create it or correct the root"
-                ) from error
+                raise BucketNotFoundError(f"{where}: there is no bucket {bucket!r}; {CHECK_BUCKET}") from error
             if code in _LOST_RACE and etag is not None:
                 raise ObjectChangedError(_changed(uri, f"changed while it was read (was {etag})")) from error
             if code in _MISSING:
@@ -307,7 +318,7 @@ class S3Store:
             ) from error
         except (EndpointConnectionError, ConnectionError, HTTPClientError) as error:
             raise StoreUnreachableError(
-                f"{where}: nothing usable answers ({type(error).__name__}); check AWS_ENDPOINT_URL and the network"
+                f"{where}: nothing usable answers ({type(error).__name__}); {CHECK_ENDPOINT}"
             ) from error
         except (BotoCoreError, Boto3Error) as error:
             raise StorageError(f"{where}: {error}") from error
@@ -352,7 +363,7 @@ class _Unclosed(io.RawIOBase):
         return b"".join(pieces)
 
 
-def _client(settings: StorageSettings) -> Any:
+def _client(settings: StorageSettings, *, read_timeout: int = _READ_TIMEOUT_S, attempts: int = 3) -> Any:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
@@ -376,8 +387,8 @@ def _client(settings: StorageSettings) -> Any:
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
                 connect_timeout=_CONNECT_TIMEOUT_S,
-                read_timeout=_READ_TIMEOUT_S,
-                retries={"total_max_attempts": 3, "mode": "standard"},
+                read_timeout=read_timeout,
+                retries={"total_max_attempts": attempts, "mode": "standard"},
                 max_pool_connections=32,
             ),
         )

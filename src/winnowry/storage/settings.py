@@ -12,6 +12,16 @@ from winnowry.core.errors import AccessDeniedError, UsageError
 
 _FALSE = {"0", "false", "no", "off"}
 _TRUE = {"1", "true", "yes", "on"}
+_LANCE_LIMITS = {
+    "connect_timeout": "5s",
+    # Up to the first byte of the answer, so it also bounds the upload of one part (5 MiB, ten at a time).
+    "read_timeout": "30s",
+    "timeout": "120s",
+    "client_max_retries": "3",
+    # Lance makes up to 6 rounds of these: with no retry after a silent one a hung store is given up in 3 minutes.
+    "client_retry_timeout": "30",
+}
+"""Limits of Lance's storage client; all five are honoured by pylance 14.0.2 (measured against a silent server)."""
 
 
 class StorageSettings(BaseModel):
@@ -90,7 +100,8 @@ class StorageSettings(BaseModel):
     def lance_options(self, root: str) -> dict[str, str]:
         """Storage options of Lance for tables below a root.
 
-        Contains secrets: pass it to Lance and nowhere else (no log, no table property, no metadata).
+        Contains secrets: pass it to Lance and nowhere else (no log, no table property, no metadata). Lance takes a
+        certificate authority from the variable ``SSL_CERT_FILE`` only, so ``ca_bundle`` is put there unless it is set.
 
         Args:
             root: folder or ``s3://…``.
@@ -103,7 +114,7 @@ class StorageSettings(BaseModel):
         """
         if not root.startswith("s3://"):
             return {}
-        options = {"region": self.region or "us-east-1"}
+        options = {"region": self.region or "us-east-1", **_LANCE_LIMITS}
         if self.endpoint is not None:
             options["endpoint"] = self.endpoint
             if self.endpoint.startswith("http://"):
@@ -111,6 +122,8 @@ class StorageSettings(BaseModel):
         options["virtual_hosted_style_request"] = str(not self.path_style).lower()
         if not self.verify_tls:
             options["allow_invalid_certificates"] = "true"
+        elif self.ca_bundle is not None and not (self.endpoint or "").startswith("http://"):
+            os.environ.setdefault("SSL_CERT_FILE", self.ca_bundle)
         access, secret, token = self._keys()
         if access and secret:
             options["access_key_id"] = access

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from pydantic import SecretStr
 
@@ -14,6 +16,8 @@ ENV = {
     "AWS_ENDPOINT_URL_S3": "http://s3:2",
     "AWS_DEFAULT_REGION": "eu-central-1",
 }
+
+LIMITS = {"connect_timeout", "read_timeout", "timeout", "client_max_retries", "client_retry_timeout"}
 
 
 def test_the_environment_is_read_and_the_s3_endpoint_wins() -> None:
@@ -31,7 +35,8 @@ def test_secrets_are_in_no_representation() -> None:
 
 
 def test_lance_gets_the_same_endpoint_and_keys() -> None:
-    assert StorageSettings.from_env(ENV).lance_options("s3://bucket/lake") == {
+    options = StorageSettings.from_env(ENV).lance_options("s3://bucket/lake")
+    assert {name: value for name, value in options.items() if name not in LIMITS} == {
         "endpoint": "http://s3:2",
         "allow_http": "true",
         "access_key_id": "key",
@@ -40,6 +45,33 @@ def test_lance_gets_the_same_endpoint_and_keys() -> None:
         "region": "eu-central-1",
         "virtual_hosted_style_request": "false",
     }
+
+
+def test_lance_is_told_when_to_give_up() -> None:
+    assert StorageSettings.from_env(ENV).lance_options("s3://bucket/lake").keys() >= LIMITS
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "present", "expected"),
+    [
+        ("https://s3:2", None, "/own/ca.pem"),
+        (None, None, "/own/ca.pem"),  # AWS itself, behind a proxy that reads along
+        ("https://s3:2", "/other/ca.pem", "/other/ca.pem"),
+        ("http://s3:2", None, None),
+    ],
+)
+def test_lance_trusts_the_given_authority(
+    endpoint: str | None, present: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Lance reads this variable and has no option for it (measured against a server with a certificate of its own).
+    monkeypatch.setenv("SSL_CERT_FILE", present or "")
+    if present is None:
+        monkeypatch.delenv("SSL_CERT_FILE")
+    settings = StorageSettings(endpoint=endpoint, ca_bundle="/own/ca.pem")
+    settings.lance_options("s3://bucket/lake")
+    assert os.environ.get("SSL_CERT_FILE") == expected
+    settings.model_copy(update={"verify_tls": False}).lance_options("s3://bucket/lake")
+    assert os.environ.get("SSL_CERT_FILE") == expected
 
 
 def test_a_folder_needs_no_options() -> None:

@@ -1,0 +1,113 @@
+"""Why a store refused: S3 error codes, and what the long texts of Lance's own storage client mean."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from winnowry.core.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    StorageError,
+    StoreUnreachableError,
+)
+
+DENIED = frozenset(
+    {
+        "401", "403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "ExpiredToken", "Forbidden",
+        "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "Unauthorized",
+    }
+)  # fmt: skip
+"""S3 error codes (and bare HTTP statuses) that mean: these credentials may not."""
+
+CHECK_CREDENTIALS = "check the credentials and what they may do"
+CHECK_BUCKET = "create it or correct the root"
+CHECK_ENDPOINT = "check AWS_ENDPOINT_URL and the network"
+
+_FROM_STORAGE = "lanceerror(io)"
+_ABSENT = re.compile(r"dataset at path .* was not found|ref not found", re.IGNORECASE)
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_REQUEST = re.compile(r"Error performing [A-Z]+ (\w+://[^\s?]+)")
+_CAUSE = re.compile(r"(status code: \d{3}[^:<\n]*|HTTP error: [^,\n]*)")
+_NO_ANSWER = (
+    "error sending request",
+    "connection",
+    "timed out",
+    "timeout",
+    "dns error",
+    "error decoding response body",
+)
+
+
+def is_storage_failure(error: BaseException) -> bool:
+    """Whether an exception comes from reading or writing storage, as opposed to a wrong argument or bad data.
+
+    Lance's object-store errors carry ``LanceError(IO)``, whatever their Python type is (measured with pylance 14.0.2:
+    opening raises ``ValueError``, scanning ``ArrowInvalid`` or ``OSError``). A table, version or tag that is not there
+    is no failure.
+    """
+    text = str(error)
+    if _ABSENT.match(text):
+        return False
+    return isinstance(error, OSError) or (isinstance(error, ValueError) and _FROM_STORAGE in text.lower())
+
+
+def storage_refusal(error: BaseException) -> StorageError | None:
+    """The error that says why storage refused, or None when it did not: no such object, or another kind of mistake.
+
+    Args:
+        error: what Lance, Arrow or the operating system raised.
+
+    Returns:
+        ``AccessDeniedError``, ``BucketNotFoundError``, ``StoreUnreachableError`` or, where the store answered something
+        else or the disk is full, ``StorageError``; the message names the address and what to do, and no secret.
+    """
+    if not is_storage_failure(error):
+        return None
+    text = str(error)
+    asked = _REQUEST.search(text)
+    if asked is None:
+        return _no_credentials(text) or _of_the_disk(error)
+    where = _without_password(asked.group(1))
+    status = _STATUS.search(text)
+    code = found.group(1) if (found := _CODE.search(text)) else status.group(1) if status else ""
+    if code == "NoSuchBucket":
+        return BucketNotFoundError(f"{where}: there is no such bucket; {CHECK_BUCKET}")
+    if code in DENIED or (status and status.group(1) in DENIED):
+        return AccessDeniedError(f"{where}: access denied ({code}); {CHECK_CREDENTIALS}")
+    if status is None and any(words in text.lower() for words in _NO_ANSWER):
+        hint = CHECK_ENDPOINT
+        if where.startswith("https:"):
+            hint += "; if its certificate is not publicly trusted, name the authority in SSL_CERT_FILE"
+        return StoreUnreachableError(f"{where}: nothing usable answers; {hint}")
+    if code in ("301", "307", "PermanentRedirect", "AuthorizationHeaderMalformed"):
+        return StorageError(f"{where}: the bucket is in another region ({code}); set AWS_REGION to the bucket's")
+    if code in ("404", "NoSuchKey"):
+        return None  # whether an object must be there only the caller knows
+    said = cause.group(1) if (cause := _CAUSE.search(text)) else text[:200]
+    return StorageError(f"{where}: the store answered {code or said}; if it persists, see the store's own log")
+
+
+def _no_credentials(text: str) -> StorageError | None:
+    if "credentials" not in text.lower():
+        return None
+    return AccessDeniedError(
+        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
+    )
+
+
+def _of_the_disk(error: BaseException) -> StorageError | None:
+    text = str(error).lower()
+    number = getattr(error, "errno", None)
+    if number == errno.ENOSPC or "no space left" in text:
+        return StorageError(f"the disk is full: free some space ({error})")
+    if number in (errno.EROFS, errno.EACCES, errno.EPERM) or "read-only" in text or "denied" in text:
+        return AccessDeniedError(f"the root cannot be read or written: check its permissions ({error})")
+    return None
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

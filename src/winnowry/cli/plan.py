@@ -71,11 +71,30 @@ def plan_view(planned: Plan, root: str) -> list[RenderableType]:
             number(sum(known)) if known else "",
             Text("\n".join(reasons) or "fresh", "" if runs else "bright_black"),
         )
+    parts: list[RenderableType] = ["", table, *_expected(planned), ""]
     to_do = len(planned.to_run)
     if not to_do:
-        return ["", table, "", Text("Nothing to do: every stage is fresh.", "green")]
-    parts: list[RenderableType] = ["", table, ""]
+        return [*parts, Text("Nothing to do: every stage is fresh.", "green")]
     if planned.note:
         parts.append(Text(planned.note, "bright_black"))
     fresh = len(planned.entries) - to_do
     return [*parts, Text(f"{counted(to_do, 'stage run')} to do, {fresh} fresh.", "bold")]
+
+
+def _expected(planned: Plan) -> list[RenderableType]:
+    """The recall curve of near-duplicate detection, a column a similarity."""
+    from rich.text import Text
+
+    from winnowry.cli.output import grid
+
+    parts: list[RenderableType] = []
+    for curve in planned.deduplication:
+        similarities = [f"{similarity:.2f}" for similarity, _ in curve.recall]
+        table = grid([f"{curve.operator}: Jaccard similarity", *similarities], right=similarities)
+        table.add_row("expected recall", *(f"{expected:.3f}" for _, expected in curve.recall))
+        shape = (
+            f"{curve.bands} bands of {curve.rows} rows over {curve.ngram}-grams of {curve.unit}s: pairs more similar "
+            f"than about {curve.threshold:.2f} are found."
+        )
+        parts += ["", table, Text(shape, "bright_black")]
+    return parts

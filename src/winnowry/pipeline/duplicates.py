@@ -1,65 +1,64 @@
-"""Stage ``duplicates``: corpus-wide, from narrow columns, the same whatever order partitions were cleaned in."""
+"""Stage ``duplicates``: corpus-wide, from narrow columns, the same whatever order partitions were cleaned in.
+
+Keys are read into files of their own (``dedup_keys``), equal keys form groups, and each group keeps one record
+(``dedup_groups``). Text is never read. Memory: 9 bytes a record, plus a bounded number of keys and of group members.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from winnowry.core.tables import DUPLICATES
 from winnowry.lakehouse.view import TableView
+from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.pipeline.attempt import Attempt, Request
-from winnowry.pipeline.ledger import Ledger, read_ids
+from winnowry.pipeline.dedup_groups import MEMBERS_AT_ONCE, decide, duplicate_keys, nothing, policy_of
+from winnowry.pipeline.dedup_keys import KEYS_AT_ONCE, groups_of, write_key_files
+from winnowry.pipeline.ledger import Ids, Ledger, read_ids
 from winnowry.pipeline.lineage import digest, lineage_of
 from winnowry.pipeline.result import StageResult
-from winnowry.recipe.model import Recipe
-
-KEYS_PER_SHARD = 10_000_000
-"""Keys sorted in memory at once, about 1.5 GB; more keys are taken in ranges of their first hexadecimal digits."""
-
-_LATEST = np.iinfo(np.int64).max  # records without a time come after those with one
-
-
-def exact_policy(recipe: Recipe) -> str | None:
-    """The keeper policy of ``dedup.exact``, or None when the recipe does not deduplicate."""
-    for operator in recipe.clean:
-        if operator.op == "dedup.exact":
-            return str(getattr(operator, "keep", "earliest"))
-    return None
 
 
 def run_duplicates(request: Request, inputs: dict[str, str], partitions: list[str]) -> StageResult:
-    """Decide the keeper of every group of equal content keys."""
+    """Decide the keeper of every group of records that share keys.
+
+    Raises:
+        UsageError: the recipe's operators disagree about which record of a group stays.
+    """
     ws, recipe = request.ws, request.recipe
+    operators = duplicate_keys(recipe)
+    policy_of(operators)
     attempt = Attempt(request, DUPLICATES, lineage_of(recipe, "duplicates", inputs, request.run_id))
     cleaned = ws.lake.open(recipe.corpus, "cleaned")
-    total = cleaned.count_rows()
-    request.progress.start("duplicates", None, total)
-    policy = exact_policy(recipe)
-    found: list[pa.Table] = []
-    for shard in _shards(total) if policy is not None else ():
-        found.append(exact_duplicates(cleaned, policy or "earliest", shard))
-        request.progress.advance(total // max(1, len(list(_shards(total)))))
-    dropped = pa.concat_tables(found) if found else _nothing()
-    dropped = dropped.sort_by([("partition", "ascending"), ("record_id", "ascending")])
+    request.progress.start("duplicates", None, cleaned.count_rows())
+    methods: Counter[str] = Counter()
     outputs = {partition: digest([]) for partition in partitions}
-    for partition, rows in _by_partition(dropped):
-        for batch in rows.combine_chunks().to_batches():
-            attempt.main.write(attempt.stamped(batch))
-        attempt.main.flush()  # a fragment never spans two partitions
-        outputs[partition] = digest([rows["record_id"].to_pylist(), rows["kept_record_id"].to_pylist()])
+    with tempfile.TemporaryDirectory(prefix="winnowry-dedup-", ignore_cleanup_errors=True) as scratch:
+        found = find_duplicates(cleaned, operators, Path(scratch), request.progress.advance)
+        for partition, rows in by_partition(found):
+            for batch in rows.to_batches():
+                attempt.main.write(attempt.stamped(batch))
+            attempt.main.flush()  # a fragment never spans two partitions
+            methods.update(rows["method"].to_pylist())
+            outputs[partition] = digest([rows["record_id"].to_pylist(), rows["kept_record_id"].to_pylist()])
+        # From what was decided, not from what was written: a row lost on the way would make its record a keeper.
+        dropped = np.sort(np.concatenate([_ids(part["record_id"]) for part in found]))
+        keepers = np.unique(np.concatenate([_ids(part["kept_record_id"]) for part in found]))
     main, side = attempt.stage_candidates(scope="table")
     ids = read_ids(cleaned)
     lost = read_ids(attempt.view(main))
-    # From what was decided, not from what was written: a row that got lost on the way would make its record a keeper.
-    kept = np.setdiff1d(ids, np.asarray(dropped["record_id"].to_pylist(), dtype="S32"))
-    keepers = np.unique(np.asarray(dropped["kept_record_id"].to_pylist(), dtype="S32"))
+    kept = np.setdiff1d(ids, dropped)
     bad_keepers = np.setdiff1d(keepers, kept)
     ledger = Ledger.of(ids, kept, lost)
     outputs["__all__"] = digest(outputs)
+    fraction = len(lost) / len(ids) if len(ids) else 0.0
     return attempt.conclude(
         main,
         side,
@@ -67,70 +66,65 @@ def run_duplicates(request: Request, inputs: dict[str, str], partitions: list[st
         facts={
             "ledger": ledger.facts(),
             "keepers": {"dropped": [value.decode() for value in bad_keepers[:20]]},
-            "duplicate_fraction": len(lost) / len(ids) if len(ids) else 0.0,
+            "duplicate_fraction": fraction,
         },
         outputs=outputs,
-        quarantined_by_reason={"dedup.exact: duplicate": len(lost)} if len(lost) else {},
-        measures={"duplicate_fraction": len(lost) / len(ids) if len(ids) else 0.0},
+        quarantined_by_reason={f"dedup.{method}: duplicate": n for method, n in sorted(methods.items())},
+        metadata={"duplicate_groups": len(keepers)},
+        measures={"duplicate_fraction": fraction},
     )
 
 
-def _nothing() -> pa.Table:
-    return DUPLICATES.remove(len(DUPLICATES) - 1).empty_table()
-
-
-def _shards(total: int) -> Iterator[tuple[str, str] | None]:
-    """Ranges of content keys, each of about ``KEYS_PER_SHARD`` rows; None is all of them."""
-    if total <= KEYS_PER_SHARD:
-        yield None
-        return
-    n_shards = min(65536, -(-total // KEYS_PER_SHARD))
-    bounds = [f"{65536 * i // n_shards:04x}" for i in range(n_shards)] + ["g"]
-    yield from pairwise(bounds)
-
-
-def exact_duplicates(cleaned: TableView, policy: str, shard: tuple[str, str] | None) -> pa.Table:
-    """Records that share a content key with a better one.
+def find_duplicates(
+    cleaned: TableView,
+    operators: Sequence[DuplicateKeys],
+    folder: Path,
+    advance: Callable[[int], None] = lambda rows: None,
+    *,
+    keys_at_once: int = KEYS_AT_ONCE,
+    members_at_once: int = MEMBERS_AT_ONCE,
+) -> list[pa.Table]:
+    """Records that are not the keeper of their group.
 
     Args:
-        cleaned: the ``cleaned`` table; only ids, partitions, keys, times and sizes are read.
-        policy: ``earliest`` event time, or ``longest`` text; ties go to the smaller record id.
-        shard: range of keys, or None for all.
+        cleaned: a table with record_id, partition, event_time, size and the operators' columns.
+        operators: whose keys are joined; without any there are no duplicates.
+        folder: for files of keys (8 bytes a record and key) and of decisions, which the tables returned are mapped to.
+        advance: told how many records were read.
+        keys_at_once: keys sorted in memory at once.
+        members_at_once: records of groups held in memory at once.
 
     Returns:
-        Columns of ``duplicates`` without ``promotion_id``.
+        At least one table with the columns of ``duplicates`` but ``promotion_id``, each sorted by partition and record
+        id; a group is in one of them. Together they hold the same rows whatever the order of the table's rows.
     """
-    where = None if shard is None else f"content_key >= '{shard[0]}' AND content_key < '{shard[1]}'"
-    columns = ["record_id", "partition", "content_key", "event_time", "size"]
-    table = cleaned.to_table(columns=columns, where=where)
-    if table.num_rows == 0:
-        return _nothing()
-    ids = np.asarray(table["record_id"].to_pylist(), dtype="S32")
-    keys = np.asarray([key or "" for key in table["content_key"].to_pylist()], dtype="S32")
-    if policy == "longest":
-        rank: npt.NDArray[np.int64] = -table["size"].to_numpy()
-    else:
-        times = table["event_time"].cast(pa.int64())
-        rank = pa.compute.fill_null(times, _LATEST).to_numpy()
-    order = np.lexsort((ids, rank, keys))
-    sorted_keys = keys[order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = sorted_keys[1:] != sorted_keys[:-1]
-    keeper_at = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    dropped = ~first & (sorted_keys != b"")  # a record without a key (no text) duplicates nothing
-    rows = order[dropped]
-    keepers = order[keeper_at[dropped]]
-    return pa.table(
-        {
-            "record_id": table["record_id"].take(pa.array(rows)),
-            "partition": table["partition"].take(pa.array(rows)),
-            "kept_record_id": table["record_id"].take(pa.array(keepers)),
-            "method": pa.array(["exact"] * len(rows), pa.string()),
-            "similarity": pa.array(np.ones(len(rows)), pa.float64()),
-        }
-    )
+    if not operators:
+        advance(cleaned.count_rows())
+        return [nothing()]
+    files = write_key_files(cleaned, operators, folder, advance)
+    groups = groups_of(files, keys_at_once)
+    parts = []
+    for number, decided in enumerate(decide(cleaned, operators, files, groups, members_at_once)):
+        path = folder / f"decided-{number}.arrow"
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, decided.schema) as writer:
+            writer.write_table(decided)
+        with pa.memory_map(str(path)) as file:
+            parts.append(pa.ipc.open_file(file).read_all())
+    return parts or [nothing()]
 
 
-def _by_partition(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    for partition in sorted(set(table["partition"].to_pylist())):
-        yield partition, table.filter(pa.compute.equal(table["partition"], partition))
+def by_partition(parts: Sequence[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
+    """Rows of each partition, partitions and record ids ascending; the parts are sorted so too."""
+    cuts: dict[str, list[pa.Table]] = {}
+    for part in parts:
+        start = 0
+        counted = pc.value_counts(part["partition"])  # in order of appearance, which is the order of the rows
+        for partition, n in zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True):
+            cuts.setdefault(partition, []).append(part.slice(start, n))
+            start += n
+    for partition in sorted(cuts):
+        yield partition, pa.concat_tables(cuts[partition]).sort_by("record_id")
+
+
+def _ids(column: pa.ChunkedArray) -> Ids:
+    return np.asarray(column.to_pylist(), dtype="S32")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.ids import record_id as make_record_id
+from winnowry.pipeline.explain_group import duplicate_outcome, group_values, keeper_values
 
 if TYPE_CHECKING:
     from winnowry.pipeline.workspace import Workspace
@@ -162,10 +163,32 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
             partition = partition or row.get("partition")
             stage = row["stage"] if name == "quarantine" else name
             add(stage, name, version, _outcome(ws, corpus, name, row), row)
+    stands_for = _tell_group(ws, corpus, record_id, rows, steps)
     order = ("landing", "raw", "cleaned", "duplicates", "scored", "sampled", "published")
     steps.sort(key=lambda step: order.index(step.stage) if step.stage in order else len(order))
     status, verdict = _verdict(rows, steps)
+    if stands_for:
+        verdict += f"; keeper of {stands_for}"
     return Walk(record_id, corpus, partition, status, verdict, steps)
+
+
+def _tell_group(
+    ws: Workspace, corpus: str, record_id: str, rows: Mapping[str, tuple[int, list[dict[str, Any]]]], steps: list[Step]
+) -> str:
+    """Add the record's group of duplicates to its steps; for a keeper, say how large the group is."""
+    if "duplicates" not in rows or not rows.get("cleaned", (0, []))[1]:
+        return ""
+    view = ws.lake.open(corpus, "duplicates")
+    if rows["duplicates"][1]:
+        step = next(step for step in steps if step.table == "duplicates")
+        step.values.update(group_values(view, rows["duplicates"][1][0]))
+        return ""
+    found = keeper_values(view, record_id)
+    next(step for step in steps if step.table == "cleaned").values.update(found)
+    if not found:
+        return ""
+    size = found.get("group_size")
+    return f"a group of {size:,}" if size else "a group of duplicates"
 
 
 def _landing_step(ws: Workspace, corpus: str, present: list[str], rows: Mapping[str, Any], add: Any) -> None:
@@ -210,7 +233,7 @@ def _outcome(ws: Workspace, corpus: str, table: str, row: Mapping[str, Any]) -> 
     if table == "cleaned":
         return f"kept by every rule, {len(row['text']):,} characters" if row.get("text") else "kept by every rule"
     if table == "duplicates":
-        return f"duplicate of {row['kept_record_id']} by {row['method']}, similarity {row['similarity']:.3g}"
+        return duplicate_outcome(row)
     if table == "scored":
         return f"scored, {row['n_tokens']:,} tokens"
     if table == "sampled":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from winnowry.lakehouse.lake import PARTITIONED
+from winnowry.pipeline.dedup_groups import duplicate_keys, policy_of
 from winnowry.pipeline.inputs import Inputs, inputs_of
 from winnowry.pipeline.landing import landing_state
 from winnowry.pipeline.lineage import live, stale_reasons
@@ -31,12 +32,36 @@ class PlanEntry:
 
 
 @dataclass(frozen=True)
+class ExpectedRecall:
+    """What near-duplicate detection can be expected to find.
+
+    Attributes:
+        operator: name of the operator, or the one its column has.
+        ngram: words or characters of an n-gram.
+        unit: which of the two.
+        bands: keys of a record.
+        rows: hash functions of a key.
+        threshold: Jaccard similarity near which the curve is steepest.
+        recall: (similarity, probability that two records so similar are found).
+    """
+
+    operator: str
+    unit: str
+    ngram: int
+    bands: int
+    rows: int
+    threshold: float
+    recall: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Every stage and partition of a corpus, in run order."""
+    """Every stage and partition of a corpus, in run order, and what deduplication can be expected to find."""
 
     corpus: str
     entries: list[PlanEntry]
     note: str | None = None
+    deduplication: list[ExpectedRecall] = field(default_factory=list)
 
     @property
     def to_run(self) -> list[PlanEntry]:
@@ -56,7 +81,9 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
 
     Raises:
         EmptySourceError: a source matches no object.
+        UsageError: deduplicating operators disagree about which record of a group stays.
     """
+    expected = expected_recall(recipe)
     entries: list[PlanEntry] = []
     landing = live(ws, recipe, "landing")
     state: Inputs = dict(landing_state(ws, recipe))
@@ -79,7 +106,25 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
             if why:
                 will_run.add((stage, partition))
             entries.append(_entry(ws, recipe, stage, partition, why))
-    return Plan(recipe.corpus, entries, note)
+    return Plan(recipe.corpus, entries, note, expected)
+
+
+def expected_recall(recipe: Recipe) -> list[ExpectedRecall]:
+    """The recall curve of every operator of a recipe that has one.
+
+    Raises:
+        UsageError: deduplicating operators disagree about which record of a group stays.
+    """
+    operators = duplicate_keys(recipe)
+    policy_of(operators)
+    found = []
+    for operator in operators:
+        forecast = operator.forecast()
+        if forecast is not None:
+            curve = [(similarity, round(expected, 6)) for similarity, expected in forecast.recall.items()]
+            values = forecast._asdict() | {"recall": curve, "threshold": round(forecast.threshold, 4)}
+            found.append(ExpectedRecall(operator=operator.as_ or operator.op, **values))
+    return found
 
 
 def _touched(landed: bool, reasons: list[str], partitions: list[str]) -> set[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
 
-from winnowry.operators.base import Operator
-from winnowry.operators.buffers import TEXT, as_text
+from winnowry.operators.buffers import as_text, utf8_buffers
+from winnowry.operators.dedup.keys import DuplicateKeys, Keys
 from winnowry.operators.text.nfc import to_nfc
 
 
@@ -27,7 +29,7 @@ def content_key(text: str) -> str:
     return hashlib.sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-class ExactDuplicates(Operator):
+class ExactDuplicates(DuplicateKeys):
     """Write the key by which the ``duplicates`` stage finds equal texts, across the whole corpus.
 
     Texts are equal when they differ only in case, white space or Unicode composition. There is no rule here: which
@@ -37,22 +39,43 @@ class ExactDuplicates(Operator):
     """
 
     op: Literal["dedup.exact"] = "dedup.exact"
-    keep: Literal["earliest", "longest"] = Field(
-        default="earliest",
-        description="Which record of a group of equal texts stays: the one with the earliest event time, or the "
-        "longest text; then the smallest record id.",
-    )
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
 
     def writes(self) -> pa.Schema:
         """``content_key``, string."""
         return pa.schema([pa.field(self.as_ or "content_key", pa.string())])
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Compute the keys of n texts."""
-        texts = as_text(batch.column("text")).to_pylist()
-        keys = pa.array([None if text is None else content_key(text) for text in texts], pa.string())
-        return pa.record_batch([keys], schema=self.writes())
+        """Compute the keys of n texts: :func:`content_key`, with all but the hash compiled."""
+        from winnowry.operators.dedup.kernels.exact import lower_and_collapse, lower_table
+
+        texts = as_text(batch.column("text"))
+        buffers = utf8_buffers(texts)
+        bounds, data, intricate = lower_and_collapse(buffers.offsets, buffers.data, lower_table())
+        octets = data.data
+        keys: list[str | None] = [
+            hashlib.sha256(octets[start:end]).hexdigest()[:32] for start, end in pairwise(bounds.tolist())
+        ]
+        for row in np.flatnonzero(intricate).tolist():
+            keys[row] = content_key(texts[row].as_py()) if buffers.valid[row] else None
+        for row in np.flatnonzero(~buffers.valid).tolist():
+            keys[row] = None
+        return pa.record_batch([pa.array(keys, pa.string())], schema=self.writes())
+
+    def keys(self, column: pa.Array) -> Keys:
+        """One key of two words, its first and its last 16 hexadecimal digits."""
+        spelled = utf8_buffers(column)
+        words = np.zeros((len(column), 2), dtype=np.uint64)
+        known = np.flatnonzero(spelled.valid)
+        places = spelled.offsets[:-1][known, None] + np.arange(32)
+        nibbles = _NIBBLES[spelled.data[places]].reshape(-1, 16, 2)
+        octets = nibbles[:, :, 0] << 4 | nibbles[:, :, 1]
+        words[known] = np.ascontiguousarray(octets).view(">u8")
+        return [(words[:, 0], words[:, 1])]
+
+    def similarity(self, shared: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """1: they are equal."""
+        return np.ones(len(shared), dtype=np.float64)
+
+
+_NIBBLES = np.zeros(256, dtype=np.uint8)
+_NIBBLES[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16)

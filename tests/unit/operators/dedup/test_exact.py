@@ -4,7 +4,7 @@ import hashlib
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from winnowry.operators.dedup.exact import ExactDuplicates, content_key
@@ -43,3 +43,56 @@ def test_null_has_no_key_and_as_names_the_column() -> None:
     batch = pa.record_batch([pa.array([None, "a"], pa.large_string())], names=["text"])
     assert operator.apply(batch).to_pydict() == {"key": [None, content_key("a")]}
     assert operator.rules() == ()
+
+
+_TRICKY = [
+    "Σ",
+    "ΑΣ",
+    "İ",
+    "ẞ",
+    "Ⱥ",
+    "\u0301",
+    "e\u0301",
+    "\u1100\u1161",
+    "가",
+    "\u212b",
+    "\u2126",
+    "ǅ",
+    "Ꭰ",
+    "𐐀",
+    "\x1f",
+    "\x85",
+]
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.text(max_size=8), st.lists(st.sampled_from([*_TRICKY, " ", "A"])).map("".join)))
+)
+@settings(deadline=None, max_examples=300)
+@example(_TRICKY)
+def test_the_compiled_form_gives_the_key_of_the_plain_one(texts: list[str | None]) -> None:
+    written = ExactDuplicates().apply(pa.record_batch({"text": pa.array(texts, pa.large_string())}))
+    assert written[0].to_pylist() == [None if text is None else content_key(text) for text in texts]
+
+
+@given(st.lists(st.text("AZaz@[`{09 \n\x1f\x00\x7fé\u3000", min_size=8, max_size=60), max_size=6))
+@settings(deadline=None, max_examples=300)
+@example(["ABCDEFGHIJKLMNOPQRSTUVWXYZ[@`{", "seven78  nine", "        x       y", "eight678 ", " eight678"])
+def test_eight_bytes_at_once_give_the_key_of_the_plain_form(texts: list[str]) -> None:
+    written = ExactDuplicates().apply(pa.record_batch({"text": pa.array(texts, pa.large_string())}))
+    assert written[0].to_pylist() == [content_key(text) for text in texts]
+
+
+def test_every_character_has_the_key_of_the_plain_form() -> None:
+    texts = [f"A {chr(point)}B" for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    written = ExactDuplicates().apply(pa.record_batch({"text": pa.array(texts, pa.large_string())}))
+    wrong = [text for text, key in zip(texts, written[0].to_pylist(), strict=True) if key != content_key(text)]
+    assert wrong == []
+
+
+def test_keys_are_decoded_for_the_join() -> None:
+    operator = ExactDuplicates()
+    column = operator.apply(pa.record_batch({"text": pa.array(["a", None, "b"], pa.large_string())}))[0]
+    ((first, last),) = operator.keys(column.slice(1))
+    assert f"{first[1]:016x}{last[1]:016x}" == content_key("b")
+    assert first[0] == 0

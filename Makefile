@@ -7,6 +7,7 @@ PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do 
 BIN     := $(VENV)/bin
 CORE    := $(VENV)/.core-installed
 DEV     := $(VENV)/.dev-installed
+PEERS   := .venv-peers/.installed
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Folders that exist: the checks also work on a sparse checkout.
 CODE    := $(wildcard src assets resources expectations tests benchmarks setup.py)
@@ -56,15 +57,20 @@ test: $(DEV)  ## every test but the slow ones (arguments: make test ARGS="-k pro
 test-all: $(DEV)  ## every test
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: peers
+peers: $(DEV) $(PEERS)  ## compare the text filters with datatrove, in .venv-peers (about 10 minutes, needs real data)
+	$(BIN)/pytest -s -p no:randomly tests/conformance/test_datatrove.py $(ARGS)
+
 .PHONY: bench
 bench: $(DEV)  ## the benchmarks, each printing machine, sizes, spread
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 .PHONY: lock
 lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upgrade" or "--upgrade-package NAME")
-	$(LOCK) --extra tagged --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
+	$(LOCK) --extra tagged --extra web --extra chinese --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
+	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)
 
 .PHONY: wheel
 wheel: $(DEV)  ## the wheel, in dist/
@@ -77,7 +83,7 @@ clean:  ## remove caches and build leftovers; the environment and your data stay
 
 .PHONY: clean-all
 clean-all: clean  ## remove the environment as well
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-peers
 
 # ---------------------------------------------------------------------------------------------- the environment
 
@@ -99,3 +105,11 @@ $(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(COMPILE)
 	@touch $@ $(CORE)
+
+# Never the same environment: the peers pin other versions and pull in much that winnowry does not need.
+$(PEERS): requirements/peers.txt | $(BIN)/python
+	@echo 'installing datatrove and what it needs into .venv-peers (a minute or two, 600 MB)'
+	$(PYTHON) -m venv .venv-peers
+	@echo '*' > .venv-peers/.gitignore
+	.venv-peers/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/peers.txt
+	@touch $@

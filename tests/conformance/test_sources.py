@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import tarfile
+from xml.sax.saxutils import escape
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,18 +15,24 @@ import pytest
 import zstandard
 
 from winnowry.sources.base import ReadLimits, Record, Unreadable
-from winnowry.sources.registry import FORMATS, format_named
+from winnowry.sources.registry import FORMATS, FormatOptions, format_named
 
 ROWS = [{"id": "1", "text": "grüße"}, {"id": "2", "text": 'line\nbreak, "quoted"'}, {"id": "3", "text": ""}]
+OPTIONS = {"sgml": FormatOptions(record_element="row"), "xml": FormatOptions(record_element="row")}
+WHOLE_OBJECT = ("text", "html")
 
 
 def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
-    if name == "jsonl":
+    if name == "jsonl" or name in WHOLE_OBJECT:
         return "".join(json.dumps(row) + "\n" for row in rows).encode()
     if name == "parquet":
         out = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows), out, row_group_size=2)
         return out.getvalue()
+    if name == "warc":
+        return b"".join(conversion(row["id"], row["text"].encode()) for row in rows)
+    if name in ("sgml", "xml"):
+        return "".join(f'<row id="{row["id"]}"><text>{escape(row["text"])}</text></row>\n' for row in rows).encode()
     text = io.StringIO()
     writer = csv.DictWriter(text, ["id", "text"])
     writer.writeheader()
@@ -32,11 +40,31 @@ def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
     return text.getvalue().encode()
 
 
-def read(name: str, data: bytes, limits: ReadLimits | None = None) -> list[Record | Unreadable]:
-    return list(format_named(name).read(io.BytesIO(data), f"a.{name}", limits or ReadLimits()))
+def conversion(name: str, text: bytes) -> bytes:
+    head = f"WARC/1.1\r\nWARC-Type: conversion\r\nWARC-Target-URI: {name}\r\nContent-Type: text/plain\r\n"
+    return head.encode() + b"Content-Length: %d\r\n\r\n" % len(text) + text + b"\r\n\r\n"
 
 
-TABULAR = ["jsonl", "csv", "parquet"]
+def read(name: str, data: bytes, limits: ReadLimits | None = None, **options: str) -> list[Record | Unreadable]:
+    chosen = FormatOptions(**{**vars(OPTIONS.get(name, FormatOptions())), **options})  # type: ignore[arg-type]
+    return list(format_named(name, chosen).read(io.BytesIO(data), f"a.{name}", limits or ReadLimits()))
+
+
+def rows_of(items: list[Record | Unreadable]) -> list[tuple[int, object, object]]:
+    """Position, identifier and text of records, whatever else the format tells."""
+    assert all(isinstance(item, Record) for item in items)
+    return [
+        (item.position, item.data[next(name for name in ("id", "@id", "@ID", "url") if name in item.data)], text)
+        for item in items
+        if isinstance(item, Record)
+        for text in [item.data["TEXT"] if "TEXT" in item.data else item.data["text"]]
+    ]
+
+
+EXPECTED = [(index, row["id"], row["text"]) for index, row in enumerate(ROWS)]
+
+TABULAR = ["jsonl", "csv", "parquet", "warc", "sgml", "xml"]
+STREAMED = [name for name in TABULAR if name != "parquet"]
 COMPRESSIONS = {
     "plain": lambda data: data,
     "gzip": gzip.compress,
@@ -48,19 +76,36 @@ COMPRESSIONS = {
 
 @pytest.mark.parametrize("name", TABULAR)
 def test_every_format_yields_the_same_records_at_the_same_positions(name: str) -> None:
-    assert read(name, encoded(name, ROWS)) == [Record(i, dict(row)) for i, row in enumerate(ROWS)]
+    assert rows_of(read(name, encoded(name, ROWS))) == EXPECTED
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-@pytest.mark.parametrize("name", ["jsonl", "csv"])
+@pytest.mark.parametrize("name", STREAMED)
 def test_compression_is_told_by_the_content(name: str, compression: str) -> None:
     data = COMPRESSIONS[compression](encoded(name, ROWS))
-    assert read(name, data) == [Record(i, dict(row)) for i, row in enumerate(ROWS)]
+    assert rows_of(read(name, data)) == EXPECTED
+
+
+@pytest.mark.parametrize("pack", ["w:gz", "w"])
+@pytest.mark.parametrize("name", TABULAR)
+def test_every_format_is_read_from_inside_tar_archives_with_positions_that_run_on(name: str, pack: str) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=pack) as archive:  # type: ignore[call-overload]
+        for path in ("a/readme", f"a/one.{name}", f"a/two.{name}"):
+            content = encoded(name, ROWS) if path.endswith(name) else b"not asked for"
+            info = tarfile.TarInfo(path)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    items = read(name, out.getvalue(), members=f"*.{name}")
+    assert rows_of(items) == EXPECTED + [(3 + position, name, text) for position, name, text in EXPECTED]
+    assert [item.data["member"] for item in items if isinstance(item, Record)] == (
+        [f"a/one.{name}"] * 3 + [f"a/two.{name}"] * 3
+    )
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_truncation_is_reported_and_never_raises(name: str) -> None:
-    whole = encoded(name if name != "text" else "jsonl", ROWS)
+    whole = encoded(name, ROWS)
     data = whole if name == "parquet" else gzip.compress(whole)
     expected = read(name, data)
     for cut in range(1, len(data)):
@@ -74,7 +119,7 @@ def test_every_truncation_is_reported_and_never_raises(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_any_byte_flipped_is_survived_with_rising_positions(name: str) -> None:
-    whole = encoded(name if name != "text" else "jsonl", ROWS)
+    whole = encoded(name, ROWS)
     for place in range(len(whole)):
         data = bytearray(whole)
         data[place] ^= 0xFF
@@ -83,7 +128,7 @@ def test_any_byte_flipped_is_survived_with_rising_positions(name: str) -> None:
         assert positions == sorted(set(positions))
 
 
-@pytest.mark.parametrize("name", ["jsonl", "csv", "text"])
+@pytest.mark.parametrize("name", [*STREAMED, *WHOLE_OBJECT])
 def test_an_empty_object_has_no_bad_record(name: str) -> None:
     assert not [item for item in read(name, b"") if isinstance(item, Unreadable)]
 
@@ -91,13 +136,13 @@ def test_an_empty_object_has_no_bad_record(name: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_record_above_the_limit_is_reported_and_the_next_one_is_read(name: str) -> None:
     rows = [{"id": "1", "text": "x" * 3000}, {"id": "2", "text": "short"}]
-    items = read(name, encoded(name if name != "text" else "jsonl", rows), ReadLimits(max_record_bytes=1000))
+    items = read(name, encoded(name, rows), ReadLimits(max_record_bytes=1000))
     assert isinstance(items[0], Unreadable)
     assert (items[0].reason, items[0].threshold, items[0].position) == ("over_long_record", "1000", 0)
-    assert items[1:] == ([] if name == "text" else [Record(1, dict(rows[1]))])
+    assert rows_of(items[1:]) == ([] if name in WHOLE_OBJECT else [(1, "2", "short")])
 
 
-@pytest.mark.parametrize("name", ["jsonl", "csv", "text"])
+@pytest.mark.parametrize("name", [*STREAMED, *WHOLE_OBJECT])
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
 def test_a_decompression_bomb_is_stopped(name: str, compress: object) -> None:
     data = compress(b"a,b\n" + b"\0" * (8 << 20))  # type: ignore[operator]

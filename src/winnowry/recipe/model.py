@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from winnowry.operators.base import Operator
 from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.place import Place
+from winnowry.sources.transcode import codec_name
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Fields(_Model):
+class _Optional(_Model):
+    """A model whose later options are left out where they are not set: adding one changes no hash of a recipe."""
+
+    _LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dumped: dict[str, Any] = dump(self)
+        return {name: value for name, value in dumped.items() if value is not None or name not in self._LATER}
+
+
+class Fields(_Optional):
     """Which field of a record means what; all others are kept in ``raw.meta`` as JSON."""
 
     id: str | None = Field(default=None, description="field that identifies the record; else its file and line do")
     text: str = Field(default="text", description="field with the text or HTML")
-    event_time: str | None = Field(default=None, description="field with the event time (ISO 8601 or Unix seconds)")
+    event_time: str | None = Field(
+        default=None,
+        description="field with the event time (ISO 8601 or Unix seconds); of warc `date`, the time of the fetch",
+    )
+    event_time_format: str | None = Field(
+        default=None,
+        description="how the event time is written, where it is neither: `datetime.strptime` codes, e.g. "
+        "`%d-%b-%Y %H:%M:%S.%f`",
+    )
     license: str | None = Field(default=None, description="field with the record's licence; else the source's")
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"event_time_format"})
 
 
 class Partition(_Model):
@@ -44,18 +75,72 @@ class Partition(_Model):
         return self
 
 
-class Source(_Model):
+_FORMAT_OPTIONS: dict[str, tuple[str, ...]] = {
+    "encoding": ("jsonl", "csv", "text", "html", "sgml", "xml"),
+    "record_element": ("sgml", "xml"),
+    "record_types": ("warc",),
+    "content_types": ("warc",),
+    "statuses": ("warc",),
+}
+
+
+class Source(_Optional):
     """Where raw records come from."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="part of every record's identity: do not rename")
     uri: Place = Field(
         description="glob of landing objects; relative ones start at the root; `${env:NAME}` is replaced"
     )
-    format: Literal["jsonl", "parquet", "csv", "text"] = Field(default="jsonl", description="how to read them")
+    format: Literal["jsonl", "parquet", "csv", "text", "html", "warc", "sgml", "xml"] = Field(
+        default="jsonl", description="how to read them; warc also reads ARC, WET and WAT"
+    )
     license: str | None = Field(default=None, description="licence of the records")
     fields: Fields = Field(default_factory=Fields, description="which field means what")
     partition: Partition = Field(default_factory=Partition, description="how records are cut into partitions")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="field separator, for csv")
+    members: str | None = Field(
+        default=None,
+        min_length=1,
+        description="for tar archives: glob of the files inside to read, e.g. `*.sgm`; `*` matches `/` too",
+    )
+    encoding: str | None = Field(
+        default=None,
+        description="character encoding of the objects, e.g. gb18030; UTF-8 unless set, for html the declared or "
+        "detected one, for sgml and xml the declared one",
+    )
+    record_element: str | None = Field(
+        default=None, min_length=1, description="for sgml and xml: the element that is a record, e.g. `page`"
+    )
+    record_types: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="for warc: types of records that are documents; response, resource and conversion unless set; "
+        "WAT needs metadata",
+    )
+    content_types: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="for warc: media types to read, the others are quarantined; text/html, application/xhtml+xml and "
+        "text/plain unless set; WAT needs application/json",
+    )
+    statuses: tuple[int, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="for warc: HTTP status codes to read, the others are quarantined; 200 unless set",
+    )
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({*_FORMAT_OPTIONS, "members"})
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Source:
+        for option, formats in _FORMAT_OPTIONS.items():
+            if getattr(self, option) is not None and self.format not in formats:
+                raise ValueError(f"`{option}` is for {' and '.join(formats)}; the format is {self.format}")
+        if self.format in ("sgml", "xml") and self.record_element is None:
+            raise ValueError(f"`format: {self.format}` needs `record_element`, the element that is a record")
+        if self.encoding is not None and codec_name(self.encoding) is None:
+            raise ValueError(f"`encoding: {self.encoding}` is unknown; e.g. utf-8, windows-1252 or gb18030")
+        return self
 
 
 class Limits(_Model):

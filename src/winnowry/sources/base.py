@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
+MediaType = Literal["text/plain", "text/html"]
 PAYLOAD_KEPT_BYTES = 1 << 20
 """Of an unreadable record; the landing object still has all of it."""
 
@@ -32,10 +33,12 @@ class Record:
     Attributes:
         position: 0-based line or row of the object.
         data: field name to value.
+        media_type: of the text, where the format knows it; else it is told from the text.
     """
 
     position: int
     data: dict[str, object]
+    media_type: MediaType | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class FieldsSpec(Protocol):
     @property
     def event_time(self) -> str | None:
         """When it happened."""
+        ...
+
+    @property
+    def event_time_format(self) -> str | None:
+        """How it is written, as for ``datetime.strptime``; None: ISO 8601 or Unix seconds."""
         ...
 
     @property
@@ -160,6 +168,36 @@ class SourceSpec(Protocol):
     @property
     def delimiter(self) -> str:
         """Of CSV; one character."""
+        ...
+
+    @property
+    def encoding(self) -> str | None:
+        """Character encoding of the objects; None: UTF-8, or what an object declares."""
+        ...
+
+    @property
+    def members(self) -> str | None:
+        """Glob of the files to read inside each object, which is a tar archive then."""
+        ...
+
+    @property
+    def record_element(self) -> str | None:
+        """Of SGML and XML: the element that is a record."""
+        ...
+
+    @property
+    def record_types(self) -> tuple[str, ...] | None:
+        """Of WARC: the types of records that hold documents."""
+        ...
+
+    @property
+    def content_types(self) -> tuple[str, ...] | None:
+        """Of WARC: the media types to read."""
+        ...
+
+    @property
+    def statuses(self) -> tuple[int, ...] | None:
+        """Of WARC: the HTTP status codes to read."""
         ...
 
 

@@ -50,12 +50,15 @@ def decompressed(stream: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:
             yield chunk
 
 
-class _Ratio:
+class CompressionRatio:
+    """Watches how much a stream inflates; :meth:`add` raises where it is more than the limits allow."""
+
     def __init__(self, limits: ReadLimits) -> None:
         self._limits = limits
         self.bytes_in = self.bytes_out = 0
 
     def add(self, bytes_in: int, bytes_out: int) -> None:
+        """Count bytes read and written."""
         self.bytes_in += bytes_in
         self.bytes_out += bytes_out
         limits = self._limits
@@ -66,7 +69,7 @@ class _Ratio:
 
 
 def _gzip(head: bytes, stream: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:
-    ratio = _Ratio(limits)
+    ratio = CompressionRatio(limits)
     member = zlib.decompressobj(wbits=31)
     pending = head
     started = False  # whether the present member has seen a byte
@@ -102,7 +105,7 @@ def _gzip(head: bytes, stream: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:
 def _zstd(head: bytes, stream: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:
     import zstandard
 
-    ratio = _Ratio(limits)
+    ratio = CompressionRatio(limits)
     context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
     frame = context.decompressobj()
     started = False

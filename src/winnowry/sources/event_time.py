@@ -46,6 +46,30 @@ def parse_event_time(value: object) -> datetime:
     raise ValueError(f"{type(value).__name__} is not an event time")
 
 
+def parse_with_format(value: object, written: str) -> datetime:
+    """Read an event time written another way.
+
+    Args:
+        value: text.
+        written: how, as for ``datetime.strptime``; names of months and days are English.
+
+    Returns:
+        UTC (where the format has no zone, the time is taken as UTC), microseconds.
+
+    Raises:
+        ValueError: it is no text, or not written so.
+
+    >>> parse_with_format(" 5-MAR-1987 09:22:57.75", "%d-%b-%Y %H:%M:%S.%f").isoformat()
+    '1987-03-05T09:22:57.750000+00:00'
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{type(value).__name__} is not an event time written as {written!r}")
+    try:
+        return _utc(datetime.strptime(value.strip(), written))
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is out of range") from error
+
+
 def _from_text(text: str) -> datetime:
     if _YEAR.fullmatch(text):
         return datetime(int(text), 1, 1, tzinfo=UTC)

@@ -8,15 +8,14 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 
 import orjson
 
 from winnowry.core.ids import RecordId, record_id
 from winnowry.core.tables import UNPARTITIONED
-from winnowry.sources.base import PartitionSpec, Record, SourceSpec, Unreadable, unreadable
-from winnowry.sources.event_time import parse_event_time
+from winnowry.sources.base import MediaType, PartitionSpec, Record, SourceSpec, Unreadable, unreadable
+from winnowry.sources.event_time import parse_event_time, parse_with_format
 
 _OPERATOR = "source.map"
 ALL = "all"
@@ -37,8 +36,8 @@ class MappedRecord:
         meta: JSON object of all other fields, mapped ones included, keys sorted.
         license: of the record, else of the source.
         content_sha256: hexadecimal SHA-256 of the text in UTF-8.
-        media_type: ``text/html`` when the text starts as an HTML document or the object is named so, else
-            ``text/plain``.
+        media_type: what the format says; else ``text/html`` when the text starts as an HTML document or the object
+            is named so, else ``text/plain``.
     """
 
     record_id: RecordId
@@ -49,7 +48,7 @@ class MappedRecord:
     meta: str
     license: str | None
     content_sha256: str
-    media_type: Literal["text/plain", "text/html"]
+    media_type: MediaType
 
 
 class _Unmappable(Exception):
@@ -93,7 +92,7 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> Ma
     except UnicodeEncodeError as error:
         raise _Unmappable("bad_utf8", f"{text_field}: {error.reason} at character {error.start}") from None
     mapped_id = _mapped_id(data, fields.id) if fields.id else None
-    event_time, wrong_time = _event_time(data, fields.event_time)
+    event_time, wrong_time = _event_time(data, fields.event_time, fields.event_time_format)
     partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
     return MappedRecord(
         record_id=record_id(source.name, mapped_id=mapped_id, path=relative_path, index=record.position),
@@ -104,7 +103,7 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> Ma
         meta=serialized({name: value for name, value in data.items() if name != text_field}).decode(),
         license=_license(data, fields.license) or source.license,
         content_sha256=hashlib.sha256(encoded).hexdigest(),
-        media_type=_media_type(text, uri),
+        media_type=record.media_type or _media_type(text, uri),
     )
 
 
@@ -147,13 +146,13 @@ def _license(data: dict[str, object], name: str | None) -> str | None:
     return value
 
 
-def _event_time(data: dict[str, object], name: str | None) -> tuple[datetime | None, str | None]:
+def _event_time(data: dict[str, object], name: str | None, written: str | None) -> tuple[datetime | None, str | None]:
     """The time, and why there is none although the record has a value."""
     value = data.get(name) if name else None
     if value is None or (isinstance(value, str) and not value.strip()):
         return None, None
     try:
-        return parse_event_time(value), None
+        return (parse_event_time(value) if written is None else parse_with_format(value, written)), None
     except ValueError as error:
         return None, f"{value!r}: {error}"
 
@@ -217,7 +216,7 @@ def _wrong_type(name: str, value: object, expected: str) -> _Unmappable:
     return _Unmappable("wrong_type", f"{name} is {type(value).__name__}", expected)
 
 
-def _media_type(text: str, uri: str) -> Literal["text/plain", "text/html"]:
+def _media_type(text: str, uri: str) -> MediaType:
     start = text[:256].lstrip("\ufeff \t\r\n").lower()
     if start.startswith(("<!doctype html", "<html")) or uri.lower().endswith((".html", ".htm")):
         return "text/html"

@@ -21,24 +21,31 @@ class Text:
         Reasons: ``bad_utf8``, ``over_long_record``, and those of
         :class:`~winnowry.sources.compression.BrokenStreamError`.
         """
-        parts: list[bytes] = []
-        size = 0
-        try:
-            for chunk in decompressed(stream, limits):
-                size += len(chunk)
-                if size > limits.max_record_bytes:
-                    kept = b"".join([*parts, chunk[:PAYLOAD_KEPT_BYTES]])
-                    threshold = str(limits.max_record_bytes)
-                    yield unreadable(0, _OPERATOR, "over_long_record", kept, f"more than {threshold}", threshold)
-                    return
-                parts.append(chunk)
-        except BrokenStreamError as broken:
-            yield unreadable(0, _OPERATOR, broken.reason, b"".join(parts), broken.value, broken.threshold)
+        data = whole_object(stream, limits, _OPERATOR)
+        if isinstance(data, Unreadable):
+            yield data
             return
-        data = b"".join(parts).removeprefix(_BOM)
+        data = data.removeprefix(_BOM)
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             yield unreadable(0, _OPERATOR, "bad_utf8", data, f"{error.reason} at byte {error.start}")
             return
         yield Record(0, {"text": text, "name": uri.rpartition("/")[2]})
+
+
+def whole_object(stream: BinaryIO, limits: ReadLimits, operator: str) -> bytes | Unreadable:
+    """All bytes of an object, decompressed; unreadable where they are more than a record may have."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for chunk in decompressed(stream, limits):
+            size += len(chunk)
+            if size > limits.max_record_bytes:
+                kept = b"".join([*parts, chunk[:PAYLOAD_KEPT_BYTES]])
+                threshold = str(limits.max_record_bytes)
+                return unreadable(0, operator, "over_long_record", kept, f"more than {threshold}", threshold)
+            parts.append(chunk)
+    except BrokenStreamError as broken:
+        return unreadable(0, operator, broken.reason, b"".join(parts), broken.value, broken.threshold)
+    return b"".join(parts)

@@ -20,7 +20,7 @@ def mapped(
     data: dict[str, object], partition: dict[str, Any] | None = None, path: str = "2019/eu/a.jsonl", **fields: str
 ) -> Any:
     rule = {"by": None, "every": None, "field": None, "part": None, "missing": "quarantine", **(partition or {})}
-    names = {"id": None, "text": "text", "event_time": None, "license": None, **fields}
+    names = {"id": None, "text": "text", "event_time": None, "event_time_format": None, "license": None, **fields}
     source: Any = SimpleNamespace(
         name="pages",
         uri="landing/**",

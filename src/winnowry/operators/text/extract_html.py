@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import importlib.util
 import re
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import TEXT, as_text, utf8_buffers
@@ -26,6 +28,7 @@ _WHOLE_PAGE = r"(?i)<(?:html|body|!doctype)[\s>]"
 _DEEPEST = 500
 _MOST_ATTRIBUTES = 1000
 _MOST_REOPENED = 1_000_000
+_MOST_PRECISE_TAGS = 20_000
 
 _INVISIBLE = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style|template|noscript|head)(?=[\s/>]).*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
@@ -48,6 +51,16 @@ def strip_tags(page: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def _html_rows(text: pa.Array) -> npt.NDArray[np.int64]:
+    """Rows that are HTML, rising."""
+    begins = pc.fill_null(pc.match_substring_regex(text, _BEGINS_AS_HTML), False)
+    is_html = begins.to_numpy(zero_copy_only=False).copy()
+    others = np.flatnonzero(~is_html)
+    blocks = pc.count_substring_regex(text.take(pa.array(others)), _BLOCK_END)
+    is_html[others] = pc.fill_null(pc.greater_equal(blocks, _FEWEST_BLOCKS), False).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(is_html).astype(np.int64)
+
+
 class ExtractHtml(Operator):
     """Replace HTML by its readable text; leave other text as it is.
 
@@ -57,12 +70,17 @@ class ExtractHtml(Operator):
     doctype) only the main content stays, without navigation and footers (see ``main_content``); if that heuristic
     finds nothing, all text stays.
 
+    ``mode: precise`` takes the main content of whole pages from trafilatura instead, set up as for FineWeb: it lets
+    less boilerplate through and costs about 14 times as much (docs/reference/extraction.md). Where it finds nothing,
+    and on pages of more than 20,000 tags, which it would read in quadratic time, the fast mode stands in.
+
     Markup built to exhaust a parser (nested deeper than 500 elements, more than 1,000 attributes on a tag, more than
     a million formatting elements to open again) is stripped tag by tag instead.
 
     Writes ``text`` (or the column named by ``as``); null stays null and empty stays empty.
 
-    Source: Bevendorff et al. 2018 and 2023 (resiliparse); WHATWG HTML, section 13.2 on how misnested tags are read.
+    Source: Bevendorff et al. 2018 and 2023 (resiliparse); Barbaresi 2021, "Trafilatura", ACL-IJCNLP demonstrations;
+    Penedo et al. 2024, FineWeb (trafilatura for precision); WHATWG HTML, section 13.2 on how misnested tags are read.
     """
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
@@ -73,7 +91,21 @@ class ExtractHtml(Operator):
         description="Where to drop navigation, footers and other boilerplate: on whole pages (those with an html or "
         "body tag or a doctype), on fragments of HTML too, or nowhere. On fragments the heuristic drops lists.",
     )
+    mode: Literal["fast", "precise"] = Field(
+        default="fast",
+        description="How the main content is found: fast by resiliparse, precise by trafilatura (extra winnowry[web]). "
+        "Source: FineWeb (Penedo et al. 2024), which uses trafilatura with favour_precision.",
+    )
     alt_texts: bool = Field(default=False, description="Whether to keep the alternative texts of images.")
+
+    @model_validator(mode="after")
+    def _can_run(self) -> Self:
+        if self.mode == "precise":
+            if self.main_content == "never":
+                raise ValueError("`mode: precise` finds main content; with `main_content: never` there is none to find")
+            if importlib.util.find_spec("trafilatura") is None:
+                raise ValueError("`mode: precise` needs trafilatura; install it with: pip install 'winnowry[web]'")
+        return self
 
     def reads(self) -> pa.Schema:
         """``text``."""
@@ -86,6 +118,12 @@ class ExtractHtml(Operator):
     def _extract(self, page: str, whole: bool) -> str:
         from resiliparse.extract.html2text import extract_plain_text
 
+        if self.mode == "precise" and whole and page.count("<") <= _MOST_PRECISE_TAGS:
+            from trafilatura import extract
+
+            precise = extract(page, favor_precision=True, include_comments=False)
+            if precise:
+                return precise
         if self.main_content == "always" or (self.main_content == "pages" and whole):
             text: str = extract_plain_text(page, main_content=True, alt_texts=self.alt_texts)
             if text and not text.isspace():
@@ -98,11 +136,7 @@ class ExtractHtml(Operator):
         from winnowry.operators.text.kernels import markup
 
         text = as_text(batch.column("text"))
-        is_html = pc.or_(
-            pc.match_substring_regex(text, _BEGINS_AS_HTML),
-            pc.greater_equal(pc.count_substring_regex(text, _BLOCK_END), _FEWEST_BLOCKS),
-        )
-        rows = np.flatnonzero(pc.fill_null(is_html, False).to_numpy(zero_copy_only=False)).astype(np.int64)
+        rows = _html_rows(text)
         if len(rows):
             buffers = utf8_buffers(text)
             depth, attributes, reopened = markup.measure_markup(

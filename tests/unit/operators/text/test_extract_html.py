@@ -99,3 +99,56 @@ def test_markup_bombs_are_read_in_bounded_time(bomb: str) -> None:
     extracted = extract(bomb, "always")
     assert extracted is not None
     assert extracted.lstrip().startswith("text")
+
+
+BOILERPLATE = (
+    "<html><body><header>Big News Daily</header><div class='menu'>"
+    + "".join(f"<a href='/{i}'>Section {i}</a> " for i in range(30))
+    + "</div><article><h1>Rates stay where they are</h1>"
+    + "".join(
+        f"<p>Paragraph {i}: the committee met on Tuesday and decided, after a long discussion, to wait.</p>"
+        for i in range(5)
+    )
+    + "</article><div class='related'><a href='/x'>You may also like this story about cats</a></div>"
+    "<div id='comments'><p>A comment of a reader that nobody asked for, of some length.</p></div></body></html>"
+)
+
+
+def precise(text: str | None) -> str | None:
+    pytest.importorskip("trafilatura", reason="needs the extra winnowry[web]")
+    batch = pa.record_batch([pa.array([text], pa.large_string())], names=["text"])
+    (value,) = ExtractHtml(mode="precise").apply(batch)["text"].to_pylist()
+    assert value is None or isinstance(value, str)
+    return value
+
+
+def test_precise_mode_keeps_the_article_and_neither_menu_nor_comments() -> None:
+    text = precise(BOILERPLATE)
+    assert text is not None
+    assert text.split("\n")[0] == "Rates stay where they are"
+    assert text.count("the committee met") == 5
+    for unwanted in ("Section", "also like", "comment of a reader", "Big News"):
+        assert unwanted not in text
+
+
+@pytest.mark.parametrize("text", [None, "", "plain text", "<html><body><ul><li>Only</li></ul></body></html>", FRAGMENT])
+def test_precise_mode_reads_what_has_no_article_as_fast_mode_does(text: str | None) -> None:
+    assert precise(text) == extract(text)
+
+
+@pytest.mark.timeout(60)
+def test_precise_mode_leaves_pages_of_too_many_tags_to_fast_mode() -> None:
+    page = "<html><body>" + "<table><tr><td>cell</td></tr></table>" * 20_000 + "</body></html>"
+    assert precise(page) == extract(page)
+
+
+def test_precise_mode_without_trafilatura_is_refused_when_the_recipe_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"winnowry\[web\]"):
+        ExtractHtml(mode="precise")
+    assert ExtractHtml().mode == "fast"
+
+
+def test_precise_mode_has_main_content_to_find() -> None:
+    with pytest.raises(ValueError, match="never"):
+        ExtractHtml(mode="precise", main_content="never")

@@ -80,3 +80,56 @@ def test_another_model_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(module, "_model_path", lambda: other)
     with pytest.raises(UsageError, match="is not the model"):
         module._model.__wrapped__()
+
+
+def kept(operator: Language, *texts: str | None) -> list[bool]:
+    written = operator.apply(pa.record_batch([pa.array(texts, pa.large_string())], names=["text"]))
+    verdicts = [rule.keeps(written[rule.column]).to_pylist() for rule in operator.rules()]
+    return [all(verdict) for verdict in zip(*verdicts, strict=True)]
+
+
+def test_a_language_may_have_a_threshold_of_its_own() -> None:
+    texts = [ARTICLE_1["en"], ARTICLE_1["de"], ARTICLE_1["fr"], "", None]
+    assert kept(Language(min_score=0.65), *texts) == [True, True, True, False, False]
+    assert kept(Language(min_score=0.65, min_scores={"de": 1.0}), *texts) == [True, False, True, False, False]
+    assert kept(Language(min_score=1.0, min_scores={"de": 0.5, "en": 0.5}), *texts) == [True, True, False, False, False]
+    assert kept(Language(min_score=0.0, min_scores={"de": 0.5}), *texts) == [True, True, True, True, True]
+    assert kept(Language(keep=("fr",), min_scores={"de": 0.5}), *texts) == [False, False, True, False, False]
+
+
+def test_each_threshold_is_asked_of_a_column_that_holds_only_its_language() -> None:
+    operator = Language(min_scores={"zh": 0.4, "de": 0.5})
+    assert [(rule.name, rule.column, rule.threshold) for rule in operator.rules()] == [
+        ("min_score", "language_score_other", 0.65),
+        ("min_scores", "language_score_de", 0.5),
+        ("min_scores", "language_score_zh", 0.4),
+    ]
+    batch = pa.record_batch([pa.array([ARTICLE_1["zh"], ARTICLE_1["fr"], None], pa.large_string())], names=["text"])
+    zh, fr, null = operator.apply(batch).to_pylist()
+    assert (zh["language_score_zh"], zh["language_score_de"], zh["language_score_other"]) == (
+        zh["language_score"], None, None,
+    )  # fmt: skip
+    assert (fr["language_score_zh"], fr["language_score_other"]) == (None, fr["language_score"])
+    assert (null["language_score_zh"], null["language_score_other"]) == (None, 0.0)
+
+
+def test_a_moved_threshold_leaves_the_columns_and_another_language_adds_one() -> None:
+    one, moved, two = (Language(min_scores=scores) for scores in ({"de": 0.5}, {"de": 0.6}, {"de": 0.5, "zh": 0.4}))
+    differing = {key for key, value in one.fingerprint().items() if moved.fingerprint()[key] != value}
+    assert differing == {"min_scores"}
+    assert one.writes() == moved.writes()
+    assert one.fingerprint()["own_columns"] != two.fingerprint()["own_columns"]
+    assert Language.model_validate({"min_scores": {"de": 0.5}, "own_columns": ["fr"]}) == one
+
+
+def test_how_much_is_read_can_be_set() -> None:
+    text = ARTICLE_1["de"] + " " + ARTICLE_1["en"] * 20
+    batch = pa.record_batch([pa.array([text], pa.large_string())], names=["text"])
+    assert Language(read_chars=100).apply(batch)["language"].to_pylist() == ["de"]
+    assert Language(read_chars=2000).apply(batch)["language"].to_pylist() == ["en"]
+
+
+@pytest.mark.parametrize("wrong", [{"de": 1.5}, {"German": 0.5}])
+def test_thresholds_are_probabilities_of_language_codes(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError):
+        Language(min_scores=wrong)

@@ -1,0 +1,36 @@
+"""What the rule-based text filters have in common: columns with a prefix, and limits that can each be switched off."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pyarrow as pa
+
+from winnowry.operators.base import Comparison, Operator, Rule
+from winnowry.operators.buffers import TEXT
+
+
+class Heuristic(Operator):
+    """A measurement of ``text`` with limits; a limit that is null is no rule.
+
+    Columns are named ``<prefix>_<measure>``, the prefix being ``as`` or else the operator's own.
+    """
+
+    PREFIX: ClassVar[str]
+    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]]
+    """Parameter, measure, comparison that keeps; in the order in which reasons are given."""
+
+    def _name(self, measure: str) -> str:
+        return f"{self.as_ or self.PREFIX}_{measure}"
+
+    def reads(self) -> pa.Schema:
+        """``text``."""
+        return pa.schema([pa.field("text", TEXT)])
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The limits that are set, in the order of their source."""
+        return tuple(
+            Rule(name=parameter, column=self._name(measure), comparison=comparison, threshold=getattr(self, parameter))
+            for parameter, measure, comparison in self.LIMITS
+            if getattr(self, parameter) is not None
+        )

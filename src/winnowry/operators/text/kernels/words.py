@@ -1,0 +1,422 @@
+"""Words of a text: tables of character properties, and splitting a row into words inside a kernel."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from winnowry.operators.text.kernels.characters import decode
+from winnowry.operators.text.kernels.compile import inline, kernel
+
+# Word classes, in the low four bits of an entry of :func:`word_table`; the names follow Unicode Standard Annex #29.
+OTHER = 0
+SPACE = 1
+LETTER = 2
+DIGIT = 3
+IDEOGRAPH = 4
+KATAKANA = 5
+EXTEND = 6
+MID_BOTH = 7
+MID_LETTER = 8
+MID_NUMBER = 9
+CONNECTOR = 10
+
+# Properties, in the bits above.
+ALPHABETIC = 16
+"""``str.isalpha``: general category L*."""
+SYMBOL = 32
+"""A character of :data:`SYMBOLS` or :data:`TERMINATORS`."""
+TERMINATOR = 64
+"""A character of :data:`TERMINATORS`."""
+LINE_BREAK = 128
+"""A character at which ``str.splitlines`` breaks."""
+PUNCTUATION = 256
+"""General category P*."""
+
+# Sets of word classes, as bits.
+_LETTER_OR_DIGIT = 1 << LETTER | 1 << DIGIT
+_RUN = _LETTER_OR_DIGIT | 1 << KATAKANA | 1 << CONNECTOR
+_IN_WORD = 1 << MID_BOTH | 1 << MID_LETTER
+_IN_NUMBER = 1 << MID_BOTH | 1 << MID_NUMBER
+
+# How words are found.
+WHITESPACE_RUNS = 0
+UNICODE_WORDS = 1
+GIVEN_SPANS = 2
+
+# What a word has, as :func:`split_words` tells.
+HAS_LETTER = 1
+HAS_NON_SYMBOL = 2
+
+
+_PLAIN = np.zeros(256, dtype=np.uint8)  # for ASCII letters and digits, whether they are letters or digits
+for _byte in range(128):
+    if chr(_byte).isalnum():
+        _PLAIN[_byte] = ALPHABETIC if chr(_byte).isalpha() else 1
+
+
+def _points(ranges: str) -> frozenset[int]:
+    """Code points of a list of hexadecimal ranges."""
+    points: set[int] = set()
+    for item in ranges.split():
+        first, _, last = item.partition("-")
+        points.update(range(int(first, 16), int(last or first, 16) + 1))
+    return frozenset(points)
+
+
+TERMINATORS = _points(
+    "21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104A-104B 1362 1367-1368 166E 1735-1736 17D4-17D6 "
+    "17D9-17DA 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1B7D-1B7E 1C3B-1C3C 1C7E-1C7F 203C-203D 2047-2049 "
+    "2E2E 2E3C 2E53-2E54 3002 A4FF A60E-A60F A6F3 A6F7 A876-A877 A8CE-A8CF A92F A9C8-A9C9 AA5D-AA5F AAF0-AAF1 ABEB "
+    "FE52 FE56-FE57 FF01 FF0E FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 110BE-110C1 11141-11143 "
+    "111C5-111C6 111CD 111DE-111DF 11238-11239 1123B-1123C 112A9 1144B-1144C 115C2-115C3 115C9-115D7 11641-11642 "
+    "1173C-1173E 11944 11946 11A42-11A43 11A9B-11A9C 11C41-11C42 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 "
+    "16B37-16B38 16B44 16E98 1BC9F 1DA88"
+)
+"""Characters that end a sentence: Unicode's Sentence_Terminal as of version 15, and three Khmer signs."""
+
+SYMBOLS = _points(
+    "0-8 B-1F 21-2F 3A-40 5B-60 7B-9F AB B4 BB 2013-2014 2019 201C-201E 2026 2236 2501 25BA 3001-3002 3008-300D "
+    "3010-3011 FF01 FF05 FF08-FF09 FF0C FF0E FF11 FF1A-FF1B FF1F FF5E"
+)
+"""Characters of which a *symbol word* consists (with :data:`TERMINATORS`): the punctuation set that CCNet (Wenzek et
+al. 2020) normalises, with the control characters; FineWeb's Gopher filter counts no word made of them alone."""
+
+_MID_BOTH = frozenset(map(ord, ".'\u2018\u2019\u2024\ufe52\uff07\uff0e"))
+_MID_LETTER = frozenset(map(ord, ":\u00b7\u0387\u055f\u05f4\u2027\ufe13\ufe55\uff1a"))
+_MID_NUMBER = frozenset(map(ord, ",;\u037e\u0589\u060c\u060d\u066c\u07f8\u2044\ufe10\ufe14\ufe50\ufe54\uff0c\uff1b"))
+_LINE_BREAKS = frozenset(map(ord, "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
+_ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))  # the rest is unassigned or private
+
+
+def is_han(point: int) -> bool:
+    """Whether a code point is a Chinese character: a CJK ideograph of any block, or the ideographic zero."""
+    return (
+        0x4E00 <= point <= 0x9FFF
+        or 0x3400 <= point <= 0x4DBF
+        or 0x20000 <= point <= 0x323AF
+        or 0xF900 <= point <= 0xFAFF
+        or point in (0x3005, 0x3007)
+    )
+
+
+def _word_class(point: int, category: str) -> int:
+    character = chr(point)
+    if character.isspace():
+        return SPACE
+    for members, word_class in ((_MID_BOTH, MID_BOTH), (_MID_LETTER, MID_LETTER), (_MID_NUMBER, MID_NUMBER)):
+        if point in members:
+            return word_class
+    if category[0] == "M" or category == "Cf":
+        return EXTEND
+    if category == "Nd":
+        return DIGIT
+    if category == "Pc":
+        return CONNECTOR
+    if is_han(point) or 0x3041 <= point <= 0x309F:
+        return IDEOGRAPH
+    if 0x30A1 <= point <= 0x30FF or 0x31F0 <= point <= 0x31FF or 0xFF66 <= point <= 0xFF9F:
+        return KATAKANA if category[0] == "L" else OTHER
+    return LETTER if category[0] == "L" or category == "Nl" else OTHER
+
+
+@cache
+def word_table() -> npt.NDArray[np.uint16]:
+    """Word class and properties of every code point (uint16, 1,114,112 values), from Python's Unicode database."""
+    table = np.zeros(0x110000, dtype=np.uint16)
+    for block in _ASSIGNED:
+        for point in block:
+            category = unicodedata.category(chr(point))
+            entry = _word_class(point, category)
+            if category[0] == "L":
+                entry |= ALPHABETIC
+            elif category[0] == "P":
+                entry |= PUNCTUATION
+            table[point] = entry
+    for point in SYMBOLS | TERMINATORS:
+        table[point] |= SYMBOL
+    for point in TERMINATORS:
+        table[point] |= TERMINATOR
+    for point in _LINE_BREAKS:
+        table[point] |= LINE_BREAK
+    return table
+
+
+@inline
+def _mixed(mixed: np.uint64, lane: np.uint64) -> np.uint64:
+    mixed = (mixed ^ lane) * np.uint64(0xD6E8FEB86659FD93)
+    return mixed ^ (mixed >> np.uint64(32))
+
+
+@kernel
+def hash_word(data: npt.NDArray[np.uint8], start: np.int64, stop: np.int64) -> np.uint64:
+    """The hash that :func:`split_words` gives a word."""
+    mixed = np.uint64(0x9E3779B97F4A7C15)
+    lane = np.uint64(0)
+    for k in range(start, stop):
+        lane = lane << np.uint64(8) | np.uint64(data[k])
+        if (k - start) & 7 == 7:
+            mixed = _mixed(mixed, lane)
+            lane = np.uint64(0)
+    return _mixed(mixed + np.uint64(stop - start), lane)
+
+
+@kernel
+def _address_stop(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> np.int64:
+    """Where an address ends whose scheme ends at ``p``; 0 where ``://`` and a visible ASCII character do not follow."""
+    if p + 3 >= end or data[p + 1] != 47 or data[p + 2] != 47:
+        return np.int64(0)
+    q = p + 3
+    while q < end:
+        byte = data[q]
+        if byte <= 32 or byte >= 127 or byte == 34 or byte == 60 or byte == 62:  # " < >
+            break
+        q += 1
+    while q > p + 3:
+        byte = data[q - 1]  # what ends a sentence or closes a bracket is not part of it: . , : ; ! ? ' ) ]
+        if not (
+            byte == 46 or byte == 44 or byte == 58 or byte == 59 or byte == 33 or byte == 63 or byte == 39
+            or byte == 41 or byte == 93
+        ):  # fmt: skip
+            break
+        q -= 1
+    return q if q > p + 3 else np.int64(0)
+
+
+@kernel
+def _keeps_stop(data: npt.NDArray[np.uint8], p: np.int64, q: np.int64, end: np.int64) -> bool:
+    """Whether the full stop at ``q`` is part of the word before it: an initial (``J.``) or ``U.S.``, ``e.g.``."""
+    if q + 1 < end and data[q + 1] == 46:
+        return False
+    last = data[q - 1]
+    if q - p == 1:
+        return bool(65 <= last <= 90)
+    return bool(q - p >= 3 and data[q - 2] == 46 and (65 <= last <= 90 or 97 <= last <= 122))
+
+
+@kernel
+def split_words(
+    how: int,
+    data: npt.NDArray[np.uint8],
+    p: np.int64,
+    end: np.int64,
+    table: npt.NDArray[np.uint16],
+    given_starts: npt.NDArray[np.int64],
+    given_stops: npt.NDArray[np.int64],
+    keep_spans: bool,
+    starts: npt.NDArray[np.int64],
+    stops: npt.NDArray[np.int64],
+    sizes: npt.NDArray[np.int32],
+    hashes: npt.NDArray[np.uint64],
+    marks: npt.NDArray[np.uint8],
+) -> np.int64:
+    """Split a row into words; the arrays need room for a word a byte, and memory that no row reaches is not touched.
+
+    Args:
+        how: one of the three ways of this module.
+        data: UTF-8 bytes.
+        p: first byte of the row; with ``GIVEN_SPANS`` the number of its first span.
+        end: where the row ends, in the same unit.
+        table: see :func:`word_table`.
+        given_starts: with ``GIVEN_SPANS`` the first byte of each word.
+        given_stops: with ``GIVEN_SPANS`` the byte after each word.
+        keep_spans: whether to write the next two.
+        starts: for the first byte of each word.
+        stops: for the byte after it.
+        sizes: for its characters.
+        hashes: for a 64-bit hash of its bytes.
+        marks: for ``HAS_LETTER`` and ``HAS_NON_SYMBOL``.
+
+    Returns:
+        How many words there are.
+    """
+    n = np.int64(0)
+    if how == GIVEN_SPANS:
+        for span in range(p, end):
+            _describe(data, given_starts[span], given_stops[span], table, n, sizes, hashes, marks)
+            if keep_spans:
+                starts[n] = given_starts[span]
+                stops[n] = given_stops[span]
+            n += 1
+        return n
+    while p < end:
+        first = np.int64(data[p])
+        width = np.int64(1)
+        if first >= 128:
+            first, width = decode(data, p, end)
+        entry = np.int64(table[first])
+        before = entry & 15
+        if before == SPACE:
+            p += width
+            continue
+        letter = entry
+        symbol = entry
+        mixed = np.uint64(0x9E3779B97F4A7C15)
+        lane = np.uint64(0)
+        in_run = 1 << before & _RUN != 0
+        q = p + width
+        n_bytes = width
+        n_more = width - 1  # bytes that continue a character
+        if first < 128:
+            lane = np.uint64(first)
+            if 1 << before & _LETTER_OR_DIGIT:
+                # most words are nothing else
+                while q < end:
+                    byte = data[q]
+                    plain = _PLAIN[byte]
+                    if plain == 0:
+                        break
+                    letter |= plain
+                    lane = lane << np.uint64(8) | np.uint64(byte)
+                    q += 1
+                    n_bytes += 1
+                    if n_bytes & 7 == 0:
+                        mixed = _mixed(mixed, lane)
+                        lane = np.uint64(0)
+                before = np.int64(table[data[q - 1]]) & 15
+                symbol = np.int64(0)
+        else:
+            for k in range(p, q):
+                lane = lane << np.uint64(8) | np.uint64(data[k])
+        address_stop = np.int64(0)
+        open_word = q < end and data[q] != 32 and data[q] != 10
+        if open_word and data[q] == 58 and before == LETTER and how == UNICODE_WORDS:
+            address_stop = _address_stop(data, q, end)
+        while open_word and q < end:
+            point = np.int64(data[q])
+            width = np.int64(1)
+            if point >= 128:
+                point, width = decode(data, q, end)
+            entry = np.int64(table[point])
+            kind = entry & 15
+            if how == WHITESPACE_RUNS:
+                if kind == SPACE:
+                    break
+            elif q < address_stop or kind == EXTEND:
+                pass
+            elif address_stop:
+                break
+            elif not in_run:
+                if point != first or before == IDEOGRAPH:
+                    break
+            elif 1 << kind & _LETTER_OR_DIGIT:
+                if before == KATAKANA:
+                    break
+                before = kind
+            elif kind == CONNECTOR:
+                before = kind
+            elif kind == KATAKANA:
+                if before != KATAKANA and before != CONNECTOR:
+                    break
+                before = kind
+            else:
+                inside = (before == LETTER and 1 << kind & _IN_WORD != 0) or (
+                    before == DIGIT and (1 << kind & _IN_NUMBER != 0 or point == 45 or point == 47 or point == 58)
+                )
+                if not inside or q + width >= end:
+                    break
+                after, _ = decode(data, q + width, end)
+                if np.int64(table[after]) & 15 != before:
+                    break
+            letter |= entry
+            symbol &= entry
+            n_more += width - 1
+            for k in range(q, q + width):
+                lane = lane << np.uint64(8) | np.uint64(data[k])
+                n_bytes += 1
+                if n_bytes & 7 == 0:
+                    mixed = _mixed(mixed, lane)
+                    lane = np.uint64(0)
+            q += width
+        if open_word and q < end and data[q] == 46 and how == UNICODE_WORDS and _keeps_stop(data, p, q, end):
+            lane = lane << np.uint64(8) | np.uint64(46)
+            n_bytes += 1
+            if n_bytes & 7 == 0:
+                mixed = _mixed(mixed, lane)
+                lane = np.uint64(0)
+            q += 1
+        if keep_spans:
+            starts[n] = p
+            stops[n] = q
+        sizes[n] = n_bytes - n_more
+        hashes[n] = _mixed(mixed + np.uint64(n_bytes), lane)
+        marks[n] = ((letter & ALPHABETIC) >> 4) | (0 if symbol & SYMBOL else HAS_NON_SYMBOL)
+        n += 1
+        p = q
+    return n
+
+
+@kernel
+def _describe(
+    data: npt.NDArray[np.uint8],
+    start: np.int64,
+    stop: np.int64,
+    table: npt.NDArray[np.uint16],
+    n: np.int64,
+    sizes: npt.NDArray[np.int32],
+    hashes: npt.NDArray[np.uint64],
+    marks: npt.NDArray[np.uint8],
+) -> None:
+    letter = np.int64(0)
+    symbol = np.int64(SYMBOL)
+    size = np.int32(0)
+    p = start
+    while p < stop:
+        point, width = decode(data, p, stop)
+        entry = np.int64(table[point])
+        letter |= entry
+        symbol &= entry
+        size += np.int32(1)
+        p += width
+    sizes[n] = size
+    hashes[n] = hash_word(data, start, stop)
+    marks[n] = ((letter & ALPHABETIC) >> 4) | (0 if symbol & SYMBOL else HAS_NON_SYMBOL)
+
+
+@kernel
+def longest_row(how: int, offsets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> np.int64:
+    """Most words that a row can have: its spans where they are given, else its bytes."""
+    bounds = rows if how == GIVEN_SPANS else offsets
+    longest = np.int64(0)
+    for i in range(offsets.size - 1):
+        longest = max(longest, bounds[i + 1] - bounds[i])
+    return longest
+
+
+@kernel
+def find_words(
+    offsets: npt.NDArray[np.int64],
+    data: npt.NDArray[np.uint8],
+    how: int,
+    table: npt.NDArray[np.uint16],
+    rows: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where the words of all rows begin and end; writes into ``rows[1:]`` how many there are, cumulated."""
+    most = offsets[-1] - offsets[0]
+    longest = longest_row(how, offsets, rows)
+    starts = np.empty(most, dtype=np.int64)
+    stops = np.empty(most, dtype=np.int64)
+    sizes = np.empty(longest, dtype=np.int32)
+    hashes = np.empty(longest, dtype=np.uint64)
+    marks = np.empty(longest, dtype=np.uint8)
+    none = np.empty(0, dtype=np.int64)
+    total = np.int64(0)
+    for i in range(offsets.size - 1):
+        total += split_words(
+            how, data, offsets[i], offsets[i + 1], table, none, none, True, starts[total:], stops[total:], sizes,
+            hashes, marks,
+        )  # fmt: skip
+        rows[i + 1] = total
+    return starts[:total].copy(), stops[:total].copy()
+
+
+@kernel
+def hash_words(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """The hash of each row taken as one word: uint64 of n rows."""
+    out = np.zeros(offsets.size - 1, dtype=np.uint64)
+    for i in range(offsets.size - 1):
+        out[i] = hash_word(data, offsets[i], offsets[i + 1])
+    return out

@@ -1,0 +1,155 @@
+"""The gzip members of an archive one by one, so that a damaged one costs only itself."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from winnowry.sources.base import ReadLimits
+from winnowry.sources.compression import BrokenStreamError, CompressionRatio, decompressed
+
+_INPUT_BYTES = 64 << 10
+_OUTPUT_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_MEMBER_START = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]")
+_START_BYTES = 4
+_TRIED_BYTES = 16 << 10
+_TRIED_OUTPUT_BYTES = 8 << 10
+
+
+@dataclass(frozen=True)
+class MemberEnd:
+    """The end of a gzip member (or of another stream).
+
+    Attributes:
+        error: why the rest of the member could not be read, else None.
+    """
+
+    error: BrokenStreamError | None = None
+
+
+def member_pieces(
+    stream: BinaryIO, limits: ReadLimits, begins_record: Callable[[bytes], bool]
+) -> Iterator[bytes | MemberEnd]:
+    """Decompressed pieces with the ends of gzip members between them; the last item is always an end.
+
+    A member that is damaged, or inflates beyond the limits, ends with its error, and reading goes on at the next
+    place that is the start of a member whose content begins as a record does. Other streams (plain, zstd) are one
+    member.
+
+    Args:
+        stream: the archive.
+        limits: what a member may inflate to.
+        begins_record: whether decompressed bytes are the start of a record.
+    """
+    head = stream.read(_START_BYTES)
+    while 0 < len(head) < _START_BYTES and (more := stream.read(_START_BYTES - len(head))):
+        head += more
+    if head.startswith(_GZIP_MAGIC):
+        yield from _gzip_members(_Input(head, stream), limits, begins_record)
+        return
+    error = None
+    try:
+        yield from decompressed(_Input(head, stream), limits)  # type: ignore[arg-type]
+    except BrokenStreamError as broken:
+        error = broken
+    yield MemberEnd(error)
+
+
+class _Input:
+    """A stream into which bytes can be put back."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head = head
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        if not self._head:
+            return self._stream.read(size)
+        data, self._head = self._head[:size], self._head[size:]
+        return data
+
+    def put_back(self, data: bytes) -> None:
+        self._head = data + self._head
+
+
+def _gzip_members(
+    source: _Input, limits: ReadLimits, begins_record: Callable[[bytes], bool]
+) -> Iterator[bytes | MemberEnd]:
+    ratio = CompressionRatio(limits)
+    first = True
+    while True:
+        start = source.read(_INPUT_BYTES)
+        if not first:
+            start = start.lstrip(b"\0")  # padding after a member
+            while not start and (start := source.read(_INPUT_BYTES)):
+                start = start.lstrip(b"\0")
+        if not start:
+            return
+        source.put_back(start)
+        first = False
+        try:
+            yield from _one_member(source, ratio)
+        except BrokenStreamError as error:
+            yield MemberEnd(error)
+            ratio = CompressionRatio(limits)
+            if not _skip_to_member(source, begins_record):
+                return
+        else:
+            yield MemberEnd()
+
+
+def _one_member(source: _Input, ratio: CompressionRatio) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    pending = source.read(_INPUT_BYTES)
+    while True:
+        try:
+            chunk = member.decompress(pending, _OUTPUT_BYTES)
+        except zlib.error as error:
+            source.put_back(pending[1:])  # the next member may begin in here
+            raise BrokenStreamError("bad_gzip", str(error)) from error
+        ended = member.eof
+        left = member.unused_data if ended else member.unconsumed_tail
+        if chunk:
+            yield chunk
+        try:
+            ratio.add(len(pending) - len(left), len(chunk))
+        except BrokenStreamError:
+            source.put_back(left)
+            raise
+        if ended:
+            source.put_back(left)
+            return
+        if not pending and not chunk:
+            raise BrokenStreamError("truncated_gzip", "the stream ends inside a gzip member")
+        pending = left or source.read(_INPUT_BYTES)
+
+
+def _skip_to_member(source: _Input, begins_record: Callable[[bytes], bool]) -> bool:
+    """Move to the next start of a member whose content begins as a record; False at the end of the stream."""
+    window = b""
+    while True:
+        more = source.read(_INPUT_BYTES)
+        window += more
+        begin = 0
+        while found := _MEMBER_START.search(window, begin):
+            at = found.start()
+            if len(window) - at < _TRIED_BYTES and more:
+                break  # try it when enough is there
+            if begins_record(_beginning(window[at : at + _TRIED_BYTES])):
+                source.put_back(window[at:])
+                return True
+            begin = at + 1
+        if not more:
+            return False
+        window = window[found.start() :] if found else window[-(_START_BYTES - 1) :]
+
+
+def _beginning(compressed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(compressed, _TRIED_OUTPUT_BYTES)
+    except zlib.error:
+        return b""

@@ -1,0 +1,190 @@
+"""Tar archives: their files one after the other, as the objects of another format."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import BinaryIO
+
+from winnowry.sources.base import Format, ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.compression import BrokenStreamError, decompressed
+
+_OPERATOR = "source.tar"
+_BLOCK_BYTES = 512
+_LONGEST_NAME_BYTES = 64 << 10
+_FILES = (b"0", b"\0", b"7")
+_LONG_NAME, _PAX, _PAX_ALL = b"L", b"x", b"g"
+
+
+class Tar:
+    """Reads the files of tar archives (ustar, GNU and pax long names); plain, gzip or zstd; nothing is unpacked.
+
+    Records get the field ``member``, the path of the file in the archive. Positions run on over all files.
+
+    Args:
+        content: reads each file.
+        members: glob of the paths to read, ``*`` matching ``/`` too; other files are passed over.
+
+    Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
+    """
+
+    def __init__(self, content: Format, members: str) -> None:
+        self._content = content
+        self._members = members
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`Format.read`.
+
+        Reasons: ``bad_tar`` (the rest of the archive is not read), ``truncated_tar``, those of the format of the
+        files, and those of :class:`~winnowry.sources.compression.BrokenStreamError`.
+        """
+        tape = _Tape(decompressed(stream, limits))
+        position = 0
+        try:
+            for name, contents in _files(tape):
+                if not fnmatchcase(name, self._members):
+                    continue
+                first = position
+                for item in self._content.read(contents, f"{uri}#{name}", limits):  # type: ignore[arg-type]
+                    position = first + item.position + 1
+                    yield _moved(item, first, name)
+                if tape.broken is not None:
+                    return
+        except BrokenStreamError as broken:
+            yield unreadable(position, _OPERATOR, broken.reason, b"", broken.value, broken.threshold)
+        except _BadTarError as wrong:
+            yield unreadable(position, _OPERATOR, wrong.reason, wrong.payload, str(wrong))
+
+
+def _moved(item: Record | Unreadable, first: int, name: str) -> Record | Unreadable:
+    if isinstance(item, Record):
+        return replace(item, position=first + item.position, data={**item.data, "member": name})
+    value = name if item.value is None else f"{name}: {item.value}"
+    return replace(item, position=first + item.position, value=value[:300])
+
+
+class _BadTarError(Exception):
+    def __init__(self, reason: str, message: str, payload: bytes = b"") -> None:
+        self.reason, self.payload = reason, payload
+        super().__init__(message)
+
+
+class _Tape:
+    """Reads exact numbers of bytes from chunks."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+        self.broken: BrokenStreamError | None = None
+
+    def some(self, most: int) -> bytes:
+        """Up to so many bytes; empty at the end."""
+        while not self._left:
+            try:
+                chunk = next(self._chunks, None)
+            except BrokenStreamError as error:
+                self.broken = error
+                raise
+            if chunk is None:
+                return b""
+            self._left = chunk
+        data, self._left = self._left[:most], self._left[most:]
+        return data
+
+    def exactly(self, n_bytes: int) -> bytes:
+        """So many bytes, fewer at the end."""
+        data = bytearray()
+        while len(data) < n_bytes and (part := self.some(n_bytes - len(data))):
+            data += part
+        return bytes(data)
+
+
+class _Contents(io.RawIOBase):
+    """One file of the archive as a stream."""
+
+    def __init__(self, tape: _Tape, n_bytes: int) -> None:
+        self._tape = tape
+        self._n_left = n_bytes
+        self._n_padding = -n_bytes % _BLOCK_BYTES
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to ``size`` bytes, all of them where it is negative; empty at the end of the file."""
+        if size < 0:
+            return b"".join(iter(lambda: self.read(1 << 20), b""))
+        data = self._tape.some(min(size, self._n_left)) if self._n_left else b""
+        if not data and self._n_left:
+            raise BrokenStreamError("truncated_tar", f"{self._n_left} bytes of the file are missing")
+        self._n_left -= len(data)
+        return data
+
+    def skip(self) -> None:
+        """Pass over what was not read, and the padding."""
+        n_bytes = self._n_left + self._n_padding
+        while n_bytes and (part := self._tape.some(min(n_bytes, 1 << 20))):
+            n_bytes -= len(part)
+
+
+def _files(tape: _Tape) -> Iterator[tuple[str, _Contents]]:
+    """Names and contents of regular files; what the consumer leaves unread of one is passed over."""
+    long_name: str | None = None
+    while header := tape.exactly(_BLOCK_BYTES):
+        if len(header) < _BLOCK_BYTES:
+            raise _BadTarError("truncated_tar", "the archive ends inside a header", header)
+        if not header.strip(b"\0"):
+            while tape.some(1 << 20):  # whether the stream is whole shows at its end
+                pass
+            return
+        if _number(header[148:156]) != sum(header[:148]) + 256 + sum(header[156:]):
+            raise _BadTarError("bad_tar", "the checksum of a header is wrong", header)
+        n_bytes = _number(header[124:136])
+        if n_bytes is None:
+            raise _BadTarError("bad_tar", "a header has no size", header)
+        kind = header[156:157]
+        if kind in (_LONG_NAME, _PAX):
+            if n_bytes > _LONGEST_NAME_BYTES:
+                raise _BadTarError("bad_tar", f"a name header of {n_bytes} bytes", header)
+            block = tape.exactly(n_bytes + -n_bytes % _BLOCK_BYTES)[:n_bytes]
+            found = block.rstrip(b"\0") if kind == _LONG_NAME else _pax_path(block)
+            long_name = found.decode("utf-8", "replace") if found else long_name
+            continue
+        name, long_name = long_name or _name(header), None if kind != _PAX_ALL else long_name
+        contents = _Contents(tape, n_bytes)
+        if kind in _FILES and not name.endswith("/"):
+            yield name, contents
+        contents.skip()
+
+
+def _name(header: bytes) -> str:
+    name = header[:100].partition(b"\0")[0]
+    prefix = header[345:500].partition(b"\0")[0] if header[257:263] == b"ustar\0" else b""
+    return (prefix + b"/" + name if prefix else name).decode("utf-8", "replace")
+
+
+def _number(field: bytes) -> int | None:
+    """An octal number, or a GNU one in base 256."""
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = field.strip(b" \0")
+    try:
+        return int(digits, 8) if digits else 0
+    except ValueError:
+        return None
+
+
+def _pax_path(block: bytes) -> bytes | None:
+    at = 0
+    while at < len(block):
+        length, separator, _ = block[at : at + 20].partition(b" ")
+        if not separator or not length.isdigit() or int(length) <= 0:
+            return None
+        key, _, value = block[at + len(length) + 1 : at + int(length) - 1].partition(b"=")
+        if key == b"path":
+            return value
+        at += int(length)
+    return None

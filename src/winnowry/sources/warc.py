@@ -1,0 +1,208 @@
+"""WARC (also WET and WAT) and ARC: one document of a web archive, one record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO, Literal
+
+from winnowry.sources.archive_frames import Frame, archive_frames
+from winnowry.sources.base import MediaType, ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.charset import decode, looks_binary
+
+RECORD_TYPES = ("response", "resource", "conversion")
+CONTENT_TYPES = ("text/html", "application/xhtml+xml", "text/plain")
+STATUSES = (200,)
+
+_OPERATOR = "source.warc"
+_REFUSED_KEPT_BYTES = 4 << 10
+_MOST_REPLACED = 0.1
+_HTML = ("text/html", "application/xhtml+xml")
+_ARC_TYPES = {"dns": "resource", "filedesc": "warcinfo"}
+_SNIFFED_BYTES = 1024
+_READ_BYTES = 1 << 20
+_ENCODED = re.compile(rb"[0-9a-fA-F]{1,8}[ \t]*(?:;[^\n]*)?\r?\n|\x1f\x8b|\x28\xb5\x2f\xfd")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]{1,40})""", re.IGNORECASE)
+
+
+class _RefusedError(Exception):
+    """A record that is no document of those wanted."""
+
+    def __init__(self, reason: str, value: str | None, threshold: str | None = None) -> None:
+        self.reason, self.value, self.threshold = reason, value, threshold
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class _Document:
+    """The payload of a record, still bytes."""
+
+    payload: bytes
+    content_type: str | None
+    charset: str | None = None
+    status: int | None = None
+
+
+class Warc:
+    """Reads web archives: WARC 0.17 to 1.1, WET, WAT and ARC; plain, gzip or zstd; one record in memory at a time.
+
+    A record of the archive becomes ``{"text", "url", "date", "status", "content_type", "charset", "record_type",
+    "warc_record_id", "payload_digest"}``: the payload without HTTP headers, transfer and content encoding, decoded as
+    :func:`~winnowry.sources.charset.decode` says; ``date`` is the time of the fetch. Positions count all records
+    of the archive, so that those of types that are not asked for (requests, metadata, warcinfo) leave gaps; such
+    records are no documents and leave no trace.
+
+    Args:
+        record_types: types that hold documents. WAT: ``metadata``.
+        content_types: media types to read, without parameters. WAT: ``application/json``.
+        statuses: HTTP status codes to read; payloads fetched without HTTP have none and are read.
+
+    Source: ISO 28500:2017 (WARC 1.1); RFC 9112 (HTTP/1.1); Internet Archive, "ARC file format" (1996).
+    """
+
+    def __init__(
+        self,
+        record_types: Sequence[str] = RECORD_TYPES,
+        content_types: Sequence[str] = CONTENT_TYPES,
+        statuses: Sequence[int] = STATUSES,
+    ) -> None:
+        self._record_types = frozenset(record_types)
+        self._content_types = frozenset(name.lower() for name in content_types)
+        self._statuses = frozenset(statuses)
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`Format.read`.
+
+        Reasons: those of :func:`~winnowry.sources.archive_frames.archive_frames`; ``revisit`` (the payload is in
+        another record, which is the value), ``http_status``, ``content_type``, ``truncated_payload`` (the crawler
+        says so), ``bad_http`` (no HTTP response), ``bad_http_encoding`` (chunks or compression), ``binary_content``
+        and ``bad_encoding`` (more than a tenth of the characters cannot be decoded). Of those that are refused but
+        whole only the first 4,096 bytes are kept.
+        """
+        for position, frame in enumerate(archive_frames(stream, limits)):
+            if not isinstance(frame, Frame):
+                yield unreadable(position, _OPERATOR, frame.reason, frame.payload, frame.value, frame.threshold)
+                continue
+            record_type = _record_type(frame)
+            if record_type != "revisit" and record_type not in self._record_types:
+                continue
+            try:
+                yield self._record(position, frame, record_type, limits)
+            except _RefusedError as refused:
+                kept = frame.body[:_REFUSED_KEPT_BYTES]
+                yield unreadable(position, _OPERATOR, refused.reason, kept, refused.value, refused.threshold)
+
+    def _record(self, position: int, frame: Frame, record_type: str, limits: ReadLimits) -> Record:
+        headers = frame.headers
+        url = headers.get("warc-target-uri", headers.get("url", "")).strip("<>")
+        if record_type == "revisit":
+            raise _RefusedError("revisit", headers.get("warc-refers-to") or headers.get("warc-refers-to-target-uri"))
+        if cause := headers.get("warc-truncated"):
+            raise _RefusedError("truncated_payload", cause)
+        document = self._document(frame, url, limits)
+        content_type = document.content_type or _sniffed(document.payload)
+        if content_type not in self._content_types:
+            raise _RefusedError("content_type", content_type, ", ".join(sorted(self._content_types)))
+        decoded = decode(document.payload, document.charset)
+        if looks_binary(decoded.text):
+            raise _RefusedError("binary_content", f"{content_type}, read as {decoded.encoding}")
+        if decoded.replaced_ratio > _MOST_REPLACED:
+            raise _RefusedError(
+                "bad_encoding", f"{decoded.replaced_ratio:.3f} as {decoded.encoding}", str(_MOST_REPLACED)
+            )
+        data: dict[str, object] = {
+            "text": decoded.text,
+            "url": url,
+            "date": headers.get("warc-date") or _arc_date(headers.get("date", "")),
+            "status": document.status,
+            "content_type": content_type,
+            "charset": decoded.encoding,
+            "record_type": record_type,
+        }
+        if decoded.n_replaced:
+            data["n_undecodable"] = decoded.n_replaced
+        for name, field in (("warc_record_id", "warc-record-id"), ("payload_digest", "warc-payload-digest")):
+            if field in headers:
+                data[name] = headers[field].strip("<>")
+        media_type: MediaType = "text/html" if content_type in _HTML else "text/plain"
+        return Record(position, data, media_type)
+
+    def _document(self, frame: Frame, url: str, limits: ReadLimits) -> _Document:
+        content_type, charset = _media_type(frame.headers.get("content-type"))
+        over_http = content_type == "application/http" if frame.kind == "warc" else url.lower().startswith("http")
+        if not over_http:
+            return _Document(frame.body, content_type, charset)
+        document = _http_document(frame.body, limits)
+        if document.status not in self._statuses:
+            raise _RefusedError("http_status", str(document.status), ", ".join(map(str, sorted(self._statuses))))
+        return document
+
+
+def _record_type(frame: Frame) -> str:
+    if frame.kind == "warc":
+        return frame.headers.get("warc-type", "").lower()
+    return _ARC_TYPES.get(frame.headers["url"].partition(":")[0].lower(), "response")
+
+
+def _http_document(block: bytes, limits: ReadLimits) -> _Document:
+    """An HTTP response without its headers and encodings.
+
+    Archives often keep a transfer or content encoding in the headers that the crawler has already undone: a payload
+    that does not decode, and begins neither as a chunk nor as compressed data, is taken as it is.
+    """
+    if not block.startswith(b"HTTP/"):
+        raise _RefusedError("bad_http", repr(block[:40])[2:-1], "a status line")
+    try:
+        record, payload = _read_http(block, "all", limits)
+    except OSError as wrong:
+        try:
+            record, payload = _read_http(block, "none", limits)
+        except OSError as worse:
+            raise _RefusedError("bad_http", str(worse)) from worse
+        if _ENCODED.match(payload):
+            raise _RefusedError("bad_http_encoding", str(wrong)) from wrong
+    status = record.http_headers.status_code
+    if status is None:
+        raise _RefusedError("bad_http", record.http_headers.status_line, "a status code")
+    if len(payload) > limits.max_record_bytes:
+        raise _RefusedError("over_long_record", f"more than {limits.max_record_bytes}", str(limits.max_record_bytes))
+    content_type, charset = _media_type(record.http_headers.get("Content-Type"))
+    return _Document(payload, content_type, charset, int(status))
+
+
+def _read_http(block: bytes, decoded: Literal["all", "none"], limits: ReadLimits) -> tuple[Any, bytes]:
+    from fastwarc.warc import WarcRecord
+
+    record = WarcRecord()
+    record.set_bytes_content(block)
+    record.is_http = True
+    record.parse_http(auto_decode=decoded, quirks_mode=True)
+    parts: list[bytes] = []
+    n_bytes = 0
+    while n_bytes <= limits.max_record_bytes and (part := record.reader.read(_READ_BYTES)):
+        parts.append(part)
+        n_bytes += len(part)
+    return record, b"".join(parts)
+
+
+def _media_type(header: str | None) -> tuple[str | None, str | None]:
+    """Media type and charset of a Content-Type header."""
+    if not header:
+        return None, None
+    found = _CHARSET.search(header)
+    return header.partition(";")[0].strip().lower() or None, found[1] if found else None
+
+
+def _sniffed(payload: bytes) -> str:
+    from resiliparse.parse.encoding import detect_mime
+
+    return str(detect_mime(payload[:_SNIFFED_BYTES]))
+
+
+def _arc_date(digits: str) -> str | None:
+    try:
+        return datetime.strptime(digits[:14].ljust(14, "0"), "%Y%m%d%H%M%S").isoformat() + "Z"
+    except ValueError:
+        return None

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.operator_examples import example_of
 from winnowry.operators.base import FittedOperator, Operator, Rule
 from winnowry.operators.registry import operators
 
@@ -35,7 +36,7 @@ TEXTS = st.lists(st.one_of(st.none(), st.sampled_from(POOL), st.text(max_size=30
 
 
 def default_of(name: str) -> Operator:
-    return operators()[name].model_validate({})
+    return example_of(name)
 
 
 def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
@@ -166,7 +167,7 @@ def test_rules_are_about_columns_the_operator_writes_and_answer_for_every_row(na
 
 @pytest.mark.parametrize("name", NAMES)
 def test_as_renames_what_is_written(name: str) -> None:
-    operator = operators()[name].model_validate({"as": "renamed"})
+    operator = example_of(name, **{"as": "renamed"})
     names = operator.writes().names
     assert all(column.startswith("renamed") for column in names)
     assert apply(operator, batch_of(operator, ["a b", None])).schema.names == names

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnowry.core.errors import ContractError
+from winnowry.core.errors import ContractError, UsageError
 from winnowry.core.tables import TEXT
 from winnowry.operators.base import FittedOperator, Operator
 
@@ -152,8 +152,8 @@ def _apply_isolated(
     """Apply an operator; when it raises, halve the batch until the crashing rows stand alone."""
     try:
         return _apply(operator, batch, fit), {}
-    except ContractError:
-        raise  # the operator is wrong, not a row
+    except (ContractError, UsageError):
+        raise  # the operator, or what it was given, is wrong, not a row
     except Exception as error:
         if batch.num_rows <= 1:
             message = f"{type(error).__name__}: {error}"[:500]

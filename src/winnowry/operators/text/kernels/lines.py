@@ -56,12 +56,12 @@ def count_lines(
     for i in range(n):
         start = offsets[i]
         end = offsets[i + 1]
-        n_newlines = np.int64(0)
-        for k in range(start, end):
-            if data[k] == 10:
-                n_newlines += 1
+        n_lines = np.int64(1)
+        for k in range(start + 1, end):
+            if data[k] == 10 and data[k - 1] != 10:  # empty lines take no slot
+                n_lines += 1
         n_slots = np.int64(4)
-        while n_slots < 2 * (n_newlines + 1):
+        while n_slots < 2 * n_lines:
             n_slots *= 2
         slot_start = np.full(n_slots, -1, dtype=np.int64)
         slot_size = np.zeros(n_slots, dtype=np.int64)

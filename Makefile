@@ -62,8 +62,14 @@ peers: $(DEV) $(PEERS)  ## compare the text filters with datatrove, in .venv-pee
 	$(BIN)/pytest -s -p no:randomly tests/conformance/test_datatrove.py $(ARGS)
 
 .PHONY: bench
-bench: $(DEV)  ## the benchmarks, each printing machine, sizes, spread
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+bench: $(DEV)  ## the benchmarks that need no data but their own, each printing machine, sizes, spread
+	@for name in complexity_tiers demo gates install_size sampling what_if 'dedup scale'; do \
+	  set -- $$name; echo "== benchmarks/$$1.py $${2:-}"; PYTHONPATH=. $(BIN)/python "benchmarks/$$1.py" $${2:-} || exit 1; done
+
+.PHONY: bench-peers
+bench-peers: $(DEV) $(PEERS)  ## CPU seconds against datatrove on real text (../shared/data; ARGS="--mb 120")
+	PYTHONPATH=. $(BIN)/python benchmarks/heuristics.py $(ARGS)
+	PYTHONPATH=. $(BIN)/python benchmarks/dedup.py peers
 
 .PHONY: lock
 lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upgrade" or "--upgrade-package NAME")

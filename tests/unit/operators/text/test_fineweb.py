@@ -65,6 +65,7 @@ def test_texts_at_the_limits_are_kept() -> None:
     assert (
         rejected_by(FineWeb(), "\n".join([LONG + str(i) for i in range(22)] + [f"{LONG} {i}." for i in range(3)])) == []
     )
+    assert measured(FineWeb(), f"{'x' * 30}\n{'y' * 31}")["short_line_ratio"] == 0.5  # at most 30 characters
     assert rejected_by(FineWeb(), f"Short line number one.\nShort line number two.\n{LONG}.") == []  # 2 of 3 short
 
 

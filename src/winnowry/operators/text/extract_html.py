@@ -121,7 +121,7 @@ class ExtractHtml(Operator):
         if self.mode == "precise" and whole and page.count("<") <= _MOST_PRECISE_TAGS:
             from trafilatura import extract
 
-            precise = extract(page, favor_precision=True, include_comments=False)
+            precise: str | None = extract(page, favor_precision=True, include_comments=False)
             if precise:
                 return precise
         if self.main_content == "always" or (self.main_content == "pages" and whole):

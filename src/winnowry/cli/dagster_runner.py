@@ -9,11 +9,22 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from winnowry.cli.parallel import StageProcesses
 from winnowry.cli.project import Project
-from winnowry.cli.runner import PARTITIONED, Failure, RunOutcome, RunRequest, StageFailed, run_in_order
+from winnowry.cli.runner import (
+    ExecuteStages,
+    Failure,
+    RunOutcome,
+    RunRequest,
+    StageFailed,
+    run_in_order,
+    skip_if_fresh,
+)
 from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,12 +50,29 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
         UsageError: the project has no asset for this corpus, or its code location cannot be loaded.
         NotFoundError: a partition was named that the landing does not hold.
     """
-    import dagster as dg
-
     from winnowry.cli.home import dagster_home, prepare_home
 
     home = prepare_home(dagster_home(), request.project.root)
     os.environ |= {"DAGSTER_HOME": str(home), "WINNOWRY_HOME": str(home), "WINNOWRY_ROOT": request.workspace.root}
+    run_id = uuid.uuid4().hex
+    with (
+        _open(request, progress, run_id) as executor,
+        StageProcesses(request, progress, run_id, open_executor, executor, executor.skip) as processes,
+    ):
+        return run_in_order(request, progress, run_id, processes.execute, processes.take)
+
+
+@contextmanager
+def open_executor(request: RunRequest, progress: Progress, run_id: str) -> Iterator[ExecuteStages]:
+    """What executes stages as Dagster runs, in the instance of ``DAGSTER_HOME``."""
+    with _open(request, progress, run_id) as executor:
+        yield executor
+
+
+@contextmanager
+def _open(request: RunRequest, progress: Progress, run_id: str) -> Iterator[_Executor]:
+    import dagster as dg
+
     definitions = load_definitions(request.project)
     corpus = request.recipe.corpus
     known = {key.path[0] for key in definitions.resolve_all_asset_keys()}
@@ -53,22 +81,46 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
             f"{request.project.root} has no assets for corpus {corpus}: put its recipe into recipes/, "
             "or run it with --without-dagster"
         )
-    run_id = uuid.uuid4().hex
     with dg.DagsterInstance.get() as instance:
+        yield _Executor(definitions, instance, request, progress, run_id)
 
-        def execute(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
-            keys = [dg.AssetKey([corpus, stage]) for stage in stages]
-            while keys and _seen(instance, keys[0], partition):
-                fresh = _skip_if_fresh(request, keys[0].path[-1], partition, run_id)
-                if fresh is None:
-                    break
-                progress.finish(fresh)
-                yield fresh
-                keys = keys[1:]
-            if keys:
-                yield from _materialize(definitions, instance, request, keys, partition, run_id, progress)
 
-        return run_in_order(request, progress, run_id, execute)
+@dataclass(frozen=True)
+class _Executor:
+    """Executes consecutive stages as one Dagster run, and without one those that are fresh."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    request: RunRequest
+    progress: Progress
+    run_id: str
+
+    def __call__(self, stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        n_fresh = 0
+        for fresh in self.skip(stages, partition):
+            n_fresh += 1
+            yield fresh
+        keys = self._keys(stages[n_fresh:])
+        if keys:
+            yield from _materialize(
+                self.definitions, self.instance, self.request, keys, partition, self.run_id, self.progress
+            )
+
+    def skip(self, stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        """Results of the stages, from the first, that are fresh and that the instance has seen."""
+        for key in self._keys(stages):
+            if not _seen(self.instance, key, partition):
+                return
+            fresh = skip_if_fresh(self.request, key.path[-1], partition, self.run_id)
+            if fresh is None:
+                return
+            self.progress.finish(fresh)
+            yield fresh
+
+    def _keys(self, stages: Sequence[str]) -> list[dg.AssetKey]:
+        import dagster as dg
+
+        return [dg.AssetKey([self.request.recipe.corpus, stage]) for stage in stages]
 
 
 def load_definitions(project: Project) -> dg.Definitions:
@@ -102,25 +154,6 @@ def _seen(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None)
     if partition is None:
         return instance.get_latest_materialization_event(key) is not None
     return partition in instance.get_materialized_partitions(key)
-
-
-def _skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:
-    from winnowry.core.errors import WinnowryError
-    from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
-    from winnowry.pipeline.lineage import live, stale_reasons
-    from winnowry.pipeline.run import run_stage
-
-    ws, recipe = request.workspace, request.recipe
-    try:
-        if stage not in (*PARTITIONED, "landing") and incomplete_partitions(ws, recipe, stage):
-            return None
-        record = live(ws, recipe, stage, partition)
-        if stale_reasons(recipe, stage, record, inputs_of(ws, recipe, stage, partition)):
-            return None
-        suites = request.project.module("expectations.registry").suites_for
-        return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id)
-    except WinnowryError:
-        return None  # the run will meet the same error and record it
 
 
 def _materialize(

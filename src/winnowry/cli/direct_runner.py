@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from winnowry.cli.runner import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
+from winnowry.cli.parallel import StageProcesses
+from winnowry.cli.runner import (
+    ExecuteStages,
+    Failure,
+    RunOutcome,
+    RunRequest,
+    StageFailed,
+    run_in_order,
+    skip_if_fresh,
+)
 from winnowry.core.errors import WinnowryError
 
 if TYPE_CHECKING:
@@ -23,11 +33,30 @@ def run_direct(request: RunRequest, progress: Progress) -> RunOutcome:
     Raises:
         NotFoundError: a partition was named that the landing does not hold.
     """
+    run_id = uuid.uuid4().hex
+
+    def skip(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        for stage in stages:
+            fresh = skip_if_fresh(request, stage, partition, run_id)
+            if fresh is None:
+                return
+            progress.finish(fresh)
+            yield fresh
+
+    with (
+        open_executor(request, progress, run_id) as execute,
+        StageProcesses(request, progress, run_id, open_executor, execute, skip) as processes,
+    ):
+        return run_in_order(request, progress, run_id, processes.execute, processes.take)
+
+
+@contextmanager
+def open_executor(request: RunRequest, progress: Progress, run_id: str) -> Iterator[ExecuteStages]:
+    """What executes stages with nothing around them."""
     from winnowry.pipeline.result import GateFailed
     from winnowry.pipeline.run import run_stage
 
     suites = request.project.module("expectations.registry").suites_for
-    run_id = uuid.uuid4().hex
 
     def execute(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
         for stage in stages:
@@ -46,4 +75,4 @@ def run_direct(request: RunRequest, progress: Progress) -> RunOutcome:
                 failure = Failure(stage, partition, type(error).__name__, str(error))
                 raise StageFailed(failure, error.result if isinstance(error, GateFailed) else None) from error
 
-    return run_in_order(request, progress, run_id, execute)
+    yield execute

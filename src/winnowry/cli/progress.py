@@ -30,6 +30,10 @@ class TerminalProgress:
         self._bars = bars
         self._task: rich.progress.TaskID | None = None
 
+    def beside(self) -> TerminalProgress:
+        """Another line of the same display, for a stage that runs at the same time."""
+        return TerminalProgress(self._bars)
+
     def start(self, stage: str, partition: str | None, total: int | None) -> None:
         """Show a bar for the stage; one that pulses where the total is unknown."""
         self._clear()
@@ -50,6 +54,11 @@ class TerminalProgress:
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
+
+
+def beside(progress: Progress) -> Progress:
+    """Progress of a stage that runs at the same time as others: on a terminal a bar of its own."""
+    return progress.beside() if isinstance(progress, TerminalProgress) else progress
 
 
 def stage_line(result: StageResult) -> Text:

@@ -21,11 +21,23 @@ STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled",
     "--partition", "partitions", multiple=True, metavar="KEY", help="Only this partition. Repeatable; default: all."
 )
 @click.option("--to", type=click.Choice(STAGES), metavar="STAGE", help=f"Stop after: {', '.join(STAGES)}.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Partitions taken through their stages at once, each in a process; default: as many as pay off.",
+)
 @click.option("--allow-missing", is_flag=True, help="Let corpus-wide stages run without some partitions; recorded.")
 @click.option("--without-dagster", is_flag=True, help="Leave no trace in the Dagster instance.")
 @common_options
 def command(
-    recipe: str, partitions: tuple[str, ...], to: str | None, allow_missing: bool, without_dagster: bool, call: Call
+    recipe: str,
+    partitions: tuple[str, ...],
+    to: str | None,
+    jobs: int | None,
+    allow_missing: bool,
+    without_dagster: bool,
+    call: Call,
 ) -> int:
     """Execute the stages of RECIPE (a path, or a name in recipes/) in order.
 
@@ -33,7 +45,9 @@ def command(
     in the Dagster instance of WINNOWRY_HOME. Exit code 1 when a gate refused data: its table is then as it was.
     """
     loaded = read_recipe(recipe)
-    return execute(call, loaded, partitions=partitions, to=to, allow_missing=allow_missing, direct=without_dagster)
+    return execute(
+        call, loaded, partitions=partitions, to=to, allow_missing=allow_missing, direct=without_dagster, jobs=jobs
+    )
 
 
 def execute(
@@ -44,6 +58,7 @@ def execute(
     to: str | None = None,
     allow_missing: bool = False,
     direct: bool = False,
+    jobs: int | None = None,
 ) -> int:
     """Run a recipe, show progress and the summary, and return the exit code."""
     from winnowry.cli.output import stderr
@@ -53,7 +68,7 @@ def execute(
     from winnowry.cli.summary import run_summary
 
     output = call.output()
-    request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing)
+    request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing, jobs)
     with progress_on(stderr(), quiet=call.as_json) as progress:
         outcome: RunOutcome = _runner(direct=direct)(request, progress)
     output.document(outcome.document())

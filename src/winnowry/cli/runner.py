@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from winnowry.cli.project import Project
-from winnowry.core.errors import NotFoundError
+from winnowry.core.errors import NotFoundError, WinnowryError
 
 if TYPE_CHECKING:
     from winnowry.pipeline.result import Progress, StageResult
@@ -31,6 +31,7 @@ class RunRequest:
         partitions: only these; every partition of the landing when empty.
         to: last stage; the last one of all when None.
         allow_missing: let corpus-wide stages run without some partitions, and record the gap.
+        jobs: partitions taken through their stages at once; as many as pay off when None.
     """
 
     workspace: Workspace
@@ -39,6 +40,7 @@ class RunRequest:
     partitions: tuple[str, ...] = ()
     to: str | None = None
     allow_missing: bool = False
+    jobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,22 @@ class ExecuteStages(Protocol):
         """Run them in order and yield the result of each; raises :class:`StageFailed` at the first that fails."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What became of a partition: results in the order of the stages, and the failure that ended them, if any."""
+
+    partition: str | None
+    results: Sequence[StageResult]
+    failed: StageFailed | None = None
+
+
+class TakePartitions(Protocol):
+    """Takes many partitions through consecutive stages, in an order and a number at once of its own choice."""
+
+    def __call__(self, stages: Sequence[str], partitions: Sequence[str]) -> Iterator[Taken]:
+        """Run them and yield what became of each, in the order given."""
+
+
 class Runner(Protocol):
     """Executes the stages of a recipe."""
 
@@ -125,8 +143,14 @@ class Runner(Protocol):
         """Run the stages in order; a failed partition leaves the others running, and stops corpus-wide stages."""
 
 
-def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: ExecuteStages) -> RunOutcome:
-    """Run the stages of a recipe: a partition through its stages, then the next, then what needs all of them.
+def run_in_order(
+    request: RunRequest,
+    progress: Progress,
+    run_id: str,
+    execute: ExecuteStages,
+    take: TakePartitions | None = None,
+) -> RunOutcome:
+    """Run the stages of a recipe: partitions through their stages, then what needs all of them.
 
     A partition that fails is left out of the stages after it, the others go on; a corpus-wide stage is not run after
     a failure unless ``allow_missing`` says so.
@@ -136,6 +160,7 @@ def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: 
         progress: told about refused stages; ``execute`` tells it about the others.
         run_id: name of this run.
         execute: runs stages.
+        take: runs the partitioned stages; one partition after the other with ``execute`` when None.
 
     Raises:
         NotFoundError: a partition was named that the landing does not hold.
@@ -150,29 +175,61 @@ def run_in_order(request: RunRequest, progress: Progress, run_id: str, execute: 
     not_run: tuple[str, ...] = ()
     partitions: list[str] | None = None
     for group in stretches(stages):
-        keys: list[str | None] = [None]
         if group[0] in PARTITIONED:
             if partitions is None:
                 partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
             failed = {failure.partition for failure in failures}
             keys = [key for key in partitions if key not in failed]
+            taken = take(group, keys) if take is not None else one_by_one(execute, group, keys)
         elif failures and not request.allow_missing:
             not_run = tuple(stages[stages.index(group[0]) :])
             break
-        for partition in keys:
-            try:
-                results.extend(execute(group, partition))
-            except StageFailed as failed_stage:
-                failures.append(failed_stage.failure)
-                if failed_stage.result is not None:
-                    results.append(failed_stage.result)
-                    progress.finish(failed_stage.result)
+        else:
+            taken = one_by_one(execute, group, [None])
+        for done in taken:
+            results.extend(done.results)
+            if done.failed is not None:
+                failures.append(done.failed.failure)
+                if done.failed.result is not None:
+                    results.append(done.failed.result)
+                    progress.finish(done.failed.result)
         stopped = next((failure for failure in failures if failure.partition is None), None)
         if stopped is not None:
             not_run = tuple(stages[stages.index(stopped.stage) + 1 :])
             break
     seconds = time.perf_counter() - started
     return RunOutcome(request.recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run)
+
+
+def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[Taken]:
+    """Take one partition after the other, or the corpus (None), through stages."""
+    for partition in keys:
+        results: list[StageResult] = []
+        failed: StageFailed | None = None
+        try:
+            results.extend(execute(stages, partition))
+        except StageFailed as error:
+            failed = error
+        yield Taken(partition, results, failed)
+
+
+def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:
+    """The result of a stage that has nothing to do, or None."""
+    from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
+    from winnowry.pipeline.lineage import live, stale_reasons
+    from winnowry.pipeline.run import run_stage
+
+    ws, recipe = request.workspace, request.recipe
+    try:
+        if stage not in (*PARTITIONED, "landing") and incomplete_partitions(ws, recipe, stage):
+            return None
+        record = live(ws, recipe, stage, partition)
+        if stale_reasons(recipe, stage, record, inputs_of(ws, recipe, stage, partition)):
+            return None
+        suites = request.project.module("expectations.registry").suites_for
+        return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id)
+    except WinnowryError:
+        return None  # the run will meet the same error and record it
 
 
 def stretches(stages: Sequence[str]) -> list[tuple[str, ...]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 logger = logging.getLogger(__name__)
@@ -69,8 +71,24 @@ class LocalEngine:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     if workers not in _pools:
-        _pools[workers] = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        _pools[workers] = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
     return _pools[workers]
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that spawned it is gone; called in a worker.
+
+    A killed process cannot close its pool, and a spawned worker would wait for work for ever: it holds both ends of
+    the pipe it reads from.
+    """
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def close_pools() -> None:

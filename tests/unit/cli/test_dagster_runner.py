@@ -112,7 +112,7 @@ def test_what_is_fresh_and_recorded_is_skipped_without_a_run(project: Project, m
     def fresh(_: RunRequest, stage: str, partition: str | None, __: str) -> Any:
         return result(stage, partition, "skipped")
 
-    monkeypatch.setattr(dagster_runner, "_skip_if_fresh", fresh)
+    monkeypatch.setattr(dagster_runner, "skip_if_fresh", fresh)
     first = run_in_dagster(request(project, to="landing"), NoProgress())
     assert first.results[0].status == "promoted"  # a new instance has not seen it: run, so that the UI shows it
     second = run_in_dagster(request(project, to="landing"), NoProgress())

@@ -18,13 +18,14 @@ from tests.conftest import REPOSITORY
 from tests.small_corpus import RECIPE, page, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.cli.plan import plan_view
-from winnowry.core.errors import UsageError
+from winnowry.core.errors import RecipeError
+from winnowry.operators.base import Operator
 from winnowry.pipeline.explain import explain
 from winnowry.pipeline.plan import plan
 
 NEAR = RECIPE.replace("  - {op: dedup.exact}\n", "  - {op: dedup.exact}\n  - {op: dedup.minhash}\n")
 YEARS = ("2019", "2020", "2021")
-WORDS = ("one", "two", "three", "four")
+WORDS = ("one", "eleven", "two", "three")  # the edition of 2021 is the longest
 
 
 def land_year(root: Path, year: str) -> None:
@@ -129,10 +130,53 @@ def test_plan_says_what_recall_to_expect(walked: Path) -> None:
     assert "0.924" in shown
 
 
-def test_a_recipe_whose_operators_disagree_about_the_keeper_is_refused_before_anything_runs(walked: Path) -> None:
-    ws, recipe = open_recipe(walked, write_recipe(walked, NEAR.replace("minhash}", "minhash, keep: longest}")))
-    with pytest.raises(UsageError, match="must be the same in each"):
-        plan(ws, recipe)
+def test_another_keeper_policy_decides_groups_anew_and_cleans_nothing(
+    walked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WINNOWRY_WORKERS", "1")
+    root = Path(shutil.copytree(walked, tmp_path / "own"))
+    run_all(*open_recipe(root, root / "small.yaml"), to="raw")  # the copies are other objects of the same content
+    longest = NEAR.replace("exact}", "exact, keep: longest}").replace("minhash}", "minhash, keep: longest}")
+    ws, recipe = open_recipe(root, write_recipe(root, longest))
+    planned = {(entry.stage, entry.action) for entry in plan(ws, recipe).entries}
+    assert {stage for stage, action in planned if action == "skip"} == {"landing", "raw", "cleaned", "fit"}
+    assert {stage for stage, action in planned if action == "run"} == {"duplicates", "scored", "sampled", "published"}
+    (decide,) = (entry for entry in plan(ws, recipe).entries if entry.stage == "duplicates")
+    assert decide.reasons == [
+        "recipe changed: dedup.exact: keep earliest → longest",
+        "recipe changed: dedup.minhash: keep earliest → longest",
+    ]
+
+    called: list[str] = []
+    for operator in recipe.clean:
+        apply = type(operator).apply
+
+        def counting(self: Operator, batch: Any, apply: Any = apply) -> Any:
+            called.append(self.op)
+            return apply(self, batch)
+
+        monkeypatch.setattr(type(operator), "apply", counting)
+    results = run_all(ws, recipe)
+    assert called == []
+    assert "cleaned" not in {result.stage for result in results if result.status == "promoted"}
+    named = source_ids(ws)
+    assert {named[row["record_id"]]: named[row["kept_record_id"]] for row in rows(ws, "duplicates")} == {
+        f"{year}-{n}": f"2021-{n}" for year in ("2019", "2020") for n in range(20, 30)
+    }
+    assert {entry.action for entry in plan(ws, recipe).entries} == {"skip"}
+
+
+def test_keys_that_only_deduplication_reads_are_not_published(walked: Path) -> None:
+    ws, _ = open_recipe(walked, walked / "small.yaml")
+    keys = {"content_key", "minhash"}
+    assert keys <= set(ws.lake.open("small", "cleaned").schema.names)
+    assert not keys & set(ws.lake.open("small", "published").schema.names)
+    assert {"text", "n_words", "language", "n_tokens", "gc"} <= set(ws.lake.open("small", "published").schema.names)
+
+
+def test_a_recipe_whose_operators_disagree_about_the_keeper_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="must be the same in each"):
+        open_recipe(tmp_path, write_recipe(tmp_path, NEAR.replace("minhash}", "minhash, keep: longest}")))
 
 
 def test_a_changed_evaluation_set_makes_partitions_stale_and_its_questions_are_rejected(

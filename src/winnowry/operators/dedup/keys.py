@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,8 @@ class DuplicateKeys(Operator):
     )
     by: str | None = Field(
         default=None,
-        description="With `keep: best`, the numeric column that decides, written by an operator before this one.",
+        description="With `keep: best`, the numeric column that decides: one that an operator of `clean` writes, or "
+        "`size`.",
     )
 
     @model_validator(mode="after")
@@ -64,9 +65,12 @@ class DuplicateKeys(Operator):
         return self.as_ or self.op.removeprefix("dedup.")
 
     def reads(self) -> pa.Schema:
-        """``text``, and the column that decides who stays."""
-        fields = [pa.field("text", TEXT)]
-        return pa.schema([*fields, pa.field(self.by, pa.float64())] if self.by is not None else fields)
+        """``text``; the column that decides who stays is read by ``duplicates``."""
+        return pa.schema([pa.field("text", TEXT)])
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What identifies the keys: everything but who stays of a group, which no key depends on."""
+        return {name: value for name, value in super().fingerprint().items() if name not in ("keep", "by")}
 
     @property
     def key_column(self) -> str:

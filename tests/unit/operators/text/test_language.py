@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
+import fasttext
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.text import language as module
+from winnowry.operators.text.kernels.fasttext import read_model
 from winnowry.operators.text.language import Language
 
 
@@ -57,13 +61,49 @@ def test_newlines_and_nul_bytes_are_read() -> None:
     assert row["language"] == "en"
 
 
-def test_equal_probabilities_go_to_the_first_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Tie:
-        def predict(self, text: str, k: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
-            return ("__label__nl", "__label__af"), (0.5, 0.5)
+def test_equal_probabilities_go_to_the_first_label() -> None:
+    equal = np.array([[0.25, 0.25, 0.5, 0.0], [0.1, 0.45, 0.0, 0.45]], dtype=np.float32)
+    labels = ("__label__nl", "__label__sv", "__label__af", "__label__da")
+    assert module._most_probable(labels, equal) == (["af", "da"], [0.5, 0.45])
 
-    monkeypatch.setattr(module, "_model", Tie)
-    assert identify("x") == [{"language": "af", "language_score": 0.5}]
+
+@pytest.mark.parametrize("seed", range(4))
+def test_probabilities_are_those_of_the_library(seed: int) -> None:
+    """fastText's own code over the same file, on texts cut out of articles, with odd separators, words and scripts."""
+    rng = random.Random(seed)
+    odd = [
+        "__label__en",
+        "__label__",
+        "</s>",
+        "a",
+        "\U0001f600",
+        "<",
+        "é" * 400,
+        "\t",
+        "\x00",
+        "\x0b",
+        "\x1f",
+        "x" * 3000,
+    ]
+    texts = []
+    for _ in range(150):
+        words = " ".join(rng.sample(list(ARTICLE_1.values()), 2)).split(" ")
+        mixed = [rng.choice(odd if rng.random() < 0.1 else words) for _ in range(rng.randrange(40))]
+        texts.append(" ".join(mixed))
+    library = fasttext.load_model(str(module._model_path()))
+    for text, row in zip(texts, identify(*texts), strict=True):
+        read = text.lstrip()[:1000].replace("\n", " ")
+        if read:
+            (label,), (probability,) = library.predict(read)
+            assert row == {"language": label.removeprefix("__label__"),
+                           "language_score": pytest.approx(min(float(probability), 1.0), abs=1.5e-6)}  # fmt: skip
+
+
+def test_a_file_that_is_no_such_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.bin"
+    path.write_bytes(b"\0" * 100)
+    with pytest.raises(ValueError, match="not a model of fastText"):
+        read_model(path)
 
 
 def test_rules_keep_the_wanted_languages_and_scores() -> None:

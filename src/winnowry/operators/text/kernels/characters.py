@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -24,6 +25,13 @@ NONSTARTER = 32
 """Canonical combining class other than 0."""
 
 _ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))  # the rest is unassigned or private: no class
+_CATEGORIES = (
+    "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm",
+    "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn",
+)  # fmt: skip
+_CLASSES = {
+    "L": LETTER, "M": LETTER, "Lu": LETTER | UPPER, "Lt": LETTER | UPPER, "Nd": DIGIT, "P": SYMBOL, "S": SYMBOL,
+}  # fmt: skip
 
 
 @cache
@@ -31,20 +39,18 @@ def character_classes() -> npt.NDArray[np.uint8]:
     """Classes of every code point (uint8, 1,114,112 values), from Python's own Unicode database."""
     table = np.zeros(0x110000, dtype=np.uint8)
     for block in _ASSIGNED:
-        for point in block:
-            character = chr(point)
-            category = unicodedata.category(character)
-            classes = SPACE if character.isspace() else 0
-            if category[0] in "LM":
-                classes |= LETTER | (UPPER if category in ("Lu", "Lt") else 0)
-            elif category == "Nd":
-                classes |= DIGIT
-            elif category[0] in "PS":
-                classes |= SYMBOL
-            if unicodedata.combining(character):
-                classes |= NONSTARTER
-            table[point] = classes
+        characters = list(map(chr, block))
+        part = table[block.start : block.stop]
+        part[:] = by_category(characters, _CLASSES)
+        part[np.fromiter(map(str.isspace, characters), np.bool_, len(block))] |= SPACE
+        part[np.fromiter(map(unicodedata.combining, characters), np.uint8, len(block)) > 0] |= NONSTARTER
     return table
+
+
+def by_category(characters: Sequence[str], values: Mapping[str, int]) -> npt.NDArray[np.uint16]:
+    """A value for each of n characters: of its general category, else of the category's first letter, else 0."""
+    of_category = {name: values.get(name, values.get(name[0], 0)) for name in _CATEGORIES}
+    return np.fromiter(map(of_category.__getitem__, map(unicodedata.category, characters)), np.uint16, len(characters))
 
 
 @inline

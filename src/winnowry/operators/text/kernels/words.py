@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from winnowry.operators.text.kernels.characters import decode
+from winnowry.operators.text.kernels.characters import by_category, decode
 from winnowry.operators.text.kernels.compile import inline, kernel
 
 # Word classes, in the low four bits of an entry of :func:`word_table`; the names follow Unicode Standard Annex #29.
@@ -91,51 +90,45 @@ _MID_NUMBER = frozenset(map(ord, ",;\u037e\u0589\u060c\u060d\u066c\u07f8\u2044\u
 _LINE_BREAKS = frozenset(map(ord, "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
 _ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))  # the rest is unassigned or private
 
+_HAN = (
+    range(0x4E00, 0xA000), range(0x3400, 0x4DC0), range(0x20000, 0x323B0), range(0xF900, 0xFB00),
+    range(0x3005, 0x3006), range(0x3007, 0x3008),
+)  # fmt: skip
+
 
 def is_han(point: int) -> bool:
     """Whether a code point is a Chinese character: a CJK ideograph of any block, or the ideographic zero."""
-    return (
-        0x4E00 <= point <= 0x9FFF
-        or 0x3400 <= point <= 0x4DBF
-        or 0x20000 <= point <= 0x323AF
-        or 0xF900 <= point <= 0xFAFF
-        or point in (0x3005, 0x3007)
-    )
+    return any(point in block for block in _HAN)
 
 
-def _word_class(point: int, category: str) -> int:
-    character = chr(point)
-    if character.isspace():
-        return SPACE
-    for members, word_class in ((_MID_BOTH, MID_BOTH), (_MID_LETTER, MID_LETTER), (_MID_NUMBER, MID_NUMBER)):
-        if point in members:
-            return word_class
-    if category[0] == "M" or category == "Cf":
-        return EXTEND
-    if category == "Nd":
-        return DIGIT
-    if category == "Pc":
-        return CONNECTOR
-    if is_han(point) or 0x3041 <= point <= 0x309F:
-        return IDEOGRAPH
-    if 0x30A1 <= point <= 0x30FF or 0x31F0 <= point <= 0x31FF or 0xFF66 <= point <= 0xFF9F:
-        return KATAKANA if category[0] == "L" else OTHER
-    return LETTER if category[0] == "L" or category == "Nl" else OTHER
+_WORD_CLASSES = {"M": EXTEND, "Cf": EXTEND, "Nd": DIGIT, "Pc": CONNECTOR, "L": LETTER, "Nl": LETTER}
+_KATAKANA = (range(0x30A1, 0x3100), range(0x31F0, 0x3200), range(0xFF66, 0xFFA0))
+_HIRAGANA = range(0x3041, 0x30A0)
 
 
 @cache
 def word_table() -> npt.NDArray[np.uint16]:
     """Word class and properties of every code point (uint16, 1,114,112 values), from Python's Unicode database."""
     table = np.zeros(0x110000, dtype=np.uint16)
+    properties = np.zeros(0x110000, dtype=np.uint16)
+    spaces = []
     for block in _ASSIGNED:
-        for point in block:
-            category = unicodedata.category(chr(point))
-            entry = _word_class(point, category)
-            if category[0] == "L":
-                entry |= ALPHABETIC
-            elif category[0] == "P":
-                entry |= PUNCTUATION
-            table[point] = entry
+        characters = list(map(chr, block))
+        table[block.start : block.stop] = by_category(characters, _WORD_CLASSES)
+        properties[block.start : block.stop] = by_category(characters, {"L": ALPHABETIC, "P": PUNCTUATION})
+        spaces += [ord(character) for character in filter(str.isspace, characters)]
+    for script in _KATAKANA:
+        own = table[script.start : script.stop]
+        letters = properties[script.start : script.stop] == ALPHABETIC
+        own[(own == LETTER) | (own == OTHER)] = OTHER
+        own[letters] = KATAKANA
+    for script in (*_HAN, _HIRAGANA):
+        own = table[script.start : script.stop]
+        own[(own == LETTER) | (own == OTHER)] = IDEOGRAPH
+    for members, word_class in ((_MID_NUMBER, MID_NUMBER), (_MID_LETTER, MID_LETTER), (_MID_BOTH, MID_BOTH)):
+        table[list(members)] = word_class
+    table[spaces] = SPACE
+    table |= properties
     for point in SYMBOLS | TERMINATORS:
         table[point] |= SYMBOL
     for point in TERMINATORS:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 import shutil
@@ -59,6 +60,8 @@ def main() -> None:
             print(f"landed {copies} time{'s' if copies > 1 else ''}")
             walk(root)
             close_pools()
+            while multiprocessing.active_children():  # only a process that was waited for counts below
+                time.sleep(0.1)
             children = resource.getrusage(resource.RUSAGE_CHILDREN)
             print(
                 f"  total {time.perf_counter() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s CPU here, "

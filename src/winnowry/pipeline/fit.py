@@ -7,7 +7,6 @@ scored with the same statistics, so old scores never shift; a changed operator i
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -19,6 +18,7 @@ from winnowry.operators.base import FittedOperator
 from winnowry.pipeline.attempt import Request
 from winnowry.pipeline.lineage import digest, lineage_of
 from winnowry.pipeline.result import StageResult
+from winnowry.pipeline.stored_fit import StoredFit, read_fit, write_fit
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
@@ -36,7 +36,7 @@ def fit_uri(ws: Workspace, recipe: Recipe, operator: FittedOperator) -> str:
     return f"{ws.lake.corpus_uri(recipe.corpus)}/fits/{name}/{digest(operator.fingerprint())}.json"
 
 
-def load_fits(ws: Workspace, recipe: Recipe) -> dict[str, dict[str, Any]]:
+def load_fits(ws: Workspace, recipe: Recipe) -> dict[str, StoredFit]:
     """Statistics of every fitted operator by its column name.
 
     Raises:
@@ -47,7 +47,7 @@ def load_fits(ws: Workspace, recipe: Recipe) -> dict[str, dict[str, Any]]:
         uri = fit_uri(ws, recipe, operator)
         if not ws.store.exists(uri):
             raise DataError(f"{recipe.corpus}: no fit of {operator.op} at {uri}; run the `fit` stage first")
-        fits[operator.as_ or operator.op] = json.loads(ws.store.read(uri))
+        fits[operator.as_ or operator.op] = read_fit(ws.store, uri)
     return fits
 
 
@@ -65,9 +65,9 @@ def run_fit(request: Request, inputs: dict[str, str]) -> StageResult:
             sampled = components.num_rows
             artefact = operator.fit(components)
             # Of two runs that fit at once the first to write wins, so both go on with the same statistics.
-            ws.store.write(uri, json.dumps(artefact, sort_keys=True).encode(), if_absent=True)
+            write_fit(ws.store, uri, artefact)
         request.progress.advance(1)
-    fits = load_fits(ws, recipe)
+    fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
     record = PromotionRecord(
         id=new_promotion_id(),
         corpus=recipe.corpus,

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
-from winnowry.core.tables import SAMPLED
 from winnowry.operators.sampling.select import select
+from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.pipeline.attempt import Attempt, Request
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import data_version, digest, lineage_of
 from winnowry.pipeline.result import StageResult
+from winnowry.pipeline.sample_columns import sample_columns, sampled_schema
 
 _ONE_STRATUM = "all"
 
@@ -25,17 +26,17 @@ def run_sampled(request: Request, inputs: dict[str, str]) -> StageResult:
     spec = recipe.sample
     if spec is None:
         raise UsageError(f"{recipe.corpus}: the recipe has no `sample`")
-    attempt = Attempt(request, SAMPLED, lineage_of(recipe, "sampled", inputs, request.run_id))
+    attempt = Attempt(request, sampled_schema(recipe), lineage_of(recipe, "sampled", inputs, request.run_id))
     scored = ws.lake.open(recipe.corpus, "scored")
     by = spec.by
-    columns = list(dict.fromkeys(["record_id", "partition", "n_tokens", *([by] if by else []), *spec.strata]))
-    table = scored.to_table(columns=columns).combine_chunks()
+    table = sample_columns(ws, recipe)
     request.progress.start("sampled", None, table.num_rows)
     tokens = table["n_tokens"].to_numpy().astype(np.int64)
     scores = table[by].to_numpy(zero_copy_only=False).astype(np.float64) if by else None
     strata = _strata(table, spec.strata)
     selection = select(table["record_id"], scores, tokens, spec, strata)
     request.progress.advance(table.num_rows)
+    repeats = {"repeats": pa.array(selection.repeats, pa.int64())} if spec.epochs else {}
     drawn = pa.table(
         {
             "record_id": table["record_id"],
@@ -44,6 +45,7 @@ def run_sampled(request: Request, inputs: dict[str, str]) -> StageResult:
             "probability": pa.array(selection.probability, pa.float64()),
             "draw": pa.array(selection.draw, pa.float64()),
             "selected": pa.array(selection.selected, pa.bool_()),
+            **repeats,
             "n_tokens": pa.array(tokens, pa.int64()),
         }
     ).sort_by([("partition", "ascending"), ("record_id", "ascending")])
@@ -56,7 +58,7 @@ def run_sampled(request: Request, inputs: dict[str, str]) -> StageResult:
     view = attempt.view(main)
     ids = read_ids(scored)
     ledger = Ledger.of(ids, read_ids(view), ids[:0])
-    budget = _budget(view, selection.budget_tokens, selection.largest_record, spec.mode)
+    budget = _budget(view, selection.budget_tokens, selection.largest_record, spec)
     return attempt.conclude(
         main,
         side,
@@ -67,6 +69,7 @@ def run_sampled(request: Request, inputs: dict[str, str]) -> StageResult:
         metadata={
             "budget_tokens": selection.budget_tokens,
             "selected_tokens": selection.selected_tokens,
+            "unfilled_tokens": selection.unfilled_tokens,
             "selected_rows": int(selection.selected.sum()),
             "strata": [asdict(stratum) for stratum in selection.strata],
         },
@@ -82,10 +85,11 @@ def _strata(table: pa.Table, names: tuple[str, ...]) -> pa.Array | None:
     return parts[0] if len(parts) == 1 else pa.compute.binary_join_element_wise(*parts, "|")
 
 
-def _budget(view: Any, budget_tokens: int, largest_record: int, mode: str) -> dict[str, Any]:
+def _budget(view: Any, budget_tokens: int, largest_record: int, spec: SampleSpec) -> dict[str, Any]:
     """What was selected, as read back from the candidate."""
+    tokens = "n_tokens * repeats" if spec.epochs else "n_tokens"
     row = view.sql(
-        "SELECT COALESCE(SUM(n_tokens), 0) AS tokens, COUNT(*) AS n, COALESCE(MAX(n_tokens), 0) AS largest "
+        f"SELECT COALESCE(SUM({tokens}), 0) AS tokens, COUNT(*) AS n, COALESCE(MAX(n_tokens), 0) AS largest "
         "FROM dataset WHERE selected"
     ).to_pylist()[0]
     return {
@@ -93,5 +97,5 @@ def _budget(view: Any, budget_tokens: int, largest_record: int, mode: str) -> di
         "selected": int(row["n"]),
         "selected_tokens": int(row["tokens"]),
         "largest_record": int(largest_record),
-        "mode": mode,
+        "mode": spec.mode,
     }

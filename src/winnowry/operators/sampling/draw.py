@@ -249,3 +249,22 @@ def pareto_order(probability: Float64s, drawn: Float64s) -> Float64s:
     with np.errstate(divide="ignore", over="ignore"):
         ranking /= probability
     return ranking
+
+
+def gumbel_order(logits: Float64s, drawn: Float64s) -> Float64s:
+    """The Gumbel top-k ranking variable; taking the smallest first draws ``exp(logit)``-weighted, one by one.
+
+    Args:
+        logits: n numbers, score / temperature; minus infinity ranks last (infinity).
+        drawn: n permanent random numbers; a small one ranks first, as in :func:`pareto_order`.
+
+    Returns:
+        n floats, ``-(logit + g)`` with the standard Gumbel variable ``g = -ln(-ln(1 - u))``.
+
+    Source: Kool, van Hoof and Welling (2019), Stochastic beams and where to find them.
+
+    >>> gumbel_order(np.array([0.0, 5.0, -np.inf]), np.array([0.5, 0.5, 0.1])).round(4).tolist()
+    [-0.3665, -5.3665, inf]
+    """
+    ranking: Float64s = np.log(-np.log1p(-drawn)) - logits
+    return ranking

@@ -11,6 +11,8 @@ import numpy as np
 
 from winnowry.operators.sampling.draw import Bools, Float64s, Int64s, filled
 
+_HALVINGS = 60
+
 
 @dataclass(frozen=True)
 class Inclusion:
@@ -18,8 +20,8 @@ class Inclusion:
 
     Attributes:
         probability: n floats in [0, 1].
-        r: factor on the base weight (cdf: on the token CDF), before clipping at 1; None for temperature, whose
-            weights have no scale.
+        r: factor on the base weight (cdf: on the token CDF), before clipping at 1; None for temperature,
+            gumbel_top_k and length_matched, whose weights have no scale.
         hard: n booleans: kept for sure because of the highest scores, not by chance.
     """
 
@@ -163,6 +165,84 @@ def softmax(scores: Float64s, sizes: Int64s, budget: int, temperature: float) ->
         z[~scored] = z[scored][0]
     exponents = z / temperature
     return Inclusion(_water_filled_logs(exponents, sizes, budget), None, np.zeros(len(sizes), np.bool_))
+
+
+def exponential(logits: Float64s, sizes: Int64s, budget: int) -> Inclusion:
+    """Probabilities of Gumbel top-k: those of ``exp(logit)``-weighted drawing without replacement.
+
+    ``1 - exp(-rate * exp(logit))``, the rate such that the expected tokens are the budget. Taking records by
+    :func:`~winnowry.operators.sampling.draw.gumbel_order` until the budget is full includes them with about these.
+
+    Args:
+        logits: n numbers, score / temperature; minus infinity has probability 0.
+        sizes: n token counts > 0.
+        budget: tokens.
+
+    Source: Kool, van Hoof and Welling (2019), Stochastic beams and where to find them; Rosén (1997), successive
+    sampling as an order sampling scheme.
+
+    >>> exponential(np.array([0.0, 0.0]), np.array([10, 10]), 10).probability.round(9).tolist()
+    [0.5, 0.5]
+    """
+    known = np.isfinite(logits)
+    probability = np.zeros(len(logits))
+    if budget >= int(sizes[known].sum()):
+        probability[known] = 1.0
+    elif budget > 0:
+        probability[known] = _exponential_share(logits[known], sizes[known], budget)
+    return Inclusion(probability, None, np.zeros(len(logits), np.bool_))
+
+
+def _exponential_share(logits: Float64s, sizes: Int64s, budget: int) -> Float64s:
+    """The root is bracketed and halved: the expected tokens rise with the rate, whatever the spread of weights."""
+    low = float(-logits.max()) + np.log(budget / float(sizes.sum())) - 1.0
+    high = float(-logits.min()) + 4.0
+    while float((-np.expm1(-np.exp(np.minimum(logits + high, 40.0))) * sizes).sum()) < budget:
+        high += 4.0
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        if not low < middle < high:
+            break
+        if float((-np.expm1(-np.exp(np.minimum(logits + middle, 40.0))) * sizes).sum()) < budget:
+            low = middle
+        else:
+            high = middle
+    shares: Float64s = -np.expm1(-np.exp(np.minimum(logits + high, 40.0)))
+    return np.maximum(shares, np.finfo(np.float64).tiny)  # the least likely can still fill what the others leave
+
+
+def length_bins(sizes: Int64s) -> Int64s:
+    """Number of the length bin of each record: a quarter of an octave, ``floor(4 log2(size))``.
+
+    >>> length_bins(np.array([1, 2, 1000, 1024])).tolist()
+    [0, 4, 39, 40]
+    """
+    bins: Int64s = np.floor(4.0 * np.log2(np.maximum(sizes, 1))).astype(np.int64)
+    return bins
+
+
+def length_matched(sizes: Int64s, reference: Float64s, budget: int) -> Inclusion:
+    """The same probability for all records of a length bin, tokens by bin as those of another selection.
+
+    Args:
+        sizes: n token counts > 0.
+        reference: n inclusion probabilities of the other selection.
+        budget: tokens; where it exceeds what the bins of the other selection hold, other bins stay at 0.
+
+    >>> length_matched(np.array([8, 8, 64, 64]), np.array([1.0, 0.0, 0.0, 0.0]), 8).probability.tolist()
+    [0.5, 0.5, 0.0, 0.0]
+    """
+    _, of = np.unique(length_bins(sizes), return_inverse=True)
+    tokens = np.bincount(of, sizes).astype(np.int64)
+    # Whole numbers of 1/1024 token: their sum does not depend on the order of rows.
+    expected = np.bincount(of, np.rint(sizes * reference * 1024.0)) / 1024.0
+    wanted = expected / np.maximum(tokens, 1)  # share of each bin that the other selects
+    usable = wanted > 0.0
+    shares = np.zeros(len(tokens))
+    if usable.any():
+        order = np.flatnonzero(usable)[np.argsort(wanted[usable], kind="stable")]
+        shares[order], _ = water_filled(wanted[order], tokens[order], min(budget, int(tokens[order].sum())))
+    return Inclusion(shares[of], None, np.zeros(len(sizes), np.bool_))
 
 
 def _water_filled_logs(logs: Float64s, sizes: Int64s, budget: int) -> Float64s:

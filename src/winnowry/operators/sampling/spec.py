@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Method = Literal["cdf", "uniform", "top_k", "threshold", "temperature"]
+Method = Literal["cdf", "uniform", "top_k", "threshold", "temperature", "gumbel_top_k", "length_matched"]
 Mode = Literal["exact", "paper"]
+
+_SINCE_VERSION_1: dict[str, Any] = {"prefer": "highest", "match": None, "quotas": {}, "weights": {}, "epochs": {}}
+"""Parameters added without a change of results: as long as they have these values a fingerprint leaves them out."""
+
+
+class Quota(BaseModel):
+    """Bounds of a stratum's share of the budget."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at_least: float = Field(default=0.0, ge=0.0, le=1.0, description="smallest share of the budget, 0 to 1")
+    at_most: float = Field(default=1.0, ge=0.0, le=1.0, description="largest share of the budget, 0 to 1")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}")
+        return self
+
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class SampleSpec(BaseModel):
@@ -34,13 +55,22 @@ class SampleSpec(BaseModel):
             "cdf: probability rises linearly with the token-weighted rank of the score, the top `hard_fraction` of "
             "the budget is kept for sure; uniform: the same probability for every record; top_k: highest scores "
             "until the budget is full; threshold: records whose score is at least `threshold`, uniformly if they "
-            "exceed the budget; temperature: probability proportional to exp(standardised score / temperature)"
+            "exceed the budget; temperature: probability proportional to exp(standardised score / temperature); "
+            "gumbel_top_k: drawn one by one in proportion to exp(score / temperature), the score as it is (DSIR, "
+            "QuRating), a record without a score never; length_matched: the same probability for records of about the "
+            "same length, lengths distributed as those of the records that `match` would select by `by`, or, without "
+            "`by`, as those of the corpus"
         ),
     )
     by: str | None = Field(
         default=None,
         min_length=1,
-        description="score column, higher is better; required by every method except uniform, which has none",
+        description=(
+            "score column, see `prefer`; required by every method except uniform, which has none, and length_matched"
+        ),
+    )
+    prefer: Literal["highest", "lowest"] = Field(
+        default="highest", description="whether a high score is better, or a low one (bits per byte, perplexity)"
     )
     token_fraction: float | None = Field(
         default=None, gt=0.0, le=1.0, description="budget as a fraction of all tokens of the corpus, in (0, 1]"
@@ -64,17 +94,46 @@ class SampleSpec(BaseModel):
         default=(),
         description=(
             "columns (e.g. source, language) whose combinations are sampled each on its own; every stratum gets the "
-            "share of the budget that it has of the tokens"
+            "share of the budget that it has of the tokens, unless `quotas` or `weights` say otherwise; a stratum is "
+            "named by its values, joined by `|`"
+        ),
+    )
+    quotas: dict[str, Share | Quota] = Field(
+        default_factory=dict,
+        description=(
+            "share of the budget by stratum, as a number or as bounds ({at_least: …, at_most: …}); the other strata "
+            "share the rest. What a stratum cannot fill goes to strata without a share of their own, and is reported "
+            "as unfilled where there is none"
+        ),
+    )
+    weights: dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]] = Field(
+        default_factory=dict,
+        description="factor on the natural share of a stratum; above 1 samples it up, below 1 down (1 where not named)",
+    )
+    epochs: dict[str, Annotated[float, Field(ge=1.0, allow_inf_nan=False)]] = Field(
+        default_factory=dict,
+        description=(
+            "how often the records of a stratum may be repeated to fill its share (1 where not named); the column "
+            "`repeats` says how often each is"
         ),
     )
     threshold: float | None = Field(
-        default=None, allow_inf_nan=False, description="method threshold: the lowest score that is kept"
+        default=None,
+        allow_inf_nan=False,
+        description="method threshold: the lowest score that is kept; with prefer: lowest the highest",
     )
     temperature: float | None = Field(
         default=None,
         gt=0.0,
         allow_inf_nan=False,
-        description="method temperature: near 0 approaches top_k, large approaches uniform",
+        description=(
+            "methods temperature and gumbel_top_k (there 1 if not given; QuRating: 2): near 0 approaches top_k, large "
+            "approaches uniform"
+        ),
+    )
+    match: Literal["cdf", "top_k"] | None = Field(
+        default=None,
+        description="method length_matched with by: whose lengths are matched (cdf if not given), at the same budget",
     )
 
     @model_validator(mode="after")
@@ -85,35 +144,73 @@ class SampleSpec(BaseModel):
             problems.append(f"give exactly one of token_fraction and tokens ({given} given)")
         if self.method == "uniform" and self.by is not None:
             problems.append(f"method uniform looks at no score: remove by: {self.by}")
-        if self.method != "uniform" and self.by is None:
+        if self.method not in ("uniform", "length_matched") and self.by is None:
             problems.append(f"method {self.method} needs by: the name of a score column")
-        for name in ("threshold", "temperature"):
+        for name, users in (("threshold", ("threshold",)), ("temperature", ("temperature", "gumbel_top_k"))):
             value = getattr(self, name)
             if self.method == name and value is None:
                 problems.append(f"method {name} needs {name}: a number")
-            if self.method != name and value is not None:
-                problems.append(f"{name} is only used by method {name}, not {self.method}: remove it")
-        if self.method != "cdf" and "hard_fraction" in self.model_fields_set:
+            if self.method not in users and value is not None:
+                problems.append(f"{name} is only used by method {' and '.join(users)}, not {self.method}: remove it")
+        if self.match is not None and (self.method != "length_matched" or self.by is None):
+            problems.append("match is only used by method length_matched together with by: remove it")
+        if not self._ranks_by_cdf and "hard_fraction" in self.model_fields_set:
             problems.append(f"hard_fraction is only used by method cdf, not {self.method}: remove it")
+        if self.by is None and self.prefer == "lowest":
+            problems.append("prefer needs by: the name of a score column")
         if self.mode == "paper" and self.method != "cdf":
             problems.append(f"mode paper is only defined for method cdf, not {self.method}: use mode: exact")
         if len(set(self.strata)) != len(self.strata):
             problems.append(f"strata names a column twice: {list(self.strata)}")
+        problems += self._mixture_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
-    def budget(self, total_tokens: int) -> int:
+    def _mixture_problems(self) -> list[str]:
+        given = [name for name in ("quotas", "weights", "epochs") if getattr(self, name)]
+        problems = []
+        if given and not self.strata:
+            problems.append(f"{' and '.join(given)} need strata: the columns that name the strata")
+        if given and self.mode == "paper":
+            problems.append(f"mode paper has no {' or '.join(given)}: use mode: exact")
+        floors = sum(self.bounds(name)[0] for name in self.quotas)
+        if floors > 1.0 + 1e-9:
+            problems.append(f"quotas add up to {floors:g} of the budget; they must not exceed 1")
+        return problems
+
+    @property
+    def _ranks_by_cdf(self) -> bool:
+        return self.method == "cdf" or (
+            self.method == "length_matched" and self.by is not None and self.match in (None, "cdf")
+        )
+
+    def bounds(self, stratum: str) -> tuple[float, float]:
+        """Smallest and largest share of the budget of a stratum.
+
+        >>> SampleSpec(by="gc", tokens=9, strata=("source",), quotas={"news": 0.5}).bounds("news")
+        (0.5, 0.5)
+        """
+        quota = self.quotas.get(stratum, Quota())
+        return (quota.at_least, quota.at_most) if isinstance(quota, Quota) else (quota, quota)
+
+    def budget(self, total_tokens: int, capacity: int | None = None) -> int:
         """Tokens to select from a corpus of ``total_tokens`` tokens, never more than there are.
+
+        Args:
+            total_tokens: what ``token_fraction`` is a fraction of.
+            capacity: tokens with all repetitions that ``epochs`` allow; None: ``total_tokens``.
 
         >>> SampleSpec(by="gc", token_fraction=0.2).budget(999)
         199
         """
         if self.tokens is not None:
-            return min(self.tokens, total_tokens)
+            return min(self.tokens, total_tokens if capacity is None else capacity)
         assert self.token_fraction is not None
         return min(int(total_tokens * self.token_fraction), total_tokens)
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies a selection made with this specification, besides its input: parameters and version."""
-        return {**self.model_dump(mode="json"), "version": self.VERSION}
+        given = self.model_dump(mode="json")
+        kept = {name: value for name, value in given.items() if _SINCE_VERSION_1.get(name, ...) != value}
+        return {**kept, "version": self.VERSION}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.sampling.draw import Int64s
+
+_ROUNDING = 1e-6  # of a token: what sums and products of shares are off by
+_SMALLEST_WEIGHT = 1e-9
 
 WHOLE = "all"
 """Label of the only stratum where a specification names none."""
@@ -100,3 +104,73 @@ def quotas(tokens: Int64s, budget: int) -> Int64s:
     by_remainder = sorted(range(len(shares)), key=lambda code: (-shares[code][1], code))
     whole[by_remainder[: budget - int(whole.sum())]] += 1
     return whole
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How a budget is shared among strata.
+
+    Attributes:
+        shares: tokens of each stratum, at most its capacity.
+        capped: strata that cannot or must not get more.
+        unfilled: tokens of the budget that no stratum could take.
+    """
+
+    shares: Int64s
+    capped: npt.NDArray[np.bool_]
+    unfilled: int
+
+
+def mixture(
+    tokens: Int64s,
+    budget: int,
+    weights: npt.NDArray[np.float64],
+    at_least: npt.NDArray[np.float64],
+    at_most: npt.NDArray[np.float64],
+    epochs: npt.NDArray[np.float64],
+) -> Mixture:
+    """Share a budget in proportion to weighted tokens, within floors and caps.
+
+    ``share = min(max(f * weight * tokens, at_least * budget), at_most * budget, epochs * tokens)``, with the factor f,
+    common to all strata, that makes the shares add up to the budget.
+
+    Args:
+        tokens: tokens of each of k strata.
+        budget: tokens to share.
+        weights: factor on a stratum's natural share, >= 0; below a billionth of the largest it counts as 0.
+        at_least: smallest share of the budget, 0 to 1; their sum is at most 1.
+        at_most: largest share of the budget.
+        epochs: how often a stratum may be gone through.
+
+    Returns:
+        whole tokens; where even the caps do not add up to the budget the rest is ``unfilled``.
+
+    >>> mixture(np.array([50, 30, 20]), 20, np.ones(3), np.array([0, 0.5, 0]), np.ones(3), np.ones(3)).shares.tolist()
+    [7, 10, 3]
+    """
+    capacity = np.floor(tokens * epochs)
+    # A quota of half of 11 tokens is met by 5 and by 6.
+    high = np.minimum(np.ceil(at_most * budget - _ROUNDING), capacity)
+    low = np.minimum(np.floor(at_least * budget + _ROUNDING), high)
+    reached = min(budget, int(high.sum()))
+    rate = np.where(weights > _SMALLEST_WEIGHT * weights.max(initial=0.0), weights, 0.0) * tokens
+    growing = rate > 0
+    knots = np.unique(np.concatenate([[0.0], low[growing] / rate[growing], high[growing] / rate[growing]]))
+    totals = np.array([np.clip(knot * rate, low, high).sum() for knot in knots])
+    place = int(np.searchsorted(totals, reached))
+    if place >= len(knots):
+        exact = np.clip(knots[-1] * rate, low, high)
+    elif place == 0 or totals[place] == totals[place - 1]:
+        exact = np.clip(knots[place] * rate, low, high)
+    else:
+        part = (reached - totals[place - 1]) / (totals[place] - totals[place - 1])
+        exact = np.clip((knots[place - 1] + part * (knots[place] - knots[place - 1])) * rate, low, high)
+    whole = np.floor(exact + _ROUNDING)
+    by_remainder = sorted(range(len(whole)), key=lambda code: (whole[code] - exact[code], code))
+    left = reached - int(whole.sum())
+    for code in by_remainder:
+        if left > 0 and rate[code] > 0 and whole[code] < high[code]:
+            whole[code] += 1
+            left -= 1
+    shares = whole.astype(np.int64)
+    return Mixture(shares, shares >= high, budget - int(shares.sum()))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from winnowry.operators.scoring.function_words import FUNCTION_WORDS
 
 
-def lexical_components(texts: pa.Array) -> npt.NDArray[np.float64]:
+def lexical_components(texts: pa.Array, *, window: int = 0) -> npt.NDArray[np.float64]:
     """Measure texts by their words.
 
     A word is a run of letters and digits with at least one letter (an apostrophe may be inside; an ideograph is a
@@ -20,6 +20,8 @@ def lexical_components(texts: pa.Array) -> npt.NDArray[np.float64]:
 
     Args:
         texts: n strings (``pa.string()`` or ``pa.large_string()``); nulls allowed, invalid UTF-8 is passed over.
+        window: 0, or entropies are means over consecutive windows of so many words; the rest behind whole windows is
+            left out, a text shorter than one window is one.
 
     Returns:
         float64 (n, 4): con_ent (bits, over surface forms of content words), pos_ent (bits, over function words, lower
@@ -41,7 +43,7 @@ def lexical_components(texts: pa.Array) -> npt.NDArray[np.float64]:
     offsets = np.frombuffer(offset_buffer, np.int64)[texts.offset : texts.offset + n + 1]
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
     known, numbers = function_word_table(FUNCTION_WORDS)
-    measure(offsets, data, known, numbers, len(FUNCTION_WORDS), measured)
+    measure(offsets, data, known, numbers, len(FUNCTION_WORDS), window, measured)
     if texts.null_count:
         measured[pc.is_null(texts).to_numpy(zero_copy_only=False)] = np.nan
     return measured

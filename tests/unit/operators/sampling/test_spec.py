@@ -45,7 +45,33 @@ def test_the_budget_is_rounded_down_as_in_the_released_code_and_never_exceeds_th
     assert SampleSpec(by="gc", tokens=500).budget(300) == 300
 
 
-def test_the_fingerprint_changes_with_every_parameter() -> None:
-    base = SampleSpec(by="gc", token_fraction=0.2)
-    assert base.fingerprint() == {**base.model_dump(mode="json"), "version": 1}
-    assert base.model_copy(update={"seed": 1}).fingerprint() != base.fingerprint()
+def test_the_fingerprint_changes_with_every_parameter_but_not_with_those_added_later() -> None:
+    base = SampleSpec(by="gc", token_fraction=0.2, strata=("source",))
+    assert base.fingerprint() == {
+        "method": "cdf", "by": "gc", "token_fraction": 0.2, "tokens": None, "hard_fraction": 0.4, "mode": "exact",
+        "seed": 0, "strata": ["source"], "threshold": None, "temperature": None, "version": 1,
+    }  # fmt: skip
+    changes = {
+        "seed": 1, "prefer": "lowest", "quotas": {"a": 0.5}, "weights": {"a": 2.0}, "epochs": {"a": 2.0},
+        "method": "length_matched", "match": "top_k",
+    }  # fmt: skip
+    prints = [repr(base.model_copy(update={name: value}).fingerprint()) for name, value in changes.items()]
+    assert len({repr(base.fingerprint()), *prints}) == len(changes) + 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"quotas": {"a": 0.5}}, "quotas need strata"),
+        ({"strata": ("s",), "quotas": {"a": 0.5, "b": 0.6}}, "quotas add up to 1.1"),
+        ({"strata": ("s",), "quotas": {"a": {"at_least": 0.5, "at_most": 0.2}}}, "at_least 0.5 is above at_most 0.2"),
+        ({"strata": ("s",), "epochs": {"a": 0.5}}, "greater than or equal to 1"),
+        ({"strata": ("s",), "weights": {"a": 2}, "mode": "paper"}, "mode paper has no weights"),
+        ({"match": "cdf"}, "match is only used by method length_matched"),
+        ({"method": "uniform", "by": None, "prefer": "lowest"}, "prefer needs by"),
+        ({"method": "length_matched", "match": "top_k", "hard_fraction": 0.1}, "hard_fraction is only used"),
+    ],
+)
+def test_a_contradictory_mixture_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SampleSpec.model_validate({"by": "gc", "tokens": 5, **given})

@@ -208,6 +208,11 @@ class TestTagged:
             tagged_components(pa.array([once]))[0, :2], abs=0.01
         )
 
+    def test_entropies_over_windows_are_means_of_whole_windows(self) -> None:
+        # The/DT dog/NN saw/VBD | the/DT dog/NN, a rest of two words that is left out
+        con_ent, pos_ent, _, n_words = tagged_components(pa.array(["The dog saw the dog."]), window=3)[0].tolist()
+        assert (con_ent, pos_ent, n_words) == (1.0, pytest.approx(entropy_bits([1, 1, 1])), 5)
+
     def test_both_tiers_write_the_same_columns(self) -> None:
         texts = batch(["The dog saw the dog.", "She reads slowly because the light is poor.", None])
         tagged, lexical = operator(tier="tagged"), operator()

@@ -125,3 +125,24 @@ def test_any_bytes_are_measured(octets: bytes) -> None:
     column = pa.array([octets], pa.large_binary()).view(pa.large_string())
     n_words = lexical_components(column)[0, 3]
     assert n_words >= 0
+
+
+def test_entropies_over_windows_are_means_of_whole_windows() -> None:
+    # words in fours: "the cat a cat" (cat 2; the, a), "Dog dog the the" (2 forms; the 2), rest "of owl" left out
+    text = pa.array(["the cat a cat Dog dog the the of owl", "the cat a cat", "cat", None])
+    rows = lexical_components(text, window=4)
+    assert rows[0].tolist() == [(0.0 + 1.0) / 2, (1.0 + 0.0) / 2, np.log(10), 10]
+    assert rows[1, :2].tolist() == [0.0, 1.0]
+    assert rows[2, :2].tolist() == [0.0, 0.0]
+    assert np.isnan(rows[3]).all()
+    assert rows[0, 2:].tolist() == lexical_components(text)[0, 2:].tolist()
+
+
+def test_windows_of_many_texts_do_not_mix() -> None:
+    words = [f"w{n % 37}" for n in range(5000)] + [f"v{n}" for n in range(5000)]
+    texts = pa.array([" ".join(words[at : at + size]) for at, size in ((0, 5000), (100, 399), (5000, 5000), (0, 12))])
+    together = lexical_components(texts, window=200)
+    alone = [lexical_components(texts.slice(row, 1), window=200)[0] for row in range(4)]
+    assert together.tobytes() == np.array(alone).tobytes()
+    assert together[2, 0] == pytest.approx(np.log2(200))
+    assert together[3, 0] == pytest.approx(np.log2(12))

@@ -169,24 +169,28 @@ def _measure(
     known: UInt64s,
     numbers: npt.NDArray[np.int32],
     n_known: int,
+    window: int,
     measured: npt.NDArray[np.float64],
 ) -> None:
     """Fill ``measured``, float64 (n, 4): con_ent, pos_ent, sent_len, n_words; NaN where there is nothing to measure.
 
-    ``known`` and ``numbers`` are the open-addressing table of function words.
+    ``known`` and ``numbers`` are the open-addressing table of function words. With a ``window`` above 0, entropies are
+    means over windows of so many words; a rest behind whole windows is left out.
     """
     mask = known.size - 1
     function_counts = np.zeros(n_known, np.int64)
     capacity = 4096
-    slots = np.zeros(capacity, np.int32)  # place in keys, valid where epoch is the current text's
+    slots = np.zeros(capacity, np.int32)  # place in keys, valid where epoch is the current window's
     epochs = np.zeros(capacity, np.int32)
     keys = np.zeros(capacity // 2, np.uint64)
     counts = np.zeros(capacity // 2, np.int64)
+    epoch = 0  # one a window
     for row in range(offsets.size - 1):
         at, end = offsets[row], offsets[row + 1]
-        epoch = row + 1
+        epoch += 1
         function_counts[:] = 0
-        n_keys = n_words = n_ascii = n_sentences = in_sentence = 0
+        n_keys = n_words = n_ascii = n_sentences = in_sentence = n_windows = 0
+        content_bits = function_bits = 0.0
         while at < end:
             code, width = _code_jit(data, at, end)
             kind = _class_jit(code)
@@ -222,6 +226,13 @@ def _measure(
                         break
                 if not has_letter:
                     continue
+                if window > 0 and n_words == (n_windows + 1) * window:  # a window is full and another word begins
+                    content_bits += _entropy_jit(counts, n_keys)
+                    function_bits += _entropy_jit(function_counts, n_known)
+                    n_windows += 1
+                    epoch += 1
+                    n_keys = 0
+                    function_counts[:] = 0
                 n_words += 1
                 in_sentence += 1
                 if has_ascii:
@@ -295,9 +306,13 @@ def _measure(
         if n_words == 0:
             measured[row, :3] = np.nan
         else:
-            measured[row, CON_ENT] = _entropy_jit(counts, n_keys)
+            if n_windows == 0 or n_words == (n_windows + 1) * window:
+                content_bits += _entropy_jit(counts, n_keys)
+                function_bits += _entropy_jit(function_counts, n_known)
+                n_windows += 1
+            measured[row, CON_ENT] = content_bits / n_windows
             # Function words are English: a text mostly in another script has none to speak of.
-            measured[row, POS_ENT] = _entropy_jit(function_counts, n_known) if 2 * n_ascii >= n_words else np.nan
+            measured[row, POS_ENT] = function_bits / n_windows if 2 * n_ascii >= n_words else np.nan
             measured[row, SENT_LEN] = np.log(n_words / n_sentences)
         measured[row, N_WORDS] = n_words
 

@@ -1,0 +1,99 @@
+"""Fit artefacts on the store: JSON that people can read, and models beside it that workers fetch on first use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from winnowry.core.errors import DataError
+from winnowry.storage.objects import ObjectStore
+
+_BINARY = "binary_sha256"
+
+
+class StoredFit(Mapping[str, Any]):
+    """A fit as its operator made it; values that are bytes are read from the store on first use, once a process.
+
+    Pickled to a worker it is as small as its JSON: the worker reads the models itself.
+
+    Args:
+        store: where it lies.
+        uri: its JSON; models lie beside it.
+        document: the parsed JSON, where a model is ``{"binary_sha256": …, "bytes": …}``.
+    """
+
+    def __init__(self, store: ObjectStore, uri: str, document: Mapping[str, Any]) -> None:
+        self._store, self._uri, self.document = store, uri, document
+
+    def __getitem__(self, name: str) -> Any:
+        value = self.document[name]
+        if isinstance(value, dict) and _BINARY in value:
+            return _binary(self._store, _binary_uri(self._uri, value[_BINARY]), value[_BINARY])
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.document)
+
+    def __len__(self) -> int:
+        return len(self.document)
+
+
+def write_fit(store: ObjectStore, uri: str, fit: Mapping[str, Any]) -> None:
+    """Store a fit unless there is one already: of two runs that fit at once the first to write wins.
+
+    Args:
+        store: the object store.
+        uri: where its JSON goes (``….json``); each value that is bytes goes beside it, named by its hash.
+        fit: JSON values, and bytes, by name.
+    """
+    document: dict[str, Any] = {}
+    for name, value in fit.items():
+        if isinstance(value, bytes):
+            sha256 = hashlib.sha256(value).hexdigest()
+            store.write(_binary_uri(uri, sha256), value, if_absent=True)
+            document[name] = {_BINARY: sha256, "bytes": len(value)}
+        else:
+            document[name] = value
+    # Last: a fit that can be seen is whole.
+    store.write(uri, json.dumps(document, sort_keys=True).encode(), if_absent=True)
+
+
+def read_fit(store: ObjectStore, uri: str) -> StoredFit:
+    """Open a stored fit; its models are not read yet."""
+    return StoredFit(store, uri, json.loads(store.read(uri)))
+
+
+def _binary_uri(uri: str, sha256: str) -> str:
+    return f"{uri.removesuffix('.json')}.{sha256[:32]}.bin"
+
+
+def _binary(store: ObjectStore, uri: str, sha256: str) -> bytes:
+    return _read(_Reader(store, uri, sha256))
+
+
+class _Reader:
+    """What to read; equal by where it lies and what it holds, so that another store object does not read it again."""
+
+    def __init__(self, store: ObjectStore, uri: str, sha256: str) -> None:
+        self.store, self.uri, self.sha256 = store, uri, sha256
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reader) and (self.uri, self.sha256) == (other.uri, other.sha256)
+
+    def __hash__(self) -> int:
+        return hash((self.uri, self.sha256))
+
+
+@lru_cache(maxsize=4)
+def _read(reader: _Reader) -> bytes:
+    data = reader.store.read(reader.uri)
+    found = hashlib.sha256(data).hexdigest()
+    if found != reader.sha256:
+        raise DataError(
+            f"{reader.uri}: SHA-256 {found}, expected {reader.sha256}: the model is damaged. Delete it and the JSON "
+            "beside it, and run the `fit` stage again"
+        )
+    return data

@@ -25,6 +25,7 @@ MAIN_TABLE: Mapping[str, str] = {
     "duplicates": "duplicates",
     "scored": "scored",
     "sampled": "sampled",
+    "comparison": "comparison",
     "published": "published",
 }
 """The table whose commit is the commit point of a stage."""

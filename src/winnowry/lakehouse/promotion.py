@@ -17,6 +17,7 @@ from typing import Any
 from winnowry.core.errors import DataError, LakehouseError, PromotionConflictError
 from winnowry.core.ids import PromotionId
 from winnowry.lakehouse.barrier import barrier
+from winnowry.lakehouse.columns import column_versions
 from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope
 from winnowry.lakehouse.table import Owner, Table, fragment_metadata, is_conflict, next_fragment_id
 
@@ -253,6 +254,7 @@ class Promoter:
             if not add_only:
                 self._refuse_if_superseded(record)
                 self._refuse_if_rewritten(table, dataset, record, candidate)
+                self._refuse_if_columns_came(table, dataset, candidate)
                 if reaudit is not None and dataset.version != seen:
                     reaudit(record)
                     seen = dataset.version
@@ -315,6 +317,15 @@ class Promoter:
             raise PromotionConflictError(
                 f"{table.uri}: {changed} while {record.id} was being computed. Nothing was changed; run the stage "
                 "again."
+            )
+
+    @staticmethod
+    def _refuse_if_columns_came(table: Table, dataset: Any, candidate: CandidateTable) -> None:
+        """Refuse rows that lack a column which was added after they were staged."""
+        if dataset.version != candidate.base_version and any(column_versions(table, dataset, candidate.base_version)):
+            raise PromotionConflictError(
+                f"{table.uri}: a column was added while rows were being promoted. Nothing was changed; run the stage "
+                "again, so that they get it too."
             )
 
     def _is_coming(self, record: PromotionRecord, promotion_id: str) -> bool:

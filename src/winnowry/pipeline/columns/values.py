@@ -1,0 +1,123 @@
+"""Computes a column for one fragment and writes its file; called in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from winnowry.core.errors import DataError, UsageError, WinnowryError
+from winnowry.engine.local import LocalEngine
+from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
+from winnowry.lakehouse.table import Table
+from winnowry.pipeline.columns.python_function import same_function
+from winnowry.pipeline.columns.spec import ColumnSpec, operator_of
+
+Places = np.ndarray[Any, np.dtype[np.int64]]
+BATCH_ROWS = 1024
+_WORTH_PROCESSES = 20_000  # rows
+
+
+@dataclass(frozen=True)
+class ColumnTask:
+    """Compute a column for one fragment of one version of a table."""
+
+    table: Table
+    version: int
+    fragment_id: int
+    spec: ColumnSpec
+
+
+def engine_for(spec: ColumnSpec, fragments: Iterable[Any]) -> LocalEngine:
+    """Workers that pay off: Lance answers SQL on all cores by itself, a few rows are done before a process starts."""
+    rows = sum(fragment.physical_rows for fragment in fragments)
+    return LocalEngine(1 if spec.kind == "sql" or rows < _WORTH_PROCESSES else None)
+
+
+def run_column_task(task: ColumnTask) -> ColumnFile:
+    """Compute and write; nothing refers to the file yet.
+
+    Raises:
+        DataError: the function failed; with the fragment and, where one row is to blame, the row.
+        ContractError: it answered with another type or number of values than it was given rows.
+    """
+    dataset = task.table.dataset(task.version)
+    fragment = dataset.get_fragment(task.fragment_id)
+    key = fragment_key(dataset, fragment, task.spec.inputs)
+    return write_column_file(task.table, fragment, task.spec.field, _parts(task.spec, fragment), key)
+
+
+def _parts(spec: ColumnSpec, fragment: Any) -> Iterator[tuple[Places, pa.Array]]:
+    if spec.kind == "sql":
+        for places, batch in live_batches(fragment, {spec.name: spec.source}, batch_rows=BATCH_ROWS, where=spec.where):
+            yield places, batch.column(0)
+        return
+    compute = _function(spec)
+    names = [
+        *spec.inputs,
+        *([] if "record_id" in spec.inputs or "record_id" not in fragment.schema.names else ["record_id"]),
+    ]
+    for places, batch in live_batches(fragment, names, batch_rows=BATCH_ROWS, where=spec.where):
+        try:
+            yield places, compute(batch)
+        except WinnowryError:
+            raise
+        except Exception as error:
+            raise DataError(_blame(spec, compute, batch, fragment.fragment_id, error)) from error
+
+
+def _function(spec: ColumnSpec) -> Callable[[pa.RecordBatch], pa.Array]:
+    if spec.kind == "operator":
+        operator, column = operator_of(spec)
+        reads = operator.reads().names
+        return lambda batch: operator.apply(batch.select(reads)).column(column)
+    file, _, name = spec.source.rpartition(":")
+    function = same_function(Path(file), name, spec.code)
+
+    def compute(batch: pa.RecordBatch) -> pa.Array:
+        values = function(**{column: batch.column(column) for column in spec.inputs})
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        if not isinstance(values, pa.Array):
+            try:
+                values = pa.array(values, type=spec.field.type)
+            except (TypeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise UsageError(f"{spec.source}: its values are no {spec.field.type}: {error}") from error
+        return values
+
+    return compute
+
+
+def _blame(
+    spec: ColumnSpec,
+    compute: Callable[[pa.RecordBatch], pa.Array],
+    batch: pa.RecordBatch,
+    fragment_id: int,
+    error: Exception,
+) -> str:
+    """What failed, down to the row: the batch is halved until the first failing row stands alone."""
+    low, high, found = 0, batch.num_rows, error
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            compute(batch.slice(low, middle - low))
+        except Exception as first:
+            high, found = middle, first
+        else:
+            try:
+                compute(batch.slice(middle, high - middle))
+            except Exception as second:
+                low, found = middle, second
+            else:
+                break  # it fails only for rows together
+    where = f"fragment {fragment_id} of {spec.table}"
+    if high - low == 1 and "record_id" in batch.schema.names:
+        where += f", record {batch.column('record_id')[low].as_py()}"
+    return (
+        f"column {spec.name}: {spec.source.rpartition('/')[2]} failed on {where}: {type(found).__name__}: {found}. "
+        "Nothing became visible; files of finished fragments are kept for the next try"
+    )

@@ -1,0 +1,168 @@
+"""Upkeep changes what a table costs and nothing of what anybody reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from expectations.registry import suites_for
+from tests.small_corpus import land, write_recipe
+from tests.walk import open_recipe, run_all
+from winnowry.core.errors import UsageError
+from winnowry.lakehouse.maintenance import Upkeep, maintain_table
+from winnowry.lakehouse.promotion import stage
+from winnowry.pipeline.columns.definitions import Definitions
+from winnowry.pipeline.columns.fill import add_column
+from winnowry.pipeline.columns.listing import drop
+from winnowry.pipeline.columns.spec import sql_column
+from winnowry.pipeline.maintain import maintain
+from winnowry.pipeline.workspace import Workspace
+from winnowry.recipe.load import apply_overrides
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three releases, a column that was dropped, one that is there, and a trial of one."""
+    root = tmp_path_factory.mktemp("released")
+    land(root, years=("2019", "2020"), per_year=25)
+    write_recipe(root)
+    ws, recipe = open_recipe(root, root / "small.yaml")
+    run_all(ws, recipe)
+    for fraction in (0.6, 0.8):
+        run_all(ws, apply_overrides(recipe, [f"sample.token_fraction={fraction}"]))
+    for name in ("gone", "kept"):
+        dataset = ws.lake.table("small", "published").dataset()
+        add_column(ws, "small", sql_column(dataset, "published", name, "n_words * 2"), suites=suites_for)
+    drop(ws, "small", "published", "gone")
+    return root
+
+
+@pytest.fixture
+def root(released: Path, tmp_path: Path) -> Path:
+    """As it is a month later."""
+    copied = Path(shutil.copytree(released, tmp_path / "lake"))
+    for path in copied.rglob("*"):
+        os.utime(path, (time.time() - 30 * 86400,) * 2)
+    return copied
+
+
+def upkeep(ws: Workspace, name: str = "published", *, dry_run: bool = False, **options: Any) -> Upkeep:
+    given: dict[str, Any] = {
+        "live": [],
+        "kept_files": set(),
+        "busy": None,
+        "keep": timedelta(0),
+        "together": "partition",
+    }
+    return maintain_table(ws.lake.table("small", name), ws.store, **{**given, **options}, dry_run=dry_run)
+
+
+def read(ws: Workspace) -> dict[str, list[dict[str, Any]]]:
+    """What readers of every tag, and of the latest version, see."""
+    found = {}
+    for tag in (*ws.lake.tags("small"), None):
+        rows = ws.lake.open("small", "published", tag).to_table().to_pylist()
+        found[str(tag)] = sorted(rows, key=lambda row: row["record_id"])
+    return found
+
+
+def files(root: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_size for path in root.rglob("*") if path.is_file()}
+
+
+def test_readers_of_tags_and_of_the_latest_version_see_the_same(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    before = read(ws)
+    done = upkeep(ws)
+    assert done.versions_removed > 0
+    assert done.candidates_removed > 0
+    assert done.files_removed > 0
+    assert done.fragments_merged > 0
+    assert read(ws) == before
+    dataset = ws.lake.table("small", "published").dataset()
+    owners = ws.lake.table("small", "published").owners(dataset)
+    for fragment in dataset.get_fragments():
+        partitions = set(fragment.to_table(columns=["partition"])["partition"].to_pylist())
+        assert partitions == {owners[fragment.fragment_id].partition}
+    wanted = before["None"][0]["record_id"]
+    assert dataset.to_table(filter=f"record_id = '{wanted}'").num_rows == 1
+    assert "ScalarIndexQuery" in dataset.scanner(filter=f"record_id = '{wanted}'").explain_plan()
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    before = files(root)
+    told = upkeep(ws, dry_run=True)
+    assert files(root) == before
+    assert (told.versions_removed, told.candidates_removed) != (0, 0)
+    done = upkeep(ws)
+    assert (done.versions_removed >= told.versions_removed, done.candidates_removed) == (True, told.candidates_removed)
+
+
+def test_releases_go_on_afterwards_and_later_rows_get_the_column(root: Path) -> None:
+    ws, recipe = open_recipe(root, root / "small.yaml")
+    upkeep(ws)
+    results = run_all(ws, apply_overrides(recipe, ["sample.token_fraction=0.9"]))
+    assert results[-1].status == "promoted"
+    rows = ws.lake.open("small", "published").to_table().to_pylist()
+    assert {row["record_id"]: row["kept"] for row in rows} == {row["record_id"]: row["n_words"] * 2 for row in rows}
+    assert len(rows) == len({row["record_id"] for row in rows})
+
+
+def test_what_a_candidate_on_its_way_needs_stays(root: Path) -> None:
+    """A promotion is staged, and maintenance comes before it is promoted."""
+    ws = Workspace.open(str(root))
+    handle = ws.lake.table("small", "published")
+    fragment = handle.dataset().get_fragments()[0].metadata.to_json()
+    candidate = stage(handle, [fragment], 1, scope="delta", partition="__all__", stage_name="published")
+    old = time.time() - 30 * 86400
+    for path in root.rglob("d*.manifest"):
+        os.utime(path, (old, old))
+    record: Any = type("Record", (), {"tables": lambda self: [candidate]})()
+    done = upkeep(ws, live=[record])
+    assert done.postponed == ["compaction: a promotion is on its way"]
+    assert handle.dataset_or_none(candidate.detached_version) is not None
+    upkeep(ws)
+    assert handle.dataset_or_none(candidate.detached_version) is None
+
+
+def test_files_of_a_column_on_its_way_stay_and_fragments_are_not_moved_under_it(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    spec = sql_column(ws.lake.table("small", "published").dataset(), "published", "later", "n_words + 1")
+    trial = add_column(ws, "small", spec, suites=suites_for, fragments=1)
+    own = {file.path for file in Definitions(ws, "small").files(spec).values()}
+    done = upkeep(ws, kept_files=own, busy="column later is being computed")
+    assert done.fragments_merged == 0
+    assert own <= {path.name for path in (root / "small/published.lance/data").iterdir()}
+    assert trial.fragments_computed == 1
+    whole = add_column(ws, "small", spec, suites=suites_for)
+    assert whole.fragments_reused == 1
+
+
+def test_a_file_that_waited_too_long_is_computed_again(root: Path) -> None:
+    """Lance removes a file that nothing has referred to for a week; a commit that named it would break the table."""
+    ws = Workspace.open(str(root))
+    spec = sql_column(ws.lake.table("small", "published").dataset(), "published", "later", "n_words + 1")
+    add_column(ws, "small", spec, suites=suites_for, fragments=1)
+    for file in Definitions(ws, "small").files(spec).values():
+        os.utime(root / "small/published.lance/data" / file.path, (time.time() - 30 * 86400,) * 2)
+    upkeep(ws, busy="column later is being computed")
+    whole = add_column(ws, "small", spec, suites=suites_for)
+    assert (whole.status, whole.fragments_reused) == ("added", 0)
+    assert all(row["later"] == row["n_words"] + 1 for row in read(ws)["None"])
+
+
+def test_the_whole_lake_is_maintained_and_a_short_retention_refused(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    before = read(ws)
+    (done,) = maintain(ws, keep_days=7)
+    assert {upkeep.table for upkeep in done.tables} >= {"raw", "cleaned", "published", "quarantine", "gates"}
+    assert read(ws) == before
+    with pytest.raises(UsageError, match="at least 1"):
+        maintain(ws, keep_days=0.5)

@@ -14,6 +14,8 @@ CODE    := $(wildcard src assets resources expectations tests benchmarks setup.p
 # On all cores, and where PYTHONDONTWRITEBYTECODE is set as well: without byte code, importing Great Expectations takes
 # 13 s instead of 5, in every process.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib > /dev/null || true
+# A file's tests stay in one process, so that what they share is made once.
+SPREAD  := -n auto --maxprocesses 4 --dist loadfile
 LOCK    := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
              --no-strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-annotate
 
@@ -51,11 +53,12 @@ format: $(DEV)  ## rewrite the code in the house format and fix what ruff can fi
 
 .PHONY: test
 test: $(DEV)  ## every test but the slow ones (arguments: make test ARGS="-k promote")
-	$(BIN)/pytest -m 'not slow' $(ARGS)
+	$(BIN)/pytest -m 'not slow' $(SPREAD) $(ARGS)
 
 .PHONY: test-all
-test-all: $(DEV)  ## every test
-	$(BIN)/pytest $(ARGS)
+test-all: $(DEV)  ## every test: the quick ones, then kills, races and sweeps one after the other
+	$(BIN)/pytest -m 'not slow' $(SPREAD) $(ARGS)
+	$(BIN)/pytest -m slow $(ARGS)
 
 .PHONY: peers
 peers: $(DEV) $(PEERS)  ## compare the text filters with datatrove, in .venv-peers (about 10 minutes, needs real data)
@@ -70,6 +73,7 @@ bench: $(DEV)  ## the benchmarks that need no data but their own, each printing 
 bench-peers: $(DEV) $(PEERS)  ## CPU seconds against datatrove on real text (../shared/data; ARGS="--mb 120")
 	PYTHONPATH=. $(BIN)/python benchmarks/heuristics.py $(ARGS)
 	PYTHONPATH=. $(BIN)/python benchmarks/dedup.py peers
+	PYTHONPATH=. $(BIN)/python benchmarks/fineweb_recipe.py
 
 # Without the extra web: pip 23, which Python 3.11 brings, cannot install a hashed lxml[html-clean], and its test skips.
 .PHONY: lock

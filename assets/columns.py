@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from winnowry.core.tables import DUPLICATES, LANDING, RAW, SAMPLED
+from winnowry.core.tables import COMPARISON, DUPLICATES, LANDING, RAW
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +63,11 @@ def schema_of(recipe: Recipe, stage: str) -> pa.Schema | None:
         from winnowry.pipeline.publish import published_schema
 
         return published_schema(recipe)
-    return {"landing": LANDING, "raw": RAW, "duplicates": DUPLICATES, "sampled": SAMPLED}.get(stage)
+    if stage == "sampled":
+        from winnowry.pipeline.sample_columns import sampled_schema
+
+        return sampled_schema(recipe)
+    return {"landing": LANDING, "raw": RAW, "duplicates": DUPLICATES, "comparison": COMPARISON}.get(stage)
 
 
 def table_schema(recipe: Recipe, stage: str) -> dg.TableSchema | None:
@@ -98,7 +102,7 @@ def _description(field: pa.Field, stage: str, written: dict[str, Operator]) -> s
 
 
 def _is_unique(name: str, stage: str) -> bool:
-    return name == ("uri" if stage == "landing" else "record_id")
+    return name == {"landing": "uri", "comparison": "measurement_id"}.get(stage, "record_id")
 
 
 def column_lineage(recipe: Recipe, stage: str) -> dg.TableColumnLineage | None:

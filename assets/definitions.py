@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.automation import corpus_job, landing_sensor, newest_schedule
 from assets.cleaned import cleaned
+from assets.comparison import comparison
 from assets.duplicates import duplicates
 from assets.landing import landing
 from assets.partitions import partitions_of_corpus
@@ -86,6 +87,7 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
             fit(recipe),
             scored(recipe, partitions),
             sampled(recipe),
+            *([comparison(recipe)] if recipe.comparison is not None else []),
             published(recipe),
         ],
         jobs=[job, repair],

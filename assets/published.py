@@ -24,6 +24,7 @@ def published(recipe: Recipe) -> dg.AssetsDefinition:
         kinds={"python", "lance"},
         deps=[
             dg.AssetDep([recipe.corpus, "sampled"]),
+            *([dg.AssetDep([recipe.corpus, "comparison"])] if recipe.comparison is not None else []),
             dg.AssetDep([recipe.corpus, "cleaned"], partition_mapping=EVERY),
             dg.AssetDep([recipe.corpus, "scored"], partition_mapping=EVERY),
         ],

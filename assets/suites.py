@@ -16,6 +16,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "fit": (),
     "scored": ("scored.contract", "scored.ledger", "scored.quality", "scored.drift"),
     "sampled": ("sampled.contract", "sampled.ledger", "sampled.budget"),
+    "comparison": ("comparison.contract", "comparison.ledger", "comparison.proof"),
     "published": ("published.contract", "published.ledger", "published.quality"),
 }
 """Suite names by stage, in the order of the UI; each is a blocking check named after its concern."""

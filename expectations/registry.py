@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from winnowry.gates.suite import Suite
 
-STAGES = ("raw", "cleaned", "duplicates", "scored", "sampled", "published")
+STAGES = ("raw", "cleaned", "duplicates", "scored", "sampled", "comparison", "published", "column")
 
 
 def suites_for(stage: str, recipe: Any, schema: pa.Schema) -> list[Suite]:

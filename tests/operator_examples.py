@@ -11,6 +11,7 @@ from winnowry.operators.base import Operator
 from winnowry.operators.registry import operators
 
 WORD_LIST = Path(__file__).parent / "word_list.txt"
+TARGET_TEXTS = Path(__file__).parent / "target_texts.txt"
 
 
 @cache
@@ -28,6 +29,8 @@ def parameters_of(name: str) -> dict[str, Any]:
         return {"lists": {"crude": str(WORD_LIST)}}
     if name == "text.classifier":
         return {"model": fasttext_model(), "label": "en"}
+    if name == "score.dsir":
+        return {"target": {"path": str(TARGET_TEXTS)}}
     return {}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from expectations.registry import suites_for
 from winnowry.pipeline.partitions import partitions_of
 from winnowry.pipeline.result import StageResult
-from winnowry.pipeline.run import STAGES, run_stage
+from winnowry.pipeline.run import run_stage, stages_of
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Recipe
@@ -21,7 +21,8 @@ def run_all(
 ) -> list[StageResult]:
     """Every stage up to ``to``; ``order`` permutes the partitions."""
     results = []
-    for stage in STAGES[: STAGES.index(to) + 1]:
+    stages = stages_of(recipe)
+    for stage in stages[: stages.index(to) + 1]:
         keys: list[str | None] = [None]
         if stage in PARTITIONED:
             keys = list(order) if order is not None else list(partitions_of(ws, recipe))

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 import click
 
+from winnowry.cli.column import command as column
 from winnowry.cli.demo import command as demo
 from winnowry.cli.doctor import command as doctor
 from winnowry.cli.explain import command as explain
 from winnowry.cli.export import command as export
 from winnowry.cli.failure import report_failure
 from winnowry.cli.init import command as init
+from winnowry.cli.maintain import command as maintain
 from winnowry.cli.plan import command as plan
 from winnowry.cli.release import command as release
 from winnowry.cli.run import command as run
@@ -33,7 +35,7 @@ def cli() -> None:
     """Raw data to training data you can trust: Lance tables, gated by Great Expectations, run by Dagster."""
 
 
-for _command in (init, demo, ui, doctor, plan, run, sql, explain, release, export):
+for _command in (init, demo, ui, doctor, plan, run, sql, explain, column, release, export, maintain):
     cli.add_command(_command)
 
 

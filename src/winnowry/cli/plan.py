@@ -71,7 +71,7 @@ def plan_view(planned: Plan, root: str) -> list[RenderableType]:
             number(sum(known)) if known else "",
             Text("\n".join(reasons) or "fresh", "" if runs else "bright_black"),
         )
-    parts: list[RenderableType] = ["", table, *_expected(planned), ""]
+    parts: list[RenderableType] = ["", table, *_expected(planned), *_recommended(planned), ""]
     to_do = len(planned.to_run)
     if not to_do:
         return [*parts, Text("Nothing to do: every stage is fresh.", "green")]
@@ -79,6 +79,21 @@ def plan_view(planned: Plan, root: str) -> list[RenderableType]:
         parts.append(Text(planned.note, "bright_black"))
     fresh = len(planned.entries) - to_do
     return [*parts, Text(f"{counted(to_do, 'stage run')} to do, {fresh} fresh.", "bold")]
+
+
+def _recommended(planned: Plan) -> list[RenderableType]:
+    """What the live comparison says the recipe should be."""
+    from rich.text import Text
+
+    if planned.recommendation is None:
+        return []
+    changes = {name: value for name, value in planned.recommendation.items() if name != "why"}
+    parts: list[RenderableType] = [
+        "",
+        Text(f"The comparison recommends: {planned.recommendation.get('why', '')}", "cyan"),
+    ]
+    parts += [Text(f"  {name}: {value}") for name, value in changes.items()]
+    return parts
 
 
 def _expected(planned: Plan) -> list[RenderableType]:

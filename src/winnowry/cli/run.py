@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from winnowry.cli.options import Call, common_options, read_recipe
+from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
     from winnowry.cli.runner import Runner, RunOutcome
     from winnowry.recipe.model import Recipe
 
-STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "published")
+STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "comparison", "published")
 
 
 @click.command("run", short_help="Execute the stages of a recipe; fresh ones are skipped.")
@@ -67,6 +68,8 @@ def execute(
     from winnowry.cli.runner import RunRequest
     from winnowry.cli.summary import run_summary
 
+    if to == "comparison" and recipe.comparison is None:
+        raise UsageError(f"{recipe.corpus}: the recipe has no `comparison`; see docs/explanation/selection-proof.md")
     output = call.output()
     request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing, jobs)
     with progress_on(stderr(), quiet=call.as_json) as progress:

@@ -166,12 +166,12 @@ def run_in_order(
         NotFoundError: a partition was named that the landing does not hold.
     """
     from winnowry.pipeline.partitions import partitions_of
-    from winnowry.pipeline.run import STAGES
+    from winnowry.pipeline.run import stages_of
 
     started = time.perf_counter()
     results: list[StageResult] = []
     failures: list[Failure] = []
-    stages = stages_to_run(STAGES, request.to)
+    stages = stages_to_run(stages_of(request.recipe), request.to)
     not_run: tuple[str, ...] = ()
     partitions: list[str] | None = None
     for group in stretches(stages):

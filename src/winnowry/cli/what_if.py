@@ -63,7 +63,7 @@ def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableT
         listed = ", ".join(answer.operators_recomputed)
         parts += ["", Text(f"Not judged, their columns would be computed anew: {listed}", "yellow")]
     if answer.reopens_dedup:
-        parts += ["", Text("Keepers of duplicate groups may change too: records enter or leave.", "bright_black")]
+        parts += ["", Text("Keepers of duplicate groups may change too: the groups are decided anew.", "bright_black")]
     if answer.examples:
         table = grid(["Record", "Now", "Then"])
         for example in answer.examples[:_EXAMPLES_SHOWN]:

@@ -115,6 +115,33 @@ SAMPLED = pa.schema(
     ]
 )
 
+COMPARISON = pa.schema(
+    [
+        pa.field("measurement_id", pa.string(), nullable=False),
+        pa.field("experiment", pa.string(), nullable=False),
+        pa.field("arm", pa.string(), nullable=False),
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("token_fraction", pa.float64(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("evaluation", pa.string(), nullable=False),
+        pa.field("bits_per_byte", pa.float64(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("mean_document_tokens", pa.float64(), nullable=False),
+        pa.field("distinct_trigram_fraction", pa.float64(), nullable=False),
+        pa.field("selection_seconds", pa.float64(), nullable=False),
+        pa.field("training_seconds", pa.float64(), nullable=False),
+        pa.field("proxy", pa.string(), nullable=False),
+        _PROMOTION,
+    ]
+)
+"""One proxy, trained on one selection, evaluated on one set; lower ``bits_per_byte`` is better.
+
+``experiment`` is ``arms``, ``dose`` or ``attribution``; ``role`` is ``candidate``, ``reference``,
+``positive_control`` or ``negative_control``. ``measurement_id`` is experiment, arm, fraction, seed and evaluation,
+joined by ``/``. Seconds are CPU seconds.
+"""
+
 GATES = pa.schema(
     [
         pa.field("promotion_id", pa.string(), nullable=False),

@@ -117,7 +117,7 @@ class Operator(BaseModel):
         raise NotImplementedError
 
     def fingerprint(self) -> dict[str, Any]:
-        """What identifies the result of this operator: its name, version and every parameter."""
+        """What identifies the columns of this operator: its name, version and every parameter they depend on."""
         return {**self.model_dump(mode="json", by_alias=True), "version": self.VERSION}
 
 

@@ -22,6 +22,7 @@ from winnowry.lakehouse.promotion import stage as stage_table
 from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, Scope, new_promotion_id
 from winnowry.lakehouse.table import FragmentWriter, Table
 from winnowry.lakehouse.view import TableView
+from winnowry.pipeline.columns.later_rows import complete_fragments, refuse_if_columns_landed
 from winnowry.pipeline.gate_history import gate_rows
 from winnowry.pipeline.ledger import Ledger
 from winnowry.pipeline.result import GateFailed, NoProgress, Progress, StageResult
@@ -101,6 +102,7 @@ class Attempt:
         self.main.flush()
         self.quarantine.flush()
         request = self.request
+        looked_at = complete_fragments(request.ws, request.corpus, self.table, self.main.fragments)
         main = stage_table(
             self.table,
             self.main.fragments,
@@ -110,6 +112,7 @@ class Attempt:
             stage_name=request.stage,
             **delta,
         )
+        refuse_if_columns_landed(self.table, looked_at, main.base_version)
         side_stage, side_partition = side_key or (request.stage, request.key)
         side = stage_table(
             self.quarantine_table,

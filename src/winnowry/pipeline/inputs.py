@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from winnowry.core.errors import EmptySourceError
 from winnowry.pipeline.landing import landing_state
 from winnowry.pipeline.lineage import live, output_version, stale_reasons
 from winnowry.pipeline.partitions import partitions_of
@@ -39,8 +40,11 @@ def inputs_of(ws: Workspace, recipe: Recipe, stage: str, partition: str | None) 
         }
     if stage == "sampled":
         return _present(ws, recipe, "scored")
+    if stage == "comparison":
+        return {"sampled": _version(ws, recipe, "sampled", None), **_text_sets(ws, recipe)}
     return {
         "sampled": _version(ws, recipe, "sampled", None),
+        **_proof(ws, recipe),
         **_present(ws, recipe, "cleaned"),
         **_score_contents(ws, recipe),
     }
@@ -57,6 +61,35 @@ def _present(ws: Workspace, recipe: Recipe, stage: str) -> Inputs:
         if version is not None:
             found[f"{stage}/{partition}"] = version
     return found
+
+
+def _text_sets(ws: Workspace, recipe: Recipe) -> Inputs:
+    """The objects that a comparison reads beside the corpus.
+
+    Raises:
+        EmptySourceError: a text set matches no object.
+    """
+    if recipe.comparison is None:
+        return {}
+    found: Inputs = {}
+    target = recipe.comparison.target
+    for text_set in (*([target] if target is not None else []), *recipe.comparison.evaluations):
+        objects = list(ws.store.list(ws.store.resolve(text_set.uri)))
+        if not objects:
+            raise EmptySourceError(
+                f"text set {text_set.name!r} of the comparison of {recipe.corpus}: no object matches "
+                f"{ws.store.resolve(text_set.uri)}. Check its `uri` (relative ones start at --root)."
+            )
+        found |= {f"{text_set.name}:{info.uri}": f"{info.etag}:{info.size}" for info in objects}
+    return found
+
+
+def _proof(ws: Workspace, recipe: Recipe) -> Inputs:
+    """The selection that the live comparison is about: measured again with more seeds, it makes no new release."""
+    if recipe.comparison is None:
+        return {}
+    record = live(ws, recipe, "comparison")
+    return {"comparison": record.lineage.get("inputs", {}).get("sampled") if record is not None else None}
 
 
 def _score_contents(ws: Workspace, recipe: Recipe) -> Inputs:

@@ -11,7 +11,7 @@ from winnowry.pipeline.inputs import Inputs, inputs_of
 from winnowry.pipeline.landing import landing_state
 from winnowry.pipeline.lineage import live, stale_reasons
 from winnowry.pipeline.partitions import partitions_of
-from winnowry.pipeline.run import STAGES
+from winnowry.pipeline.run import stages_of
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
@@ -56,12 +56,20 @@ class ExpectedRecall:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every stage and partition of a corpus, in run order, and what deduplication can be expected to find."""
+    """Every stage and partition of a corpus, in run order.
+
+    Attributes:
+        note: what a plan cannot know.
+        deduplication: what each operator can be expected to find.
+        recommendation: the change of the recipe that the live comparison recommends: recipe paths to values, and
+            ``why``; None where there is no comparison or it recommends to keep the recipe as it is.
+    """
 
     corpus: str
     entries: list[PlanEntry]
     note: str | None = None
     deduplication: list[ExpectedRecall] = field(default_factory=list)
+    recommendation: dict[str, Any] | None = None
 
     @property
     def to_run(self) -> list[PlanEntry]:
@@ -95,7 +103,7 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
         note = "the landing stage finds the partitions of new and changed objects; they are planned once it has run"
     changed_partitions = _touched(landing is not None, reasons, partitions)
     will_run: set[tuple[str, str | None]] = set()
-    for stage in STAGES[1:]:
+    for stage in stages_of(recipe)[1:]:
         keys: list[str | None] = list(partitions) if stage in PARTITIONED else [None]
         for partition in keys:
             inputs = inputs_of(ws, recipe, stage, partition)
@@ -106,7 +114,15 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
             if why:
                 will_run.add((stage, partition))
             entries.append(_entry(ws, recipe, stage, partition, why))
-    return Plan(recipe.corpus, entries, note, expected)
+    return Plan(recipe.corpus, entries, note, expected, _recommendation(ws, recipe))
+
+
+def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:
+    if recipe.comparison is None:
+        return None
+    record = live(ws, recipe, "comparison")
+    found: dict[str, Any] | None = record.facts.get("comparison", {}).get("recommendation") if record else None
+    return found
 
 
 def expected_recall(recipe: Recipe) -> list[ExpectedRecall]:
@@ -139,7 +155,8 @@ def _upstream(
         "duplicates": ("cleaned",),
         "scored": ("cleaned", "duplicates", "fit"),
         "sampled": ("scored",),
-        "published": ("sampled",),
+        "comparison": ("sampled",),
+        "published": ("sampled", "comparison"),
     }
     found = []
     for upstream in reads.get(stage, ()):

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import NotFoundError
-from winnowry.core.tables import SAMPLED
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.view import TableView
@@ -26,26 +25,27 @@ from winnowry.pipeline.clean import cleaned_schema
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import data_version, lineage_of
 from winnowry.pipeline.result import StageResult
+from winnowry.pipeline.sample_columns import sampled_schema
 from winnowry.pipeline.score import scored_schema
 from winnowry.pipeline.workspace import Workspace
-from winnowry.recipe.fingerprint import stage_hash
+from winnowry.recipe.fingerprint import key_columns, stage_hash
 from winnowry.recipe.model import Recipe
 
 logger = logging.getLogger(__name__)
 
 _TAKEN_AT_ONCE = 1024
 _TAG_LOOKS = 20  # at where a tag is, after moving it
-_FROM_SAMPLED = ("stratum", "probability")
+_FROM_SAMPLED = ("stratum", "probability", "repeats")  # the last only where the recipe has epochs
 
 
 def published_schema(recipe: Recipe) -> pa.Schema:
-    """Columns of ``published``: the cleaned record, its scores and how it was drawn."""
-    fields = {f.name: f for f in cleaned_schema(recipe) if f.name != "promotion_id"}
+    """Columns of ``published``: the cleaned record, its scores and how it was drawn; no keys of deduplication."""
+    left_out = {"promotion_id", *key_columns(recipe)}
+    fields = {f.name: f for f in cleaned_schema(recipe) if f.name not in left_out}
     for field in scored_schema(recipe):
-        if field.name != "promotion_id":
+        if field.name not in left_out:
             fields.setdefault(field.name, field)
-    for name in _FROM_SAMPLED:
-        fields[name] = SAMPLED.field(name)
+    fields |= {field.name: field for field in sampled_schema(recipe) if field.name in _FROM_SAMPLED}
     return pa.schema([*fields.values(), pa.field("promotion_id", pa.string(), nullable=False)])
 
 
@@ -187,8 +187,8 @@ def _still_valid(
     """Published ids whose text and scores are what the inputs still say.
 
     Partitions whose inputs are the same are taken as they are; in the others each row is compared, so that a moved
-    threshold, which makes new inputs of the same rows, writes no text again. How a record was drawn does not count:
-    ``probability`` and ``stratum`` stay those of the release in which it came.
+    threshold, which makes new inputs of the same rows, writes no text again. How a record was drawn does not count,
+    except how often it is repeated: ``probability`` and ``stratum`` stay those of the release in which it came.
     """
     ws, recipe = request.ws, request.recipe
     nothing = np.empty(0, dtype="S32")
@@ -199,14 +199,14 @@ def _still_valid(
     for partition in ws.lake.partitions(recipe.corpus, "sampled"):
         ids = read_ids(published, where="partition = '" + partition.replace("'", "''") + "'")
         keys = (f"cleaned/{partition}", f"content/{partition}")
-        if any(before.get(key) != inputs.get(key) for key in keys):
+        if "repeats" in schema.names or any(before.get(key) != inputs.get(key) for key in keys):
             ids = _unchanged(request, partition, published, np.intersect1d(ids, selected), schema)
         parts.append(ids)
     return np.sort(np.concatenate(parts))
 
 
 def _unchanged(request: Request, partition: str, published: TableView, ids: Any, schema: pa.Schema) -> Any:
-    names = [n for n in schema.names if n not in (*_FROM_SAMPLED, "promotion_id")]
+    names = [n for n in schema.names if n not in ("stratum", "probability", "promotion_id")]
     same: list[str] = []
     for batch in _rows(request, partition, ids, schema):
         listed = ", ".join(f"'{value}'" for value in batch.column("record_id").to_pylist())
@@ -219,8 +219,9 @@ def _unchanged(request: Request, partition: str, published: TableView, ids: Any,
 def _rows(request: Request, partition: str, new: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The new rows of a partition in seeded random order; only their text is read."""
     lake, corpus = request.ws.lake, request.corpus
+    drawn_names = [name for name in schema.names if name in _FROM_SAMPLED]
     sampled = lake.partition_view(corpus, "sampled", partition).to_table(
-        columns=["record_id", *_FROM_SAMPLED], where="selected"
+        columns=["record_id", *drawn_names], where="selected"
     )
     wanted = np.isin(np.asarray(sampled["record_id"].to_pylist(), dtype="S32"), new)
     sampled = sampled.filter(pa.array(wanted))
@@ -231,8 +232,9 @@ def _rows(request: Request, partition: str, new: Any, schema: pa.Schema) -> Iter
     sampled = sampled.take(pa.array(shuffled))
     cleaned = lake.partition_view(corpus, "cleaned", partition)
     scored = lake.partition_view(corpus, "scored", partition)
-    text_names = [n for n in cleaned_schema(request.recipe).names if n != "promotion_id"]
-    score_names = [n for n in scored_schema(request.recipe).names if n not in (*text_names, "promotion_id")]
+    wanted_names = {*schema.names} - {"promotion_id"}
+    text_names = [n for n in cleaned_schema(request.recipe).names if n in wanted_names]
+    score_names = [n for n in scored_schema(request.recipe).names if n in wanted_names.difference(text_names)]
     text_at, score_at = _positions(cleaned), _positions(scored)
     for start in range(0, sampled.num_rows, _TAKEN_AT_ONCE):
         chunk = sampled.slice(start, _TAKEN_AT_ONCE)
@@ -241,7 +243,7 @@ def _rows(request: Request, partition: str, new: Any, schema: pa.Schema) -> Iter
         scores = scored.dataset().take([score_at[i] for i in ids], columns=score_names)
         columns: dict[str, Any] = {name: text[name] for name in text_names}
         columns.update({name: scores[name] for name in score_names})
-        columns.update({name: chunk[name] for name in _FROM_SAMPLED})
+        columns.update({name: chunk[name] for name in drawn_names})
         yield from pa.table(columns).combine_chunks().to_batches()
 
 

@@ -26,11 +26,16 @@ from winnowry.pipeline.storage_errors import storage_named
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
-STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "published")
-"""All stages in order; ``raw``, ``cleaned`` and ``scored`` run once a partition."""
+STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "comparison", "published")
+"""All stages in order; ``raw``, ``cleaned`` and ``scored`` run once a partition; ``comparison`` is optional."""
 
 _RIVAL_ATTEMPTS = 3
 _RUN_AGAIN = "run the stage again; what readers see is whole"
+
+
+def stages_of(recipe: Recipe) -> tuple[str, ...]:
+    """The stages of a recipe, in order."""
+    return tuple(stage for stage in STAGES if stage != "comparison" or recipe.comparison is not None)
 
 
 def run_stage(
@@ -69,6 +74,8 @@ def run_stage(
     """
     if stage not in STAGES:
         raise UsageError(f"no stage {stage!r}; stages are {', '.join(STAGES)}")
+    if stage not in stages_of(recipe):
+        raise UsageError(f"{recipe.corpus}: the recipe has no `{stage}`, so there is nothing to run")
     if (stage in PARTITIONED) != (partition is not None):
         needs = "needs a partition" if stage in PARTITIONED else "runs over the whole corpus and takes no partition"
         raise UsageError(f"stage {stage} {needs}")
@@ -137,6 +144,10 @@ def _run(request: Request, inputs: dict[str, str], missing: list[str]) -> StageR
         return run_scored(request, inputs)
     if request.stage == "sampled":
         return run_sampled(request, inputs)
+    if request.stage == "comparison":
+        from winnowry.pipeline.comparison.run import run_comparison
+
+        return run_comparison(request, inputs)
     return run_published(request, inputs, missing)
 
 

@@ -13,10 +13,12 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import NotFoundError
 from winnowry.engine.chain import ERROR_RULE
+from winnowry.pipeline import lineage
 from winnowry.pipeline.live_rules import Chain, NamedRule, chains_of, live_specs
 from winnowry.pipeline.stored_columns import Mask, read_columns
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.diff import diff_specs
+from winnowry.recipe.fingerprint import stage_spec
 from winnowry.recipe.model import Recipe
 
 _EXAMPLES = 10
@@ -108,6 +110,8 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
     tokens_now, tokens_then = _tokens(ws, corpus, tally.leaving)
     file_specs = tuple(operator.fingerprint() for operator in recipe.clean)
     differs = [line for spec in specs.values() for line in _differences(spec, file_specs)]
+    policy = _live_policy(ws, recipe)
+    differs += _differences(policy, _policy(recipe))
     kept_then = tally.staying + tally.entering
     return WhatIf(
         corpus=corpus,
@@ -120,7 +124,7 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
         tokens_then=tokens_then,
         rules=tally.rules(chains),
         examples=tally.examples(),
-        reopens_dedup=_reopens_dedup(tally, chains, then),
+        reopens_dedup=_reopens_dedup(tally, chains, then) or policy != _policy(changed),
         operators_recomputed=_recomputed(chains, then),
         undecided_operators=sorted(tally.lacking),
         recipe_differs=list(dict.fromkeys(differs)),
@@ -349,6 +353,20 @@ def _reopens_dedup(tally: _Tally, live: Iterable[Chain], then: Chain) -> bool:
     groups = [{b for op, _, b in chain.operators if op.startswith("dedup.")} for chain in (*live, then)]
     moves = bool(tally.leaving or tally.entering or tally.undecided)
     return any(groups) and (moves or any(group != groups[-1] for group in groups))
+
+
+def _live_policy(ws: Workspace, recipe: Recipe) -> list[dict[str, Any]]:
+    """Who stays of a group by the live decisions; by the recipe where nothing was decided yet."""
+    record = lineage.live(ws, recipe, "duplicates")
+    return _policies(record.lineage.get("spec", {}).get("clean", [])) if record is not None else _policy(recipe)
+
+
+def _policy(recipe: Recipe) -> list[dict[str, Any]]:
+    return _policies(stage_spec(recipe, "duplicates")["clean"])
+
+
+def _policies(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: spec.get(key) for key in ("op", "as", "keep", "by")} for spec in specs if "keep" in spec]
 
 
 def _tokens(ws: Workspace, corpus: str, leaving: list[pa.Array]) -> tuple[int | None, int | None]:

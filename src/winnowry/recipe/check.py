@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import pyarrow as pa
+
 from winnowry.core.tables import CLEANED, RAW
 from winnowry.operators.base import Operator
+from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.sampling.spec import SampleSpec
+from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Recipe, Source
 
@@ -16,7 +20,8 @@ _CLEANED_COLUMNS = {*CLEANED.names}
 
 def check(recipe: Recipe) -> list[Problem]:
     """All problems of a recipe made in Python; :func:`~winnowry.recipe.load.load_recipe` checks by itself."""
-    return check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample)
+    problems = check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample)
+    return problems + check_comparison(recipe.comparison, recipe.gates, recipe.sample)
 
 
 def check_parts(
@@ -37,8 +42,9 @@ def check_parts(
     problems += _chain("clean", clean, _SOURCE_COLUMNS)
     cleaned = None if None in clean else _CLEANED_COLUMNS | _written(clean)
     problems += _chain("score", score, cleaned)
+    problems += _keepers(clean, None if None in score else _written(score))
     if sample is not None and None not in score:
-        problems += _sample(sample, _written(score))
+        problems += _sample(sample, _written(score), _written(clean), None in clean)
     return problems
 
 
@@ -110,16 +116,54 @@ def _chain(stage: str, operators: Sequence[Operator | None], have: set[str] | No
     return problems
 
 
-def _sample(sample: SampleSpec, scores: set[str]) -> list[Problem]:
+def _keepers(clean: Sequence[Operator | None], scores: set[str] | None) -> list[Problem]:
+    """Groups are formed over the keys of all operators, from ``cleaned``: one policy, by a number that is there."""
     problems = []
+    askers = [(index, operator) for index, operator in enumerate(clean) if isinstance(operator, DuplicateKeys)]
+    for index, operator in askers[1:]:
+        first_index, first = askers[0]
+        if (operator.keep, operator.by) != (first.keep, first.by):
+            message = (
+                f"{_policy(operator)}, but clean.{first_index} ({first.op}) {_policy(first)}; a group may be held "
+                "together by the keys of both, so `keep` and `by` must be the same in each"
+            )
+            problems.append(Problem(("clean", index, "keep" if operator.keep != first.keep else "by"), message))
+    types = {field.name: field.type for field in CLEANED}
+    types |= {field.name: field.type for operator in clean if operator is not None for field in operator.writes()}
+    numbers = {name for name, kind in types.items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)}
+    for index, operator in askers:
+        by = operator.by
+        if by is None or by in numbers or (by not in types and None in clean):
+            continue
+        if by in types:
+            message = f"column {by!r} is {types[by]}, expected a number; numbers are {', '.join(sorted(numbers))}"
+        elif scores is not None and by in scores:
+            message = (
+                f"column {by!r} is written in `score`, after keepers are decided; move the operator that writes it to "
+                "`clean`"
+            )
+        else:
+            hint = did_you_mean(by, numbers) or f"; numbers are {', '.join(sorted(numbers))}"
+            message = f"no operator of `clean` writes {by!r}{hint}"
+        problems.append(Problem(("clean", index, "by"), message))
+    return problems
+
+
+def _policy(operator: DuplicateKeys) -> str:
+    return f"keeps the {operator.keep}" + (f" by {operator.by!r}" if operator.by is not None else "")
+
+
+def _sample(sample: SampleSpec, scores: set[str], cleaned: set[str], incomplete: bool) -> list[Problem]:
+    problems = []
+    strata = {"partition", "source", "license", *scores, *(cleaned - {"text"})}
     listed = ", ".join(sorted(scores)) or "none"
     if sample.by is not None and sample.by not in scores:
         hint = did_you_mean(sample.by, scores, 0.5) or f"; its columns are {listed}"
         problems.append(Problem(("sample", "by"), f"no operator of `score` writes {sample.by!r}{hint}"))
     for index, name in enumerate(sample.strata):
-        if name not in scores | {"partition"}:
-            hint = did_you_mean(name, {*scores, "partition"}) or f"; there are partition, {listed}"
-            problems.append(Problem(("sample", "strata", index), f"no operator of `score` writes {name!r}{hint}"))
+        if name not in strata and not incomplete:
+            hint = did_you_mean(name, strata) or f"; there are {', '.join(sorted(strata))}"
+            problems.append(Problem(("sample", "strata", index), f"no operator writes {name!r}{hint}"))
     if "n_tokens" not in scores:
         problems.append(
             Problem(("score",), "nothing writes n_tokens, the unit of the budget; add {op: score.token_count}", True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.model import Recipe
 
 _METADATA = ("owner", "description")
@@ -20,10 +21,17 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def key_columns(recipe: Recipe) -> set[str]:
+    """Columns of ``cleaned`` that only ``duplicates`` reads: they are not published."""
+    return {name for op in recipe.clean if isinstance(op, DuplicateKeys) for name in op.writes().names}
+
+
 def recipe_spec(recipe: Recipe) -> dict[str, Any]:
     """The recipe as data, operators with their versions, defaults spelled out."""
     spec = recipe.model_dump(mode="json", by_alias=True)
-    spec["clean"] = [operator.fingerprint() for operator in recipe.clean]
+    spec["clean"] = [
+        {**written, **operator.fingerprint()} for written, operator in zip(spec["clean"], recipe.clean, strict=True)
+    ]
     spec["score"] = [operator.fingerprint() for operator in recipe.score]
     spec["sample"] = recipe.sample.fingerprint() if recipe.sample is not None else None
     del spec["limits"]["batch_rows"]  # how much is held at once changes no row
@@ -47,7 +55,8 @@ def stage_spec(recipe: Recipe, stage: str) -> dict[str, Any]:
     if stage in ("landing", "raw"):
         own: dict[str, Any] = {"sources": spec["sources"], "max_record_bytes": spec["limits"]["max_record_bytes"]}
     elif stage == "cleaned":
-        own = {"clean": spec["clean"], "max_error_fraction": spec["limits"]["max_error_fraction"]}
+        columns = [operator.fingerprint() for operator in recipe.clean]
+        own = {"clean": columns, "max_error_fraction": spec["limits"]["max_error_fraction"]}
     elif stage == "duplicates":
         own = {"clean": [op for op in spec["clean"] if op["op"].startswith("dedup.")]}
     elif stage in ("fit", "scored"):
@@ -56,10 +65,13 @@ def stage_spec(recipe: Recipe, stage: str) -> dict[str, Any]:
             own["by"] = (spec["sample"] or {}).get("by")
     elif stage == "sampled":
         own = {"sample": spec["sample"]}
+    elif stage == "comparison":
+        own = {"comparison": spec.get("comparison"), "sample": spec["sample"]}
     else:
         # Only which columns there are: what is in them is an input, so that a moved threshold rewrites no kept text.
-        written = [column.name for operator in (*recipe.clean, *recipe.score) for column in operator.writes()]
-        own = {"publish": spec["publish"], "columns": sorted(set(written))}
+        written = {column.name for operator in (*recipe.clean, *recipe.score) for column in operator.writes()}
+        drawn = {"repeats"} if recipe.sample is not None and recipe.sample.epochs else set()
+        own = {"publish": spec["publish"], "columns": sorted(written - key_columns(recipe) | drawn)}
     return {**own, "gate": gate}
 
 

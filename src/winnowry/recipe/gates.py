@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 
 class _Model(BaseModel):
@@ -41,6 +43,15 @@ class SampledGate(_Model):
     budget_tolerance_records: float = Field(default=1.0, ge=0, description="budget may be missed by so many records")
 
 
+class ComparisonGate(_Model):
+    """Gate of ``comparison``: with it, a selection that does not prove itself is not published."""
+
+    better_than: Literal["random", "length_matched"] = Field(
+        default="length_matched", description="the selection must beat this arm by more than the detectable effect"
+    )
+    on: str = Field(default="holdout", description="evaluation that decides: `holdout`, the target or another set")
+
+
 class PublishedGate(_Model):
     """Gate of ``published``."""
 
@@ -54,4 +65,13 @@ class Gates(_Model):
     cleaned: CleanedGate = Field(default_factory=CleanedGate, description="gate of cleaned")
     scored: ScoredGate = Field(default_factory=ScoredGate, description="gate of scored")
     sampled: SampledGate = Field(default_factory=SampledGate, description="gate of sampled")
+    comparison: ComparisonGate | None = Field(
+        default=None, description="gate of comparison; without it a comparison reports and blocks nothing"
+    )
     published: PublishedGate = Field(default_factory=PublishedGate, description="gate of published")
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A gate that came later changes no hash of a recipe without it."""
+        dumped: dict[str, Any] = dump(self)
+        return {name: value for name, value in dumped.items() if value is not None}

@@ -17,6 +17,7 @@ from pydantic import (
 
 from winnowry.operators.base import Operator
 from winnowry.operators.sampling.spec import SampleSpec
+from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.place import Place
 from winnowry.sources.transcode import codec_name
@@ -177,7 +178,7 @@ def _operator(value: Any) -> Operator:
 AnyOperator = Annotated[SerializeAsAny[Operator], Field()]
 
 
-class Recipe(_Model):
+class Recipe(_Optional):
     """One corpus, from raw data to a release."""
 
     version: Literal[1] = Field(description="format of the recipe")
@@ -188,9 +189,12 @@ class Recipe(_Model):
     clean: tuple[AnyOperator, ...] = Field(default=(), description="cleaning operators, in order")
     score: tuple[AnyOperator, ...] = Field(default=(), description="scoring operators, in order")
     sample: SampleSpec | None = Field(default=None, description="how records are selected")
+    comparison: Comparison | None = Field(default=None, description="how the selection is proven against others")
     gates: Gates = Field(default_factory=Gates, description="parameters of the gates, by stage")
     publish: Publish = Field(default_factory=Publish, description="the release")
     limits: Limits = Field(default_factory=Limits, description="bounds on a run")
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison"})
 
     @field_validator("clean", "score", mode="before")
     @classmethod

@@ -11,13 +11,21 @@ from winnowry.operators.base import Operator
 from winnowry.operators.registry import operators
 from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.check import check_parts
+from winnowry.recipe.check_comparison import check_comparison
+from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Path, Problem, did_you_mean, problems_of
 from winnowry.recipe.model import Limits, Publish, Recipe, Source
 from winnowry.recipe.place import names_variable
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_SECTIONS: dict[str, type[BaseModel]] = {"sample": SampleSpec, "gates": Gates, "publish": Publish, "limits": Limits}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "sample": SampleSpec,
+    "comparison": Comparison,
+    "gates": Gates,
+    "publish": Publish,
+    "limits": Limits,
+}
 
 
 def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
@@ -50,6 +58,9 @@ def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
         problems += [p for p in problems_of(error, Recipe) if not p.path or p.path[0] not in broken]
     sample = parts.get("sample")
     problems += check_parts(sources or [], clean or [], score or [], sample if isinstance(sample, SampleSpec) else None)
+    comparison, gates = parts.get("comparison"), parts.get("gates")
+    if "comparison" not in broken and "gates" not in broken and "sample" not in broken:
+        problems += check_comparison(comparison, gates, sample)
     return (recipe if not problems else None), problems
 
 
@@ -90,7 +101,7 @@ def _variables(value: Any, path: Path) -> list[Problem]:
         return [problem for key, item in value.items() for problem in _variables(item, (*path, str(key)))]
     if isinstance(value, list):
         return [problem for index, item in enumerate(value) for problem in _variables(item, (*path, index))]
-    place = len(path) == 3 and path[0] == "sources" and path[2] == "uri"
+    place = path[-1:] == ("uri",) and path[0] in ("sources", "comparison")
     if isinstance(value, str) and names_variable(value) and not place:
-        return [Problem(path, "`${env:NAME}` may only stand in the uri of a source")]
+        return [Problem(path, "`${env:NAME}` may only stand in the uri of a source or of a text set")]
     return []

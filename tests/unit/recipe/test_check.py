@@ -54,6 +54,33 @@ def problems_of(tmp_path: Path, text: str) -> str:
             "sample.strata.0",
             "did you mean 'partition'?",
         ),
+        (HEAD + SOURCE + CLEAN + "  - {op: dedup.exact, keep: best}\n", "clean.1", "`by: COLUMN` need each"),
+        (
+            HEAD + SOURCE + CLEAN + "  - {op: dedup.exact}\n  - {op: dedup.minhash, keep: longest}\n",
+            "clean.2.keep",
+            "keeps the longest, but clean.1 (dedup.exact) keeps the earliest",
+        ),
+        (
+            HEAD + SOURCE + CLEAN + "  - {op: dedup.exact, keep: best, by: n_words}\n"
+            + "  - {op: dedup.minhash, keep: best, by: size}\n",
+            "clean.2.by",
+            "keeps the best by 'size', but clean.1 (dedup.exact) keeps the best by 'n_words'",
+        ),
+        (
+            HEAD + SOURCE + CLEAN + "  - {op: dedup.exact, keep: best, by: n_word}\n",
+            "clean.1.by",
+            "no operator of `clean` writes 'n_word'; did you mean 'n_words'?",
+        ),
+        (
+            HEAD + SOURCE + CLEAN + "  - {op: dedup.exact, keep: best, by: n_tokens}\n" + SCORE,
+            "clean.1.by",
+            "column 'n_tokens' is written in `score`, after keepers are decided",
+        ),
+        (
+            HEAD + SOURCE + CLEAN + "  - {op: dedup.exact, keep: best, by: event_time}\n",
+            "clean.1.by",
+            "column 'event_time' is timestamp[us, tz=UTC], expected a number",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_between_parts_is_told_with_its_place(tmp_path: Path, text: str, place: str, expected: str) -> None:
@@ -80,8 +107,28 @@ def test_a_column_must_be_written_before_it_is_read() -> None:
     assert check_parts([None], [None, halve], [], None) == [], "what a wrong operator would have written is unknown"
 
 
+def test_a_keeper_may_be_chosen_by_any_number_that_cleaning_leaves_wherever_it_is_written(tmp_path: Path) -> None:
+    """The ``duplicates`` stage reads it from ``cleaned``, when all operators have run."""
+    exact = "  - {op: dedup.exact, keep: best, by: n_words}\n"
+    for clean in ("clean:\n" + exact + CLEAN.removeprefix("clean:\n"), CLEAN + exact.replace("n_words", "size")):
+        (tmp_path / "letters.yaml").write_text(HEAD + SOURCE + clean)
+        assert load_recipe(tmp_path / "letters.yaml").corpus == "letters"
+
+
+def test_a_keeper_by_what_a_wrong_operator_may_write_is_not_judged() -> None:
+    best = operators()["dedup.exact"].model_validate({"keep": "best", "by": "n_words"})
+    assert check_parts([None], [None, best], [], None) == []
+    (problem,) = check_parts([None], [best], [], None)
+    assert problem.path == ("clean", 0, "by")
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    told = problems_of(tmp_path, HEAD + SOURCE + SOURCE + CLEAN + "  - {op: text.length}\n  - {op: text.lenght}\n")
+    told = problems_of(
+        tmp_path,
+        HEAD + SOURCE + SOURCE + CLEAN + "  - {op: text.length}\n  - {op: text.lenght}\n"
+        "  - {op: dedup.exact, keep: best, by: size}\n  - {op: dedup.minhash}\n",
+    )
+    assert "keeps the earliest, but clean.3 (dedup.exact) keeps the best by 'size'" in told
     assert "is named 'one' already" in told
     assert "is 'text.length' already" in told
     assert "did you mean 'text.length'?" in told

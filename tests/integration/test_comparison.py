@@ -1,0 +1,171 @@
+"""A comparison on pools where the right answer is known: a good selection wins, a bad one is refused."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from expectations.registry import suites_for
+from tests.walk import open_recipe, run_all
+from winnowry.core.errors import MissingPartitionsError, UsageError
+from winnowry.pipeline.comparison import run as comparison_run
+from winnowry.pipeline.plan import plan
+from winnowry.pipeline.result import GateFailed, StageResult
+from winnowry.pipeline.run import run_stage
+
+RECIPE = """\
+version: 1
+corpus: planted
+sources:
+  - {name: reports, uri: "landing/reports/*.jsonl", fields: {id: id, event_time: date},
+     partition: {by: event_time, every: year}}
+  - {name: noise, uri: "landing/noise/*.jsonl", fields: {id: id, event_time: date},
+     partition: {by: event_time, every: year}}
+score:
+  - {op: score.token_count}
+  - {op: text.characters}
+sample: {method: top_k, by: digit_ratio, token_fraction: 0.3, seed: 7}
+comparison:
+  target: {name: target, uri: "landing/target.jsonl"}
+  seeds: 5
+  arms: [random, length_matched, full, bits_per_byte, dsir, recipe]
+  fractions: [0.3, 1.0]
+gates:
+  comparison: {better_than: length_matched, on: target}
+"""
+_SUBJECTS = ["Revenue", "Net income", "Operating profit", "Cash flow", "The dividend"]
+_VERBS = ["rose", "fell", "amounted", "increased", "declined"]
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def report(rng: random.Random) -> str:
+    """Sentences about money, full of numbers."""
+    return " ".join(
+        f"{rng.choice(_SUBJECTS)} {rng.choice(_VERBS)} to {rng.randrange(99)} million in {rng.randrange(2000, 2020)}."
+        for _ in range(rng.randrange(6, 14))
+    )
+
+
+def noise(rng: random.Random) -> str:
+    """Words that are none, and no number."""
+    words = ["".join(rng.choices(_LETTERS, k=rng.randrange(3, 8))) for _ in range(rng.randrange(40, 90))]
+    return " ".join(words) + "."
+
+
+def land(root: Path, target: Any = report, n: int = 300) -> None:
+    rng = random.Random(1)
+    for name, make in (("reports", report), ("noise", noise)):
+        folder = root / "landing" / name
+        folder.mkdir(parents=True)
+        rows = [{"id": f"{name}-{i}", "text": make(rng), "date": f"{2018 + i % 3}-0{1 + i % 9}-01"} for i in range(n)]
+        (folder / "part.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    texts = [{"text": target(rng)} for _ in range(400)]
+    (root / "landing" / "target.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    (root / "planted.yaml").write_text(RECIPE)
+
+
+def compared(results: list[StageResult]) -> dict[str, Any]:
+    (found,) = [result for result in results if result.stage == "comparison"]
+    summary: dict[str, Any] = found.metadata["comparison"]
+    return summary
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[StageResult]]:
+    root = tmp_path_factory.mktemp("proven")
+    land(root)
+    return root, run_all(*open_recipe(root, root / "planted.yaml"))
+
+
+def test_a_good_selection_is_better_than_a_length_matched_one_and_is_published(
+    proven: tuple[Path, list[StageResult]],
+) -> None:
+    _, results = proven
+    assert results[-1].stage == "published"
+    assert results[-1].status == "promoted"
+    summary = compared(results)
+    assert summary["controls"]["told_apart"], summary["controls"]["why"]
+    assert summary["verdict"].startswith("conclusive")
+    assert "better than length_matched on target" in summary["verdict"]
+    arms = {arm["arm"]: arm for arm in summary["arms"]}
+    on_target = {name: arm["evaluations"]["target"]["mean"] for name, arm in arms.items()}
+    assert on_target["recipe"] < on_target["length_matched"] - arms["recipe"]["evaluations"]["target"]["detectable"]
+    assert max(on_target, key=lambda name: on_target[name]) == "shuffled_words"
+    assert on_target["dsir"] < on_target["random"]
+    assert on_target["bits_per_byte"] < on_target["random"]
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    page = Path(next(r for r in results if r.stage == "comparison").metadata["page"])
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_every_arm_has_the_same_budget_and_none_sees_the_hold_out(proven: tuple[Path, list[StageResult]]) -> None:
+    root, results = proven
+    summary = compared(results)
+    for arm in summary["arms"]:
+        if arm["arm"] != "full":
+            assert abs(arm["tokens"] - summary["budget_tokens"]) < 0.02 * summary["budget_tokens"] + 100, arm["arm"]
+    assert summary["pool"]["holdout"].startswith("newest")
+    ws, recipe = open_recipe(root, root / "planted.yaml")
+    rows = ws.lake.open("planted", "comparison").to_table().to_pylist()
+    assert len(rows) == len({row["measurement_id"] for row in rows})
+    settings = {(row["experiment"], row["arm"], row["seed"]) for row in rows}
+    assert {seed for _, _, seed in settings} == {0, 1, 2, 3, 4}
+    assert {row["evaluation"] for row in rows} == {"holdout", "target"}
+    assert {experiment for experiment, _, _ in settings} == {"arms", "dose", "attribution"}
+    assert plan(ws, recipe).to_run == []
+
+
+def test_measurements_are_kept_and_a_run_that_was_cut_off_goes_on_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(tmp_path, n=60)
+    text = (tmp_path / "planted.yaml").read_text()
+    (tmp_path / "planted.yaml").write_text(text.split("gates:")[0])  # what is found is not the question here
+    ws, recipe = open_recipe(tmp_path, tmp_path / "planted.yaml")
+    run_all(ws, recipe, to="sampled")
+    trained: list[str] = []
+    train = comparison_run.run_measure_task
+
+    def counted(task: Any) -> Any:
+        if len(trained) == 10:
+            raise KeyboardInterrupt
+        trained.append(task.setting.name)
+        return train(task)
+
+    monkeypatch.setattr(comparison_run, "run_measure_task", counted)
+    monkeypatch.setattr(comparison_run, "_WORTH_PROCESSES", 1 << 40)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(ws, recipe, "comparison", suites=suites_for, run_id="cut")
+    first = list(trained)
+    trained.clear()
+    trained.extend([""] * 11)  # past the cut
+    result = run_stage(ws, recipe, "comparison", suites=suites_for, run_id="again")
+    second = trained[11:]
+    assert result.status == "promoted"
+    assert len(first) == 10
+    assert not set(first) & set(second)
+    assert len(first) + len(second) == result.metadata["comparison"]["measurements"]
+
+
+def test_a_selection_that_is_bad_for_the_target_is_refused_and_nothing_is_published(tmp_path: Path) -> None:
+    land(tmp_path, target=noise)
+    ws, recipe = open_recipe(tmp_path, tmp_path / "planted.yaml")
+    run_all(ws, recipe, to="sampled")
+    with pytest.raises(GateFailed, match=r"comparison\.proof") as refused:
+        run_stage(ws, recipe, "comparison", suites=suites_for, run_id="bad")
+    assert "worse than length_matched on target" in refused.value.result.metadata["verdict"]
+    with pytest.raises(MissingPartitionsError, match="comparison"):
+        run_stage(ws, recipe, "published", suites=suites_for, run_id="bad")
+
+
+def test_a_text_set_without_its_field_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    land(tmp_path, n=20)
+    (tmp_path / "landing" / "target.jsonl").write_text('{"body": "x"}\n')
+    ws, recipe = open_recipe(tmp_path, tmp_path / "planted.yaml")
+    run_all(ws, recipe, to="sampled")
+    with pytest.raises(UsageError, match=r"target.jsonl, line 1: no text in field 'text' \(it has body\)"):
+        run_stage(ws, recipe, "comparison", suites=suites_for, run_id="no-field")

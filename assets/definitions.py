@@ -14,6 +14,7 @@ from assets.cleaned import cleaned
 from assets.comparison import comparison
 from assets.duplicates import duplicates
 from assets.landing import landing
+from assets.maintenance import maintenance_job, maintenance_schedule
 from assets.partitions import partitions_of_corpus
 from assets.published import published
 from assets.raw import raw
@@ -77,7 +78,7 @@ def definitions_of(recipes: Path) -> dg.Definitions:
 def corpus_definitions(recipe: Recipe) -> dg.Definitions:
     """Assets, jobs, schedules and the sensor of one corpus."""
     partitions = partitions_of_corpus(recipe)
-    job, repair = corpus_job(recipe), repair_job(recipe)
+    job, repair, maintenance = corpus_job(recipe), repair_job(recipe), maintenance_job(recipe)
     return dg.Definitions(
         assets=[
             landing(recipe),
@@ -90,8 +91,12 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
             *([comparison(recipe)] if recipe.comparison is not None else []),
             published(recipe),
         ],
-        jobs=[job, repair],
-        schedules=[newest_schedule(recipe, job), repair_schedule(recipe, repair)],
+        jobs=[job, repair, maintenance],
+        schedules=[
+            newest_schedule(recipe, job),
+            repair_schedule(recipe, repair),
+            maintenance_schedule(recipe, maintenance),
+        ],
         sensors=[landing_sensor(recipe, job)],
     )
 

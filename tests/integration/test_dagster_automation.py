@@ -189,3 +189,16 @@ def test_a_partition_that_ran_again_unchanged_sets_nothing_off(small: Project) -
     small.run("raw", "cleaned", partition="2020")  # skipped: same data version
     after = automated(small, before.cursor)
     assert after.get_num_requested(small.key("duplicates")) == 0
+
+
+def test_the_maintenance_job_merges_and_says_so(small: Project) -> None:
+    job = small.definitions.resolve_job_def("small_maintenance")
+    assert job.execute_in_process(instance=small.instance, resources=small.resources()).success  # nothing landed yet
+
+    small.run("landing")
+    config = {"ops": {"small_maintain_tables": {"config": {"dry_run": True}}}}
+    done = job.execute_in_process(instance=small.instance, resources=small.resources(), run_config=config)
+    (output,) = [event for event in done.all_events if event.event_type_value == "STEP_OUTPUT"]
+    metadata = output.step_output_data.metadata
+    assert metadata["dry_run"].value is True
+    assert "| landing |" in metadata["tables"].value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from winnowry.pipeline.releases import Release, ReleaseDiff
+    from winnowry.pipeline.workspace import Workspace
 
 
 @click.group("release", short_help="List, show, compare and roll back releases of a corpus.")
@@ -36,19 +38,46 @@ def list_command(corpus: str, call: Call) -> int:
 
 @command.command("show")
 @click.argument("corpus")
-@click.argument("release", metavar="RELEASE")
+@click.argument("release", metavar="[RELEASE]", required=False)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the release's page: one HTML file that needs no network.",
+)
 @common_options
-def show_command(corpus: str, release: str, call: Call) -> int:
-    """Show one RELEASE of CORPUS, by its name (v3) or a tag (prod)."""
-    from winnowry.pipeline.releases import find_release
+def show_command(corpus: str, release: str | None, out: Path | None, call: Call) -> int:
+    """Show one RELEASE of CORPUS, by its name (v3) or a tag (prod); the newest when none is named."""
+    from winnowry.pipeline.releases import find_release, releases
 
     workspace = call.workspace()
-    found = find_release(workspace, corpus, release)
+    found = releases(workspace, corpus)[0] if release is None else find_release(workspace, corpus, release)
+    if out is not None:
+        _write_page(workspace, found, out)
     output = call.output()
     output.document(found)
     if not call.as_json:
+        from rich.text import Text
+
         output.show(*release_view(found, workspace.lake.open(corpus, "published", found.version).uri))
+        if out is not None:
+            output.show("", Text.assemble(("✓ ", "bold green"), f"page: {out}"), soft_wrap=True)
     return 0
+
+
+def _write_page(workspace: Workspace, release: Release, out: Path) -> None:
+    from winnowry.cli.output import jsonable
+    from winnowry.core.errors import UsageError
+    from winnowry.pipeline.release_facts.facts import release_facts
+    from winnowry.report.release_page import release_page
+
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    page = release_page(jsonable(release_facts(workspace, release.corpus, release)))
+    try:
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.strerror or error}") from error
 
 
 @command.command("diff")
@@ -180,9 +209,59 @@ def diff_view(difference: ReleaseDiff) -> list[RenderableType]:
         parts += ["", table]
         if len(difference.partitions) > 20:
             parts.append(Text(f"… {counted(len(difference.partitions) - 20, 'more partition')}", "bright_black"))
+    parts += _changes_view(difference)
     parts += ["", Text("Recipe", "bold")]
     parts += [Text(f"  {line}") for line in difference.recipe_changes] or [Text("  unchanged", "bright_black")]
     return parts
+
+
+def _changes_view(difference: ReleaseDiff) -> list[RenderableType]:
+    from rich.text import Text
+
+    from winnowry.cli.output import grid, number
+
+    parts: list[RenderableType] = []
+    if difference.removed_reasons:
+        left = grid(["Why removed", "Records"], right=["Records"])
+        for reason, count in difference.removed_reasons.items():
+            left.add_row(reason, number(count))
+        parts += ["", left]
+    if difference.sources:
+        names = [
+            f"Rows {difference.old}",
+            f"Rows {difference.new}",
+            f"Share {difference.old}",
+            f"Share {difference.new}",
+        ]
+        mix = grid(["Source", *names], right=names)
+        totals = sum(s.tokens_old for s in difference.sources), sum(s.tokens_new for s in difference.sources)
+        for item in difference.sources[:20]:
+            shares = (_share(item.tokens_old, totals[0]), _share(item.tokens_new, totals[1]))
+            mix.add_row(item.source, number(item.rows_old), number(item.rows_new), *shares)
+        parts += ["", mix, Text("  shares of tokens", "bright_black")]
+    if difference.scores:
+        names = [
+            f"Mean {difference.old}",
+            f"Mean {difference.new}",
+            f"Median {difference.old}",
+            f"Median {difference.new}",
+        ]
+        scores = grid(["Column", *names], right=names)
+        for score in difference.scores[:30]:
+            values = (score.mean_old, score.mean_new, score.median_old, score.median_new)
+            scores.add_row(score.column, *("" if value is None else f"{value:.4g}" for value in values))
+        parts += ["", scores]
+    if difference.gates:
+        gates = grid(["Gate", "Column", difference.old, difference.new])
+        for gate in difference.gates[:20]:
+            name = f"{gate.suite} {gate.expectation}"
+            gates.add_row(name, gate.column or "", gate.verdict_old or "–", gate.verdict_new or "–")
+        parts += ["", gates]
+    return parts
+
+
+def _share(tokens: int, total: int) -> str:
+    return f"{tokens / total:.1%}" if total else ""
 
 
 def _signed(old: int | None, new: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,15 @@ import pyarrow.compute as pc
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.pipeline.publish import pin_release
+from winnowry.pipeline.release_changes import (
+    GateChange,
+    ScoreChange,
+    SourceChange,
+    gate_changes,
+    score_changes,
+    source_changes,
+    why_removed,
+)
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
@@ -69,6 +79,10 @@ class ReleaseDiff:
         changed_fraction: records that entered or left, over the records of the old release; None when it was empty.
         recipe_changes: one line a changed parameter or operator version, by stage.
         added_examples: some ids that entered.
+        removed_reasons: records that left by what the tables say of them today.
+        sources: records and tokens by source.
+        scores: mean and median of every number column.
+        gates: expectations whose verdict differs.
     """
 
     corpus: str
@@ -86,6 +100,10 @@ class ReleaseDiff:
     recipe_changes: tuple[str, ...]
     added_examples: tuple[str, ...] = field(default=())
     removed_examples: tuple[str, ...] = field(default=())
+    removed_reasons: Mapping[str, int] = field(default_factory=dict)
+    sources: tuple[SourceChange, ...] = ()
+    scores: tuple[ScoreChange, ...] = ()
+    gates: tuple[GateChange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,13 +157,15 @@ def find_release(ws: Workspace, corpus: str, name: str) -> Release:
 
 
 def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
-    """Compare two releases by record id; reads ids, partitions and token counts only.
+    """Compare two releases by record id; reads ids and narrow columns, never text.
 
     Raises:
         NotFoundError: one of them is not there.
     """
     first, second = find_release(ws, corpus, old), find_release(ws, corpus, new)
     before, after = _members(ws, corpus, first.version), _members(ws, corpus, second.version)
+    old_view = ws.lake.open(corpus, "published", first.version)
+    new_view = ws.lake.open(corpus, "published", second.version)
     added = _without(after, before)
     removed = _without(before, after)
     came, went = _by_partition(added), _by_partition(removed)
@@ -168,6 +188,10 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
         recipe_changes=tuple(_recipe_changes(ws, corpus, first, second)),
         added_examples=tuple(sorted(added["record_id"].to_pylist())[:_EXAMPLES]),
         removed_examples=tuple(sorted(removed["record_id"].to_pylist())[:_EXAMPLES]),
+        removed_reasons=why_removed(ws, corpus, removed["record_id"].combine_chunks()),
+        sources=tuple(source_changes(old_view, new_view)),
+        scores=tuple(score_changes(old_view, new_view)),
+        gates=tuple(gate_changes(ws, corpus, first.promotion_id, second.promotion_id)),
     )
 
 

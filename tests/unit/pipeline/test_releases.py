@@ -53,6 +53,8 @@ def test_a_diff_counts_records_that_entered_and_left_and_names_the_changed_param
     assert "0.4" in change
     back = release_diff(ws, CORPUS, "v2", "v1")
     assert (back.added, back.removed, back.kept) == (0, 1, 1)
+    assert back.removed_reasons == {"selected again": 1}  # b left on the way from v2 to v1; today it is selected
+    assert [(s.rows_old, s.rows_new, s.tokens_old, s.tokens_new) for s in back.sources] == [(2, 1, 30, 10)]
 
 
 def test_a_release_does_not_differ_from_itself(ws: Workspace) -> None:

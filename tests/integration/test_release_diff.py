@@ -66,7 +66,7 @@ def test_the_mix_and_the_scores_are_those_of_both_releases(difference: ReleaseDi
     rows = {source.source: (source.rows_old, source.rows_new) for source in difference.sources}
     assert rows == {"long": (30, 25), "short": (10, 0)}
     (score,) = [score for score in difference.scores if score.column == "gc_sent_len"]
-    # Sentences of 11 words and of 4: the logarithm of the mean length.
-    assert score.mean_old == pytest.approx((30 * math.log(11) + 10 * math.log(4)) / 40)
+    # Sentences of 11 runs of letters and of 3: the logarithm of the mean length.
+    assert score.mean_old == pytest.approx((30 * math.log(11) + 10 * math.log(3)) / 40)
     assert score.mean_new == pytest.approx(math.log(11))
     assert score.median_new == pytest.approx(math.log(11))

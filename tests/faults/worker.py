@@ -165,7 +165,7 @@ def walk(
     """
     os.environ["WINNOWRY_WORKERS"] = "1"
     from winnowry.pipeline.partitions import partitions_of
-    from winnowry.pipeline.run import STAGES, run_stage
+    from winnowry.pipeline.run import run_stage, stages_of
     from winnowry.pipeline.workspace import Workspace
     from winnowry.recipe.load import load_recipe
 
@@ -181,7 +181,8 @@ def walk(
         timer.daemon = True
         timer.start()
     done = []
-    for stage in STAGES[: STAGES.index(to) + 1]:
+    stages = stages_of(recipe)
+    for stage in stages[: stages.index(to) + 1]:
         keys: list[str | None] = [None]
         if stage in PARTITIONED:
             keys = list(partitions if partitions is not None else partitions_of(workspace, recipe))

@@ -1,0 +1,99 @@
+"""All facts of a release as one JSON-able document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from winnowry.pipeline.release_facts.contents import contents
+from winnowry.pipeline.release_facts.examples import examples
+from winnowry.pipeline.release_facts.funnel import duplicates, funnel
+from winnowry.pipeline.release_facts.limits import limits
+from winnowry.pipeline.release_facts.selection import make_pool, partitions, score_column, scores, shifts
+from winnowry.pipeline.release_facts.tables import ReleaseTables, session, tables_of
+from winnowry.pipeline.release_facts.verdicts import comparison, gates
+
+if TYPE_CHECKING:
+    from winnowry.pipeline.releases import Release
+    from winnowry.pipeline.workspace import Workspace
+
+_STAGES = ("raw", "cleaned", "duplicates", "scored", "sampled", "published")
+
+
+def release_facts(ws: Workspace, corpus: str, release: Release) -> dict[str, Any]:
+    """What there is to say about a release; reads narrow columns, and the text of a few example records.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        release: one of ``pipeline.releases.releases``.
+
+    Returns:
+        Numbers, texts, lists and objects; nothing else. ``winnowry.report.release_page`` shows it.
+    """
+    tables = tables_of(ws, corpus, release)
+    with session(tables) as found:
+        by = score_column(found)
+        pooled = make_pool(found, by)
+        facts: dict[str, Any] = {
+            "corpus": corpus,
+            "release": {
+                **asdict(release),
+                "created_at": None if release.created_at is None else release.created_at.isoformat(),
+                "tags": list(release.tags),
+                "missing_partitions": list(release.missing_partitions),
+            },
+            "contents": contents(found),
+            "funnel": funnel(found),
+            "scores": scores(found, by) if pooled else None,
+            "shifts": shifts(found) if pooled else None,
+            "partitions": partitions(found, pooled),
+            "duplicates": duplicates(found),
+            "examples": examples(found),
+            "gates": gates(found),
+        }
+    facts["comparison"] = comparison(tables)
+    facts["made"] = _made(tables)
+    facts["tables_moved"] = list(tables.moved)
+    facts["limits"] = limits(facts)
+    facts["use"] = _use(ws, tables)
+    return facts
+
+
+def _made(tables: ReleaseTables) -> dict[str, Any]:
+    """How the release was made: the specification of every stage, and the packages."""
+    stages = {}
+    for stage in _STAGES:
+        record = tables.of_stage(stage)
+        if record is not None:
+            stages[stage] = record.lineage.get("spec", {})
+    record = tables.of_stage("published")
+    return {
+        "stages": stages,
+        "seed": record.lineage.get("seed") if record is not None else None,
+        "packages": record.lineage.get("packages", {}) if record is not None else {},
+    }
+
+
+def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
+    release, corpus = tables.release, tables.corpus
+    uri = tables.views["published"].uri
+    when = "" if release.created_at is None else f"{release.created_at:%Y}"
+    said = "" if release.data_hash is None else f", recipe {release.data_hash[:16]}"
+    root = ws.root if " " not in ws.root else f"'{ws.root}'"
+    return {
+        "read": (
+            "import lance  # the package pylance\n"
+            f"table = lance.dataset({uri!r}, version={release.name!r})\n"
+            "print(table.to_table(limit=5).to_pandas())"
+        ),
+        "cite": (
+            f"@misc{{{corpus}_{release.name},\n"
+            f"  title = {{{corpus}, release {release.name}}},\n"
+            + (f"  year = {{{when}}},\n" if when else "")
+            + f"  version = {{{release.name}}},\n"
+            f"  note = {{{release.rows:,} records{said}; made with winnowry}}\n}}"
+        ),
+        "reproduce": f"winnowry run {corpus} --root {root}"
+        + (f"  # with the recipe whose hash is {release.data_hash[:16]}" if release.data_hash else ""),
+    }

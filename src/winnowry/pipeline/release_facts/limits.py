@@ -1,0 +1,125 @@
+"""What a reader of a release must know before trusting it; derived from the facts, never flattering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_FEW = 5  # names that are listed
+
+
+def limits(facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Known limits.
+
+    Args:
+        facts: everything else that is known.
+
+    Returns:
+        ``kind`` (``serious`` or ``note``) and ``text``, serious ones first.
+    """
+    found = [*_of_contents(facts), *_of_process(facts), *_of_selection(facts)]
+    return sorted(({"kind": kind, "text": text} for kind, text in found), key=lambda limit: limit["kind"] != "serious")
+
+
+def _of_contents(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    data = facts["contents"]
+    rows = data["rows"]
+    if not rows:
+        yield "serious", "The release is empty: no record was published."
+        return
+    undated = data["time"]["undated"]
+    if undated == rows:
+        yield "serious", "No record has a date: neither its age nor its freshness can be told."
+    elif undated:
+        said = f"{undated:,} of {rows:,} records ({100 * undated / rows:.1f} %) have no date"
+        yield "serious" if 2 * undated > rows else "note", f"{said}; the time span is that of the others."
+    unlicensed = data["unlicensed"]
+    if unlicensed == rows:
+        yield "serious", "No record states a licence: whether the data may be used is for the reader to find out."
+    elif unlicensed:
+        yield "serious", f"{unlicensed:,} of {rows:,} records ({100 * unlicensed / rows:.1f} %) state no licence."
+    named = data["licenses"]["total"] - (1 if unlicensed else 0)
+    if named > 1:
+        yield "note", f"{named:,} different licences apply; they are listed with their shares."
+    if data["sources"]["total"] == 1:
+        yield "note", "All records come from one source: whatever that source leaves out is not here either."
+    if data["languages"] is None:
+        yield "note", "The language of the records was not identified."
+
+
+def _of_process(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    missing = facts["release"]["missing_partitions"]
+    if missing:
+        yield "serious", f"Published without {_listed(missing)} (--allow-missing)."
+    parts = facts["partitions"]
+    if parts["n_unpublished"] and facts["contents"]["rows"]:
+        names = _listed(parts["unpublished"], parts["n_unpublished"])
+        yield "note", f"Partitions of which no record is published: {names}."
+    for step in facts["funnel"]:
+        if step["pending"] > 0:
+            yield "serious", f"No table says why {step['pending']:,} of the records did not get to “{step['label']}”."
+        elif step["pending"] < 0:
+            yield (
+                "serious",
+                (f"“{step['label']}” counts {-step['pending']:,} more than came from the step before."),
+            )
+    if facts["tables_moved"]:
+        yield (
+            "serious",
+            (
+                f"Changed since this release, and their versions of then are gone: {_listed(facts['tables_moved'])}. "
+                "What this page says about them is of today."
+            ),
+        )
+    ops = {str(op.get("op")) for op in (facts["made"]["stages"].get("cleaned", {}).get("clean") or [])}
+    if facts["made"]["stages"] and "text.pii" not in ops:
+        yield "note", "Personal data was not looked for: the recipe has no text.pii."
+    if facts["made"]["stages"] and not any("decontaminate" in op for op in ops):
+        yield "note", "Records were not compared with evaluation sets: the recipe has no text.decontaminate."
+    not_passed = [row for row in facts["gates"]["own"] if row["verdict"] != "pass"]
+    if not_passed:
+        yield "serious", f"Of the release's own expectations {len(not_passed):,} did not pass; they are listed."
+    if not facts["gates"]["suites"]:
+        yield "serious", "No gate result is stored: nothing shows that these tables were checked."
+
+
+def _of_selection(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    scores = facts["scores"]
+    if scores is None:
+        yield "note", "Records were not chosen by a score."
+    elif not scores["edges"]:
+        yield "serious", f"No record has a usable score {scores['by']}."
+    elif scores["missing"]:
+        yield "note", f"Without a usable {scores['by']}: {scores['missing']:,} of {scores['rows']:,} scored records."
+    compared = facts["comparison"]
+    if compared is not None and not compared["of_this_selection"]:
+        yield "serious", "The comparison was made of an earlier selection, not of this one."
+    if compared is None:
+        yield (
+            "note",
+            (
+                "No comparison was made: nothing here shows that a model learns more from this selection than from a "
+                "random one."
+            ),
+        )
+    elif compared["outcome"] == "inconclusive":
+        yield "serious", "The comparison is inconclusive: it shows nothing about this selection."
+    elif compared["outcome"] == "worse":
+        yield (
+            "serious",
+            (f"The comparison found this selection worse than {compared['reference']} on {compared['decides']}."),
+        )
+    elif compared["outcome"] == "no difference":
+        yield (
+            "note",
+            (
+                f"The comparison found no difference between this selection and {compared['reference']} on "
+                f"{compared['decides']}."
+            ),
+        )
+
+
+def _listed(names: list[str], total: int | None = None) -> str:
+    total = len(names) if total is None else total
+    rest = total - len(names[:_FEW])
+    return ", ".join(names[:_FEW]) + (f" and {rest:,} more" if rest else "")

@@ -1,0 +1,196 @@
+"""The page of a release: whole without a network, true where something is missing, and texts in it stay text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from winnowry.report.charts import histogram, lines, ticks
+from winnowry.report.release_page import release_page
+
+_BAD = "<script>alert(1)</script>"
+_VOID = {"meta", "link", "line", "circle", "polyline", "rect"}
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    share = {"listed": [{"name": _BAD, "rows": 2, "tokens": 30, "license": _BAD, "licenses": 1, "unlicensed": 0}],
+             "total": 2, "rest_rows": 1}  # fmt: skip
+    mix = {"total": 2, "tokens": 60, "kept_tokens": 30, "distance": 0.25, "listed": [
+        {"name": _BAD, "rows": 3, "tokens": 40, "kept_rows": 1, "kept_tokens": 10},
+        {"name": None, "rows": 1, "tokens": 20, "kept_rows": 1, "kept_tokens": 20}]}  # fmt: skip
+    verdict = {"judged_at": "2026-01-01T00:00:00+00:00", "table": _BAD, "partition": _BAD, "suite": _BAD,
+               "expectation": _BAD, "column": _BAD, "severity": _BAD, "verdict": "warn", "message": _BAD,
+               "parameters": {"min_value": _BAD}, "observed": _BAD}  # fmt: skip
+    return {
+        "corpus": _BAD,
+        "release": {"name": "v1", "version": 3, "tags": [_BAD], "created_at": "2026-01-02T03:04:05+00:00",
+                    "rows_added": 3, "rows_removed": 0, "missing_partitions": [], "data_hash": _BAD,
+                    "promotion_id": _BAD, "run_id": _BAD},
+        "contents": {"rows": 3, "tokens": 45, "tokens_with_repeats": None, "characters": 100, "unlicensed": 0,
+                     "stored_bytes": 1234, "sources": share, "licenses": share, "languages": share,
+                     "time": {"first": "2020-01-01T00:00:00", "last": "2024-01-01T00:00:00", "undated": 1}},
+        "funnel": [
+            {"stage": "read", "label": "read", "rows": 10, "dropped": 0, "reasons": [], "other_reasons": 0,
+             "other_rows": 0, "pending": 0},
+            {"stage": "published", "label": _BAD, "rows": 3, "dropped": 7, "other_reasons": 1, "other_rows": 2,
+             "reasons": [{"operator": _BAD, "reason": _BAD + "x", "rows": 5}], "pending": 0},
+        ],
+        "scores": {"by": _BAD, "rows": 4, "missing": 1, "low": 0.0, "high": 1.0, "mean_kept": 0.7,
+                   "mean_dropped": 0.2, "edges": [0.0, 0.5, 1.0], "kept": [0, 2], "dropped": [1, 0],
+                   "curve": [{"rank": 0.2, "probability": 0.1, "kept": 0.0},
+                             {"rank": 0.9, "probability": 1, "kept": 1}]},
+        "shifts": {"mixes": {"source": mix}, "lengths": {
+            "bins": [{"from": 8, "below": 16, "pool": 3, "kept": 1}], "median_pool": 9.0, "median_kept": 9.0,
+            "mean_pool": 9.0, "mean_kept": 9.0, "distance": 0.1}},
+        "partitions": {"total": 2, "unpublished": [], "n_unpublished": 0, "listed": [
+            {"partition": _BAD, "raw": 5, "cleaned": 4, "scored": 3, "published": 2, "mean_score": 0.5,
+             "mean_tokens": 10.0},
+            {"partition": "b", "raw": 5, "cleaned": 4, "scored": 0, "published": 0, "mean_score": None,
+             "mean_tokens": None}]},
+        "duplicates": {"groups": 1, "rows": 2, "largest": 3, "share": 0.2,
+                       "methods": [{"method": _BAD, "rows": 2, "similarity": 1.0}],
+                       "sizes": [{"members": "3", "groups": 1}]},
+        "examples": [{"stage": _BAD, "operator": _BAD, "reason": "r", "rows": 5, "records": [
+            {"record_id": "0" * 32, "partition": _BAD, "value": _BAD, "threshold": _BAD, "text": _BAD, "cut": True},
+            {"record_id": "1" * 32, "partition": "p", "value": None, "threshold": None, "text": None, "cut": False}]}],
+        "gates": {"suites": [{"table": _BAD, "suite": _BAD, "passed": 3, "warned": 1, "failed": 0, "broken": 0,
+                              "first": "2026-01-01T00:00:00", "last": "2026-01-01T00:00:00"}],
+                  "notable": [verdict], "n_notable": 1, "own": [verdict]},
+        "comparison": {
+            "verdict": f"conclusive: {_BAD}", "controls": {"told_apart": True, "why": _BAD}, "decides": _BAD,
+            "proxy": _BAD, "seeds": 5, "budget_tokens": 10, "reference": _BAD, "compared_at": "2026-01-01T00:00:00",
+            "outcome": "better", "of_this_selection": True, "evaluations": [{"name": _BAD}],
+            "arms": [{"arm": _BAD, "role": "candidate", "evaluations": {
+                _BAD: {"mean": 2.0, "difference": 0.1, "interval": [0.05, 0.15], "detectable": 0.01}}}]},
+        "made": {"stages": {"raw": {"sources": [{"name": _BAD, "uri": _BAD, "format": "jsonl", "license": None}]},
+                            "cleaned": {"clean": [{"op": _BAD, "version": 1, "min_words": _BAD}], "gate": {_BAD: 1}},
+                            "sampled": {"sample": {"method": _BAD, "by": _BAD}}},
+                 "seed": 7, "packages": {_BAD: _BAD}},
+        "tables_moved": [],
+        "limits": [{"kind": "serious", "text": _BAD}],
+        "use": {"read": _BAD, "cite": _BAD, "reproduce": _BAD},
+        **changes,
+    }  # fmt: skip
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        if tag not in _VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            assert name != "src"
+            assert not name.startswith("on")
+            if name == "href":
+                assert (value or "").startswith(("#", "data:,"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in _VOID:
+            assert self.open.pop() == tag
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", page))
+
+
+def test_everything_that_came_from_elsewhere_stays_text_and_nothing_is_loaded() -> None:
+    page = release_page(facts())
+    tags = Tags()
+    tags.feed(page)
+    assert not tags.open
+    assert "script" not in tags.seen
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_the_page_is_for_light_and_dark_screens_phones_and_paper() -> None:
+    page = release_page(facts())
+    assert "prefers-color-scheme:dark" in page
+    assert "width=device-width" in page
+    assert "@media print" in page
+    assert "@media (max-width" in page
+
+
+EMPTY: dict[str, dict[str, Any]] = {
+    "no comparison": {"comparison": None},
+    "no score": {"scores": None},
+    "no usable score": {"scores": {"by": "gc", "rows": 4, "missing": 4, "edges": [], "kept": [], "dropped": [],
+                                   "curve": []}},
+    "nothing scored": {"scores": None, "shifts": None},
+    "no duplicates table": {"duplicates": None},
+    "no duplicates": {"duplicates": {"groups": 0, "rows": 0, "largest": 0, "share": 0.0, "methods": [], "sizes": []}},
+    "no gates": {"gates": {"suites": [], "notable": [], "n_notable": 0, "own": []}},
+    "nothing left out": {"examples": []},
+    "no limits": {"limits": []},
+    "no lineage": {"made": {"stages": {}, "seed": None, "packages": {}}},
+    "one partition": {"partitions": {"total": 1, "unpublished": [], "n_unpublished": 0, "listed": []}},
+}  # fmt: skip
+SAYS = {
+    "no comparison": "Not measured",
+    "no score": "not chosen by a score",
+    "no usable score": "None of the 4 scored records has a usable value of gc",
+    "nothing scored": "Nothing is scored",
+    "no duplicates table": "no table of duplicates",
+    "no duplicates": "Nobody looked",
+    "no gates": "No gate result is stored",
+    "nothing left out": "Nothing was left out",
+    "no limits": "None that the tables show",
+    "no lineage": "No promotion record",
+    "one partition": "nothing to follow over time",
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_what_is_missing_is_said(case: str) -> None:
+    page = release_page(facts(**EMPTY[case]))
+    tags = Tags()
+    tags.feed(page)
+    assert not tags.open
+    assert SAYS[case] in text_of(page)
+
+
+def test_an_empty_release_has_a_page_that_says_so() -> None:
+    nothing: dict[str, Any] = {"listed": [], "total": 0, "rest_rows": 0}
+    data = {"rows": 0, "tokens": 0, "tokens_with_repeats": None, "characters": None, "unlicensed": 0,
+            "stored_bytes": None, "sources": nothing, "licenses": nothing, "languages": None,
+            "time": {"first": None, "last": None, "undated": 0}}  # fmt: skip
+    page = text_of(release_page(facts(contents=data)))
+    assert "the release holds no record" in page
+    assert "no dates" in page
+    assert "nan" not in page.lower().split()
+
+
+def test_a_worse_selection_is_no_green_verdict() -> None:
+    found = {**facts()["comparison"], "outcome": "worse"}
+    assert 'class="verdict bad"' in release_page(facts(comparison=found))
+    assert 'class="verdict"' in release_page(facts())
+
+
+def test_bars_are_as_high_as_their_counts() -> None:
+    drawn = histogram("t", [0, 1, 2], [("a", [10, 5], "red")], x_label="x", y_label="y")
+    high, low = (float(h) for h in re.findall(r'height="([\d.]+)" fill="red"', drawn))
+    assert high == pytest.approx(2 * low, abs=0.11)
+
+
+def test_a_line_of_one_point_or_of_equal_points_is_drawn() -> None:
+    assert "<circle" in lines("t", [("a", [(0, 5.0)], "red")], x_label="x", y_label="y")
+    assert "nan" not in lines("t", [("a", [(0, 0.0), (1, 0.0)], "red")], x_label="x", y_label="y")
+    assert lines("t", [("a", [], "red")], x_label="x", y_label="y") == ""
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1e-9), (-3, 7), (0, 12345678), (0.1, 0.1), (5, 5.0001)])
+def test_ticks_lie_between_the_ends_and_are_few(low: float, high: float) -> None:
+    found = ticks(low, high)
+    assert 1 <= len(found) <= 8
+    assert all(low - 1e-9 <= value <= high + 1e-9 for value in found)

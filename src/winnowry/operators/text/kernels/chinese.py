@@ -70,7 +70,6 @@ def count_chinese(
     for i in range(n):
         longest = max(longest, offsets[i + 1] - offsets[i])
     points = np.empty(longest + 1, dtype=np.uint64)
-    grams = np.empty(longest + 1, dtype=np.uint64)
     candidates = np.empty(longest + 1, dtype=np.int32)
     first = np.empty(longest + 1, dtype=np.int32)
     times = np.empty(longest + 1, dtype=np.int32)
@@ -118,15 +117,18 @@ def count_chinese(
         if n_grams < 2:
             out[7, i] = max(np.int64(0), n_grams)
             continue
+        # The hash of a sequence takes the place of its first character: a long text needs the room once.
         rolling = np.uint64(0)
+        gone = np.uint64(0)
         for j in range(n_visible):
             rolling = rolling * base + points[j]
             if j >= gram:
-                rolling -= points[j - gram] * leaving
+                rolling -= gone * leaving
             if j >= gram - 1:
-                grams[j - gram + 1] = rolling
+                gone = points[j - gram + 1]
+                points[j - gram + 1] = rolling
                 candidates[j - gram + 1] = j - gram + 1
-        count_grams(grams, candidates, n_grams, slots, first, times)
+        count_grams(points, candidates, n_grams, slots, first, times)
         out[7, i] = n_grams
         for j in range(n_grams):
             out[8, i] += times[first[j]] > 1

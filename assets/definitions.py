@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.added_columns import added_columns
 from assets.automation import corpus_job, landing_sensor, newest_schedule
 from assets.cleaned import cleaned
 from assets.comparison import comparison
@@ -90,6 +91,7 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
             sampled(recipe),
             *([comparison(recipe)] if recipe.comparison is not None else []),
             published(recipe),
+            *added_columns(recipe),
         ],
         jobs=[job, repair, maintenance],
         schedules=[

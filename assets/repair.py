@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.keys import stage_key
 from assets.partitions import add_partitions, partitions_of_corpus
 from resources.lakehouse import LakehouseResource
 from winnowry.lakehouse.lake import PARTITIONED
@@ -91,7 +92,7 @@ def repair_target(instance: dg.DagsterInstance, ws: "Workspace", recipe: "Recipe
     add_partitions(instance, recipe, partitions_of(ws, recipe))
     target: Target = {}
     for entry in plan(ws, recipe).entries:
-        key = dg.AssetKey([recipe.corpus, entry.stage])
+        key = stage_key(recipe.corpus, entry.stage)
         if entry.stage in PARTITIONED:
             if entry.partition is not None and (
                 entry.action == "run" or _unseen(instance, recipe, key, entry.partition)
@@ -147,9 +148,9 @@ def _subset(recipe: "Recipe", target: Target) -> "AssetGraphSubset":
 
     definition = partitions_of_corpus(recipe)
     partitioned: dict[Any, Any] = {
-        dg.AssetKey([recipe.corpus, stage]): definition.subset_with_partition_keys(keys)
+        stage_key(recipe.corpus, stage): definition.subset_with_partition_keys(keys)
         for stage, keys in target.items()
         if keys is not None
     }
-    whole = {dg.AssetKey([recipe.corpus, stage]) for stage, keys in target.items() if keys is None}
+    whole = {stage_key(recipe.corpus, stage) for stage, keys in target.items() if keys is None}
     return AssetGraphSubset(partitioned, whole)  # type: ignore[call-arg]  # its decorator hides the fields from mypy

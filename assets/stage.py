@@ -12,8 +12,9 @@ from pydantic import Field
 
 from assets.columns import column_lineage, table_schema
 from assets.events import RESULT_KEY, check_name, check_results, link, plain, result_metadata
+from assets.keys import stage_key
 from assets.recorded import data_version_of, table_rows, verdicts_of
-from assets.suites import SUITES
+from assets.suites import suites_of
 
 # Not where it is used: only while Dagster loads the code location is the project on the path.
 from expectations.registry import suites_for
@@ -67,7 +68,7 @@ def stage_asset(
 
     Args:
         recipe: the corpus.
-        stage: one of ``winnowry.pipeline.run.STAGES``.
+        stage: one of ``winnowry.pipeline.run.stages_of``.
         description: what the table holds, for the catalogue.
         kinds: badges in the UI.
         deps: upstream stages with explicit partition mappings.
@@ -75,7 +76,7 @@ def stage_asset(
         automation: when Dagster runs it by itself, once the user has switched the automation on.
         after: called once the stage is promoted or found fresh; returns more metadata.
     """
-    key = dg.AssetKey([recipe.corpus, stage])
+    key = stage_key(recipe.corpus, stage)
     metadata: dict[str, Any] = {"recipe": recipe.corpus}
     schema, lineage = table_schema(recipe, stage), column_lineage(recipe, stage)
     if schema is not None:
@@ -121,7 +122,7 @@ def check_specs(key: dg.AssetKey, stage: str, partitions: "Partitions | None") -
                 partitions_def=partitions,
                 description=f"Great Expectations suite `{name}` of stage `{stage}`; judged before anything is visible.",
             )
-            for name in SUITES.get(stage, ())
+            for name in suites_of(stage)
         ]
 
 
@@ -152,7 +153,7 @@ def materialize(
     from winnowry.pipeline.run import run_stage
     from winnowry.recipe.load import apply_overrides
 
-    key, suites = dg.AssetKey([recipe.corpus, stage]), SUITES.get(stage, ())
+    key, suites = stage_key(recipe.corpus, stage), suites_of(stage)
     try:
         ws = lakehouse.open()
         result = run_stage(

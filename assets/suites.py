@@ -20,3 +20,11 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "published": ("published.contract", "published.ledger", "published.quality"),
 }
 """Suite names by stage, in the order of the UI; each is a blocking check named after its concern."""
+
+COLUMN_SUITES = ("column.contract", "column.values")
+"""Suites of a column that a recipe adds to a table."""
+
+
+def suites_of(stage: str) -> tuple[str, ...]:
+    """Suites of a stage, or of a column named ``TABLE.COLUMN``."""
+    return COLUMN_SUITES if "." in stage else SUITES.get(stage, ())

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from assets.definitions import definitions_of
+from assets.keys import stage_key
 from tests.small_corpus import land
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.load import load_recipe
@@ -115,7 +116,7 @@ class Project:
         return self.root.parent / "recipes" / "small.yaml"
 
     def key(self, stage: str) -> dg.AssetKey:
-        return dg.AssetKey(["small", stage])
+        return stage_key("small", stage)
 
     def resources(self) -> dict[str, Any]:
         return dict(self.definitions.resources or {})
@@ -127,7 +128,9 @@ class Project:
             instance=self.instance,
             partition_key=partition,
             asset_selection=[self.key(stage) for stage in stages],
-            run_config={"ops": {f"small__{stage}": {"config": config} for stage in stages}} if config else None,
+            run_config={"ops": {f"small__{stage.replace('.', '__')}": {"config": config} for stage in stages}}
+            if config
+            else None,
             raise_on_error=False,
         )
         return Outcome(result)
@@ -140,13 +143,13 @@ class Project:
 
 
 @contextmanager
-def project(tmp_path: Path, monkeypatch: Any, *, bad: bool = True) -> Iterator[Project]:
+def project(tmp_path: Path, monkeypatch: Any, *, bad: bool = True, text: str = RECIPE) -> Iterator[Project]:
     """A landed corpus of three good years, and a bad one."""
     root = tmp_path / "lake"
     land(root, years=GOOD, per_year=20)
     if bad:
         land_short_year(root)
-    path = write_project_recipe(tmp_path / "recipes")
+    path = write_project_recipe(tmp_path / "recipes", text)
     monkeypatch.setenv("WINNOWRY_ROOT", str(root))
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         yield Project(root, load_recipe(path), definitions_of(path.parent), instance)

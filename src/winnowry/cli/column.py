@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from winnowry.pipeline.columns.fill import ColumnResult
     from winnowry.pipeline.columns.listing import ListedColumn
     from winnowry.pipeline.columns.spec import ColumnSpec
+    from winnowry.pipeline.workspace import Workspace
 
 
 @click.group("column", short_help="Add, list and drop columns of living tables.")
@@ -44,6 +46,8 @@ def command() -> None:
     metavar="F",
     help="Rows that may be null or NaN, as a share of those that should have a value.",
 )
+@click.option("--replace", is_flag=True, help="Take the place of a column of this name, in one commit.")
+@click.option("--version", metavar="HASH", help="Go back to a specification that was replaced; see column list.")
 @common_options
 def add_command(
     corpus: str,
@@ -56,12 +60,15 @@ def add_command(
     where: str | None,
     fragments: int | None,
     max_null_fraction: float,
+    replace: bool,
+    version: str | None,
     call: Call,
 ) -> int:
     """Add column NAME to a table of CORPUS.
 
     Safe to run from many shells at once: each fragment is computed once, and a commit that another writer was ahead of
-    is planned anew. A killed run goes on where it was. Rows that are written later get the column too.
+    is planned anew. A killed run goes on where it was. Rows that are written later get the column too. With --replace
+    the new values are computed beside the old ones, which stay until the new ones have passed the gate.
     """
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
@@ -71,12 +78,23 @@ def add_command(
     workspace = call.workspace()
     options = {"where": where, "max_null_fraction": max_null_fraction}
     dataset = workspace.lake.table(corpus, table).dataset()
-    spec = _spec(dataset, table, name, sql=sql, op=op, python=python, type_=type_, options=options)
+    if version is None:
+        spec = _spec(dataset, table, name, sql=sql, op=op, python=python, type_=type_, options=options)
+    else:
+        spec = _earlier(workspace, corpus, table, name, version, [sql, op, python, type_, where])
     suites = find_project().module("expectations.registry").suites_for
     output = call.output()
     try:
         with progress_on(stderr(), quiet=call.as_json) as progress:
-            result = add_column(workspace, corpus, spec, suites=suites, progress=progress, fragments=fragments)
+            result = add_column(
+                workspace,
+                corpus,
+                spec,
+                suites=suites,
+                progress=progress,
+                fragments=fragments,
+                take_place=replace or version is not None,
+            )
     except ColumnGateFailed as refusal:
         if call.as_json:
             raise
@@ -116,6 +134,22 @@ def _spec(
     return python_column(dataset, table, name, python, type_=type_, **options)
 
 
+def _earlier(
+    workspace: Workspace, corpus: str, table: str, name: str, version: str, others: list[str | None]
+) -> ColumnSpec:
+    from winnowry.pipeline.columns.definitions import Definitions
+
+    if any(other is not None for other in others):
+        raise UsageError("--version says how the column was computed: leave out --sql, --op, --python, --type, --where")
+    definition = Definitions(workspace, corpus).get(table, name)
+    known = [] if definition is None else [definition.spec, *(spec for spec, _ in definition.earlier)]
+    found = [spec for spec in known if spec.version.startswith(version)]
+    if len(found) != 1:
+        listed = ", ".join(spec.version for spec in known) or "none"
+        raise UsageError(f"--version {version!r}: {len(found)} of the versions of {table}.{name} fit; known: {listed}")
+    return found[0]
+
+
 @command.command("list")
 @click.argument("corpus")
 @click.option("--table", metavar="TABLE", help="Only this table.")
@@ -126,7 +160,7 @@ def list_command(corpus: str, table: str | None, call: Call) -> int:
 
     found = list_columns(call.workspace(), corpus, table)
     output = call.output()
-    output.document({"corpus": corpus, "columns": [vars(column) for column in found]})
+    output.document({"corpus": corpus, "columns": [asdict(column) for column in found]})
     if not call.as_json:
         output.show(*list_view(found))
     return 0
@@ -203,4 +237,13 @@ def list_view(found: list[ListedColumn]) -> list[RenderableType]:
             number(column.rows),
             number(column.null_rows) if column.null_rows is not None else "",
         )
-    return [table]
+    notes = [
+        Text.assemble(
+            (f"{column.table}.{column.column}  ", "bold"),
+            (f"now {column.column_version}; before {', '.join(old.column_version for old in column.earlier)}"),
+            (f"  go back: column add CORPUS {column.column} --table {column.table} --version …", "bright_black"),
+        )
+        for column in found
+        if column.earlier
+    ]  # fmt: skip
+    return [table, *notes]

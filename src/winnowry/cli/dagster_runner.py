@@ -111,7 +111,7 @@ class _Executor:
         for key in self._keys(stages):
             if not _seen(self.instance, key, partition):
                 return
-            fresh = skip_if_fresh(self.request, key.path[-1], partition, self.run_id)
+            fresh = skip_if_fresh(self.request, _stage(key), partition, self.run_id)
             if fresh is None:
                 return
             self.progress.finish(fresh)
@@ -120,7 +120,12 @@ class _Executor:
     def _keys(self, stages: Sequence[str]) -> list[dg.AssetKey]:
         import dagster as dg
 
-        return [dg.AssetKey([self.request.recipe.corpus, stage]) for stage in stages]
+        return [dg.AssetKey([self.request.recipe.corpus, *stage.split(".")]) for stage in stages]
+
+
+def _stage(key: dg.AssetKey) -> str:
+    """The stage of an asset: ``cleaned`` of ``[corpus, cleaned]``, ``published.tone`` of ``[…, published, tone]``."""
+    return ".".join(key.path[1:])
 
 
 def load_definitions(project: Project) -> dg.Definitions:
@@ -190,7 +195,7 @@ def _materialize(
                 done[materialization.asset_key] = _result(materialization.metadata[RESULT_KEY])
     for key in keys:
         if key not in done:
-            raise _failed(run, key.path[-1], partition)
+            raise _failed(run, _stage(key), partition)
         yield done[key]
 
 

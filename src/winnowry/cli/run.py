@@ -21,7 +21,11 @@ STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled",
 @click.option(
     "--partition", "partitions", multiple=True, metavar="KEY", help="Only this partition. Repeatable; default: all."
 )
-@click.option("--to", type=click.Choice(STAGES), metavar="STAGE", help=f"Stop after: {', '.join(STAGES)}.")
+@click.option(
+    "--to",
+    metavar="STAGE",
+    help=f"Stop after: {', '.join(STAGES)}; or a column of the recipe, TABLE.COLUMN.",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -68,6 +72,7 @@ def execute(
     from winnowry.cli.runner import RunRequest
     from winnowry.cli.summary import run_summary
 
+    _check_stage(recipe, to)
     if to == "comparison" and recipe.comparison is None:
         raise UsageError(f"{recipe.corpus}: the recipe has no `comparison`; see docs/explanation/selection-proof.md")
     output = call.output()
@@ -77,6 +82,15 @@ def execute(
     output.document(outcome.document())
     output.show(*run_summary(outcome, call.root, recipe.publish.tag), soft_wrap=True)
     return 0 if outcome.succeeded else 1
+
+
+def _check_stage(recipe: Recipe, to: str | None) -> None:
+    known = (*STAGES, *(column.stage for column in recipe.columns or ()))
+    if to is not None and to not in known:
+        from winnowry.recipe.messages import did_you_mean
+
+        hint = did_you_mean(to, known) or f"; stages are {', '.join(known)}"
+        raise UsageError(f"--to: no stage {to!r}{hint}")
 
 
 def _runner(*, direct: bool) -> Runner:

@@ -215,16 +215,20 @@ def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str
 
 def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:
     """The result of a stage that has nothing to do, or None."""
+    from winnowry.pipeline.columns.declared import declared_column, why_stale
     from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
     from winnowry.pipeline.lineage import live, stale_reasons
     from winnowry.pipeline.run import run_stage
 
     ws, recipe = request.workspace, request.recipe
     try:
-        if stage not in (*PARTITIONED, "landing") and incomplete_partitions(ws, recipe, stage):
+        column = declared_column(recipe, stage)
+        if column is not None and why_stale(ws, recipe, column):
+            return None
+        if column is None and stage not in (*PARTITIONED, "landing") and incomplete_partitions(ws, recipe, stage):
             return None
         record = live(ws, recipe, stage, partition)
-        if stale_reasons(recipe, stage, record, inputs_of(ws, recipe, stage, partition)):
+        if column is None and stale_reasons(recipe, stage, record, inputs_of(ws, recipe, stage, partition)):
             return None
         suites = request.project.module("expectations.registry").suites_for
         return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id)

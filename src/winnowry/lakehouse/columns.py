@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _PROPERTY = "winnowry.column"
 _ATTEMPTS = 200
+_UNREAD = -2
 _OFFSET_BITS = (1 << 32) - 1  # of a row address: the row's place in its fragment
 
 
@@ -171,13 +172,7 @@ def plan_column(dataset: Any, field: pa.Field, files: Mapping[int, ColumnFile]) 
     """
     import lance
 
-    wrong = [
-        f"{fragment.fragment_id} ({'no file' if fragment.fragment_id not in files else 'rows'})"
-        for fragment in dataset.get_fragments()
-        if fragment.fragment_id not in files or files[fragment.fragment_id].rows != fragment.physical_rows
-    ]
-    if wrong:
-        raise LakehouseError(f"column {field.name}: files do not fit fragments {', '.join(wrong)}; nothing was changed")
+    _check_files(dataset, field, files)
     template, schema = _with_field(dataset, field)
     fragments = []
     for fragment in dataset.get_fragments():
@@ -186,6 +181,57 @@ def plan_column(dataset: Any, field: pa.Field, files: Mapping[int, ColumnFile]) 
         fragments.append(described)
     operation = lance.LanceOperation.Merge(fragment_metadata(fragments), schema)
     return ColumnPlan(int(dataset.version), operation, template)
+
+
+def plan_replacement(
+    dataset: Any, field: pa.Field, files: Mapping[int, ColumnFile], template: Mapping[str, Any]
+) -> ColumnPlan:
+    """Plan a commit that puts other values in the place of a column's present ones.
+
+    Args:
+        dataset: the version to build on.
+        field: the column, of the type it has.
+        files: its new file for every fragment.
+        template: the column's entry as :func:`plan_column` found it.
+
+    Raises:
+        LakehouseError: a fragment has no file, or one of another length; or an index is built on the old values, and
+            would go on to answer with them.
+    """
+    import lance
+
+    _check_files(dataset, field, files)
+    indexed = [index.name for index in dataset.describe_indices() if field.name in index.field_names]
+    if indexed:
+        raise LakehouseError(
+            f"column {field.name}: index {', '.join(indexed)} is built on the present values; drop it first "
+            "(lance: drop_index). Nothing was changed"
+        )
+    ids = set(template["fields"])
+    fragments = []
+    for fragment in dataset.get_fragments():
+        described = fragment.metadata.to_json()
+        kept = []
+        for file in described["files"]:
+            # A file that holds other columns too, as compaction writes them, stays: -2 is Lance's mark of a column
+            # that is no longer read from it.
+            fields = [_UNREAD if number in ids else number for number in file["fields"]]
+            if any(number != _UNREAD for number in fields):
+                kept.append({**file, "fields": fields})
+        described["files"] = [*kept, {**template, "path": files[fragment.fragment_id].path}]
+        fragments.append(described)
+    operation = lance.LanceOperation.Merge(fragment_metadata(fragments), dataset.lance_schema)
+    return ColumnPlan(int(dataset.version), operation, dict(template))
+
+
+def _check_files(dataset: Any, field: pa.Field, files: Mapping[int, ColumnFile]) -> None:
+    wrong = [
+        f"{fragment.fragment_id} ({'no file' if fragment.fragment_id not in files else 'rows'})"
+        for fragment in dataset.get_fragments()
+        if fragment.fragment_id not in files or files[fragment.fragment_id].rows != fragment.physical_rows
+    ]
+    if wrong:
+        raise LakehouseError(f"column {field.name}: files do not fit fragments {', '.join(wrong)}; nothing was changed")
 
 
 def _with_field(dataset: Any, field: pa.Field) -> tuple[dict[str, Any], Any]:

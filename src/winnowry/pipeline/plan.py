@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from winnowry.core.errors import RecipeError, UsageError
 from winnowry.lakehouse.lake import PARTITIONED
+from winnowry.pipeline.columns.declared import declared_column, why_stale
 from winnowry.pipeline.dedup_groups import duplicate_keys, policy_of
 from winnowry.pipeline.inputs import Inputs, inputs_of
 from winnowry.pipeline.landing import landing_state
@@ -89,6 +91,7 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
 
     Raises:
         EmptySourceError: a source matches no object.
+        RecipeError: columns that do not fit their tables, all of them.
         UsageError: deduplicating operators disagree about which record of a group stays.
     """
     expected = expected_recall(recipe)
@@ -103,7 +106,17 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
         note = "the landing stage finds the partitions of new and changed objects; they are planned once it has run"
     changed_partitions = _touched(landing is not None, reasons, partitions)
     will_run: set[tuple[str, str | None]] = set()
+    problems: list[str] = []
     for stage in stages_of(recipe)[1:]:
+        column = declared_column(recipe, stage)
+        if column is not None:
+            try:
+                why = why_stale(ws, recipe, column)
+            except UsageError as error:
+                problems.append(str(error))
+                continue
+            entries.append(PlanEntry(stage, None, "run" if why else "skip", why or ["unchanged"], None))
+            continue
         keys: list[str | None] = list(partitions) if stage in PARTITIONED else [None]
         for partition in keys:
             inputs = inputs_of(ws, recipe, stage, partition)
@@ -114,6 +127,8 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
             if why:
                 will_run.add((stage, partition))
             entries.append(_entry(ws, recipe, stage, partition, why))
+    if problems:
+        raise RecipeError(tuple(problems))
     return Plan(recipe.corpus, entries, note, expected, _recommendation(ws, recipe))
 
 

@@ -10,6 +10,7 @@ from winnowry.lakehouse.lake import PARTITIONED
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.pipeline.attempt import Request, SuiteProvider
 from winnowry.pipeline.clean import run_cleaned
+from winnowry.pipeline.columns.declared import column_stages, run_column
 from winnowry.pipeline.duplicates import run_duplicates
 from winnowry.pipeline.fit import run_fit
 from winnowry.pipeline.ingest import refuse_collisions, run_raw
@@ -34,8 +35,9 @@ _RUN_AGAIN = "run the stage again; what readers see is whole"
 
 
 def stages_of(recipe: Recipe) -> tuple[str, ...]:
-    """The stages of a recipe, in order."""
-    return tuple(stage for stage in STAGES if stage != "comparison" or recipe.comparison is not None)
+    """The stages of a recipe, in order; the columns that it adds to tables come last, named ``TABLE.COLUMN``."""
+    own = tuple(stage for stage in STAGES if stage != "comparison" or recipe.comparison is not None)
+    return own + column_stages(recipe)
 
 
 def run_stage(
@@ -55,7 +57,7 @@ def run_stage(
     Args:
         ws: opened root.
         recipe: checked recipe.
-        stage: one of ``STAGES``.
+        stage: one of :func:`stages_of`.
         partition: partition key; required for, and only for, the partitioned stages.
         suites: gives the expectation suites of a stage.
         run_id: recorded in the lineage.
@@ -72,8 +74,8 @@ def run_stage(
         MissingPartitionsError: a corpus-wide stage lacks partitions.
         DataError, StorageError: see ``core.errors``.
     """
-    if stage not in STAGES:
-        raise UsageError(f"no stage {stage!r}; stages are {', '.join(STAGES)}")
+    if stage not in STAGES and stage not in stages_of(recipe):
+        raise UsageError(f"no stage {stage!r}; stages are {', '.join(stages_of(recipe))}")
     if stage not in stages_of(recipe):
         raise UsageError(f"{recipe.corpus}: the recipe has no `{stage}`, so there is nothing to run")
     if (stage in PARTITIONED) != (partition is not None):
@@ -85,6 +87,8 @@ def run_stage(
     key = partition if partition is not None else WHOLE_TABLE
     request = Request(ws, recipe, stage, partition, suites, run_id, "", reporter, allow_missing, force)
     with storage_named(f"{recipe.corpus}/{stage}[{key}]", ws.root, then=_RUN_AGAIN):
+        if stage not in STAGES:
+            return run_column(request)
         return _bring_up_to_date(request)
 
 

@@ -10,6 +10,7 @@ from winnowry.core.tables import CLEANED, RAW
 from winnowry.operators.base import Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.sampling.spec import SampleSpec
+from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Recipe, Source
@@ -21,6 +22,7 @@ _CLEANED_COLUMNS = {*CLEANED.names}
 def check(recipe: Recipe) -> list[Problem]:
     """All problems of a recipe made in Python; :func:`~winnowry.recipe.load.load_recipe` checks by itself."""
     problems = check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample)
+    problems += check_columns(recipe.columns or (), recipe.clean, recipe.score)
     return problems + check_comparison(recipe.comparison, recipe.gates, recipe.sample)
 
 

@@ -34,6 +34,8 @@ def recipe_spec(recipe: Recipe) -> dict[str, Any]:
     ]
     spec["score"] = [operator.fingerprint() for operator in recipe.score]
     spec["sample"] = recipe.sample.fingerprint() if recipe.sample is not None else None
+    if recipe.columns is not None:
+        spec["columns"] = [column.fingerprint() for column in recipe.columns]
     del spec["limits"]["batch_rows"]  # how much is held at once changes no row
     return spec
 

@@ -33,6 +33,9 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError((f"{file}:1:1: recipe: not UTF-8 at byte {error.start}; save it as UTF-8",)) from error
     for index, source in enumerate(_listed(document.data.get("sources"))):
         _keep_keys_as_written(document, index, source)
+    for column in _listed(document.data.get("columns")):
+        if isinstance(column, dict) and isinstance(column.get("python"), str):
+            column["python"] = str(file.parent.resolve() / column["python"])  # as a path, wherever the command runs
     recipe, problems = validate(document.data)
     lines = [f"{place}: {message}" for place, message in document.problems]
     lines += [document.line(problem) for problem in problems]

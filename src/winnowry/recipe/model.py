@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializeAsAny,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
 )
 
-from winnowry.operators.base import Operator
 from winnowry.operators.sampling.spec import SampleSpec
+from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
+from winnowry.recipe.operators import AnyOperator, read_operator
 from winnowry.recipe.place import Place
 from winnowry.sources.transcode import codec_name
 
@@ -158,26 +158,6 @@ class Publish(_Model):
     tag: str = Field(default="prod", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", description="tag moved to each new release")
 
 
-def _operator(value: Any) -> Operator:
-    from difflib import get_close_matches
-
-    from winnowry.operators.registry import operators
-
-    if isinstance(value, Operator):
-        return value
-    if not isinstance(value, dict) or not isinstance(value.get("op"), str):
-        raise ValueError("an operator is a mapping with `op`")
-    known = operators()
-    cls = known.get(value["op"])
-    if cls is None:
-        near = get_close_matches(value["op"], known, n=1)
-        raise ValueError(f"unknown op {value['op']!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    return cls.model_validate(value)
-
-
-AnyOperator = Annotated[SerializeAsAny[Operator], Field()]
-
-
 class Recipe(_Optional):
     """One corpus, from raw data to a release."""
 
@@ -192,11 +172,14 @@ class Recipe(_Optional):
     comparison: Comparison | None = Field(default=None, description="how the selection is proven against others")
     gates: Gates = Field(default_factory=Gates, description="parameters of the gates, by stage")
     publish: Publish = Field(default_factory=Publish, description="the release")
+    columns: tuple[AddedColumn, ...] | None = Field(
+        default=None, description="columns added to living tables, each an asset of its own, in order"
+    )
     limits: Limits = Field(default_factory=Limits, description="bounds on a run")
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison"})
+    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "columns"})
 
     @field_validator("clean", "score", mode="before")
     @classmethod
     def _operators(cls, value: Any) -> Any:
-        return tuple(_operator(item) for item in value) if isinstance(value, list | tuple) else value
+        return tuple(read_operator(item) for item in value) if isinstance(value, list | tuple) else value

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from winnowry.operators.registry import operators
 from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe import gates, model
+from winnowry.recipe.columns import AddedColumn
 
 _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Recipe", model.Recipe),
@@ -29,6 +30,7 @@ _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("gates.sampled", gates.SampledGate),
     ("gates.published", gates.PublishedGate),
     ("publish", model.Publish),
+    ("columns", AddedColumn),
     ("limits", model.Limits),
 )
 
@@ -52,6 +54,8 @@ def recipe_json_schema() -> dict[str, Any]:
     definitions.pop("Operator", None)
     for stage in ("clean", "score"):
         schema["properties"][stage]["items"] = {"oneOf": choices}
+    column = definitions["AddedColumn"]["properties"]["operator"]
+    column["anyOf"] = [{"oneOf": choices}, {"type": "null"}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -11,7 +11,9 @@ from winnowry.operators.base import Operator
 from winnowry.operators.registry import operators
 from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.check import check_parts
+from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
+from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Path, Problem, did_you_mean, problems_of
@@ -41,8 +43,9 @@ def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
     sources = _each(data.get("sources"), "sources", problems, _source)
     clean = _each(data.get("clean"), "clean", problems, _operator)
     score = _each(data.get("score"), "score", problems, _operator)
+    columns = _each(data.get("columns"), "columns", problems, _column)
     parts = dict(data)
-    for name, items in (("sources", sources), ("clean", clean), ("score", score)):
+    for name, items in (("sources", sources), ("clean", clean), ("score", score), ("columns", columns)):
         if items is not None:
             parts[name] = tuple(item for item in items if item is not None)
     for name, cls in _SECTIONS.items():
@@ -58,6 +61,7 @@ def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
         problems += [p for p in problems_of(error, Recipe) if not p.path or p.path[0] not in broken]
     sample = parts.get("sample")
     problems += check_parts(sources or [], clean or [], score or [], sample if isinstance(sample, SampleSpec) else None)
+    problems += check_columns(columns or [], clean or [], score or [])
     comparison, gates = parts.get("comparison"), parts.get("gates")
     if "comparison" not in broken and "gates" not in broken and "sample" not in broken:
         problems += check_comparison(comparison, gates, sample)
@@ -85,6 +89,14 @@ def _operator(item: Any, path: Path, problems: list[Problem]) -> Operator | None
         problems.append(Problem((*path, "op"), f"unknown op {name!r}{near}"))
         return None
     return _one(known[name], item, path, problems)
+
+
+def _column(item: Any, path: Path, problems: list[Problem]) -> AddedColumn | None:
+    if not isinstance(item, dict) or item.get("operator") is None:
+        return _one(AddedColumn, item, path, problems)
+    operator = _operator(item["operator"], (*path, "operator"), problems)
+    column = _one(AddedColumn, {key: value for key, value in item.items() if key != "operator"}, path, problems)
+    return None if column is None or operator is None else column.model_copy(update={"operator": operator})
 
 
 def _one(cls: type[_Model], item: Any, path: Path, problems: list[Problem]) -> _Model | None:

@@ -27,6 +27,9 @@ class Definition:
         template: the column's entry among a fragment's files, for fragments that are written later.
         table_version: version of the table that brought it.
         error: why it failed.
+        next: another specification that is being computed beside this one, to take its place.
+        earlier: specifications that were live before, the newest first, each with the version of the table that
+            brought it.
     """
 
     spec: ColumnSpec
@@ -35,6 +38,8 @@ class Definition:
     template: Mapping[str, Any] | None = None
     table_version: int | None = None
     error: str | None = None
+    next: ColumnSpec | None = None
+    earlier: tuple[tuple[ColumnSpec, int | None], ...] = ()
 
     def body(self) -> bytes:
         """The definition as JSON."""
@@ -46,6 +51,8 @@ class Definition:
                 "template": self.template,
                 "table_version": self.table_version,
                 "error": self.error,
+                "next": None if self.next is None else self.next.to_json(),
+                "earlier": [[spec.to_json(), version] for spec, version in self.earlier],
             },
             sort_keys=True,
         ).encode()
@@ -73,8 +80,12 @@ class Definitions:
         uri = self._uri(table, name)
         return self._read(uri) if self._store.exists(uri) else None
 
-    def claim(self, spec: ColumnSpec) -> Definition:
+    def claim(self, spec: ColumnSpec, *, take_place: bool = False) -> Definition:
         """Begin a column, or go on with one that somebody else has begun with the same specification.
+
+        Args:
+            spec: the column.
+            take_place: it may take the place of a live column of the same name.
 
         Raises:
             UsageError: another column of this name is there or on its way.
@@ -88,25 +99,63 @@ class Definitions:
         if there.state == "failed":
             self._store.write(self._uri(spec.table, spec.name), mine.body())
             return mine
-        if there.spec.version != spec.version:
+        if there.spec.version == spec.version:
+            return there
+        if not take_place or there.state != "live":
             raise UsageError(
                 f"{spec.table} has a column {spec.name} already ({there.state}), computed by {there.spec.kind} "
-                f"{there.spec.source!r}. Choose another name, or drop it first: winnowry column drop"
+                f"{there.spec.source!r}. Choose another name, drop it first (winnowry column drop), or let the new "
+                "one take its place: --replace"
             )
+        if there.spec.field.type != spec.field.type:
+            raise UsageError(
+                f"{spec.table}.{spec.name} is {there.spec.field.type}, the new values are {spec.field.type}: readers "
+                "would meet another type. Choose another name, or drop it first: winnowry column drop"
+            )
+        if there.next is not None and there.next.version != spec.version:
+            raise UsageError(
+                f"{spec.table}.{spec.name} is being replaced already, by {there.next.kind} {there.next.source!r}; "
+                "when that run is dead, drop the column or run the same replacement again"
+            )
+        if there.next is None:
+            there = replace(there, next=spec, error=None)
+            self._store.write(self._uri(spec.table, spec.name), there.body())
         return there
 
-    def land(self, definition: Definition, template: Mapping[str, Any] | None, table_version: int) -> Definition:
-        """Note that readers see the column."""
-        landed = replace(definition, state="live", template=template, table_version=table_version)
+    def land(
+        self, definition: Definition, spec: ColumnSpec, template: Mapping[str, Any] | None, table_version: int
+    ) -> Definition:
+        """Note that readers see the column with the values of ``spec``."""
+        earlier = definition.earlier
+        if spec.version != definition.spec.version:
+            before = (definition.spec, definition.table_version)
+            earlier = (before, *(known for known in earlier if known[0].version != spec.version))
+        landed = replace(
+            definition,
+            spec=spec,
+            state="live",
+            template=template,
+            table_version=table_version,
+            error=None,
+            next=None,
+            earlier=earlier,
+        )
         self._store.write(self._uri(definition.spec.table, definition.spec.name), landed.body())
         return landed
 
-    def fail(self, definition: Definition, error: Exception) -> None:
-        """Note that the column failed: its name is free for another try, with this or another specification."""
-        there = self.get(definition.spec.table, definition.spec.name)
-        if there is not None and there.spec.version == definition.spec.version and there.state == "filling":
-            body = replace(there, state="failed", error=f"{type(error).__name__}: {error}").body()
-            self._store.write(self._uri(definition.spec.table, definition.spec.name), body)
+    def fail(self, spec: ColumnSpec, error: Exception) -> None:
+        """Note that the column failed: its name is free for another try, with this or another specification.
+
+        Where it was to take another's place, that one stays.
+        """
+        there = self.get(spec.table, spec.name)
+        if there is None:
+            return
+        said = f"{type(error).__name__}: {error}"
+        if there.next is not None and there.next.version == spec.version:
+            self._store.write(self._uri(spec.table, spec.name), replace(there, next=None, error=said).body())
+        elif there.spec.version == spec.version and there.state == "filling":
+            self._store.write(self._uri(spec.table, spec.name), replace(there, state="failed", error=said).body())
 
     def note_template(self, definition: Definition, template: Mapping[str, Any]) -> None:
         """Keep how the column is entered in a fragment, before the commit after which a crash could lose it."""
@@ -139,4 +188,7 @@ class Definitions:
 
     def _read(self, uri: str) -> Definition:
         data = json.loads(self._store.read(uri))
-        return Definition(**{**data, "spec": ColumnSpec.from_json(data["spec"])})
+        data["spec"] = ColumnSpec.from_json(data["spec"])
+        data["next"] = ColumnSpec.from_json(data["next"]) if data.get("next") else None
+        data["earlier"] = tuple((ColumnSpec.from_json(spec), version) for spec, version in data.get("earlier", ()))
+        return Definition(**data)

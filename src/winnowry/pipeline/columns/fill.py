@@ -20,12 +20,14 @@ from winnowry.lakehouse.columns import (
     commit_column,
     fragment_key,
     plan_column,
+    plan_replacement,
     stage_column,
 )
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.lakehouse.table import Table
 from winnowry.lakehouse.view import TableView
 from winnowry.pipeline.columns.definitions import Definition, Definitions
+from winnowry.pipeline.columns.live_spec import spec_in
 from winnowry.pipeline.columns.spec import ColumnSpec
 from winnowry.pipeline.columns.values import ColumnTask, engine_for, run_column_task
 from winnowry.pipeline.gate_history import gate_rows
@@ -99,6 +101,7 @@ def add_column(
     suites: ColumnSuites,
     progress: Progress | None = None,
     fragments: int | None = None,
+    take_place: bool = False,
 ) -> ColumnResult:
     """Add a column, safely beside any number of other writers.
 
@@ -109,6 +112,8 @@ def add_column(
         suites: gives the suites that judge it (stage ``column``).
         progress: told about rows.
         fragments: a trial: compute so many fragments, report, and change nothing; their files are used later.
+        take_place: where a column of this name was added with another specification, compute the new values beside
+            the old ones and put them in their place in one commit.
 
     Raises:
         UsageError: the table has another column of this name, or no rows.
@@ -116,12 +121,21 @@ def add_column(
         DataError: computing it failed.
         LakehouseError: other writers won every commit.
     """
-    fill = _Fill(ws, corpus, spec, suites, progress if progress is not None else NoProgress())
+    fill = _Fill(ws, corpus, spec, suites, progress if progress is not None else NoProgress(), take_place)
     return fill.trial(fragments) if fragments is not None else fill.run()
 
 
 class _Fill:
-    def __init__(self, ws: Workspace, corpus: str, spec: ColumnSpec, suites: ColumnSuites, progress: Progress) -> None:
+    def __init__(
+        self,
+        ws: Workspace,
+        corpus: str,
+        spec: ColumnSpec,
+        suites: ColumnSuites,
+        progress: Progress,
+        take_place: bool = False,
+    ) -> None:
+        self.take_place = take_place
         self.ws, self.corpus, self.spec, self.suites, self.progress = ws, corpus, spec, suites, progress
         self.table: Table = ws.lake.table(corpus, spec.table)
         self.definitions = Definitions(ws, corpus)
@@ -150,34 +164,41 @@ class _Fill:
         self._refuse_foreign(dataset, self.definitions.get(self.spec.table, self.spec.name))
         if not dataset.get_fragments():
             raise UsageError(f"{dataset.uri} has no rows: add the column when there are some")
-        definition = self.definitions.claim(self.spec)
+        definition = self.definitions.claim(self.spec, take_place=self.take_place)
         try:
             return self._fill(definition)
         except (DataError, ContractError, UsageError) as error:
-            self.definitions.fail(definition, error)
+            self.definitions.fail(self.spec, error)
             raise
 
     def _fill(self, definition: Definition) -> ColumnResult:
         audited: frozenset[str] = frozenset()
         for attempt in range(_ATTEMPTS):
             dataset = self.table.dataset()
-            if self.spec.name in dataset.schema.names:
+            there = self.spec.name in dataset.schema.names
+            if there and spec_in(self.table, dataset, definition).version == self.spec.version:
                 return self._landed(dataset, definition)
             if attempt and self.definitions.get(self.spec.table, self.spec.name) is None:
                 raise DataError(f"column {self.spec.name} of {self.spec.table} was dropped while it was being computed")
             present = list(dataset.get_fragments())
             self._compute(dataset, present)
             keys = {fragment.fragment_id: fragment_key(dataset, fragment, self.spec.inputs) for fragment in present}
-            plan = plan_column(dataset, self.spec.field, {number: self.files[key] for number, key in keys.items()})
+            files = {number: self.files[key] for number, key in keys.items()}
+            if there:
+                assert definition.template is not None, f"{self.spec.name} is in the table, so its commit was planned"
+                plan = plan_replacement(dataset, self.spec.field, files, definition.template)
+            else:
+                plan = plan_column(dataset, self.spec.field, files)
             if not frozenset(keys.values()) <= audited:
                 self._audit(dataset, stage_column(dataset, plan))
                 audited = frozenset(keys.values())
             # Known before the commit: a process that dies right after it leaves no column that later rows cannot get.
-            self.definitions.note_template(definition, plan.template)
+            if not there:
+                self.definitions.note_template(definition, plan.template)
             version = commit_column(dataset, plan, self.spec.version)
             if version is not None:
                 barrier.reach("column:committed")
-                self.definitions.land(definition, plan.template, version)
+                self.definitions.land(definition, self.spec, plan.template, version)
                 return self._added(version)
             self.refused += 1
             time.sleep(min(1.0, 0.01 * 2 ** min(attempt, 6)) * random.random())
@@ -232,12 +253,12 @@ class _Fill:
 
     def _landed(self, dataset: Any, definition: Definition) -> ColumnResult:
         """The column is in the table: a rival with the same specification, or this one before it was killed."""
-        if definition.state != "live":
+        if definition.state != "live" or definition.next is not None:
             there = self.definitions.get(self.spec.table, self.spec.name)
-            if there is not None and there.state != "live":
+            if there is not None and (there.state != "live" or there.next is not None):
                 made = dict(reversed(list(column_versions(self.table, dataset, 0))))
                 version = next((at for at, by in made.items() if by == self.spec.version), int(dataset.version))
-                self.definitions.land(there, there.template, version)
+                self.definitions.land(there, self.spec, there.template, version)
         return self._added(int(dataset.version), "present")
 
     def _added(self, version: int, status: Literal["added", "present"] = "added") -> ColumnResult:
@@ -271,10 +292,11 @@ class _Fill:
 
 def rows_without_value(view: TableView, spec: ColumnSpec) -> int:
     """Rows that should have a value and have null or NaN."""
-    return view.count_rows(_without_value(spec))
+    return view.count_rows(without_value(spec))
 
 
-def _without_value(spec: ColumnSpec) -> str:
+def without_value(spec: ColumnSpec) -> str:
+    """The predicate of rows that should have a value and have null or NaN."""
     name = f"`{spec.name}`"  # a Lance filter's quotes: the name may be a word of SQL
     missing = f"{name} IS NULL"
     if pa.types.is_floating(spec.field.type):
@@ -293,7 +315,7 @@ def candidate_facts(before: Any, view: TableView, spec: ColumnSpec) -> Mapping[s
             "rows_after": view.count_rows(),
             "wanted": wanted,
             "without_value": rows_without_value(view, spec),
-            "others_before": {field.name: str(field.type) for field in before.schema},
+            "others_before": {field.name: str(field.type) for field in before.schema if field.name != spec.name},
             "others_after": {name: kind for name, kind in columns.items() if name != spec.name},
             "type": columns.get(spec.name),
         },

@@ -8,6 +8,7 @@ from winnowry.core.errors import PromotionConflictError
 from winnowry.lakehouse.columns import attach_files, column_versions, dataset_of
 from winnowry.lakehouse.table import Table
 from winnowry.pipeline.columns.definitions import Definitions
+from winnowry.pipeline.columns.live_spec import spec_in
 from winnowry.pipeline.columns.values import ColumnTask, engine_for, run_column_task
 from winnowry.pipeline.workspace import Workspace
 
@@ -36,8 +37,9 @@ def complete_fragments(ws: Workspace, corpus: str, table: Table, fragments: list
     for definition in sorted(added, key=lambda found: found.created_at):  # one may read another
         assert definition.template is not None, f"{definition.spec.name} is in the table, so its commit was planned"
         staged = dataset_of(table, fragments)
-        tasks = [ColumnTask(table, int(staged.version), f.fragment_id, definition.spec) for f in staged.get_fragments()]
-        files = list(engine_for(definition.spec, staged.get_fragments()).map(run_column_task, tasks))
+        spec = spec_in(table, dataset, definition)
+        tasks = [ColumnTask(table, int(staged.version), f.fragment_id, spec) for f in staged.get_fragments()]
+        files = list(engine_for(spec, staged.get_fragments()).map(run_column_task, tasks))
         attach_files(fragments, definition.template, files)
     return version
 

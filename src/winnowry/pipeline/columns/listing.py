@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.lakehouse.columns import drop_column, fragment_key
+from winnowry.lakehouse.view import TableView
 from winnowry.pipeline.columns.definitions import Definition, Definitions
-from winnowry.pipeline.columns.fill import rows_without_value
+from winnowry.pipeline.columns.fill import rows_without_value, without_value
 from winnowry.pipeline.columns.spec import ColumnSpec
 from winnowry.pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class PartitionState:
+    """Rows of a partition, and those that should have a value and have none."""
+
+    partition: str
+    rows: int
+    null_rows: int
+
+
+@dataclass(frozen=True)
+class EarlierVersion:
+    """A specification that was replaced; ``table_version`` is the version of the table that brought it."""
+
+    column_version: str
+    kind: str
+    source: str
+    table_version: int | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +48,9 @@ class ListedColumn:
         null_rows: rows that should have a value and have none; None while it is filling.
         fragments: of the table.
         fragments_computed: of them, those whose file is written.
-        error: why it failed.
+        error: why it failed; where another specification was to take its place, why that failed.
+        partitions: for every partition, ``rows`` and ``null_rows``; empty while it is filling.
+        earlier: specifications it had before, the newest first.
     """
 
     table: str
@@ -45,6 +68,8 @@ class ListedColumn:
     fragments: int
     fragments_computed: int
     error: str | None
+    partitions: list[PartitionState]
+    earlier: list[EarlierVersion]
 
 
 def list_columns(ws: Workspace, corpus: str, table: str | None = None) -> list[ListedColumn]:
@@ -93,8 +118,24 @@ def _listed(ws: Workspace, corpus: str, definitions: Definitions, definition: De
         null_rows=rows_without_value(view, spec) if there else None,
         fragments=len(present),
         fragments_computed=computed,
-        error=None if there else definition.error,
+        error=definition.error,
+        partitions=_by_partition(view, spec) if there else [],
+        earlier=[EarlierVersion(old.version, old.kind, _short(old), at) for old, at in definition.earlier],
     )
+
+
+def _by_partition(view: TableView, spec: ColumnSpec) -> list[PartitionState]:
+    """Counted from two scans of the partition key, one of them filtered; no values are read into memory."""
+    rows, nulls = (_partition_counts(view, where) for where in (None, without_value(spec)))
+    return [PartitionState(key, rows[key], nulls.get(key, 0)) for key in sorted(rows)]
+
+
+def _partition_counts(view: TableView, where: str | None) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for batch in view.scan(["partition"], where):
+        for entry in batch.column("partition").value_counts().to_pylist():
+            found[entry["values"]] += entry["counts"]
+    return found
 
 
 def _short(spec: ColumnSpec) -> str:

@@ -63,8 +63,11 @@ class ColumnSpec:
 
     @cached_property
     def version(self) -> str:
-        """Hash of everything the values depend on."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """Hash of everything the values depend on; of a Python file its content, not where it lies."""
+        said = asdict(self)
+        if self.kind == "python":
+            said["source"] = self.source.rpartition(":")[2]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
         """The specification as data."""
@@ -142,7 +145,11 @@ def operator_column(dataset: Any, table: str, name: str, text: str, **options: A
         UsageError: unknown operator or parameter, a column it reads is missing, or it is not clear which one it writes
             is meant.
     """
-    operator = _operator(text)
+    return from_operator(dataset, table, name, _operator(text), **options)
+
+
+def from_operator(dataset: Any, table: str, name: str, operator: Operator, **options: Any) -> ColumnSpec:
+    """As :func:`operator_column`, for an operator that is there already."""
     if isinstance(operator, FittedOperator):
         raise UsageError(f"{operator.op} needs statistics of the corpus: put it into `score` of the recipe")
     missing = [field.name for field in operator.reads() if field.name not in dataset.schema.names]

@@ -1,0 +1,57 @@
+"""What a recipe says about columns added to living tables: ``columns``."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from winnowry.recipe.operators import AnyOperator, read_operator
+
+ColumnTable = Literal["cleaned", "scored", "published"]
+
+
+class AddedColumn(BaseModel):
+    """A column added to a table that is there: computed beside it, gated, and only then seen.
+
+    Give one of `sql`, `operator` and `python`. Rows that come later get the column before they are seen. A changed
+    definition is computed beside the old values and takes their place in one commit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="name of the column")
+    table: ColumnTable = Field(default="published", description="the table")
+    sql: str | None = Field(default=None, min_length=1, description="SQL expression over the table's columns")
+    operator: AnyOperator | None = Field(default=None, description="operator that computes it, e.g. `{op: text.lines}`")
+    python: str | None = Field(
+        default=None,
+        pattern=r"^.+:[A-Za-z_][A-Za-z0-9_]*$",
+        description="`FILE:FUNCTION`, the file relative to the recipe; the parameters name the columns it reads",
+    )
+    type: str | None = Field(default=None, description="Arrow type of a `python` column, e.g. float64")
+    where: str | None = Field(default=None, min_length=1, description="SQL predicate; other rows have null")
+    max_null_fraction: float = Field(
+        default=0.0, ge=0, le=1, description="largest share of those rows that may be null or NaN"
+    )
+
+    @field_validator("operator", mode="before")
+    @classmethod
+    def _operator(cls, value: Any) -> Any:
+        return None if value is None else read_operator(value)
+
+    @property
+    def stage(self) -> str:
+        """What plans, runs and assets call it: ``TABLE.NAME``."""
+        return f"{self.table}.{self.name}"
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What its values depend on as far as the recipe says; a file by its name, wherever it lies."""
+        said = self.model_dump(mode="json", exclude={"operator", "python"})
+        if self.operator is not None:
+            said["operator"] = self.operator.fingerprint()
+        if self.python is not None:
+            file, _, function = self.python.rpartition(":")
+            said["python"] = f"{PurePath(file).name}:{function}"
+        return said

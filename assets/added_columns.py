@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from winnowry.recipe.columns import AddedColumn
     from winnowry.recipe.model import Recipe
 
-_PARTITIONED = ("cleaned", "scored")
+_PARTITIONED = ("raw", "cleaned", "scored")
 
 
 def added_columns(recipe: Recipe) -> list[dg.AssetsDefinition]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 NEWEST_AT = "0 3 * * *"
 SENSOR_EVERY_S = 60
-_PER_PARTITION_FIRST = ("raw", "cleaned")
 
 
 def when_upstream_changed() -> dg.AutomationCondition[Any]:
@@ -51,6 +50,11 @@ def corpus_job(recipe: Recipe) -> Any:
     )
 
 
+def _first_of_a_partition(recipe: Recipe) -> tuple[str, ...]:
+    """What a partition goes through by itself."""
+    return ("raw",) if recipe.media else ("raw", "cleaned")
+
+
 def _keys(recipe: Recipe, *stages: str) -> list[dg.AssetKey]:
     return [dg.AssetKey([recipe.corpus, stage]) for stage in stages]
 
@@ -75,7 +79,9 @@ def newest_schedule(recipe: Recipe, job: Any) -> dg.ScheduleDefinition:
         if not keys:
             return dg.RunRequest(asset_selection=_keys(recipe, "landing"))
         add_partitions(context.instance, recipe, keys)
-        return dg.RunRequest(partition_key=keys[-1], asset_selection=_keys(recipe, "landing", *_PER_PARTITION_FIRST))
+        return dg.RunRequest(
+            partition_key=keys[-1], asset_selection=_keys(recipe, "landing", *_first_of_a_partition(recipe))
+        )
 
     return newest
 
@@ -141,7 +147,7 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
             dg.RunRequest(
                 run_key=f"{partition}-{record.id}",
                 partition_key=partition,
-                asset_selection=_keys(recipe, *_PER_PARTITION_FIRST),
+                asset_selection=_keys(recipe, *_first_of_a_partition(recipe)),
             )
             for partition in partitions
         ]

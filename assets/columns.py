@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from winnowry.core.tables import COMPARISON, DUPLICATES, LANDING, RAW
+from winnowry.core.tables import COMPARISON, DUPLICATES, LANDING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,11 @@ def schema_of(recipe: Recipe, stage: str) -> pa.Schema | None:
         from winnowry.pipeline.sample_columns import sampled_schema
 
         return sampled_schema(recipe)
-    return {"landing": LANDING, "raw": RAW, "duplicates": DUPLICATES, "comparison": COMPARISON}.get(stage)
+    if stage == "raw":
+        from winnowry.pipeline.raw_columns import raw_schema
+
+        return raw_schema(recipe)
+    return {"landing": LANDING, "duplicates": DUPLICATES, "comparison": COMPARISON}.get(stage)
 
 
 def table_schema(recipe: Recipe, stage: str) -> dg.TableSchema | None:

@@ -16,7 +16,7 @@ from assets.comparison import comparison
 from assets.duplicates import duplicates
 from assets.landing import landing
 from assets.maintenance import maintenance_job, maintenance_schedule
-from assets.partitions import partitions_of_corpus
+from assets.partitions import Partitions, partitions_of_corpus
 from assets.published import published
 from assets.raw import raw
 from assets.repair import repair_job, repair_schedule
@@ -84,13 +84,7 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
         assets=[
             landing(recipe),
             raw(recipe, partitions),
-            cleaned(recipe, partitions),
-            duplicates(recipe),
-            fit(recipe),
-            scored(recipe, partitions),
-            sampled(recipe),
-            *([comparison(recipe)] if recipe.comparison is not None else []),
-            published(recipe),
+            *([] if recipe.media else _of_text(recipe, partitions)),
             *added_columns(recipe),
         ],
         jobs=[job, repair, maintenance],
@@ -101,6 +95,18 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
         ],
         sensors=[landing_sensor(recipe, job)],
     )
+
+
+def _of_text(recipe: Recipe, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    return [
+        cleaned(recipe, partitions),
+        duplicates(recipe),
+        fit(recipe),
+        scored(recipe, partitions),
+        sampled(recipe),
+        *([comparison(recipe)] if recipe.comparison is not None else []),
+        published(recipe),
+    ]
 
 
 def broken_recipe(path: Path, error: RecipeError) -> dg.AssetSpec:

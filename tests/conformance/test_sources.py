@@ -64,6 +64,7 @@ def rows_of(items: list[Record | Unreadable]) -> list[tuple[int, object, object]
 EXPECTED = [(index, row["id"], row["text"]) for index, row in enumerate(ROWS)]
 
 TABULAR = ["jsonl", "csv", "parquet", "warc", "sgml", "xml"]
+TEXTS = [name for name in FORMATS if name != "files"]  # whose content is judged when `raw` takes it in
 STREAMED = [name for name in TABULAR if name != "parquet"]
 COMPRESSIONS = {
     "plain": lambda data: data,
@@ -103,7 +104,7 @@ def test_every_format_is_read_from_inside_tar_archives_with_positions_that_run_o
     )
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_every_truncation_is_reported_and_never_raises(name: str) -> None:
     whole = encoded(name, ROWS)
     data = whole if name == "parquet" else gzip.compress(whole)
@@ -133,7 +134,7 @@ def test_an_empty_object_has_no_bad_record(name: str) -> None:
     assert not [item for item in read(name, b"") if isinstance(item, Unreadable)]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", TEXTS)
 def test_a_record_above_the_limit_is_reported_and_the_next_one_is_read(name: str) -> None:
     rows = [{"id": "1", "text": "x" * 3000}, {"id": "2", "text": "short"}]
     items = read(name, encoded(name, rows), ReadLimits(max_record_bytes=1000))

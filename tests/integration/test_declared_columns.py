@@ -244,7 +244,7 @@ def test_two_replacements_at_once_are_one(lake: Path, monkeypatch: pytest.Monkey
         ("- {name: a, operator: {op: text.length}}", "writes n_chars, n_words: name the column as one of them"),
         ("- {name: a, operator: {op: text.lines}, table: scored}", "reads 'text', which scored does not have"),
         ("- {name: a, python: 'nowhere.py:f'}", "nowhere.py: no such file"),
-        ("- {name: a, table: raw, sql: n_words}", "columns.0.table"),
+        ("- {name: a, table: quarantine, sql: n_words}", "columns.0.table"),
         ("- {name: a, max_null_fraction: 2, sql: n_words}", "columns.0.max_null_fraction"),
     ],
 )

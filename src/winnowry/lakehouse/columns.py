@@ -57,9 +57,16 @@ def fragment_key(dataset: Any, fragment: Any, inputs: tuple[str, ...]) -> str:
 
     A deletion keeps it (the rows stay where they are), a compaction or a rewritten input does not.
     """
-    wanted = {field.id() for field in dataset.lance_schema.fields() if field.name() in inputs}
+    wanted = {number for field in dataset.lance_schema.fields() if field.name() in inputs for number in _ids(field)}
     files = sorted(file.path for file in fragment.data_files() if wanted & set(file.fields))
     return f"{fragment.fragment_id}-{fragment.physical_rows}-" + "+".join(name.removesuffix(".lance") for name in files)
+
+
+def _ids(field: Any) -> Iterator[int]:
+    """Ids of a field and of the fields inside it: files name either."""
+    yield field.id()
+    for child in field.children():
+        yield from _ids(child)
 
 
 def live_batches(

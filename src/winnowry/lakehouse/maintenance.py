@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.table import Table, is_conflict
 from winnowry.storage.objects import ObjectStore
@@ -95,6 +96,8 @@ def maintain_table(
     candidates = [c for record in live for c in record.tables() if c.table == table.name]
     if busy is not None:
         done.postponed.append(f"compaction: {busy}")
+    elif blob_columns(dataset.schema):
+        done.postponed.append("compaction: a scan gives large objects as references; their fragments stay as they are")
     elif candidates:
         done.postponed.append("compaction: a promotion is on its way")
     else:

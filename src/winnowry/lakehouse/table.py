@@ -267,6 +267,7 @@ class FragmentWriter:
             self.table.dataset(),
             mode="append",
             max_rows_per_file=self._rows,
+            allow_external_blob_outside_bases=True,  # of sources that are referenced, not copied
             storage_options=dict(self.table.storage_options) or None,
         )
         self.fragments.extend(fragment.to_json() for fragment in written)

@@ -16,8 +16,10 @@ from winnowry.engine.chain import Reason
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.pipeline.attempt import Attempt, Request
 from winnowry.pipeline.landing import read_object
+from winnowry.pipeline.large_objects import take_content
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import digest, lineage_of
+from winnowry.pipeline.raw_columns import raw_batch, raw_schema
 from winnowry.pipeline.rejects import count_reasons, quarantine_rows
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.trailing import trailing_facts
@@ -36,7 +38,8 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
         EmptySourceError: no landing object holds the partition.
     """
     ws, recipe, partition = request.ws, request.recipe, request.key
-    attempt = Attempt(request, RAW, lineage_of(recipe, "raw", inputs, request.run_id))
+    schema = raw_schema(recipe)
+    attempt = Attempt(request, schema, lineage_of(recipe, "raw", inputs, request.run_id))
     sources = {source.name: source for source in recipe.sources}
     objects = _objects_of(request)
     if not objects:
@@ -55,7 +58,7 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
 
     def flush() -> None:
         if rows:
-            attempt.main.write(pa.RecordBatch.from_pylist(rows, schema=RAW))
+            attempt.main.write(raw_batch(rows, schema))
             request.progress.advance(len(rows))
             rows.clear()
 
@@ -82,10 +85,18 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
             if item.record_id in seen:
                 _reject_repeated(attempt, row, seen[item.record_id], reasons)
                 continue
+            held = len(item.text or "")
+            if item.content is not None:
+                found = take_content(item.content, source, entry["uri"], recipe.limits.max_record_bytes)
+                if isinstance(found, Reason):
+                    _reject(attempt, row, found, reasons)
+                    continue
+                row |= {"payload": found.payload, "content_sha256": found.sha256}
+                held = found.held_bytes
             seen[item.record_id] = f"{entry['uri']}:{item.position}"
-            content.append(f"{item.record_id}{item.content_sha256}{item.event_time}{item.license}{item.meta}")
+            content.append(f"{item.record_id}{row['content_sha256']}{item.event_time}{item.license}{item.meta}")
             rows.append(row)
-            size += len(item.text or "")
+            size += held
             if len(rows) >= recipe.limits.batch_rows or size >= 16 << 20:
                 flush()
                 size = 0
@@ -125,11 +136,18 @@ def _reject_repeated(attempt: Attempt, row: dict[str, Any], first: str, reasons:
     from winnowry.core.ids import record_id
 
     place = {**row, "record_id": record_id(row["source"], path=row["uri"], index=row["position"])}
-    batch = pa.RecordBatch.from_pylist([place], schema=RAW)
-    why = [[Reason("source.map", "duplicate_record_id", row["record_id"], f"first seen at {first}")]]
-    rejected = quarantine_rows(batch, why, "raw", attempt.id)
+    _reject(
+        attempt, place, Reason("source.map", "duplicate_record_id", row["record_id"], f"first seen at {first}"), reasons
+    )
+
+
+def _reject(attempt: Attempt, row: dict[str, Any], reason: Reason, reasons: Counter[str]) -> None:
+    """Quarantine a record with its text; a file's bytes stay where they lie."""
+    text = row["payload"] if isinstance(row["payload"], str) else ""
+    batch = pa.RecordBatch.from_pylist([{**row, "payload": text}], schema=RAW)
+    rejected = quarantine_rows(batch, [[reason]], "raw", attempt.id)
     columns = dict(zip(rejected.schema.names, rejected.columns, strict=True))
-    columns["payload"] = pa.array([(row["payload"] or "").encode("utf-8", "surrogatepass")], pa.large_binary())
+    columns["payload"] = pa.array([text.encode("utf-8", "surrogatepass")], pa.large_binary())
     rejected = pa.RecordBatch.from_arrays(list(columns.values()), schema=QUARANTINE)
     count_reasons(rejected, reasons)
     attempt.quarantine.write(rejected)

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from winnowry.lakehouse.blobs import blob_columns
+
 
 class PushdownDataset(ds.Dataset):  # type: ignore[misc]
     """Wraps a Lance dataset.
@@ -28,8 +30,8 @@ class PushdownDataset(ds.Dataset):  # type: ignore[misc]
 
     @property
     def schema(self) -> pa.Schema:
-        """Schema of the dataset."""
-        return self._dataset.schema
+        """Schema of what a scan gives: of large objects where they lie and their size, not their bytes."""
+        return self._dataset.scanner().projected_schema if blob_columns(self._dataset.schema) else self._dataset.schema
 
     def scanner(
         self, columns: list[str] | None = None, filter: pc.Expression | None = None, **options: Any

@@ -36,6 +36,8 @@ _RUN_AGAIN = "run the stage again; what readers see is whole"
 
 def stages_of(recipe: Recipe) -> tuple[str, ...]:
     """The stages of a recipe, in order; the columns that it adds to tables come last, named ``TABLE.COLUMN``."""
+    if recipe.media:
+        return ("landing", "raw", *column_stages(recipe))
     own = tuple(stage for stage in STAGES if stage != "comparison" or recipe.comparison is not None)
     return own + column_stages(recipe)
 

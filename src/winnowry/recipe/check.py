@@ -12,6 +12,7 @@ from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
+from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Recipe, Source
 
@@ -22,6 +23,7 @@ _CLEANED_COLUMNS = {*CLEANED.names}
 def check(recipe: Recipe) -> list[Problem]:
     """All problems of a recipe made in Python; :func:`~winnowry.recipe.load.load_recipe` checks by itself."""
     problems = check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample)
+    problems += check_media(recipe.sources, (*recipe.clean, *recipe.score), recipe.sample, recipe.columns or ())
     problems += check_columns(recipe.columns or (), recipe.clean, recipe.score)
     return problems + check_comparison(recipe.comparison, recipe.gates, recipe.sample)
 
@@ -48,6 +50,32 @@ def check_parts(
     if sample is not None and None not in score:
         problems += _sample(sample, _written(score), _written(clean), None in clean)
     return problems
+
+
+def check_media(
+    sources: Sequence[Source | None],
+    operators: Sequence[Operator | None],
+    sample: SampleSpec | None,
+    columns: Sequence[AddedColumn | None],
+) -> list[Problem]:
+    """Files that are no text are taken in, gated, and given columns; what works on text is not for them."""
+    files = [index for index, source in enumerate(sources) if source is not None and source.format == "files"]
+    if not files:
+        return []
+    others = [index for index, source in enumerate(sources) if source is not None and source.format != "files"]
+    if others:
+        message = "`format: files` beside sources of text: they make one table; give the files a corpus of their own"
+        return [Problem(("sources", files[0], "format"), message)]
+    problems = []
+    if operators or sample is not None:
+        stage = "clean or score" if operators else "sample"
+        message = f"a corpus of files ends at `raw`: {stage} is for text; compute `columns` of `raw` instead"
+        problems.append(Problem(("sources", files[0], "format"), message))
+    return problems + [
+        Problem(("columns", index, "table"), "a corpus of files has the table raw: say `table: raw`")
+        for index, column in enumerate(columns)
+        if column is not None and column.table != "raw"
+    ]
 
 
 def _sources(sources: Sequence[Source | None]) -> list[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from winnowry.core.tables import CLEANED, SCORED
+from winnowry.core.tables import CLEANED, RAW, SCORED
 from winnowry.operators.base import FittedOperator, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.columns import AddedColumn
@@ -51,6 +51,7 @@ def _own_columns(clean: Sequence[Operator | None], score: Sequence[Operator | No
     scored = _written(score)
     cleaned = {*CLEANED.names} | _written(others)
     return {
+        "raw": {*RAW.names},
         "cleaned": cleaned | _written(keys),
         "scored": {*SCORED.names} | scored,
         "published": cleaned | scored | {*SCORED.names} | _DRAWN,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from winnowry.recipe.operators import AnyOperator, read_operator
 
-ColumnTable = Literal["cleaned", "scored", "published"]
+ColumnTable = Literal["raw", "cleaned", "scored", "published"]
 
 
 class AddedColumn(BaseModel):

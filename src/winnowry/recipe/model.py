@@ -82,6 +82,8 @@ _FORMAT_OPTIONS: dict[str, tuple[str, ...]] = {
     "record_types": ("warc",),
     "content_types": ("warc",),
     "statuses": ("warc",),
+    "profile": ("jsonl",),
+    "payload": ("files",),
 }
 
 
@@ -92,8 +94,10 @@ class Source(_Optional):
     uri: Place = Field(
         description="glob of landing objects; relative ones start at the root; `${env:NAME}` is replaced"
     )
-    format: Literal["jsonl", "parquet", "csv", "text", "html", "warc", "sgml", "xml"] = Field(
-        default="jsonl", description="how to read them; warc also reads ARC, WET and WAT"
+    format: Literal["jsonl", "parquet", "csv", "text", "html", "warc", "sgml", "xml", "files"] = Field(
+        default="jsonl",
+        description="how to read them; warc also reads ARC, WET and WAT; files takes each object as it is: images, "
+        "audio, video",
     )
     license: str | None = Field(default=None, description="licence of the records")
     fields: Fields = Field(default_factory=Fields, description="which field means what")
@@ -124,10 +128,21 @@ class Source(_Optional):
         description="for warc: media types to read, the others are quarantined; text/html, application/xhtml+xml and "
         "text/plain unless set; WAT needs application/json",
     )
+    payload: Literal["copied", "referenced"] | None = Field(
+        default=None,
+        description="for files: whether the lake holds the bytes (copied, unless set) or where they lie (referenced), "
+        "which then must neither move nor change",
+    )
     statuses: tuple[int, ...] | None = Field(
         default=None,
         min_length=1,
         description="for warc: HTTP status codes to read, the others are quarantined; 200 unless set",
+    )
+
+    profile: Literal["tc609"] | None = Field(
+        default=None,
+        description="for jsonl: `tc609` reads records of SAC/TC609, whose text lies in `data_content`; the date is in "
+        "`original_time`",
     )
 
     _LATER: ClassVar[frozenset[str]] = frozenset({*_FORMAT_OPTIONS, "members"})
@@ -141,6 +156,8 @@ class Source(_Optional):
             raise ValueError(f"`format: {self.format}` needs `record_element`, the element that is a record")
         if self.encoding is not None and codec_name(self.encoding) is None:
             raise ValueError(f"`encoding: {self.encoding}` is unknown; e.g. utf-8, windows-1252 or gb18030")
+        if self.payload == "referenced" and self.members is not None:
+            raise ValueError("`payload: referenced` is for objects that lie there; files inside archives are copied")
         return self
 
 
@@ -178,6 +195,11 @@ class Recipe(_Optional):
     limits: Limits = Field(default_factory=Limits, description="bounds on a run")
 
     _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "columns"})
+
+    @property
+    def media(self) -> bool:
+        """Whether records are files that are no text: the corpus then ends at ``raw``, and columns of it."""
+        return all(source.format == "files" for source in self.sources)
 
     @field_validator("clean", "score", mode="before")
     @classmethod

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Protocol
 
-MediaType = Literal["text/plain", "text/html"]
 PAYLOAD_KEPT_BYTES = 1 << 20
 """Of an unreadable record; the landing object still has all of it."""
 
@@ -33,12 +32,14 @@ class Record:
     Attributes:
         position: 0-based line or row of the object.
         data: field name to value.
-        media_type: of the text, where the format knows it; else it is told from the text.
+        media_type: of the content, where the format knows it; else it is told from the text.
+        content: bytes that are no text: images, audio, video. To be read before the next record is asked for.
     """
 
     position: int
     data: dict[str, object]
-    media_type: MediaType | None = None
+    media_type: str | None = None
+    content: BinaryIO | None = None
 
 
 @dataclass(frozen=True)

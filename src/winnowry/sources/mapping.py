@@ -8,13 +8,14 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import BinaryIO
 from uuid import UUID
 
 import orjson
 
 from winnowry.core.ids import RecordId, record_id
 from winnowry.core.tables import UNPARTITIONED
-from winnowry.sources.base import MediaType, PartitionSpec, Record, SourceSpec, Unreadable, unreadable
+from winnowry.sources.base import PartitionSpec, Record, SourceSpec, Unreadable, unreadable
 from winnowry.sources.event_time import parse_event_time, parse_with_format
 
 _OPERATOR = "source.map"
@@ -32,23 +33,25 @@ class MappedRecord:
         position: 0-based line or row of the object.
         partition: partition key.
         event_time: UTC; None when the source maps none, or this record lacks one.
-        text: the text as it arrived.
+        text: the text as it arrived; None for a record with content.
         meta: JSON object of all other fields, mapped ones included, keys sorted.
         license: of the record, else of the source.
-        content_sha256: hexadecimal SHA-256 of the text in UTF-8.
+        content_sha256: hexadecimal SHA-256 of the text in UTF-8; empty for a record with content, not read yet.
         media_type: what the format says; else ``text/html`` when the text starts as an HTML document or the object
             is named so, else ``text/plain``.
+        content: bytes that are no text; to be read before the next record is asked for.
     """
 
     record_id: RecordId
     position: int
     partition: str
     event_time: datetime | None
-    text: str
+    text: str | None
     meta: str
     license: str | None
     content_sha256: str
-    media_type: MediaType
+    media_type: str
+    content: BinaryIO | None = None
 
 
 class _Unmappable(Exception):
@@ -82,15 +85,7 @@ def map_record(record: Record, source: SourceSpec, uri: str, relative_path: str)
 def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> MappedRecord:
     data, fields = record.data, source.fields
     text_field = fields.text or "text"
-    text = data.get(text_field)
-    if text is None:
-        raise _Unmappable("missing_field", text_field)
-    if not isinstance(text, str):
-        raise _wrong_type(text_field, text, "string")
-    try:
-        encoded = text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise _Unmappable("bad_utf8", f"{text_field}: {error.reason} at character {error.start}") from None
+    text, sha256 = (None, "") if record.content is not None else _text(data, text_field)
     mapped_id = _mapped_id(data, fields.id) if fields.id else None
     event_time, wrong_time = _event_time(data, fields.event_time, fields.event_time_format)
     partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
@@ -102,9 +97,24 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> Ma
         text=text,
         meta=serialized({name: value for name, value in data.items() if name != text_field}).decode(),
         license=_license(data, fields.license) or source.license,
-        content_sha256=hashlib.sha256(encoded).hexdigest(),
-        media_type=record.media_type or _media_type(text, uri),
+        content_sha256=sha256,
+        media_type=record.media_type or _media_type(text or "", uri),
+        content=record.content,
     )
+
+
+def _text(data: dict[str, object], name: str) -> tuple[str, str]:
+    """The text and its SHA-256."""
+    text = data.get(name)
+    if text is None:
+        raise _Unmappable("missing_field", name)
+    if not isinstance(text, str):
+        raise _wrong_type(name, text, "string")
+    try:
+        encoded = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _Unmappable("bad_utf8", f"{name}: {error.reason} at character {error.start}") from None
+    return text, hashlib.sha256(encoded).hexdigest()
 
 
 def serialized(data: object) -> bytes:
@@ -216,7 +226,7 @@ def _wrong_type(name: str, value: object, expected: str) -> _Unmappable:
     return _Unmappable("wrong_type", f"{name} is {type(value).__name__}", expected)
 
 
-def _media_type(text: str, uri: str) -> MediaType:
+def _media_type(text: str, uri: str) -> str:
     start = text[:256].lstrip("\ufeff \t\r\n").lower()
     if start.startswith(("<!doctype html", "<html")) or uri.lower().endswith((".html", ".htm")):
         return "text/html"

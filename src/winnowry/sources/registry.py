@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from winnowry.core.errors import UsageError
 from winnowry.sources.base import Format, ReadLimits, Record, SourceSpec, Unreadable
 
-FORMATS = ("jsonl", "parquet", "csv", "text", "html", "warc", "sgml", "xml")
+FORMATS = ("jsonl", "parquet", "csv", "text", "html", "warc", "sgml", "xml", "files")
 _UTF8_ONLY = ("jsonl", "csv", "text")
 
 
@@ -26,6 +26,7 @@ class FormatOptions:
         record_types: of WARC; None: :data:`~winnowry.sources.warc.RECORD_TYPES`.
         content_types: of WARC; None: :data:`~winnowry.sources.warc.CONTENT_TYPES`.
         statuses: of WARC; None: :data:`~winnowry.sources.warc.STATUSES`.
+        profile: ``tc609``: records of SAC/TC609; None: records as they are.
     """
 
     delimiter: str = ","
@@ -36,6 +37,7 @@ class FormatOptions:
     record_types: tuple[str, ...] | None = None
     content_types: tuple[str, ...] | None = None
     statuses: tuple[int, ...] | None = None
+    profile: str | None = None
 
 
 def format_of(source: SourceSpec) -> Format:
@@ -61,6 +63,10 @@ def format_named(name: str, options: FormatOptions | None = None) -> Format:
     """
     options = options or FormatOptions()
     content = _content(name, options)
+    if options.profile == "tc609":
+        from winnowry.sources.tc609 import Tc609Records
+
+        content = Tc609Records(content, options.text)
     if options.encoding is not None and name in _UTF8_ONLY:
         content = _Transcoded(content, options.encoding)
     if options.members is not None:
@@ -102,6 +108,10 @@ def _content(name: str, options: FormatOptions) -> Format:
         from winnowry.sources.markup import Markup
 
         return Markup("sgml" if name == "sgml" else "xml", options.record_element, options.text, options.encoding)
+    if name == "files":
+        from winnowry.sources.files import Files
+
+        return Files()
     raise UsageError(f"format {name!r} is unknown; expected one of {', '.join(FORMATS)}")
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Literal
 
 from winnowry.sources.archive_frames import Frame, archive_frames
-from winnowry.sources.base import MediaType, ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
 from winnowry.sources.charset import decode, looks_binary
 
 RECORD_TYPES = ("response", "resource", "conversion")
@@ -126,7 +126,7 @@ class Warc:
         for name, field in (("warc_record_id", "warc-record-id"), ("payload_digest", "warc-payload-digest")):
             if field in headers:
                 data[name] = headers[field].strip("<>")
-        media_type: MediaType = "text/html" if content_type in _HTML else "text/plain"
+        media_type = "text/html" if content_type in _HTML else "text/plain"
         return Record(position, data, media_type)
 
     def _document(self, frame: Frame, url: str, limits: ReadLimits) -> _Document:

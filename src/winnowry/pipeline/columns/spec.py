@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
+from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.operators.base import FittedOperator, Operator
 from winnowry.operators.registry import operators
 from winnowry.pipeline.columns.python_function import load_function
@@ -254,8 +255,12 @@ def _type_named(name: str) -> pa.DataType:
 
 
 def _type_told(function: Any, dataset: Any, inputs: tuple[str, ...], place: str) -> pa.DataType:
-    sample = dataset.to_table(columns=list(inputs), limit=_SAMPLE_ROWS).combine_chunks()
-    values = function(**{column: sample[column].combine_chunks() for column in inputs})
+    objects = [name for name in blob_columns(dataset.schema) if name in inputs]
+    plain = [column for column in inputs if column not in objects] or ["record_id"]
+    sample = dataset.to_table(columns=plain, limit=_SAMPLE_ROWS, with_row_address=True).combine_chunks()
+    given = {column: sample[column].combine_chunks() for column in inputs if column not in objects}
+    addresses = sample["_rowaddr"].combine_chunks()
+    values = function(**given, **{column: open_blobs(dataset, column, addresses) for column in objects})
     kind = values.type if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values).type
     if pa.types.is_null(kind):
         raise UsageError(f"{place}: no value in the first {sample.num_rows} rows tells the type; give --type")

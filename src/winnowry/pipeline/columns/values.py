@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import DataError, UsageError, WinnowryError
 from winnowry.engine.local import LocalEngine
+from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
 from winnowry.lakehouse.table import Table
 from winnowry.pipeline.columns.python_function import same_function
@@ -19,6 +20,8 @@ from winnowry.pipeline.columns.spec import ColumnSpec, operator_of
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
 BATCH_ROWS = 1024
+BLOB_BATCH_ROWS = 32
+_ADDRESS = "_rowaddr"
 _WORTH_PROCESSES = 20_000  # rows
 
 
@@ -48,20 +51,22 @@ def run_column_task(task: ColumnTask) -> ColumnFile:
     dataset = task.table.dataset(task.version)
     fragment = dataset.get_fragment(task.fragment_id)
     key = fragment_key(dataset, fragment, task.spec.inputs)
-    return write_column_file(task.table, fragment, task.spec.field, _parts(task.spec, fragment), key)
+    return write_column_file(task.table, fragment, task.spec.field, _parts(task.spec, dataset, fragment), key)
 
 
-def _parts(spec: ColumnSpec, fragment: Any) -> Iterator[tuple[Places, pa.Array]]:
+def _parts(spec: ColumnSpec, dataset: Any, fragment: Any) -> Iterator[tuple[Places, pa.Array]]:
     if spec.kind == "sql":
         for places, batch in live_batches(fragment, {spec.name: spec.source}, batch_rows=BATCH_ROWS, where=spec.where):
             yield places, batch.column(0)
         return
-    compute = _function(spec)
-    names = [
-        *spec.inputs,
-        *([] if "record_id" in spec.inputs or "record_id" not in fragment.schema.names else ["record_id"]),
-    ]
-    for places, batch in live_batches(fragment, names, batch_rows=BATCH_ROWS, where=spec.where):
+    objects = [name for name in blob_columns(dataset.schema) if name in spec.inputs]
+    compute = _function(spec, dataset, objects)
+    names = [name for name in spec.inputs if name not in objects]
+    names += ["record_id"] if "record_id" not in names and "record_id" in fragment.schema.names else []
+    rows = BLOB_BATCH_ROWS if objects else BATCH_ROWS
+    for places, batch in live_batches(fragment, names, batch_rows=rows, where=spec.where):
+        if objects:
+            batch = batch.append_column(_ADDRESS, pa.array(places + (fragment.fragment_id << 32), pa.uint64()))
         try:
             yield places, compute(batch)
         except WinnowryError:
@@ -70,7 +75,8 @@ def _parts(spec: ColumnSpec, fragment: Any) -> Iterator[tuple[Places, pa.Array]]
             raise DataError(_blame(spec, compute, batch, fragment.fragment_id, error)) from error
 
 
-def _function(spec: ColumnSpec) -> Callable[[pa.RecordBatch], pa.Array]:
+def _function(spec: ColumnSpec, dataset: Any, objects: list[str]) -> Callable[[pa.RecordBatch], pa.Array]:
+    """What computes a batch; large objects are opened by the addresses of its rows."""
     if spec.kind == "operator":
         operator, column = operator_of(spec)
         reads = operator.reads().names
@@ -79,7 +85,9 @@ def _function(spec: ColumnSpec) -> Callable[[pa.RecordBatch], pa.Array]:
     function = same_function(Path(file), name, spec.code)
 
     def compute(batch: pa.RecordBatch) -> pa.Array:
-        values = function(**{column: batch.column(column) for column in spec.inputs})
+        inputs = {column: batch.column(column) for column in spec.inputs if column not in objects}
+        inputs |= {column: open_blobs(dataset, column, batch.column(_ADDRESS)) for column in objects}
+        values = function(**inputs)
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
         if not isinstance(values, pa.Array):

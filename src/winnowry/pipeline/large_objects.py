@@ -1,0 +1,59 @@
+"""Images, audio and video: taken in as blobs of Lance, or as references to where they lie."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from winnowry.engine.chain import Reason
+from winnowry.lakehouse.blobs import blob_at, blob_of
+from winnowry.recipe.model import Source
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes of a record.
+
+    Attributes:
+        payload: a large object of ``lakehouse.blobs``.
+        sha256: hexadecimal.
+        held_bytes: how much of it is in memory.
+    """
+
+    payload: Any
+    sha256: str
+    held_bytes: int
+
+
+def take_content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> Content | Reason:
+    """Read a file for ``raw``.
+
+    Args:
+        stream: its bytes.
+        source: says whether they are copied or referenced; a reference is read for its hash and not kept.
+        uri: where they lie.
+        max_bytes: of a file that is copied; one at a time is in memory.
+
+    Returns:
+        The content, or why it is refused.
+    """
+    referenced = source.payload == "referenced"
+    digest, parts, size = hashlib.sha256(), [], 0
+    while chunk := stream.read(_CHUNK_BYTES):
+        size += len(chunk)
+        if not referenced:
+            if size > max_bytes:
+                limit = str(max_bytes)
+                return Reason("source.files", "over_long_record", f"more than {limit} bytes", limit)
+            parts.append(chunk)
+        digest.update(chunk)
+    if not referenced:
+        return Content(blob_of(b"".join(parts)), digest.hexdigest(), size)
+    if size == 0:
+        return Content(blob_of(b""), digest.hexdigest(), 0)
+    absolute = uri if "://" in uri else Path(uri).absolute().as_uri()
+    return Content(blob_at(absolute), digest.hexdigest(), 0)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from winnowry.operators.buffers import as_text, utf8_buffers
 from winnowry.operators.dedup.keys import DuplicateKeys, Keys
@@ -52,14 +53,19 @@ class ExactDuplicates(DuplicateKeys):
         buffers = utf8_buffers(texts)
         bounds, data, intricate = lower_and_collapse(buffers.offsets, buffers.data, lower_table())
         octets = data.data
-        keys: list[str | None] = [
-            hashlib.sha256(octets[start:end]).hexdigest()[:32] for start, end in pairwise(bounds.tolist())
-        ]
-        for row in np.flatnonzero(intricate).tolist():
-            keys[row] = content_key(texts[row].as_py()) if buffers.valid[row] else None
-        for row in np.flatnonzero(~buffers.valid).tolist():
-            keys[row] = None
-        return pa.record_batch([pa.array(keys, pa.string())], schema=self.writes())
+        spelled = b"".join(
+            [hashlib.sha256(octets[start:end]).digest()[:16] for start, end in pairwise(bounds.tolist())]
+        ).hex()
+        ends = np.arange(len(texts) + 1, dtype=np.int32) * 32
+        validity = None if buffers.valid.all() else pa.array(buffers.valid).buffers()[1]
+        keys = pa.Array.from_buffers(
+            pa.string(), len(texts), [validity, pa.py_buffer(ends), pa.py_buffer(spelled.encode())]
+        )
+        others = intricate & buffers.valid
+        if others.any():
+            theirs = [content_key(texts[row].as_py()) for row in np.flatnonzero(others).tolist()]
+            keys = pc.replace_with_mask(keys, pa.array(others), pa.array(theirs, pa.string()))
+        return pa.record_batch([keys], schema=self.writes())
 
     def keys(self, column: pa.Array) -> Keys:
         """One key of two words, its first and its last 16 hexadecimal digits."""

@@ -6,11 +6,13 @@ import re
 from functools import cache
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from winnowry.operators.base import Operator
-from winnowry.operators.buffers import TEXT, as_text, utf8_buffers
+from winnowry.operators.buffers import TEXT, as_text, from_utf8, utf8_buffers
 from winnowry.operators.text.nfc import to_nfc
 
 _NEWLINES = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -127,16 +129,21 @@ class NormalizeUnicode(Operator):
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Normalise n texts."""
         from winnowry.operators.text.kernels.characters import character_classes
-        from winnowry.operators.text.kernels.suspects import find_suspects
+        from winnowry.operators.text.kernels.suspects import TRAILING_SPACE, find_suspects, strip_line_ends
 
         text = as_text(batch.column("text"))
         buffers = utf8_buffers(text)
         flags = find_suspects(buffers.offsets, buffers.data, character_classes())
         flags[~buffers.valid] = 0
-        if flags.any():
-            normalised: list[str | None] = [
-                self._normalise(value, flag) if flag else value
-                for value, flag in zip(text.to_pylist(), flags.tolist(), strict=True)
+        if (flags == TRAILING_SPACE).any():
+            text = from_utf8(*strip_line_ends(buffers.offsets, buffers.data, flags), buffers.valid)
+        others = np.flatnonzero(flags & ~np.uint8(TRAILING_SPACE))
+        if others.size:
+            mended = [
+                self._normalise(value, flag)
+                for value, flag in zip(text.take(others).to_pylist(), flags[others].tolist(), strict=True)
             ]
-            text = pa.array(normalised, TEXT)
+            mask = np.zeros(len(text), dtype=np.bool_)
+            mask[others] = True
+            text = pc.replace_with_mask(text, pa.array(mask), pa.array(mended, TEXT))
         return pa.record_batch([text], schema=self.writes())

@@ -104,6 +104,38 @@ def lower_block(block: np.uint64) -> np.uint64:
     return block | (upper >> np.uint64(2))
 
 
+@inline
+def lower_ascii(row: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> bool:
+    """Write the lower case of bytes, white space as spaces; whether all of them are ASCII.
+
+    No branch, and places that cannot be negative: the compiler handles many bytes at once.
+    """
+    seen = np.uint8(0)
+    for k in range(row.size):
+        byte = row[k]
+        seen |= byte
+        upper = np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26))
+        tab = np.uint8(np.uint8(byte - np.uint8(9)) < np.uint8(5))
+        separator = np.uint8(np.uint8(byte - np.uint8(28)) < np.uint8(4))
+        blank = np.uint8(np.uint8(0) - np.uint8(tab | separator))  # all bits or none
+        out[k] = np.uint8(np.uint8(byte | np.uint8(upper << np.uint8(5))) & ~blank) | np.uint8(np.uint8(32) & blank)
+    return bool(seen < 128)
+
+
+@inline
+def collapse(row: npt.NDArray[np.uint8]) -> np.int64:
+    """Make each run of spaces one, none at the ends, in place; how many bytes are left."""
+    at = np.int64(0)
+    space = np.int64(1)
+    for k in range(row.size):
+        byte = row[k]
+        row[at] = byte  # overwritten when it was a space after a space
+        again = np.int64(byte == np.uint8(32))
+        at += np.int64(1) - (again & space)
+        space = again
+    return at - np.int64(1) if at > 0 and space == 1 else at
+
+
 @kernel
 def lower_and_collapse(
     offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], table: npt.NDArray[np.uint32]
@@ -128,6 +160,10 @@ def lower_and_collapse(
         p = offsets[i]
         end = offsets[i + 1]
         start = at
+        if lower_ascii(data[p:end], out[at : at + end - p]):
+            at += collapse(out[at : at + end - p])
+            bounds[i + 1] = at
+            continue
         space = True  # as if white space came before: none is written at the start
         while p < end:
             while p + 8 <= end:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winnowry.operators.text.kernels.characters import decode
-from winnowry.operators.text.kernels.compile import kernel
+from winnowry.operators.text.kernels.compile import inline, kernel
 
 NON_ASCII = 1
 """A character above U+007F: may be composed differently or decoded wrongly."""
@@ -14,6 +14,79 @@ CONTROL = 2
 """A control character other than newline and tab, a line or paragraph separator, or a byte order mark."""
 TRAILING_SPACE = 4
 """White space before a newline or at the end."""
+
+
+@inline
+def look_at_ascii(row: npt.NDArray[np.uint8]) -> np.int64:
+    """Flags of a text without a character above U+007F, or -1 where there is one.
+
+    No branch, no state but the byte before, and places that cannot be negative: the compiler looks at many bytes at
+    once.
+    """
+    seen = np.uint8(0)
+    control = np.uint8(0)
+    trailing = np.uint8(0)
+    for p in range(row.size):
+        byte = row[p]
+        seen |= byte
+        low = np.uint8(byte < np.uint8(32)) & np.uint8(byte != np.uint8(9)) & np.uint8(byte != np.uint8(10))
+        control |= low | np.uint8(byte == np.uint8(127))
+    after = row[1:]
+    for p in range(after.size):
+        trailing |= np.uint8(after[p] == np.uint8(10)) & is_blank(row[p])
+    if seen >= 128:
+        return np.int64(-1)
+    if row.size:
+        trailing |= is_blank(row[-1])
+    return np.int64(2) * np.int64(control) + np.int64(4) * np.int64(trailing)
+
+
+@inline
+def is_blank(byte: np.uint8) -> np.uint8:
+    """1 for ASCII white space other than newline."""
+    tab = np.uint8(np.uint8(byte - np.uint8(9)) < np.uint8(5)) & np.uint8(byte != np.uint8(10))
+    return np.uint8(tab | np.uint8(np.uint8(byte - np.uint8(28)) < np.uint8(5)))
+
+
+@kernel
+def strip_line_ends(
+    offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], flags: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Take spaces and tabs from the ends of the lines of some rows; the others stay as they are.
+
+    Args:
+        offsets: rows, n + 1 values.
+        data: UTF-8 bytes.
+        flags: n rows; those of exactly :data:`TRAILING_SPACE` are stripped.
+
+    Returns:
+        Offsets (n + 1 values) and bytes.
+    """
+    n = offsets.size - 1
+    out = np.empty(offsets[n] - offsets[0], dtype=np.uint8)
+    bounds = np.zeros(n + 1, dtype=np.int64)
+    at = np.int64(0)
+    for i in range(n):
+        p = offsets[i]
+        end = offsets[i + 1]
+        if flags[i] != 4:
+            out[at : at + end - p] = data[p:end]
+            at += end - p
+        while flags[i] == 4 and p < end:
+            stop = p
+            while stop < end and data[stop] != 10:
+                stop += 1
+            kept = stop
+            while kept > p and (data[kept - 1] == 32 or data[kept - 1] == 9):
+                kept -= 1
+            out[at : at + kept - p] = data[p:kept]
+            at += kept - p
+            if stop < end:
+                out[at] = 10
+                at += 1
+            p = stop + 1
+        bounds[i + 1] = at
+    return bounds, out[:at]
 
 
 @kernel
@@ -26,6 +99,10 @@ def find_suspects(
     for i in range(n):
         p = offsets[i]
         end = offsets[i + 1]
+        plain = look_at_ascii(data[p:end])
+        if plain >= 0:
+            out[i] = plain
+            continue
         flags = 0
         after_space = False
         while p < end:

@@ -105,10 +105,8 @@ def fidelity(n: int, seeds: int = 5) -> None:
             operator = make(seed)
             forecast = operator.forecast()
             bands, rows = forecast.bands, forecast.rows
-            keys = np.stack(
-                [key[0] for key in operator.keys(compute([operator], in_memory(texts))[operator.key_column].combine_chunks())],
-                axis=1,
-            )
+            written = compute([operator], in_memory(texts))[operator.key_column].combine_chunks()
+            keys = np.stack([key[0] for key in operator.keys(written)], axis=1)
             hit = (keys[one] == keys[other]).any(axis=1)
             hits += hit
             precise.append([(similarity[hit] >= at).mean() for at in (0.5, 0.6, 0.7)])

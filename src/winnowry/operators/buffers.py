@@ -70,9 +70,7 @@ def utf8_buffers(values: pa.Array | pa.ChunkedArray) -> Utf8Buffers:
     return Utf8Buffers(offsets, data, valid)
 
 
-def from_utf8(
-    offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]
-) -> pa.Array:
+def from_utf8(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> pa.Array:
     """The ``large_string`` column of such arrays; the opposite of :func:`utf8_buffers`."""
     validity = None if valid.all() else pa.array(valid).buffers()[1]
     return pa.Array.from_buffers(TEXT, len(valid), [validity, pa.py_buffer(offsets), pa.py_buffer(data)])

@@ -18,6 +18,7 @@ Unit = TypeVar("Unit")
 
 UNIT_ROWS = 2048
 """Most rows of a unit."""
+_UNIT_BYTES = 64 << 20
 _LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost more than its rows
 
 
@@ -89,12 +90,37 @@ def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatc
 
 
 def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Unit]:
-    """Cut a view into units: twice as many as workers where there are rows enough, so that they end together."""
+    """Cut a view into units: twice as many as workers where there are rows enough, so that they end together.
+
+    Rows of a fragment whose files are large for their number make smaller units: a worker holds a unit at once.
+    """
     total = view.count_rows()
     share = -(-total // (2 * worker_count()))
-    unit_rows = min(UNIT_ROWS, max(_LEAST_ROWS, share))
-    for offset in range(0, total, unit_rows):
-        yield make(offset, min(unit_rows, total - offset))
+    offset = 0
+    for n_rows in _unit_sizes(view, min(UNIT_ROWS, max(_LEAST_ROWS, share))):
+        yield make(offset, n_rows)
+        offset += n_rows
+
+
+def _unit_sizes(view: TableView, most_rows: int) -> Iterator[int]:
+    """Rows of each unit: at most ``most_rows``, and as stored at most :data:`_UNIT_BYTES` unless one row has more."""
+    taken, held = 0, 0.0
+    for fragment in view.dataset().get_fragments():
+        left = fragment.physical_rows - fragment.num_deletions
+        stored = sum(file.file_size_bytes or 0 for file in fragment.data_files())
+        row_bytes = stored / max(1, fragment.physical_rows)
+        while left:
+            room = most_rows - taken
+            if row_bytes:
+                room = min(room, max(int((_UNIT_BYTES - held) / row_bytes), 0 if taken else 1))
+            if room <= 0:
+                yield taken
+                taken, held = 0, 0.0
+                continue
+            step = min(left, room)
+            taken, held, left = taken + step, held + step * row_bytes, left - step
+    if taken:
+        yield taken
 
 
 def columns_read(operators: Sequence[Operator], available: Sequence[str], always: Sequence[str]) -> tuple[str, ...]:

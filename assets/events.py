@@ -17,6 +17,7 @@ RESULT_KEY = "winnowry/result"
 """Metadata key under which every materialization, and every failure by a gate, carries ``StageResult.to_dict()``."""
 
 SHOWN_ROWS = 50
+_LINKS = frozenset({"page", "card", "readme"})  # documents that a stage stored
 _CELL_CHARACTERS = 300
 
 
@@ -88,7 +89,7 @@ def result_metadata(result: StageResult) -> dict[str, Any]:
         metadata["data docs"] = link(result.docs_index)
     for name, value in result.metadata.items():
         if name not in metadata:
-            metadata[name] = _metadata_value(value)
+            metadata[name] = link(value) if name in _LINKS and isinstance(value, str) else _metadata_value(value)
     return metadata
 
 

@@ -99,7 +99,7 @@ def stage_asset(
         op_tags={"winnowry/corpus": recipe.corpus, "winnowry/stage": stage},
         partitions_def=partitions,
         automation_condition=automation,
-        check_specs=check_specs(key, stage, partitions),
+        check_specs=check_specs(key, recipe, stage, partitions),
         pool=WRITERS_POOL,
     )
     def run(context: dg.AssetExecutionContext, config: StageConfig, lakehouse: LakehouseResource) -> Iterator[Any]:
@@ -109,7 +109,9 @@ def stage_asset(
     return run
 
 
-def check_specs(key: dg.AssetKey, stage: str, partitions: "Partitions | None") -> list[dg.AssetCheckSpec]:
+def check_specs(
+    key: dg.AssetKey, recipe: "Recipe", stage: str, partitions: "Partitions | None"
+) -> list[dg.AssetCheckSpec]:
     """One blocking check a suite; partitioned where the asset is, or the evaluation would name no partition."""
     with warnings.catch_warnings():
         # A preview parameter says so at every load; the pin on dagster's minor version covers it.
@@ -122,7 +124,7 @@ def check_specs(key: dg.AssetKey, stage: str, partitions: "Partitions | None") -
                 partitions_def=partitions,
                 description=f"Great Expectations suite `{name}` of stage `{stage}`; judged before anything is visible.",
             )
-            for name in suites_of(stage)
+            for name in suites_of(stage, recipe)
         ]
 
 
@@ -153,7 +155,7 @@ def materialize(
     from winnowry.pipeline.run import run_stage
     from winnowry.recipe.load import apply_overrides
 
-    key, suites = stage_key(recipe.corpus, stage), suites_of(stage)
+    key, suites = stage_key(recipe.corpus, stage), suites_of(stage, recipe)
     try:
         ws = lakehouse.open()
         result = run_stage(

@@ -7,12 +7,13 @@ from typing import Any
 import pyarrow as pa
 
 from expectations.contract import contract, ledger
+from expectations.valid2 import valid2_suites
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
 
 
 def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
-    """Contract, ledger and quality."""
+    """Contract, ledger, quality, and the letters of the VALID² card where the recipe sets their gate."""
     gate = recipe.gates.published
     quality: list[Any] = [gxe.ExpectTableRowCountToBeBetween(min_value=gate.min_rows)]
     if "text" in schema.names:
@@ -24,4 +25,5 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         Suite("published.contract", contract(schema)),
         ledger("published"),
         Suite("published.quality", quality),
+        *valid2_suites(gate.valid2),
     ]

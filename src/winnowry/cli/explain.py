@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from winnowry.cli.options import Call, common_options
+from winnowry.cli.output import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from winnowry.pipeline.explain import Step, Walk
+    from winnowry.pipeline.explain_group import Twin
 
 _STYLES = {"published": "green", "selected": "green", "quarantined": "red", "duplicate": "yellow"}
 _HIDDEN = {"partition", "reasons", "reason", "operator", "value", "threshold", "stage", "parent_ids"}
+_TEXT = 600  # characters of a text
+_WORD = re.compile(r"\s+|\S+")
 
 
 @click.command("explain", short_help="A record's walk through the stages, and why it ended where it did.")
@@ -24,7 +30,8 @@ _HIDDEN = {"partition", "reasons", "reason", "operator", "value", "threshold", "
 def command(record_id: str, corpus: str | None, call: Call) -> int:
     """Say what every stage did with a record: where it came from, what was measured, which rule rejected it.
 
-    RECORD_ID is the record's id, the first 8 or more characters of it, or the id its source gave it.
+    RECORD_ID is the record's id, the first 8 or more characters of it, the id its source gave it, or its place:
+    URI:POSITION, where a relative URI starts at the root.
     """
     from winnowry.pipeline.explain import explain
 
@@ -50,14 +57,54 @@ def walk_view(walk: Walk) -> list[RenderableType]:
         values = _shown(step.values, told)
         if values is not None:
             branch.add(values)
-    return ["", tree, "", Text.assemble(("→ ", style), (walk.verdict, style))]
+    parts: list[RenderableType] = ["", tree]
+    if walk.twin is not None:
+        parts += ["", *_side_by_side(walk.twin)]
+    return [*parts, "", Text.assemble(("→ ", style), (visible(walk.verdict), style))]
+
+
+def _side_by_side(twin: Twin) -> list[RenderableType]:
+    """Both texts of a pair, with the words in which they differ."""
+    from rich.table import Table
+    from rich.text import Text
+
+    role = "which stays" if twin.keeper else "on the way to the one that stays"
+    said = "the texts are the same" if twin.same_text else "words that differ are marked"
+    title = Text.assemble(("Beside its twin ", "bold"), (twin.record_id, "bold"), f", {role}; {said}")
+    table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bright_black")
+    table.add_column(f"this record, {twin.characters:,} characters", ratio=1, overflow="fold")
+    table.add_column(f"the twin, {twin.twin_characters:,} characters", ratio=1, overflow="fold")
+    own, other = _marked(twin.excerpt, twin.twin_excerpt)
+    for text, characters in ((own, twin.characters), (other, twin.twin_characters)):
+        if twin.start + len(text) < characters:
+            text.append("…", "bright_black")
+    table.add_row(own, other)
+    skipped = (
+        [Text(f"  after {twin.start:,} characters that are the same in both", "bright_black")] if twin.start else []
+    )
+    return [title, *skipped, table]
+
+
+def _marked(a: str, b: str) -> tuple[Text, Text]:
+    """Two texts with the words in which they differ in another style."""
+    from difflib import SequenceMatcher
+
+    from rich.text import Text
+
+    words = _WORD.findall(a), _WORD.findall(b)
+    texts = Text(), Text()
+    for tag, a_from, a_to, b_from, b_to in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+        style = "" if tag == "equal" else "bold yellow"
+        for text, found, start, end in zip(texts, words, (a_from, b_from), (a_to, b_to), strict=True):
+            text.append(visible("".join(found[start:end])), style)
+    return texts
 
 
 def _title(step: Step) -> RenderableType:
     from rich.text import Text
 
     style = {"quarantine": "red", "duplicates": "yellow"}.get(step.table, "")
-    title = Text.assemble((f"{step.stage:<11}", "bold"), (step.outcome, style))
+    title = Text.assemble((f"{step.stage:<11}", "bold"), (visible(step.outcome), style))
     if step.promoted_at is not None:
         title.append(f"  {step.table}@{step.version}, {step.promoted_at:%Y-%m-%d %H:%M} UTC", "bright_black")
     return title
@@ -71,6 +118,8 @@ def _shown(values: dict[str, Any], told: dict[str, Any]) -> RenderableType | Non
     from winnowry.cli.sql import cell
 
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
     flat = dict(values)
     computed = flat.pop("columns", None)
     if isinstance(computed, dict):
@@ -78,5 +127,15 @@ def _shown(values: dict[str, Any], told: dict[str, Any]) -> RenderableType | Non
     names = [n for n, value in flat.items() if value is not None and n not in _HIDDEN and told.get(n) != value]
     told.update(flat)
     for name in names:
-        table.add_row(Text(name, "bright_black"), cell(flat[name]))
+        shown = _excerpt(flat, name) if name.endswith("_excerpt") else cell(flat[name])
+        table.add_row(Text(name, "bright_black"), shown)
     return table if names else None
+
+
+def _excerpt(values: dict[str, Any], name: str) -> Text:
+    """The beginning of a text, cut to a readable length."""
+    from rich.text import Text
+
+    text = str(values[name])
+    whole = values.get(f"{name.removesuffix('_excerpt')}_characters", len(text))
+    return Text(visible(text[:_TEXT]) + ("…" if whole > min(len(text), _TEXT) else ""))

@@ -15,15 +15,24 @@ from winnowry.cli.options import Call, common_options
 @click.option("--out", required=True, metavar="DIR", help="Folder or s3:// URI; must not hold an export yet.")
 @click.option("--tag", metavar="TAG", help="Release or tag; default: prod, else the newest release.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
+@click.option("--profile", type=click.Choice(["tc609"]), help="Record format of JSON Lines: tc609 (SAC/TC609).")
 @common_options
-def command(corpus: str, format_: Literal["jsonl", "parquet"], out: str, tag: str | None, seed: int, call: Call) -> int:
+def command(
+    corpus: str,
+    format_: Literal["jsonl", "parquet"],
+    out: str,
+    tag: str | None,
+    seed: int,
+    profile: Literal["tc609"] | None,
+    call: Call,
+) -> int:
     """Write a release of CORPUS as files, in one random order over the whole corpus.
 
     The same release and seed give the same bytes. manifest.json lists the files with rows, bytes and SHA-256.
     """
     from winnowry.pipeline.export import export
 
-    done = export(call.workspace(), corpus, format_, out, tag, seed=seed)
+    done = export(call.workspace(), corpus, format_, out, tag, seed=seed, profile=profile)
     output = call.output()
     output.document(done.to_dict())
     if not call.as_json:

@@ -6,16 +6,13 @@ result, standard error everything else.
 
 from __future__ import annotations
 
-import base64
-import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 import click
+
+from winnowry.core.jsonable import jsonable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -70,35 +67,17 @@ class Output:
                 self.console.print(renderable, soft_wrap=soft_wrap)
 
 
-def jsonable(value: object) -> Any:
-    """Reduce a value to what JSON can say.
+_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421, 0x0A: 0x23CE}
+_TURNING = dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xB7)
 
-    Dataclasses become objects, times ISO 8601, bytes base64, decimals numbers; NaN and infinities become null.
 
-    >>> jsonable({"a": float("nan"), "b": b"hi", "c": (1, Decimal("2.5"))})
-    {'a': None, 'b': 'aGk=', 'c': [1, 2.5]}
+def visible(text: str) -> str:
+    r"""Text of others as a terminal may show it: what would steer it, or turn the text around, becomes a picture.
+
+    >>> visible("a\nb\r\x1b[31m\u202e")
+    'a⏎b␍␛[31m·'
     """
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else float(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return jsonable(float(value))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if is_dataclass(value) and not isinstance(value, type):
-        return jsonable(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, Iterable):
-        return [jsonable(item) for item in value]
-    return str(value)
+    return text.translate(_PICTURES | _TURNING)
 
 
 def number(value: float | int | None, *, digits: int = 1) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from winnowry.cli.options import Call, common_options
+from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,17 +44,21 @@ def list_command(corpus: str, call: Call) -> int:
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also write the release's page: one HTML file that needs no network.",
+    help="Also write a document of it: .html is its page (one file that needs no network), .md a card for the Hugging "
+    "Face hub, .json a Croissant card.",
 )
+@click.option("--unmasked", is_flag=True, help="Show personal data in the page's example texts as it is.")
 @common_options
-def show_command(corpus: str, release: str | None, out: Path | None, call: Call) -> int:
+def show_command(corpus: str, release: str | None, out: Path | None, unmasked: bool, call: Call) -> int:
     """Show one RELEASE of CORPUS, by its name (v3) or a tag (prod); the newest when none is named."""
-    from winnowry.pipeline.releases import find_release, releases
+    from winnowry.pipeline.releases import find_release, newest
 
     workspace = call.workspace()
-    found = releases(workspace, corpus)[0] if release is None else find_release(workspace, corpus, release)
+    if unmasked and (out is None or _suffix(out) != ".html"):
+        raise UsageError("--unmasked is about the page's example texts: give --out FILE.html too")
+    found = newest(workspace, corpus) if release is None else find_release(workspace, corpus, release)
     if out is not None:
-        _write_page(workspace, found, out)
+        _write_document(workspace, found, out, mask=not unmasked)
     output = call.output()
     output.document(found)
     if not call.as_json:
@@ -61,21 +66,29 @@ def show_command(corpus: str, release: str | None, out: Path | None, call: Call)
 
         output.show(*release_view(found, workspace.lake.open(corpus, "published", found.version).uri))
         if out is not None:
-            output.show("", Text.assemble(("✓ ", "bold green"), f"page: {out}"), soft_wrap=True)
+            output.show("", Text.assemble(("✓ ", "bold green"), f"{_DOCUMENTS[_suffix(out)]}: {out}"), soft_wrap=True)
     return 0
 
 
-def _write_page(workspace: Workspace, release: Release, out: Path) -> None:
-    from winnowry.cli.output import jsonable
-    from winnowry.core.errors import UsageError
-    from winnowry.pipeline.release_facts.facts import release_facts
-    from winnowry.report.release_page import release_page
+_DOCUMENTS = {".html": "page", ".md": "card", ".json": "Croissant card"}
 
+
+def _suffix(out: Path) -> str:
+    suffix = out.suffix.lower()
+    return ".html" if suffix == ".htm" else suffix
+
+
+def _write_document(workspace: Workspace, found: Release, out: Path, *, mask: bool) -> None:
+    from winnowry.pipeline.release_documents import rendered
+    from winnowry.pipeline.release_facts.facts import release_facts
+
+    if _suffix(out) not in _DOCUMENTS:
+        raise UsageError(f"--out {out}: the name ends in .html (page), .md (card) or .json (Croissant card)")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
-    page = release_page(jsonable(release_facts(workspace, release.corpus, release)))
+    document = rendered(release_facts(workspace, found.corpus, found, mask=mask), _suffix(out))
     try:
-        out.write_text(page, encoding="utf-8")
+        out.write_text(document, encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror or error}") from error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from winnowry.cli.options import Call, common_options
+from winnowry.cli.output import visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,5 +118,5 @@ def cell(value: Any) -> Text:
         text = json.dumps(value, ensure_ascii=False, default=str)
     else:
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    text = text.replace("\r", "␍").replace("\n", "⏎")
+    text = visible(text)
     return Text(text if len(text) <= _CELL else f"{text[:_CELL]}…")

@@ -217,6 +217,7 @@ def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[Rendera
             Text(f"Read {target.corpus}.{target.table}", "bold"),
             python_code(reading_example(str(target.uri), version)),
         ]
+        lines += _page(target)
     example = f"select stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
     at = "" if root == "./lake" else f" --root {root}"
     lines += [
@@ -227,6 +228,27 @@ def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[Rendera
         _step(f"winnowry explain{at} RECORD_ID", "what happened to one record"),
     ]
     return lines
+
+
+def _page(published: StageResult) -> list[RenderableType]:
+    """Where the page of the release lies, or why it was not made."""
+    from rich.text import Text
+
+    release, problem = published.metadata.get("release"), published.metadata.get("page_problem")
+    if problem:
+        retry = f"winnowry release show {published.corpus} {release} --out page.html"
+        return ["", Text(f"! {release} is published, but its page could not be made: {problem}", "yellow"),
+                Text(f"  again: {retry}", "bright_black")]  # fmt: skip
+    page = published.metadata.get("page")
+    if published.stage != "published" or not page:
+        return []
+    cards = [str(published.metadata[name]).rsplit("/", 1)[-1] for name in ("card", "readme")]
+    return [
+        "",
+        Text(f"Page of {published.corpus} {release}", "bold"),
+        Text(str(page)),
+        Text(f"beside it the cards {' and '.join(cards)}", "bright_black"),
+    ]
 
 
 def _step(command: str, purpose: str) -> RenderableType:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.ids import record_id as make_record_id
-from winnowry.pipeline.explain_group import duplicate_outcome, group_values, keeper_values
+from winnowry.pipeline.explain_draw import draw_sentence, draw_values
+from winnowry.pipeline.explain_group import Twin, duplicate_outcome, group_values, keeper_values, twin_of
 
 if TYPE_CHECKING:
     from winnowry.pipeline.workspace import Workspace
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 Status = Literal["published", "selected", "not_selected", "scored", "duplicate", "quarantined", "cleaned", "raw"]
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
+_PLACE = re.compile(r"(?P<uri>.+):(?P<position>\d{1,18})")
 _FULL = 32
-_EXCERPT = 240  # characters of text that are shown
+_EXCERPT = 600  # characters of text that are shown
 _LONG = ("payload", "text")
 _RELEASES_SEARCHED = 20  # newest ones
 
@@ -58,6 +60,8 @@ class Walk:
         status: where it stands now.
         verdict: the same as a sentence.
         steps: in stage order.
+        releases: tags that hold the record, of the newest releases.
+        twin: of a duplicate, the record it was found to be like, with both texts; None where a text is gone.
     """
 
     record_id: str
@@ -66,6 +70,8 @@ class Walk:
     status: Status
     verdict: str
     steps: list[Step]
+    releases: tuple[str, ...] = ()
+    twin: Twin | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The walk as data."""
@@ -77,7 +83,8 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
 
     Args:
         ws: the lake.
-        record_id: record id, the first 8 or more characters of one, or the id that the source itself gave.
+        record_id: record id, the first 8 or more characters of one, the id that the source itself gave, or its place
+            as ``URI:POSITION`` (a relative URI starts at the root).
         corpus: look only here; in all corpora when None.
 
     Raises:
@@ -92,7 +99,7 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
         where = corpus or f"any corpus of {ws.root}"
         raise NotFoundError(
             f"no record {record_id!r} in {where}. Expected a record id (32 hexadecimal characters, or the first 8 or "
-            "more), or the id that the source gave the record."
+            "more), the id that the source gave the record, or its place as URI:POSITION."
         )
     if len(found) > 1:
         listed = ", ".join(f"{name}: {full}" for name, full in found[:5])
@@ -105,18 +112,29 @@ def _matches(ws: Workspace, corpus: str, asked: str) -> list[str]:
     """Full ids of the corpus's records that ``asked`` may mean."""
     tables = ws.lake.tables(corpus)
     if _ID.fullmatch(asked):
-        where = f"record_id = '{asked}'" if len(asked) == _FULL else f"record_id LIKE '{asked}%'"
+        # A range rather than a pattern: the index answers it. No hexadecimal digit comes after "f".
+        where = (
+            f"record_id = '{asked}'" if len(asked) == _FULL else f"record_id >= '{asked}' AND record_id < '{asked}g'"
+        )
         found: set[str] = set()
         for name in ("raw", "quarantine"):
             if name in tables:
                 found.update(_ids(ws, corpus, name, where))
         if found:
             return sorted(found)
-    if "raw" not in tables:
-        return []
+    found = set()
     candidates = [make_record_id(source, mapped_id=asked) for source in _sources(ws, corpus)]
-    listed = ", ".join(f"'{candidate}'" for candidate in candidates)
-    return sorted(set(_ids(ws, corpus, "raw", f"record_id IN ({listed})"))) if candidates else []
+    if "raw" in tables and candidates:
+        listed = ", ".join(f"'{candidate}'" for candidate in candidates)
+        found.update(_ids(ws, corpus, "raw", f"record_id IN ({listed})"))
+    # What could not be read has no id of its source: it is known by its place.
+    place = _PLACE.fullmatch(asked)
+    if place is not None:
+        uri = ws.store.resolve(place["uri"]).replace("'", "''")
+        for name in ("raw", "quarantine"):
+            if name in tables:
+                found.update(_ids(ws, corpus, name, f"position = {int(place['position'])} AND uri = '{uri}'"))
+    return sorted(found)
 
 
 def _ids(ws: Workspace, corpus: str, table: str, where: str) -> list[str]:
@@ -140,7 +158,16 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
             rows[name] = (view.version, view.to_table(where=f"record_id = '{record_id}'").to_pylist())
     steps: list[Step] = []
 
-    def add(stage: str, table: str, version: int, outcome: str, row: Mapping[str, Any]) -> None:
+    releases = _releases_with(ws, corpus, record_id) if "published" in present else []
+
+    def add(
+        stage: str,
+        table: str,
+        version: int,
+        outcome: str,
+        row: Mapping[str, Any],
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         promotion = promotions.get(row.get("promotion_id", ""))
         at = promotion.promoted_at if promotion is not None else None
         steps.append(
@@ -149,7 +176,7 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
                 table,
                 version,
                 outcome,
-                _values(row),
+                {**_values(row), **(more or {})},
                 row.get("promotion_id"),
                 None if at is None else datetime.fromtimestamp(at, UTC),
                 promotion.lineage.get("run_id") if promotion is not None else None,
@@ -162,14 +189,26 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
         for row in held:
             partition = partition or row.get("partition")
             stage = row["stage"] if name == "quarantine" else name
-            add(stage, name, version, _outcome(ws, corpus, name, row), row)
+            made = promotions.get(row.get("promotion_id", ""))
+            spec = made.lineage.get("spec", {}) if made is not None else {}
+            more = _drawn_by(ws, corpus, record_id, spec.get("sample") or {}) if name == "sampled" else {}
+            add(stage, name, version, _outcome(name, row, releases, more), row, more)
     stands_for = _tell_group(ws, corpus, record_id, rows, steps)
     order = ("landing", "raw", "cleaned", "duplicates", "scored", "sampled", "published")
     steps.sort(key=lambda step: order.index(step.stage) if step.stage in order else len(order))
-    status, verdict = _verdict(rows, steps)
+    status, verdict = _verdict(rows, releases)
     if stands_for:
         verdict += f"; keeper of {stands_for}"
-    return Walk(record_id, corpus, partition, status, verdict, steps)
+    if releases and status != "published":
+        verdict += f"; an earlier release holds it: {', '.join(releases)}"
+    duplicate = rows.get("duplicates", (0, []))[1]
+    twin = twin_of(ws.lake.open(corpus, "cleaned"), duplicate[0]) if duplicate and "cleaned" in present else None
+    return Walk(record_id, corpus, partition, status, verdict, steps, tuple(releases), twin)
+
+
+def _drawn_by(ws: Workspace, corpus: str, record_id: str, sample: Mapping[str, Any]) -> dict[str, Any]:
+    scored = ws.lake.open(corpus, "scored") if "scored" in ws.lake.tables(corpus) else None
+    return draw_values(scored, record_id, sample)
 
 
 def _tell_group(
@@ -225,7 +264,7 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _outcome(ws: Workspace, corpus: str, table: str, row: Mapping[str, Any]) -> str:
+def _outcome(table: str, row: Mapping[str, Any], releases: list[str], more: Mapping[str, Any]) -> str:
     if table == "raw":
         return f"read from position {row['position']:,} of {row['uri']}, partition {row['partition']}"
     if table == "quarantine":
@@ -237,10 +276,13 @@ def _outcome(ws: Workspace, corpus: str, table: str, row: Mapping[str, Any]) -> 
     if table == "scored":
         return f"scored, {row['n_tokens']:,} tokens"
     if table == "sampled":
-        chosen = "selected" if row["selected"] else "not selected"
-        return f"{chosen}: draw {row['draw']:.4g} at probability {row['probability']:.4g}, stratum {row['stratum']}"
-    releases = _releases_with(ws, corpus, str(row["record_id"]))
+        return f"{_drawn(row)}, stratum {row['stratum']}{draw_sentence(more)}"
     return f"in the latest release; tags that hold it: {', '.join(releases) or 'none yet'}"
+
+
+def _drawn(row: Mapping[str, Any]) -> str:
+    chosen = "selected" if row["selected"] else "not selected"
+    return f"{chosen}: draw {row['draw']:.4g} at probability {row['probability']:.4g}"
 
 
 def _why(row: Mapping[str, Any]) -> str:
@@ -271,7 +313,7 @@ def _releases_with(ws: Workspace, corpus: str, record_id: str) -> list[str]:
     return [tag for tag, version in tags if held[version]]
 
 
-def _verdict(rows: Mapping[str, tuple[int, list[dict[str, Any]]]], steps: list[Step]) -> tuple[Status, str]:
+def _verdict(rows: Mapping[str, tuple[int, list[dict[str, Any]]]], releases: list[str]) -> tuple[Status, str]:
     def of(name: str) -> list[dict[str, Any]]:
         return rows.get(name, (0, []))[1]
 
@@ -282,11 +324,11 @@ def _verdict(rows: Mapping[str, tuple[int, list[dict[str, Any]]]], steps: list[S
         row = of("duplicates")[0]
         return "duplicate", f"left out as a duplicate of {row['kept_record_id']} ({row['method']})"
     if of("published"):
-        return "published", "published, " + next(s.outcome for s in steps if s.table == "published")
+        return "published", "published, " + _outcome("published", of("published")[0], releases, {})
     if of("sampled"):
         if of("sampled")[0]["selected"]:
             return "selected", "selected, not yet published"
-        return "not_selected", "kept and scored, but not drawn into the sample"
+        return "not_selected", f"kept and scored, but {_drawn(of('sampled')[0])}"
     if of("scored"):
         return "scored", "scored, not yet sampled"
     if of("cleaned"):

@@ -1,8 +1,9 @@
-"""The group of duplicates that a record belongs to, for ``winnowry explain``."""
+"""The group of duplicates that a record belongs to, and its twin's text, for ``winnowry explain``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,85 @@ if TYPE_CHECKING:
 
 _SHOWN = 10  # members of a group
 _LINKS_FOLLOWED = 20
+_EXCERPT = 600  # characters of either text
+_BEFORE = 120  # of them that are the same, before the first difference
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A duplicate beside the record that it was found to be like, as both are after cleaning.
+
+    Attributes:
+        record_id: the twin.
+        keeper: whether the twin is the record that stays, rather than one on the way to it.
+        method: how it was found.
+        similarity: 0 to 1; of near-duplicates an estimate.
+        same_text: whether the two texts are equal.
+        start: characters before both excerpts, which are the same in both.
+        excerpt: of the duplicate's text, at most 600 characters.
+        characters: of the duplicate's whole text.
+        twin_excerpt: of the twin's text.
+        twin_characters: of the twin's whole text.
+    """
+
+    record_id: str
+    keeper: bool
+    method: str
+    similarity: float
+    same_text: bool
+    start: int
+    excerpt: str
+    characters: int
+    twin_excerpt: str
+    twin_characters: int
+
+
+def twin_of(cleaned: TableView, row: Mapping[str, Any]) -> Twin | None:
+    """The twin of a row of ``duplicates``; None where a text of the two is no longer there.
+
+    Args:
+        cleaned: the cleaned records.
+        row: the row; of older versions, which know only the keeper, that is the twin.
+    """
+    own, kept = str(row["record_id"]), str(row["kept_record_id"])
+    other = str(row.get("twin_record_id") or kept)
+    if "text" not in cleaned.schema.names:
+        return None
+    found = cleaned.to_table(columns=["record_id", "text"], where=f"record_id IN ('{own}', '{other}')").to_pylist()
+    texts = {entry["record_id"]: entry["text"] for entry in found}
+    a, b = texts.get(own), texts.get(other)
+    if a is None or b is None:
+        return None
+    alike = _alike(a, b)
+    start = 0 if a == b else max(0, alike - _BEFORE)
+    return Twin(
+        record_id=other,
+        keeper=other == kept,
+        method=str(row["method"]),
+        similarity=float(row["similarity"]),
+        same_text=a == b,
+        start=start,
+        excerpt=a[start : start + _EXCERPT],
+        characters=len(a),
+        twin_excerpt=b[start : start + _EXCERPT],
+        twin_characters=len(b),
+    )
+
+
+def _alike(a: str, b: str) -> int:
+    """Length of the common beginning of two texts, found by halving: slices compare at the speed of memory.
+
+    >>> _alike("abcd", "abxd"), _alike("ab", "abc"), _alike("", "a"), _alike("x", "y")
+    (2, 2, 0, 0)
+    """
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def duplicate_outcome(row: Mapping[str, Any]) -> str:

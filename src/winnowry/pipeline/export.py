@@ -16,12 +16,15 @@ import pyarrow as pa
 from winnowry.core.errors import UsageError
 from winnowry.pipeline.releases import find_release, releases
 from winnowry.pipeline.storage_errors import storage_named
+from winnowry.sources.tc609 import FIELDS
 
 if TYPE_CHECKING:
+    from winnowry.pipeline.valid2.tc609_export import Shape
     from winnowry.pipeline.workspace import Workspace
     from winnowry.storage.objects import ObjectStore
 
 Format = Literal["jsonl", "parquet"]
+Profile = Literal["tc609"]
 
 MANIFEST = "manifest.json"
 _ROWS_PER_FILE = 50_000
@@ -53,6 +56,7 @@ class Export:
         version: version of ``published``.
         out: URI of the folder.
         seed: of the shuffle.
+        profile: record format that rows were brought to; None: rows as they are.
     """
 
     corpus: str
@@ -65,10 +69,11 @@ class Export:
     bytes: int
     columns: tuple[str, ...]
     files: tuple[ExportedFile, ...]
+    profile: Profile | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The export as JSON-serialisable data."""
-        return asdict(self)
+        """The export as JSON-serialisable data; ``profile`` only where there is one."""
+        return {key: value for key, value in asdict(self).items() if key != "profile" or value is not None}
 
 
 def export(
@@ -80,6 +85,7 @@ def export(
     *,
     seed: int = 0,
     rows_per_file: int = _ROWS_PER_FILE,
+    profile: Profile | None = None,
 ) -> Export:
     """Write a release as files, in one random order over the whole corpus.
 
@@ -94,32 +100,46 @@ def export(
         tag: release or tag; ``prod`` where there is one, else the newest release.
         seed: of the shuffle.
         rows_per_file: rows of every file but the last.
+        profile: ``tc609`` writes the records of SAC/TC609, in JSON Lines only (see ``valid2.tc609_export``).
 
     Raises:
         NotFoundError: no such corpus or release.
-        UsageError: the folder already holds an export.
+        UsageError: the folder already holds an export, or the release lacks what the profile demands.
         StorageError: the lake could not be read or the folder not be written; without its manifest what is there is no
             export, and the next one replaces it.
     """
     with storage_named(f"export of {corpus} to {out}", ws.root, then="export again"):
-        return _export(ws, corpus, format, out, tag, seed, rows_per_file)
+        return _export(ws, corpus, format, out, tag, seed, rows_per_file, profile)
 
 
 def _export(
-    ws: Workspace, corpus: str, format: Format, out: str, tag: str | None, seed: int, rows_per_file: int
+    ws: Workspace,
+    corpus: str,
+    format: Format,
+    out: str,
+    tag: str | None,
+    seed: int,
+    rows_per_file: int,
+    profile: Profile | None,
 ) -> Export:
     from winnowry.operators.sampling.draw import ascending, id_words, permanent_random
+    from winnowry.pipeline.valid2 import tc609_export
     from winnowry.storage.open import open_store
 
     release = find_release(ws, corpus, tag) if tag is not None else _default_release(ws, corpus)
     target = open_store(out)
     if target.exists(target.resolve(MANIFEST)):
         raise UsageError(f"{out} already holds an export ({MANIFEST}); name another folder")
+    if profile is not None and format != "jsonl":
+        raise UsageError(f"--profile {profile} is for --format jsonl")
     view = ws.lake.open(corpus, "published", release.version)
     dataset = view.dataset()
+    shape = tc609_export.record_shape(ws, corpus, release, view) if profile == "tc609" else None
     words = id_words(view.to_table(columns=["record_id"])["record_id"])
     order = ascending(permanent_random(words, seed), words)  # equal draws by id, never by where a row happens to lie
     columns = [name for name in view.schema.names if name != "promotion_id"]
+    if shape is not None:
+        columns = [name for name in columns if name in tc609_export.COLUMNS]
     n_files = max(1, -(-len(order) // rows_per_file))
     files = []
     for index in range(n_files):
@@ -127,7 +147,7 @@ def _export(
         name = f"part-{index:05d}-of-{n_files:05d}.{format}"
         batches = _batches(dataset, chosen, columns)
         schema = pa.schema([view.schema.field(column) for column in columns])
-        files.append(_write(target, name, format, schema, batches, len(chosen)))
+        files.append(_write(target, name, format, schema, batches, len(chosen), shape))
     done = Export(
         corpus=corpus,
         release=release.name,
@@ -137,8 +157,9 @@ def _export(
         seed=seed,
         rows=len(order),
         bytes=sum(file.bytes for file in files),
-        columns=tuple(columns),
+        columns=tuple(columns if shape is None else FIELDS),
         files=tuple(files),
+        profile=profile,
     )
     described = {key: value for key, value in done.to_dict().items() if key != "out"}
     target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")
@@ -162,14 +183,20 @@ def _batches(dataset: Any, rows: Any, columns: list[str]) -> Iterator[pa.Table]:
 
 
 def _write(
-    target: ObjectStore, name: str, format: Format, schema: pa.Schema, batches: Iterator[pa.Table], rows: int
+    target: ObjectStore,
+    name: str,
+    format: Format,
+    schema: pa.Schema,
+    batches: Iterator[pa.Table],
+    rows: int,
+    shape: Shape | None,
 ) -> ExportedFile:
     with tempfile.TemporaryFile(prefix="winnowry-export-") as scratch:
         if format == "parquet":
             _write_parquet(scratch, schema, batches)
         else:
             for table in batches:
-                scratch.writelines(_line(row) for row in table.to_pylist())
+                scratch.writelines(_line(row if shape is None else shape(row)) for row in table.to_pylist())
         n_bytes = scratch.tell()
         scratch.seek(0)
         digest = hashlib.file_digest(scratch, "sha256").hexdigest()

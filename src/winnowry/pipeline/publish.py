@@ -27,8 +27,9 @@ from winnowry.pipeline.lineage import data_version, lineage_of
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.sample_columns import sampled_schema
 from winnowry.pipeline.score import scored_schema
+from winnowry.pipeline.valid2.card import letter_scores, release_card
 from winnowry.pipeline.workspace import Workspace
-from winnowry.recipe.fingerprint import key_columns, stage_hash
+from winnowry.recipe.fingerprint import canonical_json, key_columns, stage_spec
 from winnowry.recipe.model import Recipe
 
 logger = logging.getLogger(__name__)
@@ -79,15 +80,22 @@ def run_published(request: Request, inputs: dict[str, str], missing: list[str]) 
     ledger = Ledger.of(selected, read_ids(whole), selected[:0])
     tokens = int(whole.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
     number = _next_release(previous)
+    card = release_card(ws, recipe, whole, attempt.id)
     result = attempt.conclude(
         main,
         side,
         ledger=ledger,
-        facts={"ledger": ledger.facts()},
+        facts={"ledger": ledger.facts(), "valid2": card},
         outputs={"__all__": data_version(recipe, "published", inputs)},
         tokens=tokens,
-        metadata={"release": f"v{number}", "rows_added": len(new), "rows_removed": len(gone)},
-        measures={"release": number, "rows_added": len(new), "rows_removed": len(gone)},
+        metadata={"release": f"v{number}", "rows_added": len(new), "rows_removed": len(gone), **letter_scores(card)},
+        measures={
+            "release": number,
+            "rows_added": len(new),
+            "rows_removed": len(gone),
+            "valid2": card,
+            "about": {"description": recipe.description, "owner": recipe.owner},
+        },
     )
     complete_release(ws, recipe)
     return result
@@ -192,7 +200,7 @@ def _still_valid(
     """
     ws, recipe = request.ws, request.recipe
     nothing = np.empty(0, dtype="S32")
-    if previous is None or previous.lineage.get("stage_hash") != stage_hash(recipe, "published"):
+    if previous is None or _rows_spec(previous.lineage.get("spec", {})) != _rows_spec(stage_spec(recipe, "published")):
         return nothing
     before = previous.lineage.get("inputs", {})
     parts = [nothing]
@@ -203,6 +211,11 @@ def _still_valid(
             ids = _unchanged(request, partition, published, np.intersect1d(ids, selected), schema)
         parts.append(ids)
     return np.sort(np.concatenate(parts))
+
+
+def _rows_spec(spec: Mapping[str, Any]) -> str:
+    """What decides rows: a moved threshold of the gate judges a release anew and rewrites nothing."""
+    return canonical_json({**spec, "gate": None})
 
 
 def _unchanged(request: Request, partition: str, published: TableView, ids: Any, schema: pa.Schema) -> Any:

@@ -130,12 +130,8 @@ def releases(ws: Workspace, corpus: str) -> list[Release]:
     """
     tags = _tags(ws, corpus)
     promoted = _published_records(ws, corpus)
-    found = []
-    for name, version in tags.items():
-        if _NUMBERED.fullmatch(name):
-            others = tuple(sorted(tag for tag, at in tags.items() if at == version and not _NUMBERED.fullmatch(tag)))
-            found.append(_release(ws, corpus, name, version, others, promoted.get(version)))
-    return sorted(found, key=lambda release: -int(release.name[1:]))
+    numbered = sorted((tag for tag in tags if _NUMBERED.fullmatch(tag)), key=_number, reverse=True)
+    return [_read(ws, corpus, name, tags, promoted) for name in numbered]
 
 
 def find_release(ws: Workspace, corpus: str, name: str) -> Release:
@@ -144,16 +140,34 @@ def find_release(ws: Workspace, corpus: str, name: str) -> Release:
     Raises:
         NotFoundError: there is none.
     """
+    tags = _tags(ws, corpus)
+    same = [numbered for numbered in tags if _NUMBERED.fullmatch(numbered) and tags[numbered] == tags.get(name)]
+    if same:
+        return _read(ws, corpus, name if name in same else max(same, key=_number), tags)
     import difflib
 
-    known = releases(ws, corpus)
-    for release in known:
-        if name == release.name or name in release.tags:
-            return release
-    names = [tag for release in known for tag in (release.name, *release.tags)]
+    # The newest release comes first, each followed by the other tags on it.
+    names = sorted(tags, key=lambda tag: (-tags[tag], not _NUMBERED.fullmatch(tag), tag))
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise NotFoundError(f"{corpus} has no release {name!r}{hint} There are: {', '.join(names)}")
+
+
+def newest(ws: Workspace, corpus: str) -> Release:
+    """The newest release of a corpus.
+
+    Raises:
+        NotFoundError: no such corpus, or nothing is published.
+    """
+    tags = _tags(ws, corpus)
+    return _read(ws, corpus, max((tag for tag in tags if _NUMBERED.fullmatch(tag)), key=_number), tags)
+
+
+def release_before(ws: Workspace, release: Release) -> Release | None:
+    """The release that this one followed; None for the first, and where no older one has a tag."""
+    tags = _tags(ws, release.corpus)
+    older = [tag for tag in tags if _NUMBERED.fullmatch(tag) and _number(tag) < _number(release.name)]
+    return _read(ws, release.corpus, max(older, key=_number), tags) if older else None
 
 
 def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
@@ -185,7 +199,7 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
         tokens_old=first.tokens,
         tokens_new=second.tokens,
         partitions=changes,
-        recipe_changes=tuple(_recipe_changes(ws, corpus, first, second)),
+        recipe_changes=tuple(recipe_changes(ws, corpus, first, second)),
         added_examples=tuple(sorted(added["record_id"].to_pylist())[:_EXAMPLES]),
         removed_examples=tuple(sorted(removed["record_id"].to_pylist())[:_EXAMPLES]),
         removed_reasons=why_removed(ws, corpus, removed["record_id"].combine_chunks()),
@@ -223,6 +237,24 @@ def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rol
     pin_release(ws, corpus, tag, target.name)
     ws.lake.tag(corpus, "published", tag, target.version)
     return Rollback(corpus, tag, before, target.name, target.version)
+
+
+def _number(name: str) -> int:
+    return int(name[1:])
+
+
+def _read(
+    ws: Workspace,
+    corpus: str,
+    name: str,
+    tags: Mapping[str, int],
+    promoted: Mapping[int, PromotionRecord] | None = None,
+) -> Release:
+    """A release by its numbered name, which is one of ``tags``."""
+    promoted = _published_records(ws, corpus) if promoted is None else promoted
+    version = tags[name]
+    others = tuple(sorted(tag for tag, at in tags.items() if at == version and not _NUMBERED.fullmatch(tag)))
+    return _release(ws, corpus, name, version, others, promoted.get(version))
 
 
 def _tags(ws: Workspace, corpus: str) -> dict[str, int]:
@@ -279,7 +311,7 @@ def _by_partition(rows: pa.Table) -> dict[str, int]:
     return {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["partition"]).to_pylist()}
 
 
-def _recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> list[str]:
+def recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> list[str]:
     """Differences between the specifications that led to two releases, stage by stage."""
     from winnowry.recipe.diff import diff_specs
 

@@ -20,6 +20,7 @@ from winnowry.pipeline.lineage import live, stale_reasons
 from winnowry.pipeline.partitions import check_partition, partitions_of
 from winnowry.pipeline.progress import heard
 from winnowry.pipeline.publish import complete_release, run_published
+from winnowry.pipeline.release_documents import with_documents
 from winnowry.pipeline.result import Progress, StageResult
 from winnowry.pipeline.sample import run_sampled
 from winnowry.pipeline.score import run_scored
@@ -120,6 +121,8 @@ def _bring_up_to_date(request: Request) -> StageResult:
             if stage == "published":
                 complete_release(ws, recipe)
             result = _skipped(ws, recipe, stage, partition)
+            if stage == "published":
+                result = with_documents(ws, result)
             request.progress.finish(result)
             return result
         try:
@@ -130,6 +133,8 @@ def _bring_up_to_date(request: Request) -> StageResult:
             continue  # a rival landed this partition: look again, it is probably fresh now
         if stage == "raw":
             ws.lake.ensure_index(recipe.corpus, "raw")
+        if stage == "published":
+            result = with_documents(ws, result)
         request.progress.finish(result)
         return result
     raise AssertionError("unreachable")

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from winnowry.recipe.valid2 import Valid2Gate
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +58,15 @@ class PublishedGate(_Model):
     """Gate of ``published``."""
 
     min_rows: int = Field(default=1, ge=0, description="fewest records in a release")
+    valid2: Valid2Gate | None = Field(
+        default=None, description="gate on the VALID² card; without it the card is made and blocks nothing"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A gate that came later changes no hash of a recipe without it."""
+        dumped: dict[str, Any] = dump(self)
+        return {name: value for name, value in dumped.items() if value is not None}
 
 
 class Gates(_Model):

@@ -17,6 +17,7 @@ from winnowry.operators.registry import operators
 from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe import gates, model
 from winnowry.recipe.columns import AddedColumn
+from winnowry.recipe.valid2 import Valid2Gate
 
 _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Recipe", model.Recipe),
@@ -29,6 +30,7 @@ _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("gates.scored", gates.ScoredGate),
     ("gates.sampled", gates.SampledGate),
     ("gates.published", gates.PublishedGate),
+    ("gates.published.valid2", Valid2Gate),
     ("publish", model.Publish),
     ("columns", AddedColumn),
     ("limits", model.Limits),

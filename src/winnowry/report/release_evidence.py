@@ -13,25 +13,40 @@ from winnowry.report.markup import counted, day, note, table
 Facts = Mapping[str, Any]
 
 _OPENED = 10  # rows that are shown without being asked for
+_OPENED_EXAMPLES = 5  # of an opened rule
+_EXAMPLES_SIZE = 2_000_000  # characters of markup
 _OUTCOMES = {"better": "", "worse": " bad"}
 _WORDS = {"pass": "good", "warn": "warn", "fail": "bad", "broken": "bad"}
 
 
 def examples_section(facts: Facts) -> str:
-    """Some records that each rule left out, with the value that did it."""
+    """Some records that each rule left out, with the value that did it; the first few open, the others folded."""
     rules = facts["examples"]
     if not rules:
         return note("Nothing was left out.")
-    said = (
-        "Text is as it arrived (after cleaning, for duplicates and what was not drawn), cut to 300 characters; e-mail "
-        "addresses, telephone numbers and the like are masked. winnowry explain RECORD_ID tells the rest."
+    hidden = (
+        "e-mail addresses, telephone numbers and the like are masked"
+        if facts.get("masked", True)
+        else "personal data is NOT masked on this page"
     )
-    return note(said) + "".join(_rule(rule, opened=place == 0) for place, rule in enumerate(rules))
+    most = max(len(rule["records"]) for rule in rules)
+    shown = [_rule(rule, most, opened=place == 0) for place, rule in enumerate(rules)]
+    while most > _OPENED_EXAMPLES and sum(map(len, shown)) > _EXAMPLES_SIZE:
+        most //= 2
+        shown = [_rule(rule, most, opened=place == 0) for place, rule in enumerate(rules)]
+    said = (
+        f"Up to {most:,} records of each rule, picked at random. Text is as it arrived (after cleaning, for duplicates "
+        f"and what was not drawn), cut to 300 characters; {hidden}. winnowry explain RECORD_ID tells the rest."
+    )
+    return note(said) + "".join(shown)
 
 
-def _rule(rule: Facts, *, opened: bool) -> str:
+def _rule(rule: Facts, most: int, *, opened: bool) -> str:
     name = f"{rule['operator']}: {rule['reason']}" if rule["operator"] != rule["reason"] else rule["reason"]
-    shown = "".join(_example(record) for record in rule["records"])
+    examples = [_example(record) for record in rule["records"][:most]]
+    shown, more = "".join(examples[:_OPENED_EXAMPLES]), examples[_OPENED_EXAMPLES:]
+    if more:
+        shown += f'<details class="more"><summary>{len(more):,} more</summary>{"".join(more)}</details>'
     return (
         f'<details{" open" if opened else ""}><summary>{escape(name)} <span class="dim">at {escape(rule["stage"])}, '
         f"{counted(rule['rows'], 'record')}</span></summary>{shown}</details>"

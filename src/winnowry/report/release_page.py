@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from winnowry.report.markup import counted, day, n_bytes, number, percent
+from winnowry.report.release_changes import changes_section
 from winnowry.report.release_evidence import comparison_section, examples_section, gates_section, made_section
 from winnowry.report.release_sections import (
     chosen_section,
@@ -17,6 +18,7 @@ from winnowry.report.release_sections import (
     funnel_section,
     shifts_section,
 )
+from winnowry.report.release_valid2 import valid2_section
 
 Facts = Mapping[str, Any]
 
@@ -39,8 +41,10 @@ def release_page(facts: Facts) -> str:
         ("shifts", "What the choice shifted", shifts_section(facts)),
         ("drift", "Drift over partitions", drift_section(facts)),
         ("duplicates", "Duplicates", duplicates_section(facts)),
+        ("changes", "Since the release before", changes_section(facts)),
         ("examples", "What was left out, by example", examples_section(facts)),
         ("gates", "Gates", gates_section(facts)),
+        ("valid2", "VALID²", valid2_section(facts)),
         ("comparison", "Is the selection worth it?", comparison_section(facts)),
         ("use", "Read, cite, reproduce", _use(facts)),
         ("made", "How it was made", made_section(facts)),

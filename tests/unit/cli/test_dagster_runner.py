@@ -68,7 +68,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 
 def request(project: Project, **options: Any) -> RunRequest:
     workspace: Any = SimpleNamespace(root=str(project.root / "lake"))
-    recipe: Any = SimpleNamespace(corpus=options.pop("corpus", "letters"), comparison=None, columns=None)
+    recipe: Any = SimpleNamespace(corpus=options.pop("corpus", "letters"), comparison=None, columns=None, media=False)
     return RunRequest(workspace, recipe, project, **options)
 
 

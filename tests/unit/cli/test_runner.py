@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 
 from tests.unit.cli.results import gate, result
-from winnowry.cli.output import jsonable
 from winnowry.cli.project import Project
 from winnowry.cli.runner import PARTITIONED, Failure, RunOutcome, RunRequest, StageFailed, run_in_order
 from winnowry.core.errors import NotFoundError
+from winnowry.core.jsonable import jsonable
 from winnowry.pipeline.result import NoProgress, StageResult
 from winnowry.pipeline.run import STAGES
 
@@ -40,7 +40,7 @@ def run(broken: Mapping[tuple[str, str | None], bool] | None = None, **request: 
                 raise StageFailed(Failure(stage, partition, kind, "why"), refused if kind == "GateFailed" else None)
             yield result(stage, partition)
 
-    recipe: Any = SimpleNamespace(corpus="letters", comparison=None, columns=None)
+    recipe: Any = SimpleNamespace(corpus="letters", comparison=None, columns=None, media=False)
     workspace: Any = SimpleNamespace()
     asked_for = RunRequest(workspace, recipe, Project(Path()), **request)
     return run_in_order(asked_for, NoProgress(), "run-1", execute), asked

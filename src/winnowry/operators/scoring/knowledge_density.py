@@ -21,9 +21,9 @@ class KnowledgeDensity(Operator):
     ``knowledge_density`` is the mean, over consecutive windows of ``window`` words, of the number of *different*
     content words and numbers in the window, for a hundred words. Windows of one size make texts of all lengths
     comparable, as in the moving-average type-token ratio; a rest behind whole windows is left out, a shorter text is
-    one window. Content words are those that are not among the closed-class words of ``score.grammatical_complexity``, in lower
-    case. Beside it the shares of words that are content words, numbers (tokens of digits) and names (capitalised
-    content words that do not begin a sentence), 0 to 1; texts in capitals have many names.
+    one window. Content words are those that are not among the closed-class words of ``score.grammatical_complexity``,
+    in lower case. Beside it the shares of words that are content words, numbers (tokens of digits) and names
+    (capitalised content words that do not begin a sentence), 0 to 1; texts in capitals have many names.
 
     Null for a null text, one without words, and one whose words are mostly in another script: the closed-class words
     are English.

@@ -1,8 +1,8 @@
-"""Some records that each rule left out, with the value that did it; personal data masked, text cut."""
+"""Some records that each rule left out, with the value that did it; text is cut, and personal data masked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -10,20 +10,24 @@ import pyarrow as pa
 from winnowry.operators.text.pii import Pii
 from winnowry.pipeline.release_facts.tables import Session
 
-_EXAMPLES = 5  # a rule
+_EXAMPLES = 30  # a rule
 _RULES = 24  # most frequent ones
 _CHARACTERS = 300
 _READ = 2000  # characters that are looked at for personal data
 _ROWS_AT_ONCE = 8  # of text that may be long
-_COLUMNS = "record_id, partition, value, threshold"
 
 
-def examples(found: Session) -> list[dict[str, Any]]:
+def examples(found: Session, *, mask: bool = True) -> list[dict[str, Any]]:
     """Records that were left out, by rule, the most frequent rule first.
 
+    Args:
+        found: the session.
+        mask: whether personal data is replaced by tags.
+
     Returns:
-        ``stage``, ``operator``, ``reason``, ``rows`` and ``records``: id, partition, value, threshold, text (masked,
-        at most 300 characters; None where the text is not there) and whether it was ``cut``.
+        ``stage``, ``operator``, ``reason``, ``rows`` and ``records``: those with the lowest ids, which are random, each
+        with id, partition, value, threshold, text (at most 300 characters; None where the text is not there) and
+        whether it was ``cut``.
     """
     rules = [*_quarantined(found), *_duplicates(found), *_not_drawn(found)]
     texts = {
@@ -34,7 +38,8 @@ def examples(found: Session) -> list[dict[str, Any]]:
     records = [(rule, record) for rule in rules for record in rule["records"]]
     shown = [texts.get("raw" if r["stage"] == "landing" else r["stage"], later).get(x["record_id"]) for r, x in records]
     values = [[record[name] for _, record in records] for name in ("value", "threshold")]
-    for (_, record), text, value, threshold in zip(records, masked(shown), *map(masked, values), strict=True):
+    hide: Callable[[list[str | None]], list[str | None]] = masked if mask else list
+    for (_, record), text, value, threshold in zip(records, hide(shown), *map(hide, values), strict=True):
         record["cut"] = text is not None and len(text) > _CHARACTERS
         record["text"] = None if text is None else text[:_CHARACTERS]
         record["value"], record["threshold"] = (None if v is None else v[:_CHARACTERS] for v in (value, threshold))
@@ -63,16 +68,18 @@ def _quarantined(found: Session) -> list[dict[str, Any]]:
         "SELECT stage, operator, reason, COUNT(*) AS rows FROM quarantine GROUP BY ALL "
         f"ORDER BY rows DESC, stage, operator, reason LIMIT {_RULES}"
     )
+    # The ids first: a few of each rule are held, however many rows there are.
+    lowest = found.rows(f"SELECT MIN(record_id, {_EXAMPLES}) AS ids FROM quarantine GROUP BY stage, operator, reason "
+                        f"ORDER BY COUNT(*) DESC, stage, operator, reason LIMIT {_RULES}")  # fmt: skip
+    ids = sorted({record_id for row in lowest for record_id in row["ids"]})
     picked = found.rows(
-        f"SELECT stage, operator, reason, {_COLUMNS} FROM (SELECT stage, operator, reason, record_id, partition, "
-        "LEFT(value, 2000) AS value, LEFT(threshold, 2000) AS threshold, "
-        "ROW_NUMBER() OVER (PARTITION BY stage, operator, reason ORDER BY record_id) AS place FROM quarantine) "
-        f"WHERE place <= {_EXAMPLES} ORDER BY record_id"
-    )
+        "SELECT stage, operator, reason, record_id, partition, LEFT(value, 2000) AS value, "
+        f"LEFT(threshold, 2000) AS threshold FROM quarantine WHERE record_id IN ({_listed(ids)}) ORDER BY record_id"
+    ) if ids else []  # fmt: skip
     names = ("stage", "operator", "reason")
     for rule in rules:
         mine = [row for row in picked if all(row[name] == rule[name] for name in names)]
-        rule["records"] = [{k: v for k, v in row.items() if k not in names} for row in mine]
+        rule["records"] = [{k: v for k, v in row.items() if k not in names} for row in mine[:_EXAMPLES]]
     return rules
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from winnowry.lakehouse.manifest import manifest_of
+from winnowry.pipeline.release_facts.changes import changes
 from winnowry.pipeline.release_facts.contents import contents
 from winnowry.pipeline.release_facts.examples import examples
 from winnowry.pipeline.release_facts.funnel import duplicates, funnel
@@ -12,6 +14,8 @@ from winnowry.pipeline.release_facts.limits import limits
 from winnowry.pipeline.release_facts.selection import make_pool, partitions, score_column, scores, shifts
 from winnowry.pipeline.release_facts.tables import ReleaseTables, session, tables_of
 from winnowry.pipeline.release_facts.verdicts import comparison, gates
+from winnowry.pipeline.releases import release_before
+from winnowry.pipeline.valid2.tc609 import tc609
 
 if TYPE_CHECKING:
     from winnowry.pipeline.releases import Release
@@ -20,13 +24,14 @@ if TYPE_CHECKING:
 _STAGES = ("raw", "cleaned", "duplicates", "scored", "sampled", "published")
 
 
-def release_facts(ws: Workspace, corpus: str, release: Release) -> dict[str, Any]:
+def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = True) -> dict[str, Any]:
     """What there is to say about a release; reads narrow columns, and the text of a few example records.
 
     Args:
         ws: the lake.
         corpus: the corpus.
         release: one of ``pipeline.releases.releases``.
+        mask: whether personal data in example texts is replaced by tags.
 
     Returns:
         Numbers, texts, lists and objects; nothing else. ``winnowry.report.release_page`` shows it.
@@ -49,14 +54,21 @@ def release_facts(ws: Workspace, corpus: str, release: Release) -> dict[str, Any
             "shifts": shifts(found) if pooled else None,
             "partitions": partitions(found, pooled),
             "duplicates": duplicates(found),
-            "examples": examples(found),
-            "gates": gates(found),
+            "changes": changes(ws, found, release_before(ws, release), release),
+            "examples": examples(found, mask=mask),
+            "masked": mask,
+            "gates": gates(found, release),
         }
     facts["comparison"] = comparison(tables)
     facts["made"] = _made(tables)
     facts["tables_moved"] = list(tables.moved)
     facts["limits"] = limits(facts)
     facts["use"] = _use(ws, tables)
+    facts["table"] = _table(ws, tables)
+    published = tables.of_stage("published")
+    facts["about"] = published.facts.get("about") if published is not None else None
+    facts["valid2"] = published.facts.get("valid2") if published is not None else None
+    facts["tc609"] = tc609(facts) if facts["valid2"] is not None else None
     return facts
 
 
@@ -72,6 +84,17 @@ def _made(tables: ReleaseTables) -> dict[str, Any]:
         "stages": stages,
         "seed": record.lineage.get("seed") if record is not None else None,
         "packages": record.lineage.get("packages", {}) if record is not None else {},
+    }
+
+
+def _table(ws: Workspace, tables: ReleaseTables) -> dict[str, Any]:
+    """Where the release lies: the table, its columns, and the manifest that names its files."""
+    view = tables.views["published"]
+    manifest = manifest_of(ws.store, view)
+    return {
+        "uri": view.uri,
+        "columns": [{"name": field.name, "type": str(field.type), "nullable": field.nullable} for field in view.schema],
+        "manifest": None if manifest is None else asdict(manifest),
     }
 
 

@@ -29,25 +29,19 @@ _BATCH_ROWS = 1 << 16
 _READ = ("raw", "cleaned", "duplicates", "scored", "sampled", "published", "quarantine", "gates")
 
 
-@dataclass(frozen=True)
-class ReleaseTables:
-    """Views of the tables that led to a release.
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """Views of tables that belong together.
 
     Attributes:
-        release: the release.
         views: by table name; a table that does not exist is not in it.
-        records: the newest promotion of every (stage, partition) when the release was made.
-        older: the release is not built on what is live now, so that side rows are picked by promotion.
-        moved: tables that changed since and whose version of then is gone: read as they are now.
+        records: the newest promotion of every (stage, partition) of then.
+        older: they are not what is live now, so that side rows are picked by promotion.
     """
 
-    ws: Workspace
-    corpus: str
-    release: Release
     views: dict[str, TableView]
     records: dict[tuple[str, str], PromotionRecord]
     older: bool = False
-    moved: tuple[str, ...] = field(default=())
 
     def of_stage(self, stage: str) -> PromotionRecord | None:
         """The newest of a stage's promotions of then."""
@@ -57,6 +51,21 @@ class ReleaseTables:
     def has(self, table: str, *columns: str) -> bool:
         """Whether a table is there, with these columns."""
         return table in self.views and set(columns) <= set(self.views[table].schema.names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseTables(Tables):
+    """Views of the tables that led to a release.
+
+    Attributes:
+        release: the release.
+        moved: tables that changed since and whose version of then is gone: read as they are now.
+    """
+
+    ws: Workspace
+    corpus: str
+    release: Release
+    moved: tuple[str, ...] = field(default=())
 
 
 def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
@@ -98,7 +107,9 @@ def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
             moved.append(name)
             views[name] = ws.lake.open(corpus, name)
     older = bool(later) and "quarantine" not in moved
-    return ReleaseTables(ws, corpus, release, views, records, older, tuple(moved))
+    return ReleaseTables(
+        ws=ws, corpus=corpus, release=release, views=views, records=records, older=older, moved=tuple(moved)
+    )
 
 
 def _version_at(ws: Workspace, corpus: str, name: str, until: float) -> int | None:
@@ -118,7 +129,7 @@ class Session:
         tables: the tables; each is a view of its name, ``quarantine`` with the rows of then.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: ReleaseTables) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
         self._connection = connection
         self.tables = tables
         for name, view in tables.views.items():
@@ -129,6 +140,11 @@ class Session:
                 connection.register("promotions_of_then", ids)
                 where = " WHERE promotion_id IN (SELECT id FROM promotions_of_then)"
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM stored_{name}{where}")
+
+    def add(self, name: str, view: TableView) -> None:
+        """Let queries read one more table."""
+        self._connection.register(f"stored_{name}", PushdownDataset(view.dataset()))
+        self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM stored_{name}")
 
     def run(self, query: str) -> None:
         """Run a statement that gives no rows."""
@@ -149,7 +165,7 @@ class Session:
 
 
 @contextmanager
-def session(tables: ReleaseTables) -> Iterator[Session]:
+def session(tables: Tables) -> Iterator[Session]:
     """Open a session whose memory is bounded; what does not fit is spilled to a folder that goes with it."""
     import duckdb
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winnowry.lakehouse.lake import OLD_GATES_TIME
 from winnowry.pipeline.release_facts.tables import ReleaseTables, Session
+
+if TYPE_CHECKING:
+    from winnowry.pipeline.releases import Release
 
 _SHOWN = 25  # verdicts that were no pass: failures first, then the newest
 _OWN = 80  # expectations of the release's own gate
 
 
-def gates(found: Session) -> dict[str, Any]:
+def gates(found: Session, release: Release) -> dict[str, Any]:
     """Verdicts until the release was made.
+
+    Args:
+        found: the session.
+        release: the release.
 
     Returns:
         ``suites``: by table and suite the number of verdicts of each kind and when they were given; ``notable``: those
@@ -26,8 +33,8 @@ def gates(found: Session) -> dict[str, Any]:
         return {"suites": [], "notable": [], "n_notable": 0, "own": []}
     at = "judged_at" if tables.has("gates", "judged_at") else OLD_GATES_TIME
     until, parameters = "", []
-    if tables.release.created_at is not None:
-        until, parameters = f' WHERE "{at}" <= ?', [tables.release.created_at]
+    if release.created_at is not None:
+        until, parameters = f' WHERE "{at}" <= ?', [release.created_at]
     verdicts = ", ".join(
         f"COUNT(*) FILTER (WHERE verdict = '{verdict}') AS {name}"
         for verdict, name in (("pass", "passed"), ("warn", "warned"), ("fail", "failed"), ("broken", "broken"))
@@ -48,7 +55,7 @@ def gates(found: Session) -> dict[str, Any]:
         'SELECT suite, expectation, "column", parameters, LEFT(observed, 200) AS observed, severity, verdict, '
         "LEFT(message, 400) AS message FROM gates WHERE promotion_id = ? "
         f'ORDER BY suite, expectation, "column" LIMIT {_OWN}',
-        [tables.release.promotion_id or ""],
+        [release.promotion_id or ""],
     )
     for row in own:
         row["parameters"] = _parsed(row["parameters"])

@@ -1,0 +1,197 @@
+"""A release as a Markdown card with the front matter of the Hugging Face hub.
+
+Source: https://huggingface.co/docs/hub/datasets-cards and the hub's dataset card specification.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from winnowry.report.card_terms import (
+    hub_license,
+    languages,
+    license_sentence,
+    one_line,
+    size_category,
+    stated_licenses,
+)
+from winnowry.report.markup import counted, day, n_bytes, number, percent
+
+Facts = Mapping[str, Any]
+
+_MARKS = re.compile(r"([\\`*_\[\]|~#])")
+_LONGEST = 300  # characters of a name
+
+
+def markdown_card(facts: Facts) -> str:
+    """Describe a release for people, with front matter for the hub.
+
+    Args:
+        facts: what ``pipeline.release_facts.facts.release_facts`` gives.
+
+    Returns:
+        Markdown without markup of the data's: every name in it is escaped. It holds no text of any record.
+    """
+    release = facts["release"]
+    parts = [_front_matter(facts), f"# {_text(facts['corpus'])}, release {_text(release['name'])}", _lead(facts)]
+    parts += ["## Known limits", _limits(facts), "## What the data is", *_contents(facts)]
+    parts += ["## From raw to published", _funnel(facts)]
+    parts += ["## How it was chosen", _chosen(facts)]
+    if facts.get("changes") is not None:
+        parts += [f"## Since {_text(facts['changes']['before'])}", _changes(facts)]
+    parts += ["## Gates", _gates(facts), "## Columns", _columns(facts)]
+    parts += ["## Read it", _code("python", facts["use"]["read"]), "## Cite it", _code("bibtex", facts["use"]["cite"])]
+    made = [f"{name} `{one_line(str(release[key]))}`" for name, key in
+            (("recipe", "data_hash"), ("promotion", "promotion_id"), ("run", "run_id")) if release[key]]  # fmt: skip
+    parts.append("Made by winnowry from the tables themselves" + (f": {', '.join(made)}." if made else "."))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(facts: Facts) -> str:
+    """YAML that the hub reads; strings are JSON, which YAML takes as they are."""
+    lines = [f"pretty_name: {_quoted(facts['corpus'])}"]
+    stated = stated_licenses(facts)
+    known = list(dict.fromkeys(hub_license(name) or "other" for name in stated))
+    if facts["contents"]["unlicensed"] or not stated:
+        known.append("unknown")
+    lines += [f"license: {known[0]}"] if len(known) == 1 else ["license:", *(f"- {name}" for name in known)]
+    others = [name for name in stated if hub_license(name) is None]
+    if others:
+        lines.append(f"license_name: {_quoted(', '.join(others))}")
+    if languages(facts):
+        lines += ["language:", *(f"- {_quoted(code)}" for code in languages(facts))]
+    if facts["contents"]["rows"]:
+        lines += ["size_categories:", f"- {size_category(facts['contents']['rows'])}"]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(one_line(text), ensure_ascii=False)
+
+
+def _text(value: object) -> str:
+    """Text that Markdown leaves alone, on one line."""
+    shown = one_line(str(value))
+    shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKS.sub(r"\\\1", shown)
+
+
+def _code(language: str, text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
+    rule = ["---" if place < left else "--:" for place in range(len(head))]
+    lines = [head, rule, *([_text(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _lead(facts: Facts) -> str:
+    release, data, about = facts["release"], facts["contents"], facts.get("about") or {}
+    said = []
+    if about.get("description"):
+        said.append(_text(str(about["description"]).strip().rstrip(".")) + ".")
+    of = f"{data['rows']:,} records" + ("" if data["tokens"] is None else f", {number(data['tokens'])} tokens")
+    said.append(f"{of}, {n_bytes(data['stored_bytes'])} stored.")
+    if release["created_at"]:
+        said.append(f"Published {day(release['created_at'])}.")
+    said.append(_text(license_sentence(facts)))
+    if about.get("owner"):
+        said.append(f"Who to ask: {_text(about['owner'])}.")
+    return " ".join(said)
+
+
+def _limits(facts: Facts) -> str:
+    if not facts["limits"]:
+        return "None that the tables show."
+    return "\n".join(
+        f"- {'**Serious.** ' if limit['kind'] == 'serious' else ''}{_text(limit['text'])}" for limit in facts["limits"]
+    )
+
+
+def _contents(facts: Facts) -> list[str]:
+    data = facts["contents"]
+    if not data["rows"]:
+        return ["Nothing: the release holds no record."]
+    time = data["time"]
+    dates = "No record has a date." if time["first"] is None else (
+        f"Dates of the records: {day(time['first'])} to {day(time['last'])}"
+        + (f"; {time['undated']:,} have none." if time["undated"] else ".")
+    )  # fmt: skip
+    parts = [dates]
+    for name, noun in (("sources", "source"), ("licenses", "licence"), ("languages", "language")):
+        found = data[name]
+        if found is None:
+            parts.append("Languages: not identified by this recipe.")
+            continue
+        rows = [
+            [entry["name"] or f"no {noun} stated", f"{entry['rows']:,}", percent(entry["rows"], data["rows"]),
+             "–" if data["tokens"] is None else f"{entry['tokens']:,}", percent(entry["tokens"], data["tokens"])]
+            for entry in found["listed"]
+        ]  # fmt: skip
+        parts.append(_table([noun, "records", "share", "tokens", "share of tokens"], rows))
+        rest = found["total"] - len(found["listed"])
+        if rest:
+            parts.append(f"and {rest:,} more, with {counted(found['rest_rows'], 'record')}.")
+    return parts
+
+
+def _funnel(facts: Facts) -> str:
+    rows = []
+    whole = facts["funnel"][0]["rows"]
+    for step in facts["funnel"]:
+        why = [f"{reason['operator']}: {reason['reason']} {reason['rows']:,}"
+               if reason["operator"] != reason["reason"] else f"{reason['reason']} {reason['rows']:,}"
+               for reason in step["reasons"]]  # fmt: skip
+        if step["other_rows"]:
+            why.append(f"{step['other_reasons']:,} more reasons {step['other_rows']:,}")
+        if step["pending"] > 0:
+            why.append(f"no reason stored {step['pending']:,}")
+        rows.append([step["label"], "; ".join(why), f"{step['rows']:,}", percent(step["rows"], whole)])
+    return _table(["step", "left out before it", "records", "of all read"], rows, left=2)
+
+
+def _chosen(facts: Facts) -> str:
+    scores = facts["scores"]
+    if scores is None:
+        return "Records were not chosen by a score."
+    said = f"Chosen by {_text(scores['by'])}."
+    groups = (("published", "mean_kept"), ("not published", "mean_dropped"))
+    means = [f"{name} {scores[key]:.4g}" for name, key in groups if scores.get(key) is not None]
+    compared = facts["comparison"]
+    told = "" if not means else f" Mean score: {', '.join(means)}."
+    proof = (
+        " Whether a model learns more from it than from a random selection was not measured."
+        if compared is None
+        else f" Compared with {_text(compared['reference'])}: {_text(compared['verdict'])}."
+    )
+    return said + told + proof
+
+
+def _changes(facts: Facts) -> str:
+    found = facts["changes"]
+    said = f"{counted(found['added'], 'record')} came, {found['removed']:,} went, {found['kept']:,} stayed."
+    why = [f"- {_text(reason['reason'])}: {reason['rows']:,}" for reason in found["removed_reasons"]]
+    recipe = [f"- recipe: {_text(line)}" for line in found["recipe"]]
+    return "\n".join([said, *([""] if why or recipe else []), *why, *recipe])
+
+
+def _gates(facts: Facts) -> str:
+    suites = facts["gates"]["suites"]
+    if not suites:
+        return "No gate result is stored."
+    rows = [[suite["table"], suite["suite"], *(f"{suite[kind]:,}" for kind in ("passed", "warned", "failed", "broken"))]
+            for suite in suites]  # fmt: skip
+    return _table(["table", "suite", "passed", "warned", "failed", "broken"], rows, left=2)
+
+
+def _columns(facts: Facts) -> str:
+    rows = [[column["name"], column["type"], "may be null" if column["nullable"] else ""]
+            for column in facts["table"]["columns"]]  # fmt: skip
+    return _table(["column", "type", ""], rows, left=3)

@@ -45,6 +45,12 @@ def raises(n_words):
         raise ValueError("not this one")
     return n_words
 
+def even_only(n_words):
+    for n in n_words.to_pylist():
+        if n % 2:
+            raise ValueError(f"odd: {n}")
+    return n_words
+
 def nothing(n_words):
     return [float("nan")] * len(n_words)
 """
@@ -285,3 +291,44 @@ def test_twelve_columns_and_a_release_from_many_processes_lose_nothing(root: Pat
         assert found[f"c{number}"].equals(pc.multiply(found["n_words"], number)), number
     selected = ws.lake.open("small", "sampled").to_table(columns=["record_id"], where="selected")
     assert sorted(found["record_id"].to_pylist()) == sorted(selected["record_id"].to_pylist())
+
+
+def test_rows_that_a_function_fails_on_can_do_without_a_value(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    dataset = ws.lake.table("small", "published").dataset()
+    place = f"{root}/functions.py:even_only"
+    words = {row["record_id"]: row["n_words"] for row in table(ws).to_pylist()}
+    odd = {name for name, n in words.items() if n % 2}
+    assert 0 < len(odd) < len(words)
+    strict = python_column(dataset, "published", "even", place, type_="int64", on_error="null")
+    with pytest.raises(ColumnGateFailed, match="are null or NaN"):
+        add(ws, strict)
+    spec = python_column(dataset, "published", "even", place, type_="int64", on_error="null", max_null_fraction=1)
+    result = add(ws, spec)
+    assert (result.rows_failed, result.null_rows) == (len(odd), len(odd))
+    assert {name for name, _ in result.failed} <= odd
+    assert result.failed[0][1] == f"ValueError: odd: {words[result.failed[0][0]]}"
+    found = {row["record_id"]: row["even"] for row in table(ws).to_pylist()}
+    assert found == {name: None if name in odd else n for name, n in words.items()}
+
+
+def test_a_transient_error_is_met_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("winnowry.pipeline.columns.values._WAITS", (0.0, 0.0, 0.0))
+    ws = Workspace.open(str(root))
+    path = root / "flaky.py"
+    path.write_text(
+        "calls = []\n\ndef flaky(n_words):\n    calls.append(1)\n"
+        "    if len(calls) % 3:\n        raise ConnectionError('busy')\n    return n_words\n"
+    )
+    dataset = ws.lake.table("small", "published").dataset()
+    assert add(ws, python_column(dataset, "published", "f", f"{path}:flaky", type_="int64")).status == "added"
+    assert table(ws)["f"].equals(table(ws)["n_words"])
+
+
+def test_the_number_of_rows_given_at_once_can_be_told(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    path = root / "sizes.py"
+    path.write_text("def size(n_words):\n    return [len(n_words)] * len(n_words)\n")
+    dataset = ws.lake.table("small", "published").dataset()
+    add(ws, python_column(dataset, "published", "at_once", f"{path}:size", type_="int64"), batch_rows=3, workers=1)
+    assert max(table(ws)["at_once"].to_pylist()) == 3

@@ -46,6 +46,15 @@ def command() -> None:
     metavar="F",
     help="Rows that may be null or NaN, as a share of those that should have a value.",
 )
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "null"]),
+    default="fail",
+    show_default=True,
+    help="What a row that the function fails on does: stop everything, or have no value.",
+)
+@click.option("--batch-rows", type=click.IntRange(min=1), metavar="N", help="Rows given to the function at once.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes that compute; 1 for a GPU.")
 @click.option("--replace", is_flag=True, help="Take the place of a column of this name, in one commit.")
 @click.option("--version", metavar="HASH", help="Go back to a specification that was replaced; see column list.")
 @common_options
@@ -60,6 +69,9 @@ def add_command(
     where: str | None,
     fragments: int | None,
     max_null_fraction: float,
+    on_error: str,
+    batch_rows: int | None,
+    workers: int | None,
     replace: bool,
     version: str | None,
     call: Call,
@@ -76,7 +88,7 @@ def add_command(
     from winnowry.pipeline.columns.fill import ColumnGateFailed, add_column
 
     workspace = call.workspace()
-    options = {"where": where, "max_null_fraction": max_null_fraction}
+    options = {"where": where, "max_null_fraction": max_null_fraction, "on_error": on_error}
     dataset = workspace.lake.table(corpus, table).dataset()
     if version is None:
         spec = _spec(dataset, table, name, sql=sql, op=op, python=python, type_=type_, options=options)
@@ -94,6 +106,8 @@ def add_command(
                 progress=progress,
                 fragments=fragments,
                 take_place=replace or version is not None,
+                batch_rows=batch_rows,
+                workers=workers,
             )
     except ColumnGateFailed as refusal:
         if call.as_json:
@@ -201,7 +215,8 @@ def result_view(result: ColumnResult) -> list[RenderableType]:
         f"value; {number(result.fragments_computed)} computed, {number(result.fragments_reused)} reused, "
         f"{counted(result.commits_refused, 'commit')} planned anew, {result.seconds:.1f} s"
     )
-    return [line, Text(work, "bright_black"), *gates_view(result.gates)]
+    failed = [Text(f"  failed on {name}: {error}", "yellow") for name, error in result.failed]
+    return [line, Text(work, "bright_black"), *failed, *gates_view(result.gates)]
 
 
 def gates_view(gates: Any) -> list[RenderableType]:

@@ -43,6 +43,8 @@ class ColumnFile:
         rows: rows of the fragment, deleted ones included (null there): Lance does not check this.
         nulls: live rows whose value is null or NaN, of those that should have one.
         type: Arrow type as text.
+        n_failed: rows that the function failed on and that have no value therefore.
+        failed: the first of them: record id (or place) and error.
     """
 
     key: str
@@ -50,6 +52,8 @@ class ColumnFile:
     rows: int
     nulls: int
     type: str
+    n_failed: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
 
 
 def fragment_key(dataset: Any, fragment: Any, inputs: tuple[str, ...]) -> str:

@@ -36,6 +36,12 @@ class AddedColumn(BaseModel):
         default=0.0, ge=0, le=1, description="largest share of those rows that may be null or NaN"
     )
 
+    on_error: Literal["fail", "null"] = Field(
+        default="fail", description="a row that the function fails on stops everything, or has no value"
+    )
+    batch_rows: int | None = Field(default=None, ge=1, description="rows given to the function at once")
+    workers: int | None = Field(default=None, ge=1, description="processes that compute it; 1 for a GPU")
+
     @field_validator("operator", mode="before")
     @classmethod
     def _operator(cls, value: Any) -> Any:
@@ -48,7 +54,7 @@ class AddedColumn(BaseModel):
 
     def fingerprint(self) -> dict[str, Any]:
         """What its values depend on as far as the recipe says; a file by its name, wherever it lies."""
-        said = self.model_dump(mode="json", exclude={"operator", "python"})
+        said = self.model_dump(mode="json", exclude={"operator", "python", "batch_rows", "workers"})
         if self.operator is not None:
             said["operator"] = self.operator.fingerprint()
         if self.python is not None:

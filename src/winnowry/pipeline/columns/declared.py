@@ -37,6 +37,7 @@ def specification(ws: Workspace, recipe: Recipe, column: AddedColumn) -> ColumnS
     """
     dataset = ws.lake.table(recipe.corpus, column.table).dataset()
     options: dict[str, Any] = {"where": column.where, "max_null_fraction": column.max_null_fraction}
+    options["on_error"] = column.on_error
     try:
         check_where(dataset, column.where)
         if column.sql is not None:
@@ -97,7 +98,16 @@ def run_column(request: Request) -> StageResult:
         ) from error
     reason = "; ".join(reasons) or ("forced" if request.force else "unchanged: same definition, every row has it")
     try:
-        done = add_column(ws, recipe.corpus, spec, suites=request.suites, progress=request.progress, take_place=True)
+        done = add_column(
+            ws,
+            recipe.corpus,
+            spec,
+            suites=request.suites,
+            progress=request.progress,
+            take_place=True,
+            batch_rows=column.batch_rows,
+            workers=column.workers,
+        )
     except ColumnGateFailed as refusal:
         raise GateFailed(_rejected(request, spec, refusal, reason, time.perf_counter() - started)) from refusal
     result = _result(request, spec, done, reason)
@@ -113,6 +123,7 @@ def _said(spec: ColumnSpec) -> dict[str, Any]:
         "type": str(spec.field.type),
         "where": spec.where,
         "max_null_fraction": spec.max_null_fraction,
+        "on_error": spec.on_error,
     }
 
 
@@ -139,6 +150,7 @@ def _result(request: Request, spec: ColumnSpec, done: ColumnResult, reason: str)
             "fragments_computed": done.fragments_computed,
             "fragments_reused": done.fragments_reused,
             "commits_refused": done.commits_refused,
+            "rows_failed": done.rows_failed,
         },
     )
 

@@ -16,6 +16,7 @@ from winnowry.gates.result import GateResult
 from winnowry.gates.suite import Suite
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.columns import (
+    ColumnFile,
     column_versions,
     commit_column,
     fragment_key,
@@ -38,6 +39,7 @@ ColumnSuites = Callable[[str, Any, pa.Schema], list[Suite]]
 """Gives the suites of stage ``column``, for the specification and the table's schema with the column."""
 
 _ATTEMPTS = 500
+_FAILED_SHOWN = 20
 STAGE = "column"
 
 
@@ -53,6 +55,8 @@ class ColumnResult:
         fragments_computed: by this run.
         fragments_reused: files that an earlier, killed or refused run had written.
         commits_refused: times that another writer was first.
+        rows_failed: rows without a value because the function failed on them (``on_error: null``).
+        failed: the first of them: record id and error.
     """
 
     corpus: str
@@ -70,6 +74,8 @@ class ColumnResult:
     commits_refused: int
     seconds: float
     gates: tuple[GateResult, ...] = ()
+    rows_failed: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-serialisable data."""
@@ -102,6 +108,8 @@ def add_column(
     progress: Progress | None = None,
     fragments: int | None = None,
     take_place: bool = False,
+    batch_rows: int | None = None,
+    workers: int | None = None,
 ) -> ColumnResult:
     """Add a column, safely beside any number of other writers.
 
@@ -114,6 +122,8 @@ def add_column(
         fragments: a trial: compute so many fragments, report, and change nothing; their files are used later.
         take_place: where a column of this name was added with another specification, compute the new values beside
             the old ones and put them in their place in one commit.
+        batch_rows: rows given to the function at once; 1,024, or 32 where it reads large objects, when None.
+        workers: processes that compute; as many as pay off when None. Say 1 for a function that needs a GPU alone.
 
     Raises:
         UsageError: the table has another column of this name, or no rows.
@@ -122,6 +132,7 @@ def add_column(
         LakehouseError: other writers won every commit.
     """
     fill = _Fill(ws, corpus, spec, suites, progress if progress is not None else NoProgress(), take_place)
+    fill.batch_rows, fill.workers = batch_rows, workers
     return fill.trial(fragments) if fragments is not None else fill.run()
 
 
@@ -136,6 +147,8 @@ class _Fill:
         take_place: bool = False,
     ) -> None:
         self.take_place = take_place
+        self.batch_rows: int | None = None
+        self.workers: int | None = None
         self.ws, self.corpus, self.spec, self.suites, self.progress = ws, corpus, spec, suites, progress
         self.table: Table = ws.lake.table(corpus, spec.table)
         self.definitions = Definitions(ws, corpus)
@@ -229,8 +242,10 @@ class _Fill:
         if not missing:
             return
         self.progress.start(self.spec.name, None, sum(fragment.physical_rows for fragment in missing))
-        tasks = (ColumnTask(self.table, int(dataset.version), f.fragment_id, self.spec) for f in missing)
-        for file in engine_for(self.spec, missing).map(run_column_task, tasks):
+        tasks = (
+            ColumnTask(self.table, int(dataset.version), f.fragment_id, self.spec, self.batch_rows) for f in missing
+        )
+        for file in engine_for(self.spec, missing, self.workers).map(run_column_task, tasks):
             self.definitions.keep(self.spec, file)
             self.files[file.key] = file
             self.computed.add(file.key)
@@ -287,7 +302,13 @@ class _Fill:
             commits_refused=self.refused,
             seconds=time.perf_counter() - self.started,
             gates=self.gates,
+            rows_failed=sum(file.n_failed for file in self._needed()),
+            failed=tuple((name, error) for file in self._needed() for name, error in file.failed)[:_FAILED_SHOWN],
         )
+
+    def _needed(self) -> list[ColumnFile]:
+        """Files that this run computed or found and used."""
+        return [self.files[key] for key in sorted(self.computed | self.used)]
 
 
 def rows_without_value(view: TableView, spec: ColumnSpec) -> int:

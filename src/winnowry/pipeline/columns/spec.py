@@ -23,6 +23,7 @@ from winnowry.pipeline.columns.python_function import load_function
 from winnowry.recipe.messages import did_you_mean
 
 Kind = Literal["sql", "operator", "python"]
+OnError = Literal["fail", "null"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -45,6 +46,8 @@ class ColumnSpec:
         code: hash of what computes it, besides ``source``: the Python file; empty otherwise.
         where: only rows for which this SQL predicate holds get a value.
         max_null_fraction: of the rows that should have a value, at most this share may have none (null or NaN).
+        on_error: ``fail`` stops at the first row that the function fails on; ``null`` leaves that row without a value,
+            notes it, and goes on (the gate still counts it).
     """
 
     name: str
@@ -56,6 +59,7 @@ class ColumnSpec:
     code: str = ""
     where: str | None = None
     max_null_fraction: float = 0.0
+    on_error: OnError = "fail"
 
     @cached_property
     def field(self) -> pa.Field:
@@ -68,6 +72,8 @@ class ColumnSpec:
         said = asdict(self)
         if self.kind == "python":
             said["source"] = self.source.rpartition(":")[2]
+        if self.on_error == "fail":  # columns that were added before there was a choice keep their version
+            del said["on_error"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:

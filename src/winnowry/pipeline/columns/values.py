@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from winnowry.core.errors import DataError, UsageError, WinnowryError
+from winnowry.core.errors import ContractError, DataError, UsageError, WinnowryError
 from winnowry.engine.local import LocalEngine
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
@@ -20,6 +21,10 @@ from winnowry.pipeline.columns.spec import ColumnSpec, operator_of
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
 BATCH_ROWS = 1024
+"""Rows of a call of a function, unless it is told otherwise."""
+_WAITS = (0.5, 1.0, 2.0)  # seconds before a transient error is met again
+_FAILED_KEPT = 100  # of a fragment
+_ERROR_KEPT = 300  # characters
 BLOB_BATCH_ROWS = 32
 _ADDRESS = "_rowaddr"
 _WORTH_PROCESSES = 20_000  # rows
@@ -33,10 +38,16 @@ class ColumnTask:
     version: int
     fragment_id: int
     spec: ColumnSpec
+    batch_rows: int | None = None
 
 
-def engine_for(spec: ColumnSpec, fragments: Iterable[Any]) -> LocalEngine:
-    """Workers that pay off: Lance answers SQL on all cores by itself, a few rows are done before a process starts."""
+def engine_for(spec: ColumnSpec, fragments: Iterable[Any], workers: int | None = None) -> LocalEngine:
+    """Workers that were asked for or pay off.
+
+    Lance answers SQL on all cores by itself, a few rows are done before a process starts.
+    """
+    if workers is not None:
+        return LocalEngine(workers)
     rows = sum(fragment.physical_rows for fragment in fragments)
     return LocalEngine(1 if spec.kind == "sql" or rows < _WORTH_PROCESSES else None)
 
@@ -51,10 +62,16 @@ def run_column_task(task: ColumnTask) -> ColumnFile:
     dataset = task.table.dataset(task.version)
     fragment = dataset.get_fragment(task.fragment_id)
     key = fragment_key(dataset, fragment, task.spec.inputs)
-    return write_column_file(task.table, fragment, task.spec.field, _parts(task.spec, dataset, fragment), key)
+    failed: list[tuple[str, str]] = []
+    parts = _parts(task, dataset, fragment, failed)
+    file = write_column_file(task.table, fragment, task.spec.field, parts, key)
+    return replace(file, n_failed=len(failed), failed=tuple(failed[:_FAILED_KEPT]))
 
 
-def _parts(spec: ColumnSpec, dataset: Any, fragment: Any) -> Iterator[tuple[Places, pa.Array]]:
+def _parts(
+    task: ColumnTask, dataset: Any, fragment: Any, failed: list[tuple[str, str]]
+) -> Iterator[tuple[Places, pa.Array]]:
+    spec = task.spec
     if spec.kind == "sql":
         for places, batch in live_batches(fragment, {spec.name: spec.source}, batch_rows=BATCH_ROWS, where=spec.where):
             yield places, batch.column(0)
@@ -63,16 +80,60 @@ def _parts(spec: ColumnSpec, dataset: Any, fragment: Any) -> Iterator[tuple[Plac
     compute = _function(spec, dataset, objects)
     names = [name for name in spec.inputs if name not in objects]
     names += ["record_id"] if "record_id" not in names and "record_id" in fragment.schema.names else []
-    rows = BLOB_BATCH_ROWS if objects else BATCH_ROWS
+    rows = task.batch_rows or (BLOB_BATCH_ROWS if objects else BATCH_ROWS)
     for places, batch in live_batches(fragment, names, batch_rows=rows, where=spec.where):
         if objects:
             batch = batch.append_column(_ADDRESS, pa.array(places + (fragment.fragment_id << 32), pa.uint64()))
         try:
-            yield places, compute(batch)
+            values = _patiently(compute, batch)
         except WinnowryError:
             raise
         except Exception as error:
-            raise DataError(_blame(spec, compute, batch, fragment.fragment_id, error)) from error
+            if spec.on_error == "fail":
+                raise DataError(_blame(spec, compute, batch, fragment.fragment_id, error)) from error
+            values = _what_can_be(spec, compute, batch, failed)
+        yield places, values
+
+
+def _patiently(compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBatch) -> pa.Array:
+    """Compute; what a network or a store may do better the next time is tried again."""
+    for wait in _WAITS:
+        try:
+            return compute(batch)
+        except (ConnectionError, TimeoutError):
+            time.sleep(wait)
+    return compute(batch)
+
+
+def _what_can_be(
+    spec: ColumnSpec,
+    compute: Callable[[pa.RecordBatch], pa.Array],
+    batch: pa.RecordBatch,
+    failed: list[tuple[str, str]],
+) -> pa.Array:
+    """The values of a batch, null where the function fails on a row alone: halves of halves are tried.
+
+    Raises:
+        ContractError: another type or number of values than rows; that is no fault of a row.
+    """
+    try:
+        values = compute(batch)
+    except WinnowryError:
+        raise
+    except Exception as error:
+        if batch.num_rows == 1:
+            name = batch.column("record_id")[0].as_py() if "record_id" in batch.schema.names else "?"
+            failed.append((str(name), f"{type(error).__name__}: {error}"[:_ERROR_KEPT]))
+            return pa.nulls(1, spec.field.type)
+        middle = batch.num_rows // 2
+        halves = (batch.slice(0, middle), batch.slice(middle))
+        return pa.concat_arrays([_what_can_be(spec, compute, half, failed) for half in halves])
+    if len(values) != batch.num_rows or values.type != spec.field.type:
+        raise ContractError(
+            f"{spec.name}: {batch.num_rows} rows were given, {len(values)} values of {values.type} came back; the "
+            f"column is {spec.field.type}"
+        )
+    return values
 
 
 def _function(spec: ColumnSpec, dataset: Any, objects: list[str]) -> Callable[[pa.RecordBatch], pa.Array]:

@@ -19,7 +19,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_steps_run_in_processes_of_a_fork_server(tmp_path: Path) -> None:
     project = tmp_path / "project"
-    subprocess.run([str(Path(sys.executable).with_name("winnowry")), "init", str(project)], check=True, capture_output=True)
+    subprocess.run(
+        [str(Path(sys.executable).with_name("winnowry")), "init", str(project)], check=True, capture_output=True
+    )
     for recipe in (project / "recipes").glob("*.yaml"):
         recipe.unlink()
     (project / "recipes" / "small.yaml").write_text(RECIPE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,11 @@ def test_examples_are_thirty_a_rule_and_can_be_shown_unmasked(tmp_path: Path) ->
     lines = [json.dumps({"id": str(i), "text": f"write to jane.doe{i}@company.org"}) for i in range(40)]
     lines += [json.dumps({"id": f"k{i}", "text": "a record that is long enough to be kept by the rule"}) for i in "ab"]
     (tmp_path / "landing" / "only" / "a.jsonl").write_text("\n".join(lines))
-    publish(tmp_path, BARE.replace("score:", "clean:\n  - {op: text.length, min_words: 5}\nscore:") + "gates: {cleaned: {min_kept_fraction: 0}}\n")
+    publish(
+        tmp_path,
+        BARE.replace("score:", "clean:\n  - {op: text.length, min_words: 5}\nscore:")
+        + "gates: {cleaned: {min_kept_fraction: 0}}\n",
+    )
     pages = {}
     for name, more in (("masked", []), ("unmasked", ["--unmasked"])):
         out = tmp_path / f"{name}.html"
@@ -338,6 +343,21 @@ def test_a_record_that_left_is_explained_with_the_releases_that_hold_it(
     assert values["scored_records"] == len(own)
 
 
+def test_dagster_links_the_documents(lake: tuple[Path, list[StageResult]]) -> None:
+    import dagster as dg
+
+    from assets.events import result_metadata
+
+    result = lake[1][1]
+    shown = result_metadata(result)
+    for name in ("page", "card", "readme"):
+        assert shown[name] == dg.MetadataValue.path(result.metadata[name])
+    on_s3 = replace(result, metadata={**result.metadata, "page": "s3://bucket/lake/planted/releases/v2/page.html"})
+    assert result_metadata(on_s3)["page"] == dg.MetadataValue.url("s3://bucket/lake/planted/releases/v2/page.html")
+    without = replace(result, metadata={"release": "v2", "page_problem": "OSError: disk full"})
+    assert result_metadata(without)["page_problem"] == "OSError: disk full"
+
+
 @pytest.mark.s3
 def test_documents_are_stored_on_s3_too(s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3_server.environment.items():
@@ -354,3 +374,16 @@ def test_documents_are_stored_on_s3_too(s3_server: S3Server, tmp_path: Path, mon
     for name in ("page.html", "card.croissant.json", "README.md"):
         stored = s3_server.client().get_object(Bucket=bucket, Key=f"lake/planted/releases/v1/{name}")
         assert b"planted" in stored["Body"].read()
+
+
+def test_values_in_messages_of_gates_are_masked() -> None:
+    from winnowry.pipeline.release_facts.facts import _without_personal_data
+
+    verdicts = {
+        "notable": [{"message": "author: match regex: 1 of 9 rows do not meet it, such as 'jane.doe@company.org'"}],
+        "own": [{"message": None, "observed": "jane.doe@company.org"}, {"message": "n_rows is 5", "observed": "5"}],
+    }
+    assert _without_personal_data(verdicts) == {
+        "notable": [{"message": "author: match regex: 1 of 9 rows do not meet it, such as '<EMAIL>'"}],
+        "own": [{"message": None, "observed": "<EMAIL>"}, {"message": "n_rows is 5", "observed": "5"}],
+    }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Status = Literal["published", "selected", "not_selected", "scored", "duplicate", "quarantined", "cleaned", "raw"]
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
+_NUMBERED = re.compile(r"v\d+")
 _PLACE = re.compile(r"(?P<uri>.+):(?P<position>\d{1,18})")
 _FULL = 32
 _EXCERPT = 600  # characters of text that are shown
@@ -304,7 +305,8 @@ def _reason(reason: Mapping[str, Any]) -> str:
 
 
 def _releases_with(ws: Workspace, corpus: str, record_id: str) -> list[str]:
-    tags = sorted(ws.lake.tags(corpus).items(), key=lambda item: -item[1])[:_RELEASES_SEARCHED]
+    found = ws.lake.tags(corpus).items()
+    tags = sorted(found, key=lambda item: (-item[1], not _NUMBERED.fullmatch(item[0]), item[0]))[:_RELEASES_SEARCHED]
     held: dict[int, bool] = {}
     for _, version in tags:
         if version not in held:

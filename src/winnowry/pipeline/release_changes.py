@@ -1,18 +1,18 @@
-"""What changed between two releases besides who is in them: reasons, sources, scores, verdicts of gates."""
+"""What changed between two releases: who is in them and why, sources, scores, verdicts of gates."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
+    from winnowry.pipeline.release_facts.tables import Session
     from winnowry.pipeline.workspace import Workspace
 
+_EXAMPLES = 5  # ids
 _DRAWN = frozenset({"probability"})
 
 
@@ -51,36 +51,96 @@ class GateChange:
     observed_new: str | None
 
 
-def why_removed(ws: Workspace, corpus: str, removed: pa.Array) -> dict[str, int]:
-    """What the tables say today of records that left: counts by reason, most first.
+@dataclass(frozen=True)
+class PartitionChange:
+    """Records that entered and left one partition of a release."""
+
+    partition: str
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Which records only one of two releases has.
+
+    Attributes:
+        added: records that only the new one has.
+        removed: records that only the old one has.
+        partitions: those with a change, in order.
+        removed_reasons: what the session's tables say of records that left, most first: ``not sampled``, ``duplicate``,
+            ``rejected: REASON``, ``selected again`` or ``no longer in the corpus``.
+        added_examples: some ids, the lowest.
+        removed_examples: some ids, the lowest.
+    """
+
+    added: int
+    removed: int
+    partitions: tuple[PartitionChange, ...]
+    removed_reasons: dict[str, int]
+    added_examples: tuple[str, ...]
+    removed_examples: tuple[str, ...]
+
+
+def moved(found: Session, before: TableView) -> Moved:
+    """Compare the records of a session's ``published`` with those of an older release.
+
+    Ids are joined within the session's memory and spill to its disk; no text is read.
 
     Args:
-        ws: the lake.
-        corpus: the corpus.
-        removed: ids.
-
-    Returns:
-        ``not sampled``, ``duplicate``, ``rejected: REASON``, ``selected again`` or ``no longer in the corpus``.
+        found: a session with ``published``, and what may know of records that left: ``sampled``, ``duplicates``,
+            ``quarantine``.
+        before: the older release.
     """
-    reasons: Counter[str] = Counter()
-    tables = ws.lake.tables(corpus)
-    left = removed
-    if "sampled" in tables and len(left):
-        rows = _of(ws, corpus, "sampled", ["record_id", "selected"], left)
-        again = int(pc.sum(rows["selected"]).as_py() or 0)
-        reasons.update({"not sampled": rows.num_rows - again, "selected again": again})
-        left = _without(left, rows)
-    if "duplicates" in tables and len(left):
-        rows = _of(ws, corpus, "duplicates", ["record_id"], left)
-        reasons["duplicate"] = len(rows["record_id"].unique())
-        left = _without(left, rows)
-    if "quarantine" in tables and len(left):
-        rows = _of(ws, corpus, "quarantine", ["record_id", "reason"], left)
-        first = dict(zip(rows["record_id"].to_pylist(), rows["reason"].to_pylist(), strict=True))
-        reasons.update(f"rejected: {reason}" for reason in first.values())
-        left = _without(left, rows)
-    reasons["no longer in the corpus"] = len(left)
-    return {reason: count for reason, count in reasons.most_common() if count}
+    found.add("before", before)
+    found.run(
+        "CREATE TEMP TABLE moved AS SELECT COALESCE(a.record_id, b.record_id) AS record_id, "
+        "COALESCE(a.partition, b.partition) AS partition, b.record_id IS NULL AS came "
+        "FROM (SELECT record_id, partition FROM published) AS a "
+        "FULL OUTER JOIN (SELECT record_id, partition FROM before) AS b ON a.record_id = b.record_id "
+        "WHERE a.record_id IS NULL OR b.record_id IS NULL"
+    )
+    said = found.one(
+        "SELECT COUNT(*) FILTER (WHERE came) AS added, COUNT(*) FILTER (WHERE NOT came) AS removed, "
+        f"MIN(record_id, {_EXAMPLES}) FILTER (WHERE came) AS came, "
+        f"MIN(record_id, {_EXAMPLES}) FILTER (WHERE NOT came) AS went FROM moved"
+    )
+    partitions = found.rows(
+        "SELECT partition, COUNT(*) FILTER (WHERE came) AS added, COUNT(*) FILTER (WHERE NOT came) AS removed "
+        "FROM moved GROUP BY partition ORDER BY partition"
+    )
+    return Moved(
+        added=said["added"],
+        removed=said["removed"],
+        partitions=tuple(PartitionChange(**row) for row in partitions),
+        removed_reasons=_why_removed(found) if said["removed"] else {},
+        added_examples=tuple(said["came"] or ()),
+        removed_examples=tuple(said["went"] or ()),
+    )
+
+
+def _why_removed(found: Session) -> dict[str, int]:
+    """Records that left by the first of the tables that knows them."""
+    tables, joins, cases = found.tables, [], []
+    if tables.has("sampled"):
+        joins.append("LEFT JOIN (SELECT record_id, selected FROM sampled) AS s ON s.record_id = moved.record_id")
+        cases.append("WHEN s.selected THEN 'selected again' WHEN s.record_id IS NOT NULL THEN 'not sampled'")
+    if tables.has("duplicates"):
+        joins.append("LEFT JOIN (SELECT DISTINCT record_id FROM duplicates) AS d ON d.record_id = moved.record_id")
+        cases.append("WHEN d.record_id IS NOT NULL THEN 'duplicate'")
+    if tables.has("quarantine"):
+        joins.append(
+            "LEFT JOIN (SELECT record_id, MAX(reason) AS reason FROM quarantine SEMI JOIN "
+            "(SELECT record_id FROM moved WHERE NOT came) AS gone USING (record_id) GROUP BY record_id) AS q "
+            "ON q.record_id = moved.record_id"
+        )
+        cases.append("WHEN q.record_id IS NOT NULL THEN 'rejected: ' || q.reason")
+    reason = f"CASE {' '.join(cases)} ELSE 'no longer in the corpus' END" if cases else "'no longer in the corpus'"
+    rows = found.rows(
+        f"SELECT {reason} AS reason, COUNT(*) AS rows FROM moved {' '.join(joins)} WHERE NOT came "
+        "GROUP BY ALL ORDER BY rows DESC, reason"
+    )
+    return {row["reason"]: row["rows"] for row in rows}
 
 
 def source_changes(old: TableView, new: TableView) -> list[SourceChange]:
@@ -122,21 +182,6 @@ def gate_changes(ws: Workspace, corpus: str, old: str | None, new: str | None) -
         if before[0] != after[0]:
             changes.append(GateChange(suite, expectation, column, before[0], after[0], before[1], after[1]))
     return sorted(changes, key=lambda change: (change.suite, change.expectation, change.column or ""))
-
-
-def _of(ws: Workspace, corpus: str, table: str, columns: list[str], ids: pa.Array) -> pa.Table:
-    """Rows of some records; read in batches, so that only what is asked for is held."""
-    view = ws.lake.open(corpus, table)
-    parts = [
-        pa.Table.from_batches([batch]).filter(pc.is_in(batch.column("record_id"), value_set=ids))
-        for batch in view.scan(columns=columns)
-    ]
-    empty = pa.schema([view.schema.field(name) for name in columns]).empty_table()
-    return pa.concat_tables([empty, *parts], promote_options="permissive")
-
-
-def _without(ids: pa.Array, rows: pa.Table) -> pa.Array:
-    return ids.filter(pc.invert(pc.is_in(ids, value_set=rows["record_id"].combine_chunks())))
 
 
 def _by_source(view: TableView) -> dict[str, tuple[int, int]]:

@@ -8,28 +8,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.pipeline.publish import pin_release
 from winnowry.pipeline.release_changes import (
     GateChange,
+    PartitionChange,
     ScoreChange,
     SourceChange,
     gate_changes,
+    moved,
     score_changes,
     source_changes,
-    why_removed,
 )
+from winnowry.pipeline.release_facts.tables import Tables, session
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
     from winnowry.pipeline.workspace import Workspace
 
 _NUMBERED = re.compile(r"v\d+")
-_EXAMPLES = 5
+_KNOW_WHY = ("sampled", "duplicates", "quarantine")  # tables that say today why a record left
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,6 @@ class Release:
     rows_added: int | None = None
     rows_removed: int | None = None
     missing_partitions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PartitionChange:
-    """Records that entered and left one partition of a release."""
-
-    partition: str
-    added: int
-    removed: int
 
 
 @dataclass(frozen=True)
@@ -177,32 +167,30 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
         NotFoundError: one of them is not there.
     """
     first, second = find_release(ws, corpus, old), find_release(ws, corpus, new)
-    before, after = _members(ws, corpus, first.version), _members(ws, corpus, second.version)
     old_view = ws.lake.open(corpus, "published", first.version)
     new_view = ws.lake.open(corpus, "published", second.version)
-    added = _without(after, before)
-    removed = _without(before, after)
-    came, went = _by_partition(added), _by_partition(removed)
-    changes = tuple(
-        PartitionChange(key, came.get(key, 0), went.get(key, 0)) for key in sorted(came.keys() | went.keys())
-    )
+    present = ws.lake.tables(corpus)
+    views = {name: ws.lake.open(corpus, name) for name in _KNOW_WHY if name in present}
+    with session(Tables(views={**views, "published": new_view}, records={})) as found:
+        apart = moved(found, old_view)
+    changed = apart.added + apart.removed
     return ReleaseDiff(
         corpus=corpus,
         old=first.name,
         new=second.name,
-        rows_old=before.num_rows,
-        rows_new=after.num_rows,
-        added=added.num_rows,
-        removed=removed.num_rows,
-        kept=after.num_rows - added.num_rows,
-        changed_fraction=(added.num_rows + removed.num_rows) / before.num_rows if before.num_rows else None,
+        rows_old=first.rows,
+        rows_new=second.rows,
+        added=apart.added,
+        removed=apart.removed,
+        kept=second.rows - apart.added,
+        changed_fraction=changed / first.rows if first.rows else None,
         tokens_old=first.tokens,
         tokens_new=second.tokens,
-        partitions=changes,
+        partitions=apart.partitions,
         recipe_changes=tuple(recipe_changes(ws, corpus, first, second)),
-        added_examples=tuple(sorted(added["record_id"].to_pylist())[:_EXAMPLES]),
-        removed_examples=tuple(sorted(removed["record_id"].to_pylist())[:_EXAMPLES]),
-        removed_reasons=why_removed(ws, corpus, removed["record_id"].combine_chunks()),
+        added_examples=apart.added_examples,
+        removed_examples=apart.removed_examples,
+        removed_reasons=apart.removed_reasons,
         sources=tuple(source_changes(old_view, new_view)),
         scores=tuple(score_changes(old_view, new_view)),
         gates=tuple(gate_changes(ws, corpus, first.promotion_id, second.promotion_id)),
@@ -297,18 +285,6 @@ def _release(
             "missing_partitions": tuple(record.lineage.get("missing_partitions", ())),
         }
     return Release(corpus, name, version, tags, view.count_rows(), tokens, **said)
-
-
-def _members(ws: Workspace, corpus: str, version: int) -> pa.Table:
-    return ws.lake.open(corpus, "published", version).to_table(columns=["record_id", "partition"])
-
-
-def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
-    return rows.filter(pc.invert(pc.is_in(rows["record_id"], value_set=others["record_id"].combine_chunks())))
-
-
-def _by_partition(rows: pa.Table) -> dict[str, int]:
-    return {entry["values"]: entry["counts"] for entry in pc.value_counts(rows["partition"]).to_pylist()}
 
 
 def recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> list[str]:

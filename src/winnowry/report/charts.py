@@ -207,7 +207,8 @@ def bars(rows: Sequence[tuple[str, float, str, str]], *, of: float) -> str:
     """A horizontal bar a row, as HTML: name, value, what to write, class of the bar."""
     return '<div class="bars">' + "".join(
         f'<div class="bar {escape(kind)}"><span class="name">{escape(name)}</span><span class="track">'
-        f'<span style="width:{100 * value / of if of else 0:.2f}%"></span></span>'
+        + (f'<span style="width:{100 * value / of:.2f}%"></span>' if of and value else "")
+        + '</span>'
         f'<span class="value">{escape(said)}</span></div>'
         for name, value, said, kind in rows
     ) + "</div>"  # fmt: skip

@@ -44,7 +44,7 @@ def markdown_card(facts: Facts) -> str:
         parts += [f"## Since {_text(facts['changes']['before'])}", _changes(facts)]
     parts += ["## Gates", _gates(facts), "## Columns", _columns(facts)]
     parts += ["## Read it", _code("python", facts["use"]["read"]), "## Cite it", _code("bibtex", facts["use"]["cite"])]
-    made = [f"{name} `{one_line(str(release[key]))}`" for name, key in
+    made = [f"{name} {_text(release[key])}" for name, key in
             (("recipe", "data_hash"), ("promotion", "promotion_id"), ("run", "run_id")) if release[key]]  # fmt: skip
     parts.append("Made by winnowry from the tables themselves" + (f": {', '.join(made)}." if made else "."))
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -34,7 +34,8 @@ def changes_section(facts: Facts) -> str:
         head = ["column", f"mean {old}", f"mean {new}", f"median {old}", f"median {new}"]
         names = ("mean_old", "mean_new", "median_old", "median_new")
         rows = [[score["column"], *(_value(score[name]) for name in names)] for score in found["scores"]]
-        parts += ["<h3>Scores</h3>", table(head, rows), _more(found, "scores", "more columns")]
+        parts += ["<h3>Scores</h3>", table(head, rows), note("Medians are approximate."),
+                  _more(found, "scores", "more columns")]  # fmt: skip
     if found["gates"]:
         rows = [[f"{gate['suite']} {gate['expectation']}" + (f" of {gate['column']}" if gate["column"] else ""),
                  gate["verdict_old"] or "not judged", gate["verdict_new"] or "not judged"]

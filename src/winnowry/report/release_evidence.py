@@ -35,8 +35,9 @@ def examples_section(facts: Facts) -> str:
         most //= 2
         shown = [_rule(rule, most, opened=place == 0) for place, rule in enumerate(rules)]
     said = (
-        f"Up to {most:,} records of each rule, picked at random. Text is as it arrived (after cleaning, for duplicates "
-        f"and what was not drawn), cut to 300 characters; {hidden}. winnowry explain RECORD_ID tells the rest."
+        f"Up to {most:,} records of each rule, picked at random. Text is as it arrived, of HTML the words (after "
+        f"cleaning, for duplicates and what was not drawn), cut to 300 characters; {hidden}. "
+        "winnowry explain RECORD_ID tells the rest."
     )
     return note(said) + "".join(shown)
 

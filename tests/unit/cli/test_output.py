@@ -47,6 +47,30 @@ FAILED = RunOutcome(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("metadata", "wanted", "unwanted"),
+    [
+        (
+            {"release": "v3", "page": "s3://b/l/r/v3/page.html", "card": "s3://b/l/r/v3/card.croissant.json",
+             "readme": "s3://b/l/r/v3/README.md"},
+            ["Page of letters v3", "s3://b/l/r/v3/page.html", "card.croissant.json and README.md"], "could not be made",
+        ),
+        (
+            {"release": "v3", "page_problem": "OSError: disk full"},
+            ["v3 is published, but its page could not be made: OSError: disk full", "release show letters v3 --out"],
+            "Page of",
+        ),
+        ({"release": "v3"}, ["letters.published"], "page"),
+    ],
+)  # fmt: skip
+def test_the_summary_names_the_page_of_the_release_or_why_there_is_none(
+    metadata: dict[str, str], wanted: list[str], unwanted: str
+) -> None:
+    text = text_of(run_summary(RunOutcome("letters", "r", 1.0, (result("published", metadata=metadata),)), "/lake"))
+    assert [part for part in wanted if part not in text] == []
+    assert unwanted not in text
+
+
 def test_the_summary_adds_partitions_up_and_shows_gates_tables_and_what_to_do_next() -> None:
     text = text_of(run_summary(DONE, "/lake", "prod"))
     assert "✓ letters succeeded  12.5 s" in text

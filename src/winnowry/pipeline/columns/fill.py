@@ -25,7 +25,7 @@ from winnowry.lakehouse.columns import (
     stage_column,
 )
 from winnowry.lakehouse.record import WHOLE_TABLE
-from winnowry.lakehouse.table import Table
+from winnowry.lakehouse.table import Table, is_conflict
 from winnowry.lakehouse.view import TableView
 from winnowry.pipeline.columns.definitions import Definition, Definitions
 from winnowry.pipeline.columns.live_spec import spec_in
@@ -39,6 +39,7 @@ ColumnSuites = Callable[[str, Any, pa.Schema], list[Suite]]
 """Gives the suites of stage ``column``, for the specification and the table's schema with the column."""
 
 _ATTEMPTS = 500
+_REMEMBER_ATTEMPTS = 20
 _FAILED_SHOWN = 20
 STAGE = "column"
 
@@ -259,12 +260,21 @@ class _Fill:
         facts = candidate_facts(dataset, view, spec)
         suites = self.suites(STAGE, spec, view.schema)
         outcome = run_checkpoint(view, suites, facts=facts, name=f"{self.corpus}.{spec.table}.{spec.name}", docs=None)
-        self.ws.lake.append_gates(
-            self.corpus, gate_rows(outcome.results, spec.version, spec.table, detached, WHOLE_TABLE)
-        )
+        self._remember(gate_rows(outcome.results, spec.version, spec.table, detached, WHOLE_TABLE))
         self.gates = tuple(outcome.results)
         if any(gate.blocks for gate in self.gates):
             raise ColumnGateFailed(spec, self.gates)
+
+    def _remember(self, rows: pa.Table) -> None:
+        """Add to the history of gates; when many people judge at once, Lance gives up an append after half a minute."""
+        for attempt in range(_REMEMBER_ATTEMPTS):
+            try:
+                self.ws.lake.append_gates(self.corpus, rows)
+                return
+            except OSError as error:
+                if not is_conflict(error) or attempt == _REMEMBER_ATTEMPTS - 1:
+                    raise
+                time.sleep(random.random())
 
     def _landed(self, dataset: Any, definition: Definition) -> ColumnResult:
         """The column is in the table: a rival with the same specification, or this one before it was killed."""

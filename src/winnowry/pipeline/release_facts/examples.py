@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +16,8 @@ _EXAMPLES = 30  # a rule
 _RULES = 24  # most frequent ones
 _CHARACTERS = 300
 _READ = 2000  # characters that are looked at for personal data
+_HTML = re.compile(r"\s*(<!doctype html|<html)\b", re.IGNORECASE)
+_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>|<[^>]*$", re.DOTALL | re.IGNORECASE)
 _ROWS_AT_ONCE = 8  # of text that may be long
 
 
@@ -146,5 +150,18 @@ def _begun(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         if isinstance(text, bytes):
             text = text[: 4 * _READ].decode("utf-8", "replace")
         if isinstance(text, str):
-            texts[str(row["record_id"])] = text[:_READ]
+            texts[str(row["record_id"])] = words_of(text[: 4 * _READ])[:_READ]
     return texts
+
+
+def words_of(text: str) -> str:
+    """The beginning of a text to be looked at: of an HTML page its words, for the first lines of one are all markup.
+
+    >>> words_of("<!DOCTYPE html><html><head><title>A &amp; B</title><style>p{}</style></head><p>and so on <a")
+    'A & B and so on'
+    >>> words_of("1 < 2, <b>not a page</b>")
+    '1 < 2, <b>not a page</b>'
+    """
+    if not _HTML.match(text):
+        return text
+    return html.unescape(" ".join(_TAGS.sub(" ", text).split()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from winnowry.lakehouse.manifest import manifest_of
 from winnowry.pipeline.release_facts.changes import changes
 from winnowry.pipeline.release_facts.contents import contents
-from winnowry.pipeline.release_facts.examples import examples
+from winnowry.pipeline.release_facts.examples import examples, masked
 from winnowry.pipeline.release_facts.funnel import duplicates, funnel
 from winnowry.pipeline.release_facts.limits import limits
 from winnowry.pipeline.release_facts.selection import make_pool, partitions, score_column, scores, shifts
@@ -57,7 +57,7 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
             "changes": changes(ws, found, release_before(ws, release), release),
             "examples": examples(found, mask=mask),
             "masked": mask,
-            "gates": gates(found, release),
+            "gates": _without_personal_data(gates(found, release)) if mask else gates(found, release),
         }
     facts["comparison"] = comparison(tables)
     facts["made"] = _made(tables)
@@ -70,6 +70,14 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     facts["valid2"] = published.facts.get("valid2") if published is not None else None
     facts["tc609"] = tc609(facts) if facts["valid2"] is not None else None
     return facts
+
+
+def _without_personal_data(verdicts: dict[str, Any]) -> dict[str, Any]:
+    """Verdicts whose messages may name values of failing rows."""
+    for row in (*verdicts["notable"], *verdicts["own"]):
+        told = {name: row[name] for name in ("message", "observed") if row.get(name)}
+        row.update(zip(told, masked(told.values()), strict=True))
+    return verdicts
 
 
 def _made(tables: ReleaseTables) -> dict[str, Any]:

@@ -62,12 +62,12 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     facts["comparison"] = comparison(tables)
     facts["made"] = _made(tables)
     facts["tables_moved"] = list(tables.moved)
-    facts["limits"] = limits(facts)
     facts["use"] = _use(ws, tables)
     facts["table"] = _table(ws, tables)
     published = tables.of_stage("published")
     facts["about"] = published.facts.get("about") if published is not None else None
     facts["valid2"] = published.facts.get("valid2") if published is not None else None
+    facts["limits"] = limits(facts)
     facts["tc609"] = tc609(facts) if facts["valid2"] is not None else None
     return facts
 

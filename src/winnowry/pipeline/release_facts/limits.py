@@ -17,7 +17,7 @@ def limits(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     Returns:
         ``kind`` (``serious`` or ``note``) and ``text``, serious ones first.
     """
-    found = [*_of_contents(facts), *_of_process(facts), *_of_selection(facts)]
+    found = [*_of_contents(facts), *_of_quality(facts), *_of_process(facts), *_of_selection(facts)]
     return sorted(({"kind": kind, "text": text} for kind, text in found), key=lambda limit: limit["kind"] != "serious")
 
 
@@ -45,6 +45,19 @@ def _of_contents(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "note", "All records come from one source: whatever that source leaves out is not here either."
     if data["languages"] is None:
         yield "note", "The language of the records was not identified."
+
+
+def _of_quality(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    card = facts.get("valid2")
+    if card is None or not facts["contents"]["rows"]:
+        return
+    names = [(str(letter["letter"]).replace("_", " "), letter["passed"]) for letter in card["letters"]]
+    failing = [name for name, passed in names if passed is False]
+    unmeasured = [name for name, passed in names if passed is None]
+    if failing:
+        yield "serious", f"Of the six qualities of VALID² {len(failing)} fail: {', '.join(failing)}."
+    if unmeasured:
+        yield "note", f"Of the six qualities of VALID² nothing was measured for: {', '.join(unmeasured)}."
 
 
 def _of_process(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

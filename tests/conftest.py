@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -23,6 +24,11 @@ for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name 
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+
+
+# No timed asserts: on a busy machine an example may take longer than the 200 ms that hypothesis allows one.
+settings.register_profile("winnowry", deadline=None)
+settings.load_profile("winnowry")
 
 
 @pytest.fixture(scope="session")

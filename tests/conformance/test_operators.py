@@ -89,7 +89,7 @@ def test_an_operator_has_its_registered_name_and_documents_every_parameter(name:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(texts=TEXTS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(texts=[])
 @example(texts=[None])
 @example(texts=[None, "", None, "a", ""])
@@ -108,7 +108,7 @@ def test_an_operator_writes_exactly_its_declared_columns_for_every_row(name: str
 
 @pytest.mark.parametrize("name", NAMES)
 @given(texts=TEXTS, cut=st.integers(0, 8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example(texts=[*POOL, None], cut=5)
 def test_how_rows_are_cut_into_batches_does_not_matter(name: str, texts: list[str | None], cut: int) -> None:
     operator = default_of(name)

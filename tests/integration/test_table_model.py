@@ -163,7 +163,6 @@ def run(examples: int, steps: int) -> None:
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             derandomize="WINNOWRY_RANDOM" not in os.environ,
         ),

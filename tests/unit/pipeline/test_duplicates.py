@@ -181,7 +181,7 @@ ROWS = st.lists(
 
 
 @given(drawn=ROWS, seed=st.integers(0, 2**30), keys_at_once=st.integers(1, 40), members_at_once=st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_order_of_rows_and_any_bound_of_memory_give_what_a_search_gives(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[Any], seed: int, keys_at_once: int, members_at_once: int
 ) -> None:

@@ -68,7 +68,7 @@ _TRICKY = [
 @given(
     st.lists(st.one_of(st.none(), st.text(max_size=8), st.lists(st.sampled_from([*_TRICKY, " ", "A"])).map("".join)))
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @example(_TRICKY)
 def test_the_compiled_form_gives_the_key_of_the_plain_one(texts: list[str | None]) -> None:
     written = ExactDuplicates().apply(pa.record_batch({"text": pa.array(texts, pa.large_string())}))
@@ -76,7 +76,7 @@ def test_the_compiled_form_gives_the_key_of_the_plain_one(texts: list[str | None
 
 
 @given(st.lists(st.text("AZaz@[`{09 \n\x1f\x00\x7fé\u3000", min_size=8, max_size=60), max_size=6))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @example(["ABCDEFGHIJKLMNOPQRSTUVWXYZ[@`{", "seven78  nine", "        x       y", "eight678 ", " eight678"])
 def test_eight_bytes_at_once_give_the_key_of_the_plain_form(texts: list[str]) -> None:
     written = ExactDuplicates().apply(pa.record_batch({"text": pa.array(texts, pa.large_string())}))

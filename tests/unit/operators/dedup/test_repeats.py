@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from winnowry.operators.dedup.repeats import RepeatedLines, RepeatedParagraphs
@@ -76,7 +76,6 @@ def test_the_rule_rejects_what_repeats_itself_too_much() -> None:
 
 
 @given(st.lists(st.sampled_from(["alpha", "beta", "ALPHA", "x", "", "gam ma", "gam  ma"]), max_size=12))
-@settings(deadline=None)
 def test_lines_are_those_that_a_set_would_leave(drawn: list[str]) -> None:
     seen: set[str] = set()
     kept = []

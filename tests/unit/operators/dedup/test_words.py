@@ -35,7 +35,7 @@ def found(text: str, *, one_number: bool) -> tuple[list[int], list[str]]:
 
 @pytest.mark.parametrize("one_number", [True, False])
 @given(text=TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(text="")
 @example(text="12,5 and 12,x and 1,2,3 a12.5b")
 def test_words_are_found_where_they_stand_and_hash_alike_when_they_fold_alike(text: str, one_number: bool) -> None:
@@ -67,7 +67,7 @@ def test_numbers_matter_where_they_are_asked_for() -> None:
 
 
 @given(text=TEXTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(text=" a  b ")
 def test_folded_characters_are_the_words_with_one_space_between(text: str) -> None:
     buffers = utf8_buffers(pa.array([text], pa.large_string()))

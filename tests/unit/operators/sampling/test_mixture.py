@@ -221,7 +221,7 @@ class TestMixtures:
         with pytest.raises(UsageError, match=r"'finance'; there are 'a', 'b', 'c'"):
             draw(spec, corpus(100))
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(
         st.lists(
             st.tuples(

@@ -190,7 +190,7 @@ class TestExactMode:
         assert selection.selected[scores.argsort()[-20:]].all()
         assert 0.4 * selection.budget_tokens - sizes.mean() <= stratum.hard_tokens <= 0.4 * selection.budget_tokens
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         st.lists(
             st.tuples(st.one_of(st.just(float("nan")), st.floats(-9, 9)), st.integers(0, 500), st.integers(0, 3)),

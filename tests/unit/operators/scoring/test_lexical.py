@@ -91,7 +91,7 @@ def _entropy(counts: Counter[str]) -> float:
     return -sum(count / total * math.log2(count / total) for count in counts.values()) if total else 0.0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(["the", "The", "of", "dog", "Dog", "it's", "put_object", "x1", "42", "café"])))
 def test_the_kernel_agrees_with_a_count_in_plain_python(words: list[str]) -> None:
     con_ent, pos_ent, sent_len, n_words = measured(" ".join(words))
@@ -110,7 +110,6 @@ def test_a_text_of_many_different_words_outgrows_the_first_table() -> None:
     assert measured(text)[0] == pytest.approx(math.log2(50_000))
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text()), max_size=8), st.integers(0, 8))
 def test_measures_do_not_depend_on_how_rows_are_cut(texts: list[str | None], cut: int) -> None:
     column = pa.array(texts, pa.large_string())
@@ -119,7 +118,6 @@ def test_measures_do_not_depend_on_how_rows_are_cut(texts: list[str | None], cut
     assert whole.tobytes() == parts.tobytes()
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_measured(octets: bytes) -> None:
     column = pa.array([octets], pa.large_binary()).view(pa.large_string())

@@ -41,7 +41,7 @@ def test_code_lengths_equal_the_formulas_evaluated_with_dictionaries(order: int,
     np.testing.assert_allclose(model.discounts[:, 1:], reference.discounts, rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(0, 4), max_size=8), max_size=8),
     st.lists(st.integers(0, 5), max_size=6),

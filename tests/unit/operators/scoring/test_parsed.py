@@ -82,7 +82,7 @@ class TestOracles:
 
 class TestPaperForm:
     @given(st.lists(st.lists(sentences(), min_size=1, max_size=6), min_size=1, max_size=6))
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     def test_components_and_scores_equal_the_formulas_on_random_parses(self, pool: list[list[Sentence]]) -> None:
         pool = [[*parse, [("Yes", "RB", 2, "root"), ("it", "PRP", 0, "dep")]] for parse in pool]  # at least one arc
         for tags, content in (("penn", PENN_CONTENT), ("jieba", JIEBA_CONTENT)):

@@ -59,7 +59,7 @@ def expected(text: str, longest: int) -> dict[str, Any]:
 
 
 @given(PIECES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example("[1] a b c.\n\n[edit] d e f. \n")
 @example("a b c[1111][[1]].")
 def test_the_cleaned_text_and_the_counts_are_those_of_plain_python(text: str) -> None:
@@ -183,7 +183,7 @@ def sentences(text: str) -> int:
         max_size=25,
     )
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_sentences_are_counted_as_they_are_defined(pieces: list[str]) -> None:
     line = "".join(pieces).replace("\x1c", "\x1f")  # no line break
     operator = C4.model_validate({"drop_unterminated_lines": False, "min_words_per_line": None, "policy_phrases": ()})
@@ -223,7 +223,7 @@ def test_the_third_longest_line_decides(lines: list[int], third: int, kept: bool
 
 
 @given(st.lists(st.integers(0, 6), max_size=12), st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_longest_but_some_is_that_of_sorting(sizes: list[int], rank: int) -> None:
     lines = ["x" * size for size in sizes] or [""]
     expected_size = sorted(map(len, lines), reverse=True)[rank - 1] if len(lines) >= rank else 0

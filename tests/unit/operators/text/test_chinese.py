@@ -38,7 +38,7 @@ def expected(text: str, gram: int) -> dict[str, Any]:
 
 
 @given(PIECES, st.integers(2, 5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("Aa" * 8, 3)
 def test_every_measure_is_that_of_plain_python(text: str, gram: int) -> None:
     assert measured(Chinese(gram_chars=gram), text) == expected(text, gram)

@@ -69,14 +69,14 @@ def expected_lines(text: str, short: int) -> dict[str, Any]:
 
 
 @given(TEXTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example("a\u3000b\u00a0c\u2028d\x1ce")
 def test_characters_and_words_are_those_of_len_and_split(text: str) -> None:
     assert measure(Length(), text) == [{"n_chars": len(text), "n_words": len(text.split())}]
 
 
 @given(TEXTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_character_ratios_are_those_of_general_categories(text: str) -> None:
     visible = [character for character in text if not character.isspace()]
     categories = [unicodedata.category(character) for character in visible]
@@ -96,7 +96,7 @@ def test_character_ratios_are_those_of_general_categories(text: str) -> None:
 
 
 @given(TEXTS, st.integers(0, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example("- a\n- a\n\n  - a \n", 3)
 def test_line_ratios_are_those_of_split_and_strip(text: str, short: int) -> None:
     assert measure(Lines(short_line_chars=short), text) == [expected_lines(text, short)]

@@ -101,7 +101,7 @@ DOCUMENT = st.lists(BLOCK, min_size=1, max_size=5).map("\n\n".join)
 
 
 @given(markdown=DOCUMENT)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_the_words_are_those_that_markdown_it_renders(markdown: str) -> None:
     text = extract(markdown)
     assert text is not None

@@ -36,7 +36,7 @@ def expected(text: str) -> dict[str, Any]:
 
 
 @given(PIECES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("same.\nsame.\n\nsame. ")
 def test_every_measure_is_that_of_plain_python(text: str) -> None:
     assert measured(FineWeb(), text) == expected(text)

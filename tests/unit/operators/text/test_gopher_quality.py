@@ -49,7 +49,7 @@ def expected(text: str) -> dict[str, Any]:
 
 
 @given(PIECES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("....\n. . .\n.. .\n...... \n…\x1f")
 @example("\n\n- a\r\n\r• b\x1c- c")
 def test_every_measure_is_that_of_plain_python(text: str) -> None:

@@ -67,7 +67,7 @@ def expected(text: str) -> dict[str, Any]:
 
 
 @given(PIECES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example("a " * 50)
 @example("a b c d e f g h i j k l " * 4)
 @example("\n a\n\n\na\n\n a ")

@@ -53,7 +53,7 @@ def test_without_fix_encoding_mojibake_stays() -> None:
 
 
 @given(st.lists(MOJIBAKE, max_size=6).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("voilÃ le travail")
 @example("line\nÃ la carte")
 def test_the_gate_before_ftfy_never_changes_what_ftfy_would_do(text: str) -> None:
@@ -61,7 +61,7 @@ def test_the_gate_before_ftfy_never_changes_what_ftfy_would_do(text: str) -> Non
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_normalised_text_has_one_form(text: str) -> None:
     (once,) = normalise(text, fix_encoding=False)
     assert once is not None
@@ -72,7 +72,7 @@ def test_normalised_text_has_one_form(text: str) -> None:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nfc_of_ordinary_text_is_pythons(text: str) -> None:
     assert to_nfc(text) == unicodedata.normalize("NFC", text)
 

@@ -227,7 +227,7 @@ def test_hashing_without_a_secret_is_refused(key: str | None, monkeypatch: pytes
 
 @pytest.mark.parametrize("action", ["mask", "hash"])
 @given(picked=st.lists(st.sampled_from([*FOUND]), min_size=1, max_size=8), data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_written_in_place_is_never_found_itself(action: Any, picked: list[str], data: st.DataObject) -> None:
     texts = [re.sub("[«»]", "", data.draw(st.sampled_from(FOUND[tag]))) for tag in picked]
     with pytest.MonkeyPatch.context() as patch:
@@ -244,7 +244,7 @@ def _luhn_digit(body: str) -> str:
 
 
 @given(st.from_regex(r"(4|5[1-5]|62)[0-9]{8,17}", fullmatch=True), st.integers(1, 9))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_card_number_needs_the_right_last_digit(body: str, wrong: int) -> None:
     body = body[:15].ljust(15, "7")
     right = _luhn_digit(body)
@@ -262,7 +262,7 @@ _LENGTHS = {"DE": 22, "FR": 27, "NO": 15, "GB": 22, "MT": 31}
 @given(
     st.sampled_from(sorted(_LENGTHS)), st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=30), st.integers(1, 96)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_iban_needs_the_right_check_digits(country: str, filler: str, wrong: int) -> None:
     body = filler[: _LENGTHS[country] - 4]
     remainder = int("".join(str(int(c, 36)) for c in body + country + "00")) % 97
@@ -279,7 +279,7 @@ def test_an_iban_needs_the_right_check_digits(country: str, filler: str, wrong: 
     st.integers(0, 999),
     st.integers(1, 10),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("110105", datetime.date(2000, 2, 29), 1, 1)
 def test_a_chinese_identity_number_needs_the_right_check_digit(
     area: str, born: datetime.date, serial: int, wrong: int
@@ -316,7 +316,7 @@ def test_only_public_addresses_are_found(first: str, last: str, below: str, abov
 
 
 @given(st.lists(st.one_of(st.none(), st.text("1a@.-: +(4)/\u4e00X", max_size=40)), max_size=6), st.integers(0, 6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_text_around_the_finds_is_untouched(texts: list[str | None], cut: int) -> None:
     whole = pa.record_batch([pa.array(texts, pa.large_string())], names=["text"])
     result = Pii().apply(whole)

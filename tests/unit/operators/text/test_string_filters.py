@@ -60,7 +60,7 @@ def expected(text: str) -> dict[str, Any]:
 
 
 @given(PIECES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example("")
 @example("x […]\ny -»\n[…]\n-»")
 def test_every_measure_is_that_of_plain_python(text: str) -> None:

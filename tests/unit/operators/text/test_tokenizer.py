@@ -41,7 +41,7 @@ def test_unicode_words_are_these(text: str, expected: list[str]) -> None:
 
 
 @given(st.text(alphabet="aé1. ,\n_$中β", max_size=40))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_unicode_words_are_the_default_boundaries_with_our_joins(
     text: str,
 ) -> None:
@@ -65,13 +65,13 @@ def test_unicode_words_are_the_default_boundaries_with_our_joins(
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whitespace_words_are_those_of_split(text: str) -> None:
     assert words(text, "whitespace") == text.split()
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_unicode_words_cover_every_character_but_white_space_once(text: str) -> None:
     assert "".join(words(text)).split() == ["".join(text.split())] or not text.split()
 

@@ -116,7 +116,7 @@ TERMS = TERM.map(lambda term: " ".join(term.split())).filter(bool)
     st.lists(st.lists(TERMS, min_size=1, max_size=6), min_size=1, max_size=3),
     st.lists(PIECES, max_size=30).map("".join),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example([["a b", "b"], ["b a", "ab"]], "a b a bab")
 @example([["b", "a b a"]], "a b a")
 def test_the_automaton_agrees_with_trying_every_substring(terms: list[list[str]], text: str) -> None:

@@ -4,9 +4,12 @@
 
 Rank correlations (Spearman) between the two families on real English texts, and for pairs of answers of which people
 (HH-RLHF harmless, last turn) or a judge (AlpacaEval, GPT-4) preferred one: how often the preferred one has the higher
-score, with a 95 % Wilson interval; ties and pairs without a score are left out. *Controlled*: the same for the residual
-of the score on a cubic in the log of the length over all answers. MB per CPU second of each operator. Without
-shared/data nothing is measured.
+score, with a 95 % Wilson interval; ties and pairs without a score are left out. Because the longer answer is often
+preferred, twice more: the same among pairs of about one length (within a tenth of each other), and the odds ratio for
+one standard deviation more of the score in a logistic regression of the preference on the differences of score and of
+log length, over all pairs with a score. A score made of nothing but length and noise stands beside them: there it must
+come out as a coin and as an odds ratio of 1. MB per CPU second of each operator. Without shared/data nothing is
+measured.
 """
 
 from __future__ import annotations
@@ -26,15 +29,19 @@ from winnowry.operators.base import FittedOperator, Operator
 from winnowry.operators.scoring.bits_per_byte import BitsPerByte
 from winnowry.operators.scoring.compression import Compression
 from winnowry.operators.scoring.correlation import spearman
+from winnowry.operators.scoring.distinct_ngrams import DistinctNgrams
 from winnowry.operators.scoring.formatting_noise import FormattingNoise
 from winnowry.operators.scoring.knowledge_density import KnowledgeDensity
 from winnowry.operators.scoring.readability import Readability
 from winnowry.operators.scoring.token_count import TokenCount
 from winnowry.operators.scoring.token_fertility import TokenFertility
+from winnowry.operators.scoring.typing_faults import TypingFaults
 from winnowry.operators.text.gopher_repetition import GopherRepetition
 
-PEOPLE = ("readability_flesch", "readability_fog", "formatting_noise")
-MACHINE = ("bits_per_byte", "zstd_ratio", "chars_per_token", "duplicate_5gram_chars", "knowledge_density")
+PEOPLE = ("readability_flesch", "readability_fog", "formatting_noise", "typing_faults")
+MACHINE = (
+    "bits_per_byte", "zstd_ratio", "chars_per_token", "duplicate_5gram_chars", "distinct_ngrams", "knowledge_density",
+)  # fmt: skip
 BATCH = 1024
 
 
@@ -55,7 +62,7 @@ def scored(texts: Sequence[str], fit: Any, clock: dict[str, float] | None = None
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*PEOPLE, *MACHINE)}
     operators: list[Operator] = [
         TokenCount(), Readability(), FormattingNoise(), KnowledgeDensity(), Compression(), GopherRepetition(),
-        TokenFertility(), BitsPerByte(),
+        TokenFertility(), BitsPerByte(), TypingFaults(), DistinctNgrams(),
     ]  # fmt: skip
     for start in range(0, len(texts), BATCH):
         batch = pa.record_batch({"text": pa.array(texts[start : start + BATCH], pa.large_string())})
@@ -75,12 +82,31 @@ def scored(texts: Sequence[str], fit: Any, clock: dict[str, float] | None = None
     return {name: np.concatenate(parts) for name, parts in found.items() if parts}
 
 
-def residual(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """What a cubic in the log of the length does not explain."""
-    known = ~np.isnan(values)
-    powers = np.vander(np.log(np.maximum(lengths, 1)), 4)
-    slopes, *_ = np.linalg.lstsq(powers[known], values[known], rcond=None)
-    return values - powers @ slopes
+def odds(better: np.ndarray, worse: np.ndarray, longer: np.ndarray) -> str:
+    """Odds ratio for one standard deviation of a score at equal length, with its 95 % interval.
+
+    Args:
+        better: scores of the preferred.
+        worse: scores of the others.
+        longer: log of how many times the preferred is as long.
+    """
+    known = ~(np.isnan(better) | np.isnan(worse))
+    spread = float(np.std(np.concatenate([better[known], worse[known]])))
+    if known.sum() < 30 or spread == 0:
+        return "too few pairs"
+    # The preferred one stands first in every pair: with both differences and no constant this is the Bradley-Terry
+    # likelihood, and turning pairs around would not change it.
+    x = np.column_stack([(better - worse)[known] / spread, longer[known]])
+    slopes = np.zeros(2)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ slopes))
+        information = (x * (p * (1 - p))[:, None]).T @ x
+        step = np.linalg.solve(information, x.T @ (1 - p))
+        slopes = slopes + step
+        if np.abs(step).max() < 1e-9:
+            break
+    half = 1.96 * np.sqrt(np.linalg.inv(information)[0, 0])
+    return f"{np.exp(slopes[0]):.2f} [{np.exp(slopes[0] - half):.2f}, {np.exp(slopes[0] + half):.2f}]"
 
 
 def agreement(better: np.ndarray, worse: np.ndarray) -> str:
@@ -92,7 +118,7 @@ def agreement(better: np.ndarray, worse: np.ndarray) -> str:
     share, z = hits / n, 1.96
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return f"{share:.3f} [{centre - half:.3f}, {centre + half:.3f}]"
+    return f"{share:.3f} [{centre - half:.3f}, {centre + half:.3f}] {n:,}"
 
 
 def preferences() -> dict[str, tuple[list[str], list[str]]]:
@@ -139,13 +165,19 @@ def main() -> None:
         print(f"{name:24}" + "".join(f"{value:16.2f}" if value is not None else f"{'-':>16}" for value in pairs))
     for title, (better, worse) in preferences().items():
         both = scored([*better, *worse], fit)
-        size = np.array([len(text) for text in (*better, *worse)], dtype=np.float64)
+        size = np.log(np.maximum([len(text) for text in (*better, *worse)], 1))
         n = len(better)
+        both["length and noise"] = size + np.random.default_rng(0).normal(0, np.std(size), 2 * n)
+        longer = size[:n] - size[n:]
+        near = np.abs(longer) <= np.log(1.1)
         print(f"\n{title}: {n:,} pairs; the preferred one is longer in {agreement(size[:n], size[n:])}")
-        print(f"{'':24}{'as it is':>26}{'controlled for length':>30}")
-        for name in names:
-            free = residual(both[name], size)
-            print(f"{name:24}{agreement(both[name][:n], both[name][n:]):>26}{agreement(free[:n], free[n:]):>30}")
+        print(f"{'':24}{'share, all pairs':>32}{'share, of about one length':>32}{'odds ratio at equal length':>30}")
+        for name in (*names, "length and noise"):
+            first, second = both[name][:n], both[name][n:]
+            print(
+                f"{name:24}{agreement(first, second):>32}{agreement(first[near], second[near]):>32}"
+                f"{odds(first, second, longer):>30}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Hostile texts in every text and dedup operator: each is handled or set aside, in linear time and bounded memory.
+"""Hostile texts in every text, dedup and scoring operator: each is handled or set aside, in bounded time and memory.
 
 The short forms run small texts; the long ones (``slow``) 16 MB texts and single lines of 100 MB. A new operator is
 covered as soon as it is registered; one with required parameters needs an entry in ``tests/operator_examples.py``.
@@ -26,7 +26,7 @@ from winnowry.sources.jsonl import JsonLines
 NAMES = tuple(
     name
     for name, cls in operators().items()
-    if name.startswith(("text.", "dedup.")) and not issubclass(cls, FittedOperator)
+    if name.startswith(("text.", "dedup.", "score.")) and not issubclass(cls, FittedOperator)
 )
 PLAIN = "The committee met on Tuesday and decided, after a long discussion, that rates would stay where they were."
 

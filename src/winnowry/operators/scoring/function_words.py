@@ -1,4 +1,4 @@
-"""The closed-class words of English: words that hold a sentence together rather than say what it is about.
+"""Closed-class words, English and Chinese: words that hold a sentence together rather than say what it is about.
 
 Written down class by class from the grammar; open classes (nouns, lexical verbs, adjectives, most adverbs) are what is
 left over. Contractions are formed by rule from their parts.
@@ -51,3 +51,24 @@ def _closed_class() -> tuple[str, ...]:
 
 FUNCTION_WORDS = _closed_class()
 """Closed-class words and their contractions, lower case, sorted, with a straight apostrophe."""
+
+_CHINESE = {
+    "particles": "的地得了着过吗呢吧啊呀嘛啦哦所之乎者也矣",
+    "pronouns": "我你您他她它们咱其这那此该某每各哪谁何什么",
+    "prepositions": "在于从自由向往朝对把将被给让跟同与为以按比至到除",
+    "conjunctions": "和及或且而但并若如则因虽却即既",
+    "adverbs": "不没无未非就才都还又再也很太最更已曾正仅只",
+    "auxiliaries": "是有能会可应要",
+}
+CHINESE_FUNCTION_CHARACTERS = "".join(sorted(set("".join(_CHINESE.values()))))
+"""Characters that mostly write Chinese particles, pronouns, prepositions and the like, sorted.
+
+Written down class by class; several of them are also parts of content words (可 in 可能, 会 in 会议).
+"""
+
+_DOUBLED = """
+had that her so very no not yes never again there please much more many is do ever one all who what even over you on in
+here away too
+"""
+MAY_BE_DOUBLED = frozenset(_DOUBLED.split())
+"""Words of :data:`FUNCTION_WORDS` that are written twice in a row for good reasons (``he had had``, ``no no``)."""

@@ -17,6 +17,7 @@ from winnowry.operators.scoring.function_words import FUNCTION_WORDS
 from winnowry.operators.scoring.knowledge_density import KnowledgeDensity
 from winnowry.operators.scoring.readability import Readability, common_characters
 from winnowry.operators.scoring.token_fertility import TokenFertility
+from winnowry.operators.scoring.typing_faults import TypingFaults
 
 PROSE = (
     "The committee reported on Monday that quarterly earnings had increased considerably. Analysts had expected less! "
@@ -91,8 +92,8 @@ def test_the_formulas_against_plain_python() -> None:
 
 def test_what_is_no_english_text_has_no_english_readability() -> None:
     for text in (None, "", "   ", "12 34.", "经济增长放缓。", "Привет, мир."):
-        assert set(rows(Readability(), text)[0].values()) == {None}, text
-        assert rows(KnowledgeDensity(), text)[0]["knowledge_density"] is None or text == "12 34."
+        for operator in (Readability(), KnowledgeDensity(), TypingFaults()):
+            assert set(rows(operator, text)[0].values()) == {None}, text
 
 
 def test_chinese_by_characters() -> None:
@@ -143,6 +144,7 @@ def test_noise_by_hand() -> None:
             "formatting_noise_marks": 4 / n,
             "formatting_noise_capitals": 6 / n,
             "formatting_noise_long_words": 41 / n,
+            "formatting_noise_brackets": 0,
         }
     )
     assert rows(FormattingNoise(), "", None) == [

@@ -1,4 +1,4 @@
-"""One pass over the bytes of each text: words, sentences and syllables; words that carry information; noise."""
+"""One pass over the bytes of each text: words, sentences and syllables; Chinese characters and sentences."""
 
 from __future__ import annotations
 
@@ -12,22 +12,15 @@ from winnowry.operators.scoring.kernels.words import (
     _IDEOGRAPH,
     _LETTER,
     _NEWLINE,
-    _OFFSET,
-    _PRIME,
     _SPACE,
     _TERMINAL,
-    UInt64s,
     _class_jit,
     _code_jit,
     _ends_jit,
-    _mixed_jit,
 )
 
 READING = ("words", "sentences", "syllables", "complex", "letters", "ascii_words")
 """What :func:`count_reading` counts, in order."""
-KNOWLEDGE = ("words", "content", "numbers", "names", "ascii_words", "density")
-"""What :func:`count_knowledge` measures, in order."""
-_SLOTS = 512  # of a window of at most 256 words
 
 
 @njit(cache=True, nogil=True)
@@ -161,187 +154,6 @@ def count_reading(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -
         if in_sentence > 0:
             out[1, row] += 1
     return out
-
-
-@njit(cache=True, nogil=True)
-def count_knowledge(
-    offsets: npt.NDArray[np.int64],
-    data: npt.NDArray[np.uint8],
-    known: UInt64s,
-    numbers: npt.NDArray[np.int32],
-    window: int,
-) -> npt.NDArray[np.float64]:
-    """Measures of :data:`KNOWLEDGE`, float64 of shape (6, n).
-
-    Args:
-        offsets: rows, n + 1 values.
-        data: UTF-8 bytes.
-        known: hashes of the function words, see ``kernels.words.function_word_table``.
-        numbers: their numbers.
-        window: words of a window, at most 256.
-
-    Returns:
-        Words and numbers; content words; numbers; names (capitalised words that do not begin a sentence); words with
-        an ASCII letter; the mean over whole windows of the number of different content words and numbers in each, for
-        a hundred words (a text shorter than a window is one; a rest is left out; NaN without words).
-    """
-    mask = known.size - 1
-    out = np.zeros((6, offsets.size - 1), np.float64)
-    seen = np.zeros(_SLOTS, np.uint64)
-    epochs = np.zeros(_SLOTS, np.int64)
-    epoch = 0
-    for row in range(offsets.size - 1):
-        at, end = offsets[row], offsets[row + 1]
-        epoch += 1
-        distinct = in_window = n_windows = 0
-        total = 0.0
-        starts = True
-        while at < end:
-            code, width = _code_jit(data, at, end)
-            kind = _class_jit(code)
-            if kind not in (_LETTER, _DIGIT, _IDEOGRAPH):
-                at += width
-                if kind == _TERMINAL:
-                    starts = starts or (code >= 0x80 and code != 0x2026) or _ends_jit(data, at, end)
-                elif kind == _NEWLINE:
-                    at, over = _skip_break(data, at, end)
-                    starts = starts or over
-                continue
-            stop, _, n_digits, has_ascii = _word_end(data, at, end)
-            lowered = _OFFSET
-            place = at
-            while place < stop:
-                letter, step = _code_jit(data, place, end)
-                if letter == 0x2019:
-                    letter = 39
-                low = letter | 32 if 65 <= letter <= 90 else letter
-                lowered = (lowered ^ np.uint64(low)) * _PRIME
-                place += step
-            lowered = _mixed_jit(lowered)
-            function = False
-            if has_ascii and stop - at <= 16:
-                slot = np.int64(lowered & np.uint64(mask))
-                while numbers[slot] >= 0:
-                    if known[slot] == lowered:
-                        function = True
-                        break
-                    slot = (slot + 1) & mask
-            out[0, row] += 1
-            in_window += 1
-            if has_ascii:
-                out[4, row] += 1
-                out[3, row] += not starts and not function and 65 <= code <= 90
-            elif n_digits > 0:
-                out[2, row] += 1
-            if not function:
-                if has_ascii or n_digits == 0:
-                    out[1, row] += 1
-                slot = np.int64(lowered & np.uint64(_SLOTS - 1))
-                while epochs[slot] == epoch and seen[slot] != lowered:
-                    slot = (slot + 1) & (_SLOTS - 1)
-                if epochs[slot] != epoch:
-                    epochs[slot] = epoch
-                    seen[slot] = lowered
-                    distinct += 1
-            starts = False
-            at = stop
-            if in_window == window:
-                total += distinct / window
-                n_windows += 1
-                distinct = in_window = 0
-                epoch += 1
-        if n_windows == 0:
-            out[5, row] = 100.0 * distinct / in_window if in_window > 0 else np.nan
-        else:
-            out[5, row] = 100.0 * total / n_windows
-    return out
-
-
-@njit(cache=True, nogil=True)
-def count_noise(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Characters and noisy ones by kind, int64 of shape (6, n).
-
-    Args:
-        offsets: rows, n + 1 values.
-        data: UTF-8 bytes.
-
-    Returns:
-        Characters; replacement characters and controls; markup (``<tag>``, ``&name;``); marks that are neither letter,
-        digit nor space in runs of four or more; words of four or more capitals; words longer than 40 letters.
-    """
-    out = np.zeros((6, offsets.size - 1), np.int64)
-    for row in range(offsets.size - 1):
-        at, end = offsets[row], offsets[row + 1]
-        run = 0
-        while at < end:
-            code, width = _code_jit(data, at, end)
-            kind = _class_jit(code)
-            if kind in (_LETTER, _DIGIT):
-                out[3, row] += run if run >= 4 else 0
-                run = 0
-                start, n, capitals = at, 0, 0
-                while at < end:
-                    code, width = _code_jit(data, at, end)
-                    kind = _class_jit(code)
-                    if kind not in (_LETTER, _DIGIT):
-                        break
-                    n += 1
-                    capitals += 65 <= code <= 90
-                    at += width
-                out[0, row] += n
-                if n > 40:
-                    out[5, row] += n
-                elif n >= 4 and capitals == n and at - start == n:
-                    out[4, row] += n
-                continue
-            markup = _markup_length(data, at, end) if code == 60 or code == 38 else 0
-            if markup > 0:
-                out[3, row] += run if run >= 4 else 0
-                run = 0
-                out[0, row] += markup
-                out[2, row] += markup
-                at += markup
-                continue
-            out[0, row] += 1
-            if code == 0xFFFD or (code < 32 and kind != _SPACE and kind != _NEWLINE) or 0x7F <= code < 0xA0:
-                out[1, row] += 1
-            if kind in (_SPACE, _NEWLINE, _IDEOGRAPH):
-                out[3, row] += run if run >= 4 else 0
-                run = 0
-            else:
-                run += 1
-            at += width
-        out[3, row] += run if run >= 4 else 0
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _in_entity(byte: int) -> bool:
-    return 48 <= byte <= 57 or 97 <= (byte | 32) <= 122 or byte == 35
-
-
-@njit(cache=True, nogil=True)
-def _markup_length(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
-    """Bytes of an ASCII tag or entity that begins here, at most 200; 0 where there is none."""
-    stop = min(end, at + 200)
-    place = at + 1
-    if data[at] == 38:  # &amp; &#39;
-        while (
-            place < stop
-            and place - at <= 12
-            and (48 <= data[place] <= 57 or 97 <= (data[place] | 32) <= 122 or data[place] == 35)
-        ):
-            place += 1
-        return place + 1 - at if place < stop and data[place] == 59 and place > at + 2 else 0
-    if place < stop and data[place] == 47:
-        place += 1
-    if place >= stop or not 97 <= (data[place] | 32) <= 122:
-        return 0
-    while place < stop and data[place] != 62:
-        if data[place] == 60 or data[place] >= 128 or data[place] == 10:
-            return 0
-        place += 1
-    return place + 1 - at if place < stop else 0
 
 
 @njit(cache=True, nogil=True)

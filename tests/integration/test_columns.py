@@ -23,7 +23,7 @@ from winnowry.core.errors import ContractError, DataError, UsageError
 from winnowry.lakehouse.barrier import barrier
 from winnowry.pipeline.columns.fill import ColumnGateFailed, ColumnResult, add_column
 from winnowry.pipeline.columns.listing import drop, list_columns
-from winnowry.pipeline.columns.spec import ColumnSpec, operator_column, python_column, sql_column
+from winnowry.pipeline.columns.spec import ColumnSpec, Resources, operator_column, python_column, sql_column
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.load import apply_overrides
 
@@ -330,5 +330,5 @@ def test_the_number_of_rows_given_at_once_can_be_told(root: Path) -> None:
     path = root / "sizes.py"
     path.write_text("def size(n_words):\n    return [len(n_words)] * len(n_words)\n")
     dataset = ws.lake.table("small", "published").dataset()
-    add(ws, python_column(dataset, "published", "at_once", f"{path}:size", type_="int64"), batch_rows=3, workers=1)
+    add(ws, python_column(dataset, "published", "at_once", f"{path}:size", type_="int64", resources=Resources(3, 1)))
     assert max(table(ws)["at_once"].to_pylist()) == 3

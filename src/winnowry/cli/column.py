@@ -55,6 +55,14 @@ def command() -> None:
 )
 @click.option("--batch-rows", type=click.IntRange(min=1), metavar="N", help="Rows given to the function at once.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes that compute; 1 for a GPU.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=900.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest a function may take for a batch; 0: no limit.",
+)
 @click.option("--replace", is_flag=True, help="Take the place of a column of this name, in one commit.")
 @click.option("--version", metavar="HASH", help="Go back to a specification that was replaced; see column list.")
 @common_options
@@ -72,6 +80,7 @@ def add_command(
     on_error: str,
     batch_rows: int | None,
     workers: int | None,
+    timeout: float,
     replace: bool,
     version: str | None,
     call: Call,
@@ -86,9 +95,11 @@ def add_command(
     from winnowry.cli.progress import progress_on
     from winnowry.cli.project import find_project
     from winnowry.pipeline.columns.fill import ColumnGateFailed, add_column
+    from winnowry.pipeline.columns.spec import Resources
 
     workspace = call.workspace()
-    options = {"where": where, "max_null_fraction": max_null_fraction, "on_error": on_error}
+    options: dict[str, Any] = {"where": where, "max_null_fraction": max_null_fraction, "on_error": on_error}
+    options["resources"] = Resources(batch_rows, workers, timeout)
     dataset = workspace.lake.table(corpus, table).dataset()
     if version is None:
         spec = _spec(dataset, table, name, sql=sql, op=op, python=python, type_=type_, options=options)
@@ -106,8 +117,6 @@ def add_command(
                 progress=progress,
                 fragments=fragments,
                 take_place=replace or version is not None,
-                batch_rows=batch_rows,
-                workers=workers,
             )
     except ColumnGateFailed as refusal:
         if call.as_json:

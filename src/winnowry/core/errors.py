@@ -15,6 +15,7 @@ WinnowryError
 │   ├── LedgerError          a record was lost, duplicated or invented
 │   ├── MissingPartitionsError  a corpus-wide stage lacks declared partitions
 │   └── GateFailedError      a critical expectation failed or was broken
+├── WorkerLostError          a process that computed for this one died
 └── LakehouseError
     ├── ContractError        a batch does not match the table's schema
     ├── PromotionConflictError  another run promoted the same partition first
@@ -90,6 +91,10 @@ class MissingPartitionsError(DataError):
 
 class GateFailedError(DataError):
     """A critical expectation failed, or an expectation was broken; the table is unchanged."""
+
+
+class WorkerLostError(WinnowryError):
+    """A process that computed for this one died."""
 
 
 class LakehouseError(WinnowryError):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import TypeVar
 
-logger = logging.getLogger(__name__)
+from winnowry.core.errors import WorkerLostError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -52,6 +52,9 @@ class LocalEngine:
 
         Yields:
             One result a task. An exception of a task is raised here.
+
+        Raises:
+            WorkerLostError: a process of the pool died.
         """
         iterator = iter(tasks)
         first = [task for _, task in zip(range(2), iterator, strict=False)]
@@ -59,9 +62,20 @@ class LocalEngine:
             for task in (*first, *iterator):
                 yield function(task)
             return
+        try:
+            yield from self._pooled(function, first, iterator)
+        except BrokenProcessPool as error:
+            _pools.pop(self.workers, None)
+            raise WorkerLostError(
+                "a worker process died: most often the machine ran out of memory, or a library crashed (see above, and "
+                f"`dmesg`). {self.workers} processes were at work: try fewer (WINNOWRY_WORKERS=1) or smaller batches. "
+                "Nothing became visible, and what was finished is kept"
+            ) from error
+
+    def _pooled(self, function: Callable[[Task], Result], first: list[Task], rest: Iterator[Task]) -> Iterator[Result]:
         pool = _pool(self.workers)
         queued: deque[Future[Result]] = deque(pool.submit(function, task) for task in first)
-        for task in iterator:
+        for task in rest:
             while len(queued) >= self.workers * _QUEUED_PER_WORKER:
                 yield queued.popleft().result()
             queued.append(pool.submit(function, task))

@@ -41,6 +41,7 @@ class AddedColumn(BaseModel):
     )
     batch_rows: int | None = Field(default=None, ge=1, description="rows given to the function at once")
     workers: int | None = Field(default=None, ge=1, description="processes that compute it; 1 for a GPU")
+    timeout_s: float = Field(default=900.0, ge=0, description="seconds a function may take for a batch; 0: no limit")
 
     @field_validator("operator", mode="before")
     @classmethod
@@ -54,7 +55,7 @@ class AddedColumn(BaseModel):
 
     def fingerprint(self) -> dict[str, Any]:
         """What its values depend on as far as the recipe says; a file by its name, wherever it lies."""
-        said = self.model_dump(mode="json", exclude={"operator", "python", "batch_rows", "workers"})
+        said = self.model_dump(mode="json", exclude={"operator", "python", "batch_rows", "workers", "timeout_s"})
         if self.operator is not None:
             said["operator"] = self.operator.fingerprint()
         if self.python is not None:

@@ -10,7 +10,7 @@ from winnowry.pipeline.attempt import Request
 from winnowry.pipeline.columns.definitions import Definitions
 from winnowry.pipeline.columns.fill import STAGE, ColumnGateFailed, ColumnResult, add_column
 from winnowry.pipeline.columns.live_spec import spec_in
-from winnowry.pipeline.columns.spec import ColumnSpec, check_where, from_operator, python_column, sql_column
+from winnowry.pipeline.columns.spec import ColumnSpec, Resources, check_where, from_operator, python_column, sql_column
 from winnowry.pipeline.result import GateFailed, StageResult
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.columns import AddedColumn
@@ -38,6 +38,7 @@ def specification(ws: Workspace, recipe: Recipe, column: AddedColumn) -> ColumnS
     dataset = ws.lake.table(recipe.corpus, column.table).dataset()
     options: dict[str, Any] = {"where": column.where, "max_null_fraction": column.max_null_fraction}
     options["on_error"] = column.on_error
+    options["resources"] = Resources(column.batch_rows, column.workers, column.timeout_s)
     try:
         check_where(dataset, column.where)
         if column.sql is not None:
@@ -105,8 +106,6 @@ def run_column(request: Request) -> StageResult:
             suites=request.suites,
             progress=request.progress,
             take_place=True,
-            batch_rows=column.batch_rows,
-            workers=column.workers,
         )
     except ColumnGateFailed as refusal:
         raise GateFailed(_rejected(request, spec, refusal, reason, time.perf_counter() - started)) from refusal

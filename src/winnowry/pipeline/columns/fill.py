@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from winnowry.core.errors import ContractError, DataError, GateFailedError, LakehouseError, UsageError
+from winnowry.core.errors import ContractError, DataError, GateFailedError, LakehouseError, UsageError, WorkerLostError
 from winnowry.gates.checkpoint import run_checkpoint
 from winnowry.gates.result import GateResult
 from winnowry.gates.suite import Suite
@@ -33,6 +33,7 @@ from winnowry.pipeline.columns.spec import ColumnSpec
 from winnowry.pipeline.columns.values import ColumnTask, engine_for, run_column_task
 from winnowry.pipeline.gate_history import gate_rows
 from winnowry.pipeline.result import NoProgress, Progress
+from winnowry.pipeline.storage_errors import storage_named
 from winnowry.pipeline.workspace import Workspace
 
 ColumnSuites = Callable[[str, Any, pa.Schema], list[Suite]]
@@ -109,8 +110,6 @@ def add_column(
     progress: Progress | None = None,
     fragments: int | None = None,
     take_place: bool = False,
-    batch_rows: int | None = None,
-    workers: int | None = None,
 ) -> ColumnResult:
     """Add a column, safely beside any number of other writers.
 
@@ -123,18 +122,19 @@ def add_column(
         fragments: a trial: compute so many fragments, report, and change nothing; their files are used later.
         take_place: where a column of this name was added with another specification, compute the new values beside
             the old ones and put them in their place in one commit.
-        batch_rows: rows given to the function at once; 1,024, or 32 where it reads large objects, when None.
-        workers: processes that compute; as many as pay off when None. Say 1 for a function that needs a GPU alone.
 
     Raises:
         UsageError: the table has another column of this name, or no rows.
         ColumnGateFailed: the gate refused it.
         DataError: computing it failed.
         LakehouseError: other writers won every commit.
+        WorkerLostError: a process that computed it died.
+        StorageError: the store or the disk failed.
     """
     fill = _Fill(ws, corpus, spec, suites, progress if progress is not None else NoProgress(), take_place)
-    fill.batch_rows, fill.workers = batch_rows, workers
-    return fill.trial(fragments) if fragments is not None else fill.run()
+    again = "run the same again: what was computed is kept"
+    with storage_named(f"column {corpus}/{spec.table}.{spec.name}", ws.root, then=again):
+        return fill.trial(fragments) if fragments is not None else fill.run()
 
 
 class _Fill:
@@ -148,8 +148,6 @@ class _Fill:
         take_place: bool = False,
     ) -> None:
         self.take_place = take_place
-        self.batch_rows: int | None = None
-        self.workers: int | None = None
         self.ws, self.corpus, self.spec, self.suites, self.progress = ws, corpus, spec, suites, progress
         self.table: Table = ws.lake.table(corpus, spec.table)
         self.definitions = Definitions(ws, corpus)
@@ -181,7 +179,7 @@ class _Fill:
         definition = self.definitions.claim(self.spec, take_place=self.take_place)
         try:
             return self._fill(definition)
-        except (DataError, ContractError, UsageError) as error:
+        except (DataError, ContractError, UsageError, WorkerLostError) as error:
             self.definitions.fail(self.spec, error)
             raise
 
@@ -243,10 +241,8 @@ class _Fill:
         if not missing:
             return
         self.progress.start(self.spec.name, None, sum(fragment.physical_rows for fragment in missing))
-        tasks = (
-            ColumnTask(self.table, int(dataset.version), f.fragment_id, self.spec, self.batch_rows) for f in missing
-        )
-        for file in engine_for(self.spec, missing, self.workers).map(run_column_task, tasks):
+        tasks = (ColumnTask(self.table, int(dataset.version), f.fragment_id, self.spec) for f in missing)
+        for file in engine_for(self.spec, missing).map(run_column_task, tasks):
             self.definitions.keep(self.spec, file)
             self.files[file.key] = file
             self.computed.add(file.key)

@@ -19,6 +19,7 @@ from winnowry.core.errors import UsageError
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.operators.base import FittedOperator, Operator
 from winnowry.operators.registry import operators
+from winnowry.pipeline.columns.limit import time_limit
 from winnowry.pipeline.columns.python_function import load_function
 from winnowry.recipe.messages import did_you_mean
 
@@ -30,6 +31,21 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _RUST_PLACE = re.compile(r",? \S+\.rs:\d+:\d+$")
 _SAMPLE_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Resources:
+    """How a column is computed; its values do not depend on it.
+
+    Attributes:
+        batch_rows: rows given to a function at once; None: 1,024, or 32 where it reads large objects.
+        workers: processes that compute; None: as many as pay off. 1 for a function that needs a GPU alone.
+        timeout_s: seconds a function may take for a batch; 0: no limit.
+    """
+
+    batch_rows: int | None = None
+    workers: int | None = None
+    timeout_s: float = 900.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,7 @@ class ColumnSpec:
         max_null_fraction: of the rows that should have a value, at most this share may have none (null or NaN).
         on_error: ``fail`` stops at the first row that the function fails on; ``null`` leaves that row without a value,
             notes it, and goes on (the gate still counts it).
+        resources: how it is computed, now and for later rows.
     """
 
     name: str
@@ -60,6 +77,7 @@ class ColumnSpec:
     where: str | None = None
     max_null_fraction: float = 0.0
     on_error: OnError = "fail"
+    resources: Resources = Resources()
 
     @cached_property
     def field(self) -> pa.Field:
@@ -70,6 +88,7 @@ class ColumnSpec:
     def version(self) -> str:
         """Hash of everything the values depend on; of a Python file its content, not where it lies."""
         said = asdict(self)
+        del said["resources"]
         if self.kind == "python":
             said["source"] = self.source.rpartition(":")[2]
         if self.on_error == "fail":  # columns that were added before there was a choice keep their version
@@ -83,7 +102,8 @@ class ColumnSpec:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ColumnSpec:
         """Read what :meth:`to_json` wrote."""
-        return ColumnSpec(**{**data, "inputs": tuple(data["inputs"])})
+        resources = Resources(**data.get("resources", {}))
+        return ColumnSpec(**{**data, "inputs": tuple(data["inputs"]), "resources": resources})
 
 
 def serialised(field: pa.Field) -> str:
@@ -248,7 +268,8 @@ def python_column(dataset: Any, table: str, name: str, place: str, *, type_: str
         hint = did_you_mean(missing[0], dataset.schema.names) if missing else ""
         lacking = f"{table} has no {', '.join(missing)}{hint}" if missing else "it has none"
         raise UsageError(f"{place}: its parameters name the columns it reads; {lacking}")
-    kind = _type_named(type_) if type_ is not None else _type_told(function, dataset, inputs, place)
+    limit_s = options.get("resources", Resources()).timeout_s
+    kind = _type_named(type_) if type_ is not None else _type_told(function, dataset, inputs, place, limit_s)
     source = f"{path}:{function_name}"
     return ColumnSpec(name, table, "python", source, inputs, serialised(pa.field(name, kind)), code, **options)
 
@@ -260,13 +281,15 @@ def _type_named(name: str) -> pa.DataType:
         raise UsageError(f"--type {name!r}: no Arrow type is called so; e.g. float64, int64, string, bool") from error
 
 
-def _type_told(function: Any, dataset: Any, inputs: tuple[str, ...], place: str) -> pa.DataType:
+def _type_told(function: Any, dataset: Any, inputs: tuple[str, ...], place: str, limit_s: float) -> pa.DataType:
     objects = [name for name in blob_columns(dataset.schema) if name in inputs]
     plain = [column for column in inputs if column not in objects] or ["record_id"]
     sample = dataset.to_table(columns=plain, limit=_SAMPLE_ROWS, with_row_address=True).combine_chunks()
-    given = {column: sample[column].combine_chunks() for column in inputs if column not in objects}
+    given: dict[str, Any] = {name: sample[name].combine_chunks() for name in inputs if name not in objects}
     addresses = sample["_rowaddr"].combine_chunks()
-    values = function(**given, **{column: open_blobs(dataset, column, addresses) for column in objects})
+    given |= {column: open_blobs(dataset, column, addresses) for column in objects}
+    with time_limit(limit_s, f"{place}, for {sample.num_rows} rows that tell its type"):
+        values = function(**given)
     kind = values.type if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values).type
     if pa.types.is_null(kind):
         raise UsageError(f"{place}: no value in the first {sample.num_rows} rows tells the type; give --type")

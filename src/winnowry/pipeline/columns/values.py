@@ -16,6 +16,7 @@ from winnowry.engine.local import LocalEngine
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
 from winnowry.lakehouse.table import Table
+from winnowry.pipeline.columns.limit import time_limit
 from winnowry.pipeline.columns.python_function import same_function
 from winnowry.pipeline.columns.spec import ColumnSpec, operator_of
 
@@ -38,16 +39,15 @@ class ColumnTask:
     version: int
     fragment_id: int
     spec: ColumnSpec
-    batch_rows: int | None = None
 
 
-def engine_for(spec: ColumnSpec, fragments: Iterable[Any], workers: int | None = None) -> LocalEngine:
+def engine_for(spec: ColumnSpec, fragments: Iterable[Any]) -> LocalEngine:
     """Workers that were asked for or pay off.
 
     Lance answers SQL on all cores by itself, a few rows are done before a process starts.
     """
-    if workers is not None:
-        return LocalEngine(workers)
+    if spec.resources.workers is not None:
+        return LocalEngine(spec.resources.workers)
     rows = sum(fragment.physical_rows for fragment in fragments)
     return LocalEngine(1 if spec.kind == "sql" or rows < _WORTH_PROCESSES else None)
 
@@ -80,7 +80,7 @@ def _parts(
     compute = _function(spec, dataset, objects)
     names = [name for name in spec.inputs if name not in objects]
     names += ["record_id"] if "record_id" not in names and "record_id" in fragment.schema.names else []
-    rows = task.batch_rows or (BLOB_BATCH_ROWS if objects else BATCH_ROWS)
+    rows = spec.resources.batch_rows or (BLOB_BATCH_ROWS if objects else BATCH_ROWS)
     for places, batch in live_batches(fragment, names, batch_rows=rows, where=spec.where):
         if objects:
             batch = batch.append_column(_ADDRESS, pa.array(places + (fragment.fragment_id << 32), pa.uint64()))
@@ -88,6 +88,11 @@ def _parts(
             values = _patiently(compute, batch)
         except WinnowryError:
             raise
+        except ImportError as error:  # no row is to blame
+            raise DataError(
+                f"column {spec.name}: {spec.source.rpartition('/')[2]} needs a package that is not installed here: "
+                f"{error}. Nothing became visible; install it where winnowry runs and try again"
+            ) from error
         except Exception as error:
             if spec.on_error == "fail":
                 raise DataError(_blame(spec, compute, batch, fragment.fragment_id, error)) from error
@@ -148,7 +153,8 @@ def _function(spec: ColumnSpec, dataset: Any, objects: list[str]) -> Callable[[p
     def compute(batch: pa.RecordBatch) -> pa.Array:
         inputs = {column: batch.column(column) for column in spec.inputs if column not in objects}
         inputs |= {column: open_blobs(dataset, column, batch.column(_ADDRESS)) for column in objects}
-        values = function(**inputs)
+        with time_limit(spec.resources.timeout_s, f"column {spec.name}: {_rows_said(spec, batch)}"):
+            values = function(**inputs)
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
         if not isinstance(values, pa.Array):
@@ -159,6 +165,14 @@ def _function(spec: ColumnSpec, dataset: Any, objects: list[str]) -> Callable[[p
         return values
 
     return compute
+
+
+def _rows_said(spec: ColumnSpec, batch: pa.RecordBatch) -> str:
+    said = f"{spec.source.rpartition('/')[2]} of {batch.num_rows} rows of {spec.table}"
+    if "record_id" not in batch.schema.names:
+        return said
+    ids = batch.column("record_id")
+    return f"{said}, records {ids[0].as_py()} to {ids[-1].as_py()}"
 
 
 def _blame(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,31 @@ def test_a_text_set_without_its_field_is_told_before_anything_is_trained(tmp_pat
     run_all(ws, recipe, to="sampled")
     with pytest.raises(UsageError, match=r"target.jsonl, line 1: no text in field 'text' \(it has body\)"):
         run_stage(ws, recipe, "comparison", suites=suites_for, run_id="no-field")
+
+
+def test_records_that_the_recipe_repeats_are_trained_on_as_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(tmp_path, n=60)
+    mixture = "method: uniform, strata: [source], weights: {reports: 0.9, noise: 0.1}, epochs: {reports: 4}"
+    text = (tmp_path / "planted.yaml").read_text().split("gates:")[0]
+    text = text.replace("method: top_k, by: digit_ratio, token_fraction: 0.3", f"{mixture}, token_fraction: 0.6")
+    (tmp_path / "planted.yaml").write_text(text.replace("fractions: [0.3, 1.0]", "fractions: [0.6, 1.0]"))
+    ws, recipe = open_recipe(tmp_path, tmp_path / "planted.yaml")
+    run_all(ws, recipe, to="sampled")
+    seen: dict[str, list[Counter[int]]] = {}
+    train = comparison_run.run_measure_task
+
+    def noted(task: Any) -> Any:
+        if task.setting.experiment == "arms":
+            seen.setdefault(task.setting.arm, []).append(Counter(task.documents[task.chosen.documents].tolist()))
+        return train(task)
+
+    monkeypatch.setattr(comparison_run, "run_measure_task", noted)
+    monkeypatch.setattr(comparison_run, "_WORTH_PROCESSES", 1 << 40)
+    result = run_stage(ws, recipe, "comparison", suites=suites_for, run_id="mixture")
+    arms = {arm["arm"]: arm for arm in result.metadata["comparison"]["arms"]}
+    assert all(1 < max(times.values()) <= 4 for times in seen["recipe"])
+    assert all(max(times.values()) == 1 for times in seen["random"])
+    budget = result.metadata["comparison"]["budget_tokens"]
+    assert arms["recipe"]["tokens"] == pytest.approx(budget, abs=0.02 * budget + 100)

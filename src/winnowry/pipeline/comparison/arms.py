@@ -46,7 +46,7 @@ class Chosen:
     """What an arm selected.
 
     Attributes:
-        documents: indexes into the pool's documents.
+        documents: indexes into the pool's documents; one that `epochs` repeat is there as often.
         from_target: documents of the target's training half that come first (the positive control).
         shuffled: the tokens of each document are to be shuffled (the negative control).
         seconds: CPU seconds of scoring, the first time, and selecting.
@@ -133,11 +133,11 @@ class Arms:
             scores = column[rows]
         strata = [self.pool.columns[name].take(pa.array(rows)).cast(pa.string()) for name in self.spec.strata]
         labels = pa.compute.binary_join_element_wise(*strata, "|") if strata else None
-        return self._by(rows, spec, scores, labels)
+        return self._by(rows, spec if labels is None else _without_absent(spec, labels), scores, labels)
 
     def _by(self, rows: Int64s, spec: SampleSpec, scores: Float64s | None = None, strata: Any | None = None) -> Int64s:
         selection = select(self.pool.words[rows], scores, self.pool.sizes[rows], spec, strata)
-        return rows[selection.selected]
+        return np.repeat(rows, selection.repeats)  # what the recipe takes twice the proxy sees twice
 
     def _seed(self, seed: int) -> int:
         return self.comparison.seed + _ARM_SEED + seed
@@ -219,6 +219,17 @@ class Arms:
         """Sources of the pool, each of which can be left out; none where there is only one."""
         found = sorted(set(self.pool.sources.tolist()))
         return tuple(found) if len(found) > 1 else ()
+
+
+def _without_absent(spec: SampleSpec, labels: Any) -> SampleSpec:
+    """The specification for the strata that are there: a source may be left out, or not among what a seed sees."""
+    present = set(labels.unique().to_pylist())
+    return spec.model_copy(
+        update={
+            name: {stratum: value for stratum, value in getattr(spec, name).items() if stratum in present}
+            for name in ("quotas", "weights", "epochs")
+        }
+    )
 
 
 def _top(budget: int, seed: int) -> SampleSpec:

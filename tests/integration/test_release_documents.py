@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from winnowry.cli.main import main
 from winnowry.core.errors import StorageError
 from winnowry.pipeline import release_documents
 from winnowry.pipeline.explain import explain
+from winnowry.pipeline.release_documents import stored_facts
 from winnowry.pipeline.release_facts.facts import release_facts
 from winnowry.pipeline.releases import find_release, release_before, release_diff
 from winnowry.pipeline.result import StageResult
@@ -69,13 +71,13 @@ def test_every_release_has_its_page_and_cards_beside_it(lake: tuple[Path, list[S
     root, results = lake
     for name, result in zip(("v1", "v2"), results, strict=True):
         stored = documents(root, name)
-        assert set(stored) == {"page.html", "card.croissant.json", "README.md"}
+        assert set(stored) == {"page.html", "card.croissant.json", "README.md", "facts.json"}
         assert result.metadata["page"] == f"{root}/planted/releases/{name}/page.html"
         assert result.metadata["card"].endswith("/card.croissant.json")
         assert result.metadata["readme"].endswith("/README.md")
         assert "page_problem" not in result.metadata
         assert f"<title>planted {name}</title>" in stored["page.html"]
-        assert "<script" not in "".join(stored.values())
+        assert "<script" not in "".join(body for file, body in stored.items() if file != "facts.json")
         assert not re.findall(r"""(?:src|href)=["'](?!#|data:,)""", stored["page.html"])
         assert len(stored["page.html"]) < 3_000_000
         assert "jane.doe" not in "".join(stored.values())
@@ -86,6 +88,43 @@ def test_the_page_can_be_made_again_and_is_the_same(lake: tuple[Path, list[Stage
     out = tmp_path / "page.html"
     assert main(["release", "show", "planted", "v2", "--root", str(root), "--out", str(out)]) == 0
     assert out.read_text(encoding="utf-8") == documents(root, "v2")["page.html"]
+
+
+def test_the_terminal_and_json_say_what_the_page_says(
+    lake: tuple[Path, list[StageResult]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, _ = lake
+    stored = json.loads(documents(root, "v2")["facts.json"])
+    assert main(["release", "show", "planted", "v2", "--root", str(root), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["facts"] == stored
+    assert said["facts"]["release"]["rows"] == said["rows"]
+    assert main(["release", "show", "planted", "v2", "--root", str(root)]) == 0
+    shown = capsys.readouterr().out
+    for heading in ("Known limits", "What the data is", "From raw to published", "VALID²", "Gates"):
+        assert heading in shown
+    assert f"{stored['contents']['rows']:,} records" in shown
+    for step in stored["funnel"]:
+        assert f"{step['rows']:,}" in shown
+    for letter in stored["valid2"]["letters"]:
+        assert "not measured" in shown if letter["score"] is None else f"{letter['score']:.2f}" in shown
+
+
+def test_facts_that_are_gone_or_of_another_format_are_gathered_anew_and_tags_are_those_of_now(
+    lake: tuple[Path, list[StageResult]], tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(lake[0], tmp_path / "lake"))
+    ws = Workspace.open(str(root))
+    path = root / "planted/releases/v2/facts.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({"format": 0}), encoding="utf-8")
+    gathered = stored_facts(ws, find_release(ws, "planted", "v2"))
+    assert gathered["funnel"] == stored["funnel"]
+    assert gathered["valid2"] == stored["valid2"]
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    assert main(["release", "rollback", "planted", "v1", "--root", str(root)]) == 0
+    assert stored["release"]["tags"] == ["prod"]
+    assert stored_facts(ws, find_release(ws, "planted", "v2"))["release"]["tags"] == []
 
 
 def test_a_page_that_is_gone_comes_back_with_the_next_run(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -50,7 +52,11 @@ def list_command(corpus: str, call: Call) -> int:
 @click.option("--unmasked", is_flag=True, help="Show personal data in the page's example texts as it is.")
 @common_options
 def show_command(corpus: str, release: str | None, out: Path | None, unmasked: bool, call: Call) -> int:
-    """Show one RELEASE of CORPUS, by its name (v3) or a tag (prod); the newest when none is named."""
+    """Show one RELEASE of CORPUS, by its name (v3) or a tag (prod); the newest when none is named.
+
+    With --json also everything that its page shows, under "facts".
+    """
+    from winnowry.pipeline.release_documents import stored_facts
     from winnowry.pipeline.releases import find_release, newest
 
     workspace = call.workspace()
@@ -60,10 +66,12 @@ def show_command(corpus: str, release: str | None, out: Path | None, unmasked: b
     if out is not None:
         _write_document(workspace, found, out, mask=not unmasked)
     output = call.output()
-    output.document(found)
+    facts = stored_facts(workspace, found)
+    output.document({**asdict(found), "facts": facts})
     if not call.as_json:
         from rich.text import Text
 
+        output.show(*facts_view(facts), "")
         output.show(*release_view(found, workspace.lake.open(corpus, "published", found.version).uri))
         if out is not None:
             output.show("", Text.assemble(("✓ ", "bold green"), f"{_DOCUMENTS[_suffix(out)]}: {out}"), soft_wrap=True)
@@ -159,8 +167,19 @@ def releases_view(found: list[Release]) -> list[RenderableType]:
     return [table]
 
 
+def facts_view(facts: Mapping[str, Any]) -> list[RenderableType]:
+    """What the card of a release says, for a terminal."""
+    from rich.markdown import Markdown
+
+    from winnowry.cli.output import visible
+    from winnowry.report.markdown_card import markdown_facts
+
+    shown = "\n".join(visible(line) for line in markdown_facts(facts).split("\n"))
+    return [Markdown(shown, hyperlinks=False)]
+
+
 def release_view(release: Release, uri: str) -> list[RenderableType]:
-    """One release: its facts and how to read it."""
+    """One release: which it is and how to read it."""
     from rich.table import Table
     from rich.text import Text
 

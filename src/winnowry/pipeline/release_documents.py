@@ -1,4 +1,4 @@
-"""A release's page and cards, made when it is published and stored beside it."""
+"""A release's page, cards and facts, made when it is published and stored beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from winnowry.core.jsonable import jsonable
 from winnowry.pipeline.release_facts.facts import release_facts
-from winnowry.pipeline.releases import find_release
+from winnowry.pipeline.releases import Release, find_release
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.workspace import Workspace
 from winnowry.report.croissant import croissant
@@ -20,7 +20,8 @@ from winnowry.report.release_page import release_page
 
 logger = logging.getLogger(__name__)
 
-PAGE, CROISSANT, README = "page.html", "card.croissant.json", "README.md"
+PAGE, CROISSANT, README, FACTS = "page.html", "card.croissant.json", "README.md", "facts.json"
+_FACTS_FORMAT = 1  # another one is not read: the facts are then gathered anew
 _TABLE_FROM_CARD = "../../published.lance"
 
 
@@ -44,6 +45,21 @@ def rendered(facts: Mapping[str, Any], suffix: str, *, table: str | None = None)
     if suffix == ".json":
         return json.dumps(croissant(said, table=table), ensure_ascii=False, indent=2) + "\n"
     return {".html": release_page, ".md": markdown_card}[suffix](said)
+
+
+def stored_facts(ws: Workspace, release: Release) -> dict[str, Any]:
+    """All facts of a release, masked: those stored with its page or, without them, gathered from the tables.
+
+    What moves after a release is published, its tags, is as it is now.
+    """
+    uri = f"{documents_uri(ws, release.corpus, release.name)}/{FACTS}"
+    if ws.store.exists(uri):
+        facts: dict[str, Any] = json.loads(ws.store.read(uri))
+        if facts.get("format") == _FACTS_FORMAT and facts["release"]["promotion_id"] == release.promotion_id:
+            facts["release"]["tags"] = list(release.tags)
+            return facts
+    gathered: dict[str, Any] = jsonable(release_facts(ws, release.corpus, release))
+    return {"format": _FACTS_FORMAT, **gathered}
 
 
 def with_documents(ws: Workspace, result: StageResult) -> StageResult:
@@ -78,6 +94,8 @@ def with_documents(ws: Workspace, result: StageResult) -> StageResult:
 
 def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> None:
     facts = release_facts(ws, corpus, find_release(ws, corpus, name))
-    # The page comes last: where it is, the cards are.
+    body = json.dumps({"format": _FACTS_FORMAT, **jsonable(facts)}, ensure_ascii=False)
+    ws.store.write(f"{documents_uri(ws, corpus, name)}/{FACTS}", body.encode("utf-8", "replace"))
+    # The page comes last: where it is, the others are.
     for key, suffix in (("card", ".json"), ("readme", ".md"), ("page", ".html")):
         ws.store.write(stored[key], rendered(facts, suffix, table=_TABLE_FROM_CARD).encode("utf-8", "replace"))

@@ -19,6 +19,7 @@ from winnowry.report.card_terms import (
     stated_licenses,
 )
 from winnowry.report.markup import counted, day, n_bytes, number, percent
+from winnowry.report.release_valid2 import LETTER_TITLES, indicator_bound, indicator_value
 
 Facts = Mapping[str, Any]
 
@@ -36,18 +37,24 @@ def markdown_card(facts: Facts) -> str:
         Markdown without markup of the data's: every name in it is escaped. It holds no text of any record.
     """
     release = facts["release"]
-    parts = [_front_matter(facts), f"# {_text(facts['corpus'])}, release {_text(release['name'])}", _lead(facts)]
-    parts += ["## Known limits", _limits(facts), "## What the data is", *_contents(facts)]
-    parts += ["## From raw to published", _funnel(facts)]
-    parts += ["## How it was chosen", _chosen(facts)]
-    if facts.get("changes") is not None:
-        parts += [f"## Since {_text(facts['changes']['before'])}", _changes(facts)]
-    parts += ["## Gates", _gates(facts), "## Columns", _columns(facts)]
+    parts = [_front_matter(facts), markdown_facts(facts), "## Columns", _columns(facts)]
     parts += ["## Read it", _code("python", facts["use"]["read"]), "## Cite it", _code("bibtex", facts["use"]["cite"])]
     made = [f"{name} {_text(release[key])}" for name, key in
             (("recipe", "data_hash"), ("promotion", "promotion_id"), ("run", "run_id")) if release[key]]  # fmt: skip
     parts.append("Made by winnowry from the tables themselves" + (f": {', '.join(made)}." if made else "."))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def markdown_facts(facts: Facts) -> str:
+    """What the card says in words and tables: limits, contents, funnel, choice, changes, VALID² and gates."""
+    parts = [f"# {_text(facts['corpus'])}, release {_text(facts['release']['name'])}", _lead(facts)]
+    parts += ["## Known limits", _limits(facts), "## What the data is", *_contents(facts)]
+    parts += ["## From raw to published", _funnel(facts)]
+    parts += ["## How it was chosen", _chosen(facts)]
+    if facts.get("changes") is not None:
+        parts += [f"## Since {_text(facts['changes']['before'])}", _changes(facts)]
+    parts += ["## VALID²", *_valid2(facts), "## Gates", _gates(facts)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _front_matter(facts: Facts) -> str:
@@ -180,6 +187,36 @@ def _changes(facts: Facts) -> str:
     why = [f"- {_text(reason['reason'])}: {reason['rows']:,}" for reason in found["removed_reasons"]]
     recipe = [f"- recipe: {_text(line)}" for line in found["recipe"]]
     return "\n".join([said, *([""] if why or recipe else []), *why, *recipe])
+
+
+def _valid2(facts: Facts) -> list[str]:
+    card = facts.get("valid2")
+    if card is None:
+        return ["No card was made when this was released."]
+    rows = []
+    for letter in card["letters"]:
+        failing = [
+            f"{item['label']}: {indicator_value(item['value'], item)}, asked for {indicator_bound(item)}"
+            for item in letter["indicators"]
+            if item["passed"] is False
+        ]
+        score = "not measured" if letter["score"] is None else f"{letter['score']:.2f}"
+        verdict = {True: "met", False: "fails", None: ""}[letter["passed"]]
+        rows.append([LETTER_TITLES[letter["letter"]], score, verdict, "; ".join(failing)])
+    about = (
+        f"A letter scores what its worst indicator reaches of its threshold, 1 where all are met. Presets for domain "
+        f"{_text(card['domain'])} and consumer {_text(card['consumer'])}."
+    )
+    said = [about, _table(["letter", "score", "verdict", "what fails"], rows, left=4)]
+    if facts.get("tc609"):
+        items, checks = facts["tc609"]["indicators"], facts["tc609"]["documentation"]
+        measured = sum(item["status"] == "measured" for item in items)
+        answered = sum(item["answered"] for item in checks)
+        said.append(
+            f"SAC/TC609: {measured} of {len(items)} items measured, {answered} of {len(checks)} documentation checks "
+            "answered."
+        )
+    return said
 
 
 def _gates(facts: Facts) -> str:

@@ -11,7 +11,7 @@ from winnowry.report.markup import day, note, number, percent, table
 
 Facts = Mapping[str, Any]
 
-_TITLES = {
+LETTER_TITLES = {
     "vitality": "Vitality",
     "authenticity": "Authenticity",
     "large_sample": "Large sample",
@@ -19,6 +19,7 @@ _TITLES = {
     "diversity": "Diversity",
     "density": "knowledge Density",
 }
+"""The six qualities by letter, as people read them."""
 _CLASSES = {"measured": "good", "declared": "", "not applicable": "dim", "not measured": "warn"}
 
 
@@ -38,11 +39,11 @@ def _verdict(card: Facts) -> str:
     grade = card["grade"]
     if grade["score"] is None:
         return f'<div class="verdict no"><strong>Nothing was measured</strong>{_unmeasured(grade)}</div>'
-    failing = [_TITLES[letter["letter"]] for letter in card["letters"] if letter["passed"] is False]
+    failing = [LETTER_TITLES[letter["letter"]] for letter in card["letters"] if letter["passed"] is False]
     said = f"{len(failing)} of 6 letters fail: {', '.join(failing)}" if failing else "No letter that was judged fails"
     kind = " bad" if failing else " no" if grade["unmeasured"] else ""
     mean = f"geometric mean {grade['geometric_mean']:.2f}"
-    worst = f"Worst letter {_TITLES[grade['worst']]} with {grade['score']:.2f}, {mean}."
+    worst = f"Worst letter {LETTER_TITLES[grade['worst']]} with {grade['score']:.2f}, {mean}."
     return (
         f'<div class="verdict{kind}"><strong>{escape(said)}</strong><p class="dim">{escape(worst)}</p>'
         f"{_unmeasured(grade)}</div>"
@@ -50,7 +51,7 @@ def _verdict(card: Facts) -> str:
 
 
 def _unmeasured(grade: Facts) -> str:
-    missing = ", ".join(_TITLES[letter] for letter in grade["unmeasured"])
+    missing = ", ".join(LETTER_TITLES[letter] for letter in grade["unmeasured"])
     return note(f"Not measured, and in neither number: {missing}.") if missing else ""
 
 
@@ -58,7 +59,7 @@ def _about(card: Facts) -> str:
     origin = "the recipe's date" if card["as_of_from"] == "recipe" else "the time of the release"
     gate = "A failing letter warns; the recipe sets no gate."
     if card.get("gated"):
-        blocking = ", ".join(_TITLES[letter] for letter in card.get("blocks", ()))
+        blocking = ", ".join(LETTER_TITLES[letter] for letter in card.get("blocks", ()))
         gate = f"The recipe's gate blocks a release for: {blocking}." if blocking else "The recipe's gate only warns."
     return (
         f"A letter scores what its worst indicator reaches of its threshold, 1 where all are met. Snapshot "
@@ -71,9 +72,9 @@ def _bar(letter: Facts) -> tuple[str, float, str, str]:
     judged = [item for item in letter["indicators"] if item["passed"] is not None]
     failing = sum(item["passed"] is False for item in judged)
     if letter["score"] is None:
-        return _TITLES[letter["letter"]], 0.0, "not measured", ""
+        return LETTER_TITLES[letter["letter"]], 0.0, "not measured", ""
     told = f"{letter['score']:.2f} · " + (f"{failing} of {len(judged)} fail" if failing else f"{len(judged)} met")
-    return _TITLES[letter["letter"]], letter["score"], told, "" if failing else "last"
+    return LETTER_TITLES[letter["letter"]], letter["score"], told, "" if failing else "last"
 
 
 def _letter(letter: Facts) -> str:
@@ -81,9 +82,11 @@ def _letter(letter: Facts) -> str:
     for item in letter["indicators"]:
         told = [item["why"] or item["note"]]
         if item["interval"] is not None:
-            told.insert(0, f"95 % interval {_value(item['interval'][0], item)} to {_value(item['interval'][1], item)}")
+            low, high = (indicator_value(bound, item) for bound in item["interval"])
+            told.insert(0, f"95 % interval {low} to {high}")
+        value = "not measured" if item["value"] is None else indicator_value(item["value"], item)
         rows.append([
-            item["label"], "not measured" if item["value"] is None else _value(item["value"], item), _bound(item),
+            item["label"], value, indicator_bound(item),
             "–" if item["records"] is None else f"{item['records']:,}", "; ".join(filter(None, told)), _word(item),
         ])  # fmt: skip
         examples += [[item["label"], row["record_id"], row["value"]] for row in item["examples"]]
@@ -97,12 +100,13 @@ def _letter(letter: Facts) -> str:
     if unmeasured and letter["score"] is not None:
         said += f", {unmeasured} of {len(rows)} indicators not measured"
     return (
-        f"<details{' open' if failing else ''}><summary>{escape(_TITLES[letter['letter']])} "
+        f"<details{' open' if failing else ''}><summary>{escape(LETTER_TITLES[letter['letter']])} "
         f'<span class="dim">{escape(said)}</span></summary>{shown}</details>'
     )
 
 
-def _value(value: float, item: Facts) -> str:
+def indicator_value(value: float, item: Facts) -> str:
+    """A value of an indicator, in its unit."""
     if item["unit"] == "share":
         return percent(value, 1)
     if item["unit"] == "count":
@@ -110,10 +114,11 @@ def _value(value: float, item: Facts) -> str:
     return f"{value:,.0f} days" if item["unit"] == "days" else number(float(value))
 
 
-def _bound(item: Facts) -> str:
+def indicator_bound(item: Facts) -> str:
+    """The threshold of an indicator, e.g. ``at most 40.0 %``."""
     if item["threshold"] is None:
         return "–"
-    return f"{'at least' if item['at_least'] else 'at most'} {_value(item['threshold'], item)}"
+    return f"{'at least' if item['at_least'] else 'at most'} {indicator_value(item['threshold'], item)}"
 
 
 def _word(item: Facts) -> str:

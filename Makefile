@@ -61,8 +61,8 @@ test-all: $(DEV)  ## every test: the quick ones, then kills, races and sweeps on
 	$(BIN)/pytest -m slow $(ARGS)
 
 .PHONY: peers
-peers: $(DEV) $(PEERS)  ## compare the text filters with datatrove, in .venv-peers (about 10 minutes, needs real data)
-	$(BIN)/pytest -s -p no:randomly tests/conformance/test_datatrove.py $(ARGS)
+peers: $(DEV) $(PEERS)  ## text filters beside datatrove, cards read by mlcroissant, in .venv-peers (about 10 minutes)
+	$(BIN)/pytest -s -p no:randomly tests/conformance/test_datatrove.py tests/conformance/test_croissant.py $(ARGS)
 
 .PHONY: bench
 bench: $(DEV)  ## the benchmarks that need no data but their own, each printing machine, sizes, spread
@@ -119,7 +119,7 @@ $(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
 
 # Never the same environment: the peers pin other versions and pull in much that winnowry does not need.
 $(PEERS): requirements/peers.txt | $(BIN)/python
-	@echo 'installing datatrove and what it needs into .venv-peers (a minute or two, 600 MB)'
+	@echo 'installing datatrove, mlcroissant and what they need into .venv-peers (a minute or two, 600 MB)'
 	$(PYTHON) -m venv .venv-peers
 	@echo '*' > .venv-peers/.gitignore
 	.venv-peers/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/peers.txt

@@ -8,11 +8,14 @@ scored with the same statistics, so old scores never shift; a changed operator i
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from winnowry.core.errors import DataError
+from winnowry.engine.local import LocalEngine
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, new_promotion_id
 from winnowry.operators.base import FittedOperator
 from winnowry.pipeline.attempt import Request
@@ -23,6 +26,9 @@ from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
 FIT_ROWS = 20_000
+_PIECE_ROWS = 256
+_PIECES_HERE = 2
+_WORTH_PROCESSES_S = 20.0
 
 
 def fitted_operators(recipe: Recipe) -> list[FittedOperator]:
@@ -56,17 +62,15 @@ def run_fit(request: Request, inputs: dict[str, str]) -> StageResult:
     ws, recipe = request.ws, request.recipe
     started = time.perf_counter()
     operators = fitted_operators(recipe)
-    request.progress.start("fit", None, len(operators))
     sampled = 0
     for operator in operators:
         uri = fit_uri(ws, recipe, operator)
         if not ws.store.exists(uri):
-            components = _measure(ws, recipe, operator)
+            components = _measure(request, operator)
             sampled = components.num_rows
             artefact = operator.fit(components)
             # Of two runs that fit at once the first to write wins, so both go on with the same statistics.
             write_fit(ws.store, uri, artefact)
-        request.progress.advance(1)
     fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
     record = PromotionRecord(
         id=new_promotion_id(),
@@ -101,18 +105,61 @@ def run_fit(request: Request, inputs: dict[str, str]) -> StageResult:
     )
 
 
-def _measure(ws: Workspace, recipe: Recipe, operator: FittedOperator) -> pa.Table:
-    cleaned = ws.lake.open(recipe.corpus, "cleaned")
+@dataclass(frozen=True)
+class _Piece:
+    """Some keepers of the sample, to be measured."""
+
+    operator: FittedOperator
+    ids: pa.Array
+    texts: pa.RecordBatch
+
+
+def _measured(piece: _Piece) -> tuple[pa.Array, pa.RecordBatch]:
+    """Components of a piece, with its record ids; called in a worker."""
+    return piece.ids, piece.operator.measure(piece.texts)
+
+
+def _measure(request: Request, operator: FittedOperator) -> pa.Table:
+    """Components of the sample, by record id: the fit must not depend on the order partitions were promoted in."""
+    ws, corpus = request.ws, request.recipe.corpus
+    cleaned = ws.lake.open(corpus, "cleaned")
     total = cleaned.count_rows()
     share = min(1.0, FIT_ROWS / max(1, total))
     where = None if share >= 1.0 else f"record_id < '{int(share * 2**64):016x}'"
-    dropped = set(ws.lake.open(recipe.corpus, "duplicates").to_table(columns=["record_id"])["record_id"].to_pylist())
+    dropped = ws.lake.open(corpus, "duplicates").to_table(columns=["record_id"])["record_id"].combine_chunks()
     names = [name for name in operator.reads().names if name in cleaned.schema.names]
-    parts: list[tuple[str, dict[str, Any]]] = []
-    for batch in cleaned.scan(columns=list(dict.fromkeys(["record_id", *names])), where=where):
-        keep = pa.array([value not in dropped for value in batch.column("record_id").to_pylist()], pa.bool_())
-        kept = batch.filter(keep)
-        measured = operator.measure(kept.select(operator.reads().names))
-        parts += zip(kept.column("record_id").to_pylist(), measured.to_pylist(), strict=True)
-    parts.sort(key=lambda part: part[0])  # the fit must not depend on the order partitions were promoted in
-    return pa.Table.from_pylist([row for _, row in parts], schema=operator.components())
+
+    def pieces() -> Iterator[_Piece]:
+        for batch in cleaned.scan(columns=list(dict.fromkeys(["record_id", *names])), where=where):
+            kept = batch.filter(pc.invert(pc.is_in(batch.column("record_id"), value_set=dropped)))
+            for start in range(0, kept.num_rows, _PIECE_ROWS):
+                piece = kept.slice(start, _PIECE_ROWS)
+                yield _Piece(operator, piece.column("record_id"), piece.select(operator.reads().names))
+
+    rest = pieces()
+    expected = int(total * share)
+    request.progress.start("fit", None, expected)
+    ids, parts = [], [operator.components().empty_table()]
+    started, n_rows = time.perf_counter(), 0
+    engine = LocalEngine(1)
+    # A parser takes hours where a count takes seconds: the first pieces, compilation apart, tell whether processes pay.
+    for measured_here in range(_PIECES_HERE):
+        if measured_here == 1:
+            started, n_rows = time.perf_counter(), 0
+        piece = next(rest, None)
+        if piece is None:
+            break
+        found = _measured(piece)
+        ids.append(found[0])
+        parts.append(pa.Table.from_batches([found[1]], schema=operator.components()))
+        n_rows += len(found[0])
+        request.progress.advance(len(found[0]))
+    else:
+        if (time.perf_counter() - started) * (expected / max(1, n_rows) - 1) > _WORTH_PROCESSES_S:
+            engine = LocalEngine()
+    for some_ids, components in engine.map(_measured, rest):
+        ids.append(some_ids)
+        parts.append(pa.Table.from_batches([components], schema=operator.components()))
+        request.progress.advance(len(some_ids))
+    order = pc.sort_indices(pa.chunked_array(ids, pa.string()))
+    return pa.concat_tables(parts).take(order).combine_chunks()

@@ -31,26 +31,39 @@ from winnowry.recipe.model import Recipe
 
 logger = logging.getLogger(__name__)
 
+GIVEN_RECIPE = "WINNOWRY_RECIPE"
+"""Environment variable by which `winnowry run` names the recipe it was given."""
 FORKSERVER_PRELOAD = ["lance", "assets.definitions"]
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Loaded by Dagster, not at import."""
-    return definitions_of(PROJECT / "recipes")
+    given = os.environ.get(GIVEN_RECIPE)
+    return definitions_of(PROJECT / "recipes", given=Path(given) if given else None)
 
 
-def definitions_of(recipes: Path) -> dg.Definitions:
+def definitions_of(recipes: Path, *, given: Path | None = None) -> dg.Definitions:
     """Definitions of every recipe in a folder.
 
     A recipe with mistakes does not take the others with it: it is shown as an asset that cannot be materialized, with
     the mistakes as its description, and logged.
+
+    Args:
+        recipes: the folder.
+        given: one more recipe, from anywhere; it stands in for the folder's recipe of the same corpus.
     """
     found: list[dg.Definitions] = []
     corpora: dict[str, Path] = {}
+    if given is not None:
+        recipe = load_recipe(given)
+        corpora[recipe.corpus] = given
+        found.append(corpus_definitions(recipe))
     for path in sorted(recipes.glob("*.yaml")):
         try:
             recipe = load_recipe(path)
+            if given is not None and corpora.get(recipe.corpus) == given:
+                continue
             if recipe.corpus in corpora:
                 raise RecipeError((f"{path}: corpus {recipe.corpus!r} is already in {corpora[recipe.corpus].name}",))
         except RecipeError as error:

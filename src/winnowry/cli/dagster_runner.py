@@ -54,12 +54,17 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
 
     home = prepare_home(dagster_home(), request.project.root)
     os.environ |= {"DAGSTER_HOME": str(home), "WINNOWRY_HOME": str(home), "WINNOWRY_ROOT": request.workspace.root}
+    # The code location runs the recipe as it was given, wherever it lies; processes started from here do too.
+    os.environ["WINNOWRY_RECIPE"] = "" if request.recipe_file is None else str(request.recipe_file.resolve())
     run_id = uuid.uuid4().hex
-    with (
-        _open(request, progress, run_id) as executor,
-        StageProcesses(request, progress, run_id, open_executor, executor, executor.skip) as processes,
-    ):
-        return run_in_order(request, progress, run_id, processes.execute, processes.take)
+    try:
+        with (
+            _open(request, progress, run_id) as executor,
+            StageProcesses(request, progress, run_id, open_executor, executor, executor.skip) as processes,
+        ):
+            return run_in_order(request, progress, run_id, processes.execute, processes.take)
+    finally:
+        del os.environ["WINNOWRY_RECIPE"]
 
 
 @contextmanager
@@ -78,8 +83,8 @@ def _open(request: RunRequest, progress: Progress, run_id: str) -> Iterator[_Exe
     known = {key.path[0] for key in definitions.resolve_all_asset_keys()}
     if corpus not in known:
         raise UsageError(
-            f"{request.project.root} has no assets for corpus {corpus}: put its recipe into recipes/, "
-            "or run it with --without-dagster"
+            f"the code location of {request.project.root} has no assets for corpus {corpus}: put its recipe into "
+            "recipes/, or run it with --without-dagster"
         )
     with dg.DagsterInstance.get() as instance:
         yield _Executor(definitions, instance, request, progress, run_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from winnowry.cli.options import Call, common_options, read_recipe
+from winnowry.cli.options import Call, common_options, recipe_path
 
 RECIPE = "aws_docs"
 
@@ -22,7 +22,6 @@ def command(versions: int | None, call: Call) -> int:
     from winnowry.cli.run import execute
     from winnowry.pipeline.demo_corpus import land_demo_corpus
 
-    recipe = read_recipe(RECIPE)
     workspace = call.workspace()
     landed = land_demo_corpus(workspace.store, versions_limit=versions)
     if not call.as_json:
@@ -39,4 +38,4 @@ def command(versions: int | None, call: Call) -> int:
             ),
             soft_wrap=True,
         )  # fmt: skip
-    return execute(call, recipe)
+    return execute(call, recipe_path(RECIPE))

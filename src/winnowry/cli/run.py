@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from winnowry.cli.options import Call, common_options, read_recipe
+from winnowry.cli.options import Call, common_options, recipe_path
 from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,15 +50,20 @@ def command(
     Every stage is staged, audited by its gates and only then promoted; what is fresh is skipped. The run is recorded
     in the Dagster instance of WINNOWRY_HOME. Exit code 1 when a gate refused data: its table is then as it was.
     """
-    loaded = read_recipe(recipe)
     return execute(
-        call, loaded, partitions=partitions, to=to, allow_missing=allow_missing, direct=without_dagster, jobs=jobs
+        call,
+        recipe_path(recipe),
+        partitions=partitions,
+        to=to,
+        allow_missing=allow_missing,
+        direct=without_dagster,
+        jobs=jobs,
     )
 
 
 def execute(
     call: Call,
-    recipe: Recipe,
+    recipe_file: Path,
     *,
     partitions: tuple[str, ...] = (),
     to: str | None = None,
@@ -65,18 +71,20 @@ def execute(
     direct: bool = False,
     jobs: int | None = None,
 ) -> int:
-    """Run a recipe, show progress and the summary, and return the exit code."""
+    """Run the recipe of a file, show progress and the summary, and return the exit code."""
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
     from winnowry.cli.project import find_project
     from winnowry.cli.runner import RunRequest
     from winnowry.cli.summary import run_summary
+    from winnowry.recipe.load import load_recipe
 
+    recipe = load_recipe(recipe_file)
     _check_stage(recipe, to)
     if to == "comparison" and recipe.comparison is None:
         raise UsageError(f"{recipe.corpus}: the recipe has no `comparison`; see docs/explanation/selection-proof.md")
     output = call.output()
-    request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing, jobs)
+    request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing, jobs, recipe_file)
     with progress_on(stderr(), quiet=call.as_json) as progress:
         outcome: RunOutcome = _runner(direct=direct)(request, progress)
     output.document(outcome.document())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from winnowry.cli.project import Project
@@ -32,6 +33,7 @@ class RunRequest:
         to: last stage; the last one of all when None.
         allow_missing: let corpus-wide stages run without some partitions, and record the gap.
         jobs: partitions taken through their stages at once; as many as pay off when None.
+        recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
     """
 
     workspace: Workspace
@@ -41,6 +43,7 @@ class RunRequest:
     to: str | None = None
     allow_missing: bool = False
     jobs: int | None = None
+    recipe_file: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,9 @@ def execute(
         outcome: RunOutcome = _runner(direct=direct)(request, progress)
     output.document(outcome.document())
     output.show(*run_summary(outcome, call.root, recipe.publish.tag), soft_wrap=True)
+    if not direct and recipe_file.resolve().parent != (request.project.root / "recipes").resolve():
+        where = "a project (winnowry init DIR)" if request.project.packaged else str(request.project.root)
+        output.show(f"# to see its graph in the browser too, put {recipe_file.name} into recipes/ of {where}")
     return 0 if outcome.succeeded else 1
 
 

@@ -21,6 +21,7 @@ Unit = Literal["share", "count", "days", "number"]
 IndicatorName = Literal[
     "time_known", "fresh_share", "future_share", "half_life_score", "age_p50",
     "source_known", "license_known", "url_valid", "hash_verified", "synthetic_share", "synthetic_gap",
+    "annotated_share", "annotation_accuracy", "annotation_kappa",
     "rows", "tokens", "effective_share", "effective_rows", "smallest_stratum", "rate_half_width",
     "required_known", "text_present", "decoded_share", "traced_share", "truncated_share", "split_leak",
     "quarantined_share",
@@ -61,6 +62,9 @@ INDICATORS: dict[IndicatorName, Wanted] = {
     "hash_verified": Wanted("authenticity", True, 1.0, "share", "records as read whose SHA-256 is the recorded one"),
     "synthetic_share": Wanted("authenticity", False, None, "share", "records marked as synthetic"),
     "synthetic_gap": Wanted("authenticity", False, 0.05, "share", "declared less marked synthetic share, absolute"),
+    "annotated_share": Wanted("authenticity", True, None, "share", "records with a label"),
+    "annotation_accuracy": Wanted("authenticity", True, 0.95, "share", "labels that are those of the reference"),
+    "annotation_kappa": Wanted("authenticity", True, None, "number", "Cohen's kappa of labels and reference"),
     "rows": Wanted("large_sample", True, 1, "count", "records"),
     "tokens": Wanted("large_sample", True, None, "count", "tokens"),
     "effective_share": Wanted("large_sample", True, 0.9, "share", "effective records of all records"),
@@ -115,6 +119,18 @@ _CONSUMERS: dict[Consumer, dict[IndicatorName, float]] = {
 }
 
 
+class Annotation(BaseModel):
+    """Labels, and what they are judged by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str = Field(min_length=1, description="column of published that holds the labels")
+    reference: str = Field(
+        min_length=1,
+        description="column with a second annotator's labels, or with gold in some planted records and null elsewhere",
+    )
+
+
 class Valid2Gate(BaseModel):
     """Gate on the VALID² card of a release; without it the card is made and blocks nothing."""
 
@@ -142,6 +158,7 @@ class Valid2Gate(BaseModel):
     synthetic_share: float | None = Field(
         default=None, ge=0, le=1, description="share of synthetic records as declared by the owner"
     )
+    annotation: Annotation | None = Field(default=None, description="labels that are judged; unset: there are none")
     zstd_range: tuple[float, float] | None = Field(
         default=None, description="compression of 98 % of a reference set, lowest and highest, for `zstd_typical`"
     )

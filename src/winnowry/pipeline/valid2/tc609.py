@@ -30,6 +30,8 @@ _MEASURED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("0302", "scale completeness", ("rows", "tokens", "effective_rows")),
     ("0303", "timeliness", ("fresh_share", "age_p50")),
 )
+_COMPLIANCE, _ACCURACY = "annotation compliance", "annotation accuracy"
+_NO_LABELS = "the gate names no column of labels"
 _SAFETY = ("text.pii", "text.word_lists", "text.url_filter")
 _CLEANLINESS = "0208"
 
@@ -44,11 +46,11 @@ def tc609(facts: Facts) -> dict[str, Any]:
         ``indicators``: ``id``, ``name``, ``status`` (measured, declared, not applicable, not measured), ``value`` and
         ``by`` as text, in the order of the ids; ``documentation``: ``id``, ``name``, ``answered`` and ``answer``.
     """
-    checks = _documentation(facts)
     card = {item["name"]: item for letter in facts["valid2"]["letters"] for item in letter["indicators"]}
+    checks = _documentation(facts, card["annotated_share"])
     found = [_part(part, name, checks) for part, name in _PARTS.items()]
     found += [_by_card(*item, card) for item in _MEASURED]
-    found += [_safety(facts), *_fixed(facts)]
+    found += [_safety(facts), *_labels(card), *_fixed(facts)]
     cleanliness = [item for item in found if item["id"].startswith(_CLEANLINESS)]
     n = sum(item["status"] == "measured" for item in cleanliness)
     status: Status = "measured" if n else "not measured"
@@ -89,19 +91,27 @@ def _safety(facts: Facts) -> dict[str, str]:
     return _item("0202", "safety compliance", "measured", f"{dropped:,} records left out", ", ".join(ran))
 
 
+def _labels(card: Facts) -> list[dict[str, str]]:
+    if card["annotated_share"]["value"] is None:
+        none: Status = "not applicable"
+        return [_item("0203", _COMPLIANCE, none, _NO_LABELS, "–"), _item("0304", _ACCURACY, none, _NO_LABELS, "–")]
+    return [
+        _by_card("0203", _COMPLIANCE, ("annotated_share",), card),
+        _by_card("0304", _ACCURACY, ("annotation_accuracy", "annotation_kappa"), card),
+    ]
+
+
 def _fixed(facts: Facts) -> list[dict[str, str]]:
     compared = facts.get("comparison")
     fitness = _item("0305", "model fitness", "not measured", "no comparison was made for this release", "comparison")
     if compared is not None:
         fitness = _item("0305", "model fitness", "measured", str(compared["verdict"]), "comparison")
-    labels, one = "winnowry's tables of text hold no labels", "a record has one content"
+    one = "a record has one content"
     consistent = "the class of the data set is not checked against its content"
     return [
         fitness,
-        _item("0203", "annotation compliance", "not applicable", labels, "–"),
         _item("0206", "content consistency", "not applicable", one, "–"),
         _item("0207", "type consistency", "not measured", consistent, "–"),
-        _item("0304", "annotation accuracy", "not applicable", labels, "–"),
         _item("02080107", "text: coherence", "not measured", "no operator of winnowry measures it", "–"),
         _item("020802–04", "image, video and audio: 16 items", "not applicable", "the release holds text", "–"),
     ]
@@ -113,8 +123,9 @@ def _operators(facts: Facts) -> list[str]:
     return [str(operator.get("op")) for operator in named]
 
 
-def _documentation(facts: Facts) -> list[dict[str, Any]]:
+def _documentation(facts: Facts, labelled: Facts) -> list[dict[str, Any]]:
     """Five checks of each part; an answer that the tables do not hold is open, never guessed."""
+    has_labels = labelled["value"] is not None
     data, release, card, made = facts["contents"], facts["release"], facts["valid2"], facts["made"]
     sources = made["stages"].get("raw", {}).get("sources") or []
     compared = facts.get("comparison")
@@ -139,7 +150,7 @@ def _documentation(facts: Facts) -> list[dict[str, Any]]:
         "0102": [
             ("modality", "text"),
             ("distribution", spread),
-            ("label statistics", "winnowry's tables of text hold no labels"),
+            ("label statistics", f"{_shown(labelled)}, {labelled['note']}" if has_labels else _NO_LABELS),
             ("samples", ""),
             ("limitations", "; ".join(limit["text"] for limit in facts["limits"][:3])),
         ],
@@ -147,7 +158,7 @@ def _documentation(facts: Facts) -> list[dict[str, Any]]:
             ("source", "; ".join(f"{source.get('name')}: {source.get('uri')}" for source in sources[:5])),
             ("collection", described),
             ("processing", ", ".join(operators)),
-            ("labelling specification", "winnowry's tables of text hold no labels"),
+            ("labelling specification", "" if has_labels else _NO_LABELS),
             ("version control", f"{release['name']}, recipe {str(release['data_hash'])[:16]}" if release["data_hash"]
              else release["name"]),
         ],

@@ -310,6 +310,47 @@ def test_synthetic_records_against_what_is_declared(tmp_path: Path) -> None:
     assert found(make_card(tables, Valid2Gate(), SETTING))["synthetic_gap"]["value"] is None
 
 
+def test_labels_against_a_second_annotator(tmp_path: Path) -> None:
+    """Twenty yes twice, fifteen no twice, five and ten apart: the example of Cohen's kappa, 0.4."""
+    first = ["yes"] * 25 + ["no"] * 25 + [None] * 10
+    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15 + ["yes"] * 10
+    tables = lake(tmp_path, [f"Text {i}." for i in range(60)], topic=first, expert=second)
+    items = found(make_card(tables, Valid2Gate(annotation={"column": "topic", "reference": "expert"}), SETTING))
+    assert items["annotated_share"]["value"] == pytest.approx(50 / 60)
+    accuracy = items["annotation_accuracy"]
+    assert (accuracy["value"], accuracy["records"], accuracy["passed"]) == (0.7, 50, False)
+    assert accuracy["interval"] == pytest.approx(wilson(35, 50))
+    assert {item["value"] for item in accuracy["examples"]} <= {"yes, reference no", "no, reference yes"}
+    assert len(accuracy["examples"]) == 5
+    assert items["annotation_kappa"]["value"] == pytest.approx(0.4)
+
+
+def test_labels_against_planted_gold(tmp_path: Path) -> None:
+    gold = [i % 3 if i < 20 else None for i in range(60)]
+    label = [i % 3 for i in range(60)]
+    tables = lake(tmp_path, [f"Text {i}." for i in range(60)], topic=label, gold=pa.array(gold, pa.int64()))
+    gate = Valid2Gate(annotation={"column": "topic", "reference": "gold"})
+    items = found(make_card(tables, gate, SETTING))
+    assert (items["annotation_accuracy"]["value"], items["annotation_accuracy"]["records"]) == (1.0, 20)
+    assert items["annotation_kappa"]["value"] == 1.0
+    assert items["annotated_share"]["value"] == 1.0
+
+
+def test_labels_that_cannot_be_judged_say_why(tmp_path: Path) -> None:
+    tables = lake(
+        tmp_path, [f"Text {i}." for i in range(20)], topic=["a"] * 20, gold=pa.array([None] * 20, pa.string())
+    )
+    unset = found(make_card(tables, Valid2Gate(), SETTING))["annotation_accuracy"]
+    assert (unset["value"], unset["score"], unset["why"]) == (None, None, "the gate names no `annotation`")
+    gate = Valid2Gate(annotation={"column": "topic", "reference": "gold"}, thresholds={"annotation_accuracy": 0.9})
+    empty = found(make_card(tables, gate, SETTING))["annotation_accuracy"]
+    assert (empty["score"], empty["why"]) == (0.0, "no record has both topic and gold")
+    absent = Valid2Gate(annotation={"column": "topic", "reference": "second"})
+    assert found(make_card(tables, absent, SETTING))["annotation_kappa"]["why"] == "the release has no column second"
+    same = Valid2Gate(annotation={"column": "topic", "reference": "topic"})
+    assert "one label only" in found(make_card(tables, same, SETTING))["annotation_kappa"]["why"]
+
+
 def test_a_text_in_two_splits_is_a_leak(tmp_path: Path) -> None:
     texts = [f"Text {i // 2}." for i in range(20)]
     tables = lake(tmp_path, texts, split=["train"] * 19 + ["test"])

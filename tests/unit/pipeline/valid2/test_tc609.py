@@ -177,3 +177,17 @@ def test_the_map_answers_what_the_tables_hold_and_no_more(tmp_path: Path) -> Non
     assert items["0102"]["value"] == "4 of 5 checks answered"
     bare = {**facts, "limits": [], "valid2": {**facts["valid2"], "owner": None}}
     assert {item["id"]: item["value"] for item in tc609(bare)["indicators"]}["0102"].endswith("4 make it complete")
+
+
+def test_labels_that_the_gate_names_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled = RECIPE.replace("synthetic_share: 0", "annotation: {column: source, reference: source}")
+    monkeypatch.setitem(globals(), "RECIPE", labelled)
+    lines = [{"id": str(i), "text": f"Sentence number {i}.", "date": "2026-01-01"} for i in range(12)]
+    ws = run(tmp_path, "labelled", PLAIN, lines)
+    found = tc609(release_facts(ws, "labelled", releases(ws, "labelled")[0]))
+    items = {item["id"]: item for item in found["indicators"]}
+    assert items["0203"]["status"] == items["0304"]["status"] == "measured"
+    assert "100.0%" in items["0304"]["value"]
+    checks = {check["name"]: check for check in found["documentation"]}
+    assert checks["label statistics"]["answer"] == "100.0%, column source"
+    assert checks["labelling specification"]["answered"] is False

@@ -1,0 +1,64 @@
+"""Labels of records against a second annotator's, or against planted gold: accuracy, and agreement beyond chance."""
+
+from __future__ import annotations
+
+from winnowry.pipeline.query import quoted
+from winnowry.pipeline.release_facts.tables import Session
+from winnowry.pipeline.valid2.indicators import Measured, unmeasured, wilson
+from winnowry.pipeline.valid2.whole import Counts, Found, examples_of
+from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
+
+_NAMES: tuple[IndicatorName, ...] = ("annotated_share", "annotation_accuracy", "annotation_kappa")
+
+
+def annotation(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+    """How many records have a label, and how many labels are those of the reference where it has one.
+
+    Labels are compared as text. With gold rows the share of equal ones is the accuracy, with a second annotator the
+    agreement; the interval is that of a sample of as many records.
+
+    Source: Cohen 1960, doi:10.1177/001316446002000104 (kappa).
+    """
+    asked = gate.annotation
+    if asked is None:
+        return dict.fromkeys(_NAMES, unmeasured("the gate names no `annotation`"))
+    absent = [name for name in (asked.column, asked.reference) if not found.tables.has("published", name)]
+    if absent:
+        return dict.fromkeys(_NAMES, unmeasured(f"the release has no column {', '.join(absent)}"))
+    label, reference = f"{quoted(asked.column)}::VARCHAR", f"{quoted(asked.reference)}::VARCHAR"
+    labelled = found.one(f"SELECT COUNT(NULLIF(trim({label}), '')) AS n FROM published")["n"]
+    result: Found = {
+        "annotated_share": Measured(
+            labelled / said.rows,
+            records=said.rows,
+            note=f"column {asked.column}",
+            examples=lambda: examples_of(found, "'no label'", f"NULLIF(trim({label}), '') IS NULL"),
+        )
+    }
+    both = f"{label} IS NOT NULL AND {reference} IS NOT NULL"
+    # One row for each pair of labels that occurs: however many records there are, only these are held.
+    pairs = found.rows(f"SELECT {label} AS a, {reference} AS b, COUNT(*) AS n FROM published WHERE {both} GROUP BY ALL")
+    n = sum(pair["n"] for pair in pairs)
+    if not n:
+        why = unmeasured(f"no record has both {asked.column} and {asked.reference}")
+        return result | {"annotation_accuracy": why, "annotation_kappa": why}
+    equal = sum(pair["n"] for pair in pairs if pair["a"] == pair["b"])
+    said_a, said_b = dict[str, int](), dict[str, int]()
+    for pair in pairs:
+        said_a[pair["a"]] = said_a.get(pair["a"], 0) + pair["n"]
+        said_b[pair["b"]] = said_b.get(pair["b"], 0) + pair["n"]
+    chance = sum(count * said_b.get(name, 0) for name, count in said_a.items()) / n**2
+    note = f"{asked.column} against {asked.reference}"
+    wrong = f"{both} AND {label} <> {reference}"
+    result["annotation_accuracy"] = Measured(
+        equal / n,
+        records=n,
+        interval=wilson(equal, n),
+        note=note,
+        examples=lambda: examples_of(found, f"{label} || ', reference ' || {reference}", wrong),
+    )
+    if chance == 1:
+        result["annotation_kappa"] = unmeasured(f"{note}: there is one label only")
+    else:
+        result["annotation_kappa"] = Measured((equal / n - chance) / (1 - chance), records=n, note=note)
+    return result

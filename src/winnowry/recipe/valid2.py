@@ -21,7 +21,7 @@ Unit = Literal["share", "count", "days", "number"]
 IndicatorName = Literal[
     "time_known", "fresh_share", "future_share", "half_life_score", "age_p50",
     "source_known", "license_known", "url_valid", "hash_verified", "synthetic_share", "synthetic_gap",
-    "annotated_share", "annotation_accuracy", "annotation_kappa",
+    "fact_conflict", "annotated_share", "annotation_accuracy", "annotation_kappa",
     "rows", "tokens", "effective_share", "effective_rows", "smallest_stratum", "rate_half_width",
     "required_known", "text_present", "decoded_share", "traced_share", "truncated_share", "split_leak",
     "quarantined_share",
@@ -62,6 +62,7 @@ INDICATORS: dict[IndicatorName, Wanted] = {
     "hash_verified": Wanted("authenticity", True, 1.0, "share", "records as read whose SHA-256 is the recorded one"),
     "synthetic_share": Wanted("authenticity", False, None, "share", "records marked as synthetic"),
     "synthetic_gap": Wanted("authenticity", False, 0.05, "share", "declared less marked synthetic share, absolute"),
+    "fact_conflict": Wanted("authenticity", False, 0.01, "share", "repeated keys with different values"),
     "annotated_share": Wanted("authenticity", True, None, "share", "records with a label"),
     "annotation_accuracy": Wanted("authenticity", True, 0.95, "share", "labels that are those of the reference"),
     "annotation_kappa": Wanted("authenticity", True, None, "number", "Cohen's kappa of labels and reference"),
@@ -131,6 +132,15 @@ class Annotation(BaseModel):
     )
 
 
+class KeyedFacts(BaseModel):
+    """Records that state a value for a key: of one key all should state the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str = Field(min_length=1, description="column of published that says what a record is about")
+    value: str = Field(min_length=1, description="column with what it says")
+
+
 class Valid2Gate(BaseModel):
     """Gate on the VALID² card of a release; without it the card is made and blocks nothing."""
 
@@ -159,6 +169,7 @@ class Valid2Gate(BaseModel):
         default=None, ge=0, le=1, description="share of synthetic records as declared by the owner"
     )
     annotation: Annotation | None = Field(default=None, description="labels that are judged; unset: there are none")
+    facts: KeyedFacts | None = Field(default=None, description="keys and values that must not contradict each other")
     zstd_range: tuple[float, float] | None = Field(
         default=None, description="compression of 98 % of a reference set, lowest and highest, for `zstd_typical`"
     )

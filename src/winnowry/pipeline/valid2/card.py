@@ -8,9 +8,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from winnowry.pipeline.release_facts.tables import Tables, session
+from winnowry.pipeline.valid2.consistency import annotation, fact_conflicts
 from winnowry.pipeline.valid2.diversity import diversity
 from winnowry.pipeline.valid2.indicators import Setting, judged, unmeasured
-from winnowry.pipeline.valid2.labels import annotation
 from winnowry.pipeline.valid2.texts import text_indicators
 from winnowry.pipeline.valid2.whole import authenticity, counts, integrity, large_sample, vitality
 from winnowry.recipe.valid2 import INDICATORS, LETTERS, Valid2Gate
@@ -84,6 +84,7 @@ def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, A
                 **vitality(found, gate, setting, said),
                 **authenticity(found, gate, said),
                 **annotation(found, gate, said),
+                **fact_conflicts(found, gate),
                 **integrity(found, gate, said),
                 **diversity(found, gate, setting, said),
                 **text_indicators(found, gate, setting, said),

@@ -19,7 +19,7 @@ _PARTS = {"0101": "basic information", "0102": "content features", "0103": "cons
 _MEASURED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("0201", "format compliance", ("decoded_share",)),
     ("0204", "structural completeness", ("required_known", "text_present")),
-    ("0205", "content authenticity", ("source_known", "license_known", "hash_verified")),
+    ("0205", "content authenticity", ("source_known", "license_known", "hash_verified", "fact_conflict")),
     ("02080101", "text: perplexity", ("bits_per_byte",)),
     ("02080102", "text: knowledge and information density", ("content_word_share", "knowledge_density", "zstd_ratio")),
     ("02080103", "text: repeated content", ("duplicate_share", "near_duplicate_share")),

@@ -336,6 +336,18 @@ def test_labels_against_planted_gold(tmp_path: Path) -> None:
     assert items["annotated_share"]["value"] == 1.0
 
 
+def test_records_that_contradict_each_other(tmp_path: Path) -> None:
+    key = ["a", "a", "b", "b", "b", "c", "d", None]
+    value = ["1", "1", "2", "3", "2", "4", None, "5"]
+    tables = lake(tmp_path, [f"Text {i}." for i in range(8)], isin=key, company=value)
+    item = found(make_card(tables, Valid2Gate(facts={"key": "isin", "value": "company"}), SETTING))["fact_conflict"]
+    assert (item["value"], item["records"], item["passed"]) == (0.5, 2, False)  # of a and b
+    assert [row["value"] for row in item["examples"]] == ["b: 2", "b: 2", "b: 3"]
+    alone = Valid2Gate(facts={"key": "record_id", "value": "company"})
+    assert "no two records" in found(make_card(tables, alone, SETTING))["fact_conflict"]["why"]
+    assert found(make_card(tables, Valid2Gate(), SETTING))["fact_conflict"]["score"] is None
+
+
 def test_labels_that_cannot_be_judged_say_why(tmp_path: Path) -> None:
     tables = lake(
         tmp_path, [f"Text {i}." for i in range(20)], topic=["a"] * 20, gold=pa.array([None] * 20, pa.string())

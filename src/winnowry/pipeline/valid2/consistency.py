@@ -1,4 +1,4 @@
-"""Labels of records against a second annotator's, or against planted gold: accuracy, and agreement beyond chance."""
+"""What columns that the gate names say of each other: labels against a reference, and values of one key."""
 
 from __future__ import annotations
 
@@ -62,3 +62,30 @@ def annotation(found: Session, gate: Valid2Gate, said: Counts) -> Found:
     else:
         result["annotation_kappa"] = Measured((equal / n - chance) / (1 - chance), records=n, note=note)
     return result
+
+
+def fact_conflicts(found: Session, gate: Valid2Gate) -> Found:
+    """Share of keys with two different values, of those that at least two records give a value for."""
+    asked = gate.facts
+    if asked is None:
+        return {"fact_conflict": unmeasured("the gate names no `facts`")}
+    absent = [name for name in (asked.key, asked.value) if not found.tables.has("published", name)]
+    if absent:
+        return {"fact_conflict": unmeasured(f"the release has no column {', '.join(absent)}")}
+    key, value = f"{quoted(asked.key)}::VARCHAR", f"{quoted(asked.value)}::VARCHAR"
+    keyed = (
+        f"(SELECT {key} AS k, MIN({value}) AS low, MAX({value}) AS high FROM published "
+        f"WHERE {key} IS NOT NULL AND {value} IS NOT NULL GROUP BY 1 HAVING COUNT(*) > 1)"
+    )
+    row = found.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE low <> high) AS apart FROM {keyed}")
+    if not row["n"]:
+        return {"fact_conflict": unmeasured(f"no two records have the same {asked.key}")}
+    among = f"{key} IN (SELECT k FROM {keyed} WHERE low <> high)"
+    return {
+        "fact_conflict": Measured(
+            row["apart"] / row["n"],
+            records=row["n"],
+            note=f"keys {asked.key}, values {asked.value}",
+            examples=lambda: examples_of(found, f"{key} || ': ' || {value}", among, f"{key}, {value}, record_id"),
+        )
+    }

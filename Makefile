@@ -66,7 +66,7 @@ peers: $(DEV) $(PEERS)  ## text filters beside datatrove, cards read by mlcroiss
 
 .PHONY: bench
 bench: $(DEV)  ## the benchmarks that need no data but their own, each printing machine, sizes, spread
-	@for name in complexity_tiers demo gates install_size sampling what_if 'dedup scale'; do \
+	@for name in complexity_tiers demo gates install_size sampling what_if 'dedup scale' columns lookup loader; do \
 	  set -- $$name; echo "== benchmarks/$$1.py $${2:-}"; PYTHONPATH=. $(BIN)/python "benchmarks/$$1.py" $${2:-} || exit 1; done
 
 .PHONY: bench-peers

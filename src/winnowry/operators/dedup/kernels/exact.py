@@ -62,25 +62,31 @@ _FIRST_SPACE = np.uint64(0x80)
 
 
 @inline
-def load_block(data: npt.NDArray[np.uint8], p: np.int64) -> np.uint64:
-    """Eight bytes, the first in the low bits; compiled to one load."""
+def load_block(data: npt.NDArray[np.uint8], p: np.uint64) -> np.uint64:
+    """Eight bytes, the first in the low bits; compiled to one load, as the place has no sign (none is a wrap-around)."""
     return (
         np.uint64(data[p])
-        | (np.uint64(data[p + 1]) << np.uint64(8))
-        | (np.uint64(data[p + 2]) << np.uint64(16))
-        | (np.uint64(data[p + 3]) << np.uint64(24))
-        | (np.uint64(data[p + 4]) << np.uint64(32))
-        | (np.uint64(data[p + 5]) << np.uint64(40))
-        | (np.uint64(data[p + 6]) << np.uint64(48))
-        | (np.uint64(data[p + 7]) << np.uint64(56))
+        | (np.uint64(data[p + np.uint64(1)]) << np.uint64(8))
+        | (np.uint64(data[p + np.uint64(2)]) << np.uint64(16))
+        | (np.uint64(data[p + np.uint64(3)]) << np.uint64(24))
+        | (np.uint64(data[p + np.uint64(4)]) << np.uint64(32))
+        | (np.uint64(data[p + np.uint64(5)]) << np.uint64(40))
+        | (np.uint64(data[p + np.uint64(6)]) << np.uint64(48))
+        | (np.uint64(data[p + np.uint64(7)]) << np.uint64(56))
     )
 
 
 @inline
-def store_block(out: npt.NDArray[np.uint8], at: np.int64, block: np.uint64) -> None:
+def store_block(out: npt.NDArray[np.uint8], at: np.uint64, block: np.uint64) -> None:
     """Write what :func:`load_block` reads."""
-    for k in range(8):
-        out[at + k] = np.uint8((block >> np.uint64(8 * k)) & np.uint64(0xFF))
+    out[at] = np.uint8(block)
+    out[at + np.uint64(1)] = np.uint8(block >> np.uint64(8))
+    out[at + np.uint64(2)] = np.uint8(block >> np.uint64(16))
+    out[at + np.uint64(3)] = np.uint8(block >> np.uint64(24))
+    out[at + np.uint64(4)] = np.uint8(block >> np.uint64(32))
+    out[at + np.uint64(5)] = np.uint8(block >> np.uint64(40))
+    out[at + np.uint64(6)] = np.uint8(block >> np.uint64(48))
+    out[at + np.uint64(7)] = np.uint8(block >> np.uint64(56))
 
 
 @inline
@@ -125,15 +131,29 @@ def lower_ascii(row: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> bool:
 @inline
 def collapse(row: npt.NDArray[np.uint8]) -> np.int64:
     """Make each run of spaces one, none at the ends, in place; how many bytes are left."""
-    at = np.int64(0)
-    space = np.int64(1)
-    for k in range(row.size):
-        byte = row[k]
-        row[at] = byte  # overwritten when it was a space after a space
-        again = np.int64(byte == np.uint8(32))
-        at += np.int64(1) - (again & space)
-        space = again
-    return at - np.int64(1) if at > 0 and space == 1 else at
+    n = np.uint64(row.size)
+    at = np.uint64(0)
+    k = np.uint64(0)
+    space = np.uint64(1)  # as if a space came before: none is left at the start
+    while k < n:
+        if k + np.uint64(8) <= n:
+            block = load_block(row, k)
+            gap = block_spaces(block)
+            if (gap & ((gap << np.uint64(8)) | (space << np.uint64(7)))) == 0:
+                store_block(row, at, block)  # at most up to what was read
+                at += np.uint64(8)
+                k += np.uint64(8)
+                space = gap >> np.uint64(63)
+                continue
+        stop = min(k + np.uint64(8), n)
+        while k < stop:
+            byte = row[k]
+            row[at] = byte  # overwritten when it was a space after a space
+            again = np.uint64(byte == np.uint8(32))
+            at += np.uint64(1) - (again & space)
+            space = again
+            k += np.uint64(1)
+    return np.int64(at - np.uint64(1)) if at > 0 and space == 1 else np.int64(at)
 
 
 @kernel
@@ -167,12 +187,12 @@ def lower_and_collapse(
         space = True  # as if white space came before: none is written at the start
         while p < end:
             while p + 8 <= end:
-                block = load_block(data, p)
+                block = load_block(data, np.uint64(p))
                 gap = block_spaces(block)
                 touching = gap & ((gap << np.uint64(8)) | (_FIRST_SPACE if space else np.uint64(0)))
                 if touching or not is_printable(block):
                     break
-                store_block(out, at, lower_block(block))
+                store_block(out, np.uint64(at), lower_block(block))
                 at += 8
                 p += 8
                 space = bool(gap >> np.uint64(63))

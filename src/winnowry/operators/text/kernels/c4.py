@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winnowry.operators.text.kernels.characters import decode
-from winnowry.operators.text.kernels.compile import kernel
+from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import count_characters, strip
 from winnowry.operators.text.kernels.sentences import count_sentences
 from winnowry.operators.text.kernels.words import DIGIT, LINE_BREAK, SPACE
@@ -66,7 +66,7 @@ def find_phrases(
     """Effects of all phrases in ``data[start:stop]``, as bits; ASCII letters match in either case."""
     found = np.int64(0)
     for p in range(start, stop):
-        bits = triggers[data[p]]
+        bits = triggers[at(data, p)]
         if bits == 0:
             continue
         k = -1
@@ -82,7 +82,7 @@ def find_phrases(
                 continue
             same = True
             for j in range(size):
-                byte = data[first + j]
+                byte = at(data, first + j)
                 if 65 <= byte <= 90:
                     byte += np.uint8(32)
                 if byte != spelled[places[k, 0] + j]:
@@ -184,7 +184,7 @@ def clean_lines(
             curly = False
             word = p
             while p < end:
-                byte = data[p]
+                byte = at(data, p)
                 if _PASSED[byte]:
                     p += 1
                     continue
@@ -194,7 +194,7 @@ def clean_lines(
                     p += 1
                     continue
                 point, width = decode(data, p, end)
-                entry = table[point]
+                entry = at(table, point)
                 if entry & 15 == SPACE:
                     if p > word:
                         n_words += 1
@@ -229,8 +229,7 @@ def clean_lines(
             q = first
             if not square or not remove_citations:
                 z += last - first
-                for k in range(last - first):
-                    out[line + k] = data[first + k]
+                out[line:z] = data[first:last]
                 q = last
             while q < last:
                 if data[q] == 91:
@@ -291,7 +290,7 @@ def measure_paragraphs(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint
         end = offsets[i + 1]
         while True:
             q = p
-            while q < end and data[q] != 10:
+            while q < end and at(data, q) != 10:
                 q += 1
             size = count_characters(data, p, q)
             out[0, i] += 1

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from winnowry.operators.text.kernels.compile import inline, kernel
+from winnowry.operators.text.kernels.compile import at, inline, kernel
 
 SPACE = 1
 """``str.isspace``: the characters on which ``str.split()`` splits (29 code points)."""
@@ -56,23 +56,23 @@ def by_category(characters: Sequence[str], values: Mapping[str, int]) -> npt.NDA
 @inline
 def decode(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> tuple[np.int64, np.int64]:
     """Code point and width in bytes of the character at ``p``; a malformed byte is U+FFFD, one byte wide."""
-    lead = np.int64(data[p])
+    lead = np.int64(at(data, p))
     point = np.int64(0xFFFD)
     width = np.int64(1)
     if lead < 0x80:
         point = lead
     elif 0xC2 <= lead < 0xE0 and p + 2 <= end:
-        point = ((lead & 0x1F) << 6) | (np.int64(data[p + 1]) & 0x3F)
+        point = ((lead & 0x1F) << 6) | (np.int64(at(data, p + 1)) & 0x3F)
         width = np.int64(2)
     elif 0xE0 <= lead < 0xF0 and p + 3 <= end:
-        point = ((lead & 0x0F) << 12) | ((np.int64(data[p + 1]) & 0x3F) << 6) | (np.int64(data[p + 2]) & 0x3F)
+        point = ((lead & 0x0F) << 12) | ((np.int64(at(data, p + 1)) & 0x3F) << 6) | (np.int64(at(data, p + 2)) & 0x3F)
         width = np.int64(3)
     elif 0xF0 <= lead < 0xF5 and p + 4 <= end:
         point = (
             ((lead & 0x07) << 18)
-            | ((np.int64(data[p + 1]) & 0x3F) << 12)
-            | ((np.int64(data[p + 2]) & 0x3F) << 6)
-            | (np.int64(data[p + 3]) & 0x3F)
+            | ((np.int64(at(data, p + 1)) & 0x3F) << 12)
+            | ((np.int64(at(data, p + 2)) & 0x3F) << 6)
+            | (np.int64(at(data, p + 3)) & 0x3F)
         )
         width = np.int64(4)
         if point > 0x10FFFF:
@@ -97,7 +97,7 @@ def count_lengths(
             point, width = decode(data, p, end)
             p += width
             n_chars += 1
-            if classes[point] & 1:
+            if at(classes, point) & 1:
                 in_word = False
             elif not in_word:
                 in_word = True
@@ -122,7 +122,7 @@ def count_classes(
         while p < end:
             point, width = decode(data, p, end)
             p += width
-            histogram[classes[point]] += 1
+            histogram[at(classes, point)] += 1
         for combination in range(256):
             count = histogram[combination]
             if count and not combination & 1:

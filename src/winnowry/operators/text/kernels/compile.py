@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+import numpy.typing as npt
 
+_T = TypeVar("_T", bound=np.generic)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -25,3 +28,10 @@ def kernel(function: _F) -> _F:
 def inline(function: _F) -> _F:
     """Compile a small function into the kernels that call it."""
     return cast(_F, numba.njit(inline="always")(function))
+
+
+@inline
+def at(values: npt.NDArray[_T], place: int | np.integer[Any]) -> _T:
+    """An element at a place that is not negative; so the compiler needs no test whether to count from the end."""
+    element: _T = values[np.uint64(place)]
+    return element

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winnowry.operators.text.kernels.characters import decode
-from winnowry.operators.text.kernels.compile import kernel
+from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import count_characters, count_repeats
 from winnowry.operators.text.kernels.words import GIVEN_SPANS, SPACE, longest_row, split_words
 
@@ -46,7 +46,7 @@ def count_fineweb(
     for i in range(n):
         newlines = np.int64(0)
         for k in range(offsets[i], offsets[i + 1]):
-            newlines += data[k] == 10
+            newlines += at(data, k) == 10
         out[5, i] = newlines
         most_newlines = max(most_newlines, newlines)
     longest = longest_row(how, offsets, rows)
@@ -62,7 +62,7 @@ def count_fineweb(
         n_chars = np.int64(0)
         while p < end:
             q = p
-            while q < end and data[q] != 10:
+            while q < end and at(data, q) != 10:
                 q += 1
             size = count_characters(data, p, q)
             n_chars += size

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winnowry.operators.text.kernels.characters import decode
-from winnowry.operators.text.kernels.compile import kernel
+from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import (
     count_characters,
     count_repeats,
@@ -140,7 +140,7 @@ def _count_symbols_and_lines(
     line = p
     run = np.int64(0)  # full stops in a row
     for k in range(p, end):
-        byte = data[k]
+        byte = at(data, k)
         if _PASSED[byte]:
             continue
         q = np.int64(k)
@@ -188,18 +188,18 @@ def count_grams(
     slots[:n_slots] = -1
     mask = np.uint64(n_slots - 1)
     for j in range(n):
-        position = candidates[j]
-        gram = grams[position]
+        position = at(candidates, j)
+        gram = at(grams, position)
         mixed = gram * np.uint64(0x9E3779B97F4A7C15)
         slot = np.int64((mixed ^ (mixed >> np.uint64(32))) & mask)
         while True:
-            earlier = slots[slot]
+            earlier = at(slots, slot)
             if earlier < 0:
                 slots[slot] = position
                 first[position] = position
                 times[position] = 1
                 break
-            if grams[earlier] == gram:
+            if at(grams, earlier) == gram:
                 first[position] = earlier
                 times[earlier] += 1
                 break
@@ -242,7 +242,7 @@ def count_repetition(
     for i in range(n):
         newlines = np.int64(0)
         for k in range(offsets[i], offsets[i + 1]):
-            newlines += data[k] == 10
+            newlines += at(data, k) == 10
         most_newlines = max(most_newlines, newlines)
     line_starts = np.empty(most_newlines + 1, dtype=np.int64)
     line_stops = np.empty(most_newlines + 1, dtype=np.int64)
@@ -293,13 +293,15 @@ def count_repetition(
                 break
             kept = np.int64(0)
             for j in range(n_candidates):
-                position = candidates[j]
+                position = at(candidates, j)
                 if order == 2:
                     inside = position + 1 < n_words
                 else:
-                    inside = j + 1 < n_candidates and candidates[j + 1] == position + 1
+                    inside = j + 1 < n_candidates and at(candidates, j + 1) == position + 1
                 if inside:
-                    grams[position] = grams[position] * np.uint64(0xD1342543DE82EF95) + hashes[position + order - 1]
+                    grams[position] = at(grams, position) * np.uint64(0xD1342543DE82EF95) + at(
+                        hashes, position + order - 1
+                    )
                     candidates[kept] = position
                     kept += 1
             n_candidates = kept
@@ -308,29 +310,29 @@ def count_repetition(
                 most = np.int64(1)
                 top = np.int64(0)
                 for j in range(n_candidates):
-                    position = candidates[j]
-                    if first[position] == position and times[position] > most:
+                    position = at(candidates, j)
+                    if at(first, position) == position and at(times, position) > most:
                         most = times[position]
                         top = position
                 out[5 + order, i] = most * (ends[top + order] - ends[top] + order - 1)
             kept = np.int64(0)
             for j in range(n_candidates):
-                position = candidates[j]
-                if times[first[position]] > 1:
+                position = at(candidates, j)
+                if at(times, at(first, position)) > 1:
                     candidates[kept] = position
                     kept += 1
             n_candidates = kept
             if order >= 5:
                 free = np.int64(0)
                 for j in range(n_candidates):
-                    position = candidates[j]
+                    position = at(candidates, j)
                     if position < free:
                         continue
-                    if times[first[position]] < 0:
+                    if times[at(first, position)] < 0:
                         out[5 + order, i] += ends[position + order] - ends[position]
                         free = position + order
                     else:
-                        times[first[position]] = -1
+                        times[at(first, position)] = -1
             if n_candidates == 0 and order >= 4:
                 break
     return out

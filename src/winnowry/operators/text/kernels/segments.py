@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.blocks import load_block
 from winnowry.operators.text.kernels.characters import decode
-from winnowry.operators.text.kernels.compile import kernel
+from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.words import SPACE
 
 
@@ -15,7 +16,7 @@ def count_characters(data: npt.NDArray[np.uint8], start: np.int64, stop: np.int6
     """Code points of ``data[start:stop]``: bytes that do not continue a character."""
     n = np.int64(0)
     for k in range(start, stop):
-        n += (data[k] & 0xC0) != 0x80
+        n += (at(data, k) & 0xC0) != 0x80
     return n
 
 
@@ -25,21 +26,12 @@ def hash_bytes(data: npt.NDArray[np.uint8], start: np.int64, stop: np.int64) -> 
     mixed = np.uint64(stop - start) * np.uint64(0x9E3779B97F4A7C15)
     p = start
     while p + 8 <= stop:
-        lane = (
-            np.uint64(data[p])
-            | np.uint64(data[p + 1]) << np.uint64(8)
-            | np.uint64(data[p + 2]) << np.uint64(16)
-            | np.uint64(data[p + 3]) << np.uint64(24)
-            | np.uint64(data[p + 4]) << np.uint64(32)
-            | np.uint64(data[p + 5]) << np.uint64(40)
-            | np.uint64(data[p + 6]) << np.uint64(48)
-            | np.uint64(data[p + 7]) << np.uint64(56)
-        )
+        lane = load_block(data, np.uint64(p))
         mixed = (mixed ^ lane) * np.uint64(0xD6E8FEB86659FD93)
         mixed ^= mixed >> np.uint64(32)
         p += 8
     while p < stop:
-        mixed = (mixed ^ np.uint64(data[p])) * np.uint64(1099511628211)
+        mixed = (mixed ^ np.uint64(at(data, p))) * np.uint64(1099511628211)
         p += 1
     mixed ^= mixed >> np.uint64(32)
     mixed *= np.uint64(0xD6E8FEB86659FD93)
@@ -50,7 +42,7 @@ def hash_bytes(data: npt.NDArray[np.uint8], start: np.int64, stop: np.int64) -> 
 @kernel
 def _equal(data: npt.NDArray[np.uint8], a: np.int64, b: np.int64, size: np.int64) -> bool:
     for k in range(size):  # noqa: SIM110 - compiled
-        if data[a + k] != data[b + k]:
+        if at(data, a + k) != at(data, b + k):
             return False
     return True
 
@@ -120,7 +112,7 @@ def split_at_newlines(
     paragraph_starts[0] = first_visible
     run: np.int64 | int = np.int64(-1)  # where the newlines begin in which we are
     for p in range(start, end):
-        if data[p] != 10:
+        if at(data, p) != 10:
             continue
         if run < 0:
             run = p

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winnowry.operators.text.kernels.characters import decode
-from winnowry.operators.text.kernels.compile import kernel
+from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.words import (
     HAS_LETTER,
     HAS_NON_SYMBOL,
@@ -62,8 +62,8 @@ def count_sentences(
         # words end at white space at the latest: only a piece with a mark or beyond ASCII has to be split
         q = p
         kinds = np.uint8(0)
-        while q < end and data[q] != 32:
-            kinds |= _KINDS[data[q]]
+        while q < end and at(data, q) != 32:
+            kinds |= _KINDS[at(data, q)]
             q += 1
         piece = p
         p = q + 1

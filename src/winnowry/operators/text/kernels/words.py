@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winnowry.operators.text.kernels.characters import by_category, decode
-from winnowry.operators.text.kernels.compile import inline, kernel
+from winnowry.operators.text.kernels.compile import at, inline, kernel
 
 # Word classes, in the low four bits of an entry of :func:`word_table`; the names follow Unicode Standard Annex #29.
 OTHER = 0
@@ -150,7 +150,7 @@ def hash_word(data: npt.NDArray[np.uint8], start: np.int64, stop: np.int64) -> n
     mixed = np.uint64(0x9E3779B97F4A7C15)
     lane = np.uint64(0)
     for k in range(start, stop):
-        lane = lane << np.uint64(8) | np.uint64(data[k])
+        lane = lane << np.uint64(8) | np.uint64(at(data, k))
         if (k - start) & 7 == 7:
             mixed = _mixed(mixed, lane)
             lane = np.uint64(0)
@@ -236,11 +236,11 @@ def split_words(
             n += 1
         return n
     while p < end:
-        first = np.int64(data[p])
+        first = np.int64(at(data, p))
         width = np.int64(1)
         if first >= 128:
             first, width = decode(data, p, end)
-        entry = np.int64(table[first])
+        entry = np.int64(at(table, first))
         before = entry & 15
         if before == SPACE:
             p += width
@@ -258,7 +258,7 @@ def split_words(
             if 1 << before & _LETTER_OR_DIGIT:
                 # most words are nothing else
                 while q < end:
-                    byte = data[q]
+                    byte = at(data, q)
                     plain = _PLAIN[byte]
                     if plain == 0:
                         break
@@ -269,21 +269,21 @@ def split_words(
                     if n_bytes & 7 == 0:
                         mixed = _mixed(mixed, lane)
                         lane = np.uint64(0)
-                before = np.int64(table[data[q - 1]]) & 15
+                before = np.int64(table[at(data, q - 1)]) & 15
                 symbol = np.int64(0)
         else:
             for k in range(p, q):
-                lane = lane << np.uint64(8) | np.uint64(data[k])
+                lane = lane << np.uint64(8) | np.uint64(at(data, k))
         address_stop = np.int64(0)
-        open_word = q < end and data[q] != 32 and data[q] != 10
-        if open_word and data[q] == 58 and before == LETTER and how == UNICODE_WORDS:
+        open_word = q < end and at(data, q) != 32 and at(data, q) != 10
+        if open_word and at(data, q) == 58 and before == LETTER and how == UNICODE_WORDS:
             address_stop = _address_stop(data, q, end)
         while open_word and q < end:
-            point = np.int64(data[q])
+            point = np.int64(at(data, q))
             width = np.int64(1)
             if point >= 128:
                 point, width = decode(data, q, end)
-            entry = np.int64(table[point])
+            entry = np.int64(at(table, point))
             kind = entry & 15
             if how == WHITESPACE_RUNS:
                 if kind == SPACE:
@@ -312,19 +312,19 @@ def split_words(
                 if not inside or q + width >= end:
                     break
                 after, _ = decode(data, q + width, end)
-                if np.int64(table[after]) & 15 != before:
+                if np.int64(at(table, after)) & 15 != before:
                     break
             letter |= entry
             symbol &= entry
             n_more += width - 1
             for k in range(q, q + width):
-                lane = lane << np.uint64(8) | np.uint64(data[k])
+                lane = lane << np.uint64(8) | np.uint64(at(data, k))
                 n_bytes += 1
                 if n_bytes & 7 == 0:
                     mixed = _mixed(mixed, lane)
                     lane = np.uint64(0)
             q += width
-        if open_word and q < end and data[q] == 46 and how == UNICODE_WORDS and _keeps_stop(data, p, q, end):
+        if open_word and q < end and at(data, q) == 46 and how == UNICODE_WORDS and _keeps_stop(data, p, q, end):
             lane = lane << np.uint64(8) | np.uint64(46)
             n_bytes += 1
             if n_bytes & 7 == 0:

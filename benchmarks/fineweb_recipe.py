@@ -16,6 +16,7 @@ import argparse
 import io
 import json
 import os
+import pickle
 import platform
 import random
 import resource
@@ -29,9 +30,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import zstandard
 
 from benchmarks.real_texts import DATA, reuters_news
+from winnowry.recipe.load import load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = ROOT / ".venv-peers" / "bin" / "python"
@@ -148,16 +151,13 @@ COLD = """
 import time; begin, cpu0 = time.perf_counter(), time.process_time()
 def told(what):
     print(f"    {what:<34} {time.perf_counter() - begin:5.2f} s   {time.process_time() - cpu0:5.2f} CPU s")
+import pickle, sys
 from winnowry.pipeline.chain_task import run_chain_task
 from winnowry.engine.chain import run_chain
 told("imports of a task")
-import sys, pyarrow as pa
-from winnowry.recipe.load import load_recipe
-recipe = load_recipe(sys.argv[1])
-told("+ the recipe's operators")
-text = "A sentence to start with, and another one that is of the same length.\\n" * 20
-batch = pa.record_batch({"record_id": pa.array(["a" * 32]), "text": pa.array([text], pa.large_string())})
-for operator in recipe.clean:
+operators, batch = pickle.loads(sys.stdin.buffer.read())
+told("+ a unit, unpacked")
+for operator in operators:
     batch = run_chain([operator], batch).kept if not operator.rules() else batch
     operator.apply(batch)
     told("+ " + operator.op)
@@ -168,14 +168,17 @@ def cold_start(folder: Path) -> None:
     """What a worker does before its first row, told cumulatively; the second time, when code is compiled."""
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE)
+    text = "A sentence to start with, and another one that is of the same length.\n" * 20
+    unit = pa.record_batch({"record_id": pa.array(["a" * 32]), "text": pa.array([text], pa.large_string())})
+    handed = pickle.dumps((load_recipe(recipe).clean, unit))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for again in (False, True):
         begin = time.perf_counter()
-        command = [sys.executable, "-c", COLD, str(recipe)]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", COLD]
+        done = subprocess.run(command, cwd=ROOT, env=environment, input=handed, capture_output=True, check=True)
         if again:
             print(f"cold start of a worker {time.perf_counter() - begin:.2f} s, the interpreter's included")
-            print(done.stdout, end="")
+            print(done.stdout.decode(), end="")
 
 
 def ratio(folder: Path, megabytes: float, documents: int) -> None:

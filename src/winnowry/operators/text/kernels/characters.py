@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -34,23 +34,54 @@ _CLASSES = {
 }  # fmt: skip
 
 
+_SPACES_ARE = ("Zs", "Zl", "Zp", "Cc")
+_COMBINING_ARE = ("Mn", "Mc", "Me")
+
+
 @cache
 def character_classes() -> npt.NDArray[np.uint8]:
     """Classes of every code point (uint8, 1,114,112 values), from Python's own Unicode database."""
-    table = np.zeros(0x110000, dtype=np.uint8)
-    for block in _ASSIGNED:
-        characters = list(map(chr, block))
-        part = table[block.start : block.stop]
-        part[:] = by_category(characters, _CLASSES)
-        part[np.fromiter(map(str.isspace, characters), np.bool_, len(block))] |= SPACE
-        part[np.fromiter(map(unicodedata.combining, characters), np.uint8, len(block)) > 0] |= NONSTARTER
+    table = by_category(_CLASSES).astype(np.uint8)
+    table[white_space()] |= SPACE
+    combining = [point for point in _of_categories(_COMBINING_ARE) if unicodedata.combining(chr(point))]
+    table[combining] |= NONSTARTER
     return table
 
 
-def by_category(characters: Sequence[str], values: Mapping[str, int]) -> npt.NDArray[np.uint16]:
-    """A value for each of n characters: of its general category, else of the category's first letter, else 0."""
-    of_category = {name: values.get(name, values.get(name[0], 0)) for name in _CATEGORIES}
-    return np.fromiter(map(of_category.__getitem__, map(unicodedata.category, characters)), np.uint16, len(characters))
+def white_space() -> list[int]:
+    """Code points for which ``str.isspace`` holds."""
+    return [point for point in _of_categories(_SPACES_ARE) if chr(point).isspace()]
+
+
+def by_category(values: Mapping[str, int]) -> npt.NDArray[np.uint16]:
+    """A value for every code point (1,114,112): of its general category, else of the category's first letter, else 0.
+
+    Code points that are unassigned or private have 0.
+    """
+    given = np.array([values.get(name, values.get(name[0], 0)) for name in _CATEGORIES], dtype=np.uint16)
+    table = np.zeros(0x110000, dtype=np.uint16)
+    for block, categories in zip(_ASSIGNED, _categories(), strict=True):
+        table[block.start : block.stop] = given[categories]
+    return table
+
+
+def _of_categories(names: tuple[str, ...]) -> list[int]:
+    wanted = [_CATEGORIES.index(name) for name in names]
+    found = (
+        block.start + np.flatnonzero(np.isin(categories, wanted))
+        for block, categories in zip(_ASSIGNED, _categories(), strict=True)
+    )
+    return [point for points in found for point in points.tolist()]
+
+
+@cache
+def _categories() -> tuple[npt.NDArray[np.uint8], ...]:
+    """For each block of assigned code points their general categories, as places in a list: asked for once."""
+    places = {name: place for place, name in enumerate(_CATEGORIES)}
+    return tuple(
+        np.fromiter(map(places.__getitem__, map(unicodedata.category, map(chr, block))), np.uint8, len(block))
+        for block in _ASSIGNED
+    )
 
 
 @inline

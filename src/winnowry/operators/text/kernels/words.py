@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from winnowry.operators.text.kernels.characters import by_category, decode
+from winnowry.operators.text.kernels.characters import by_category, decode, white_space
 from winnowry.operators.text.kernels.compile import at, inline, kernel
 
 # Word classes, in the low four bits of an entry of :func:`word_table`; the names follow Unicode Standard Annex #29.
@@ -88,7 +88,6 @@ _MID_BOTH = frozenset(map(ord, ".'\u2018\u2019\u2024\ufe52\uff07\uff0e"))
 _MID_LETTER = frozenset(map(ord, ":\u00b7\u0387\u055f\u05f4\u2027\ufe13\ufe55\uff1a"))
 _MID_NUMBER = frozenset(map(ord, ",;\u037e\u0589\u060c\u060d\u066c\u07f8\u2044\ufe10\ufe14\ufe50\ufe54\uff0c\uff1b"))
 _LINE_BREAKS = frozenset(map(ord, "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
-_ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))  # the rest is unassigned or private
 
 _HAN = (
     range(0x4E00, 0xA000), range(0x3400, 0x4DC0), range(0x20000, 0x323B0), range(0xF900, 0xFB00),
@@ -109,14 +108,8 @@ _HIRAGANA = range(0x3041, 0x30A0)
 @cache
 def word_table() -> npt.NDArray[np.uint16]:
     """Word class and properties of every code point (uint16, 1,114,112 values), from Python's Unicode database."""
-    table = np.zeros(0x110000, dtype=np.uint16)
-    properties = np.zeros(0x110000, dtype=np.uint16)
-    spaces = []
-    for block in _ASSIGNED:
-        characters = list(map(chr, block))
-        table[block.start : block.stop] = by_category(characters, _WORD_CLASSES)
-        properties[block.start : block.stop] = by_category(characters, {"L": ALPHABETIC, "P": PUNCTUATION})
-        spaces += [ord(character) for character in filter(str.isspace, characters)]
+    table = by_category(_WORD_CLASSES)
+    properties = by_category({"L": ALPHABETIC, "P": PUNCTUATION})
     for script in _KATAKANA:
         own = table[script.start : script.stop]
         letters = properties[script.start : script.stop] == ALPHABETIC
@@ -127,7 +120,7 @@ def word_table() -> npt.NDArray[np.uint16]:
         own[(own == LETTER) | (own == OTHER)] = IDEOGRAPH
     for members, word_class in ((_MID_NUMBER, MID_NUMBER), (_MID_LETTER, MID_LETTER), (_MID_BOTH, MID_BOTH)):
         table[list(members)] = word_class
-    table[spaces] = SPACE
+    table[white_space()] = SPACE
     table |= properties
     for point in SYMBOLS | TERMINATORS:
         table[point] |= SYMBOL

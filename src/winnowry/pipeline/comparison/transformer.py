@@ -7,8 +7,9 @@ code length covers every byte of every text and bits per byte can be compared wi
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ Float64s = npt.NDArray[np.float64]
 _BYTES = 256
 _END = 256
 _FIRST = 257
+_WINDOWS_AT_ONCE = 32
 
 
 class TransformerModel:
@@ -38,23 +40,44 @@ class TransformerModel:
 
         self._network.eval()
         found = np.zeros(len(offsets) - 1)
-        half = self._context // 2
         with torch.no_grad():
-            for document in range(len(found)):
-                symbols = self._vocabulary.symbols(token_ids[offsets[document] : offsets[document + 1]])
-                line = np.concatenate([[_END], symbols, [_END]])
-                at = 0
-                while at < len(line) - 1:
-                    start = max(0, at - half)
-                    window = line[start : start + self._context + 1]
-                    given = torch.from_numpy(window[:-1].astype(np.int64))[None].to(self._device)
-                    wanted = torch.from_numpy(window[1:].astype(np.int64)).to(self._device)
-                    losses = torch.nn.functional.cross_entropy(
-                        self._network(given)[0].float(), wanted, reduction="none"
-                    )
-                    found[document] += float(losses[at - start :].sum()) / math.log(2.0)
-                    at = start + len(window) - 1
+            for windows in _batches(self._windows(token_ids, offsets)):
+                size = max(len(window.symbols) for window in windows)
+                # what pads a window follows it, and no symbol sees what follows
+                lines = np.full((len(windows), size), _END, np.int64)
+                for row, window in enumerate(windows):
+                    lines[row, : len(window.symbols)] = window.symbols
+                given, wanted = (torch.from_numpy(part).to(self._device) for part in (lines[:, :-1], lines[:, 1:]))
+                logits = self._network(given).float().transpose(1, 2)
+                losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none").cpu().numpy()
+                for row, window in enumerate(windows):
+                    told = losses[row, window.first : len(window.symbols) - 1]
+                    found[window.document] += float(told.sum(dtype=np.float64)) / math.log(2.0)
         return found
+
+    def _windows(self, token_ids: Int32s, offsets: Int64s) -> Iterator[_Window]:
+        half = self._context // 2
+        for document, (first, last) in enumerate(pairwise(offsets.tolist())):
+            line = np.concatenate([[_END], self._vocabulary.symbols(token_ids[first:last]), [_END]])
+            at = 0
+            while at < len(line) - 1:
+                start = max(0, at - half)
+                window = _Window(document, line[start : start + self._context + 1], at - start)
+                yield window
+                at = start + len(window.symbols) - 1
+
+
+class _Window(NamedTuple):
+    """Symbols of a document that the network sees at once; those before place ``first`` were judged before."""
+
+    document: int
+    symbols: Int64s
+    first: int
+
+
+def _batches(windows: Iterator[_Window]) -> Iterator[list[_Window]]:
+    while batch := list(islice(windows, _WINDOWS_AT_ONCE)):
+        yield batch
 
 
 class _Vocabulary:

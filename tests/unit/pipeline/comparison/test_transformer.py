@@ -101,6 +101,15 @@ def test_a_long_document_counts_every_symbol_once() -> None:
 
 
 @needs_torch
+def test_a_document_has_the_same_bits_alone_and_among_others() -> None:
+    """Windows of many documents go through the network at once, padded to the longest."""
+    model = train_transformer(TINY, *held(sentences(60, 1)), seed=0)
+    texts = ["the bank", " ".join(sentences(10, 5)), "", *sentences(40, 6), "the price raised the river. the"]
+    alone = [float(model.document_bits(*held([text]))[0]) for text in texts]
+    assert model.document_bits(*held(texts)) == pytest.approx(alone, rel=1e-4)
+
+
+@needs_torch
 def test_too_short_a_selection_is_refused() -> None:
     with pytest.raises(UsageError, match="shorter than a sequence of 32"):
         train_transformer(TINY, *held(["two words"]), seed=0)

@@ -6,7 +6,6 @@ Every row and every value follows from the row's number, so what anybody should 
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 import zlib
@@ -92,11 +91,10 @@ def batch_of(numbers: range, partition: str, promotion: str, *, media: bool) -> 
 
 
 def workspace(root: str, environment: Mapping[str, str]) -> Any:
-    os.environ.update(environment)
-    os.environ["WINNOWRY_WORKERS"] = "1"
     from winnowry.pipeline.workspace import Workspace
+    from winnowry.storage.settings import StorageSettings
 
-    return Workspace.open(root)
+    return Workspace.open(root, StorageSettings.from_env(environment))
 
 
 def told(out: Path, **said: Any) -> None:

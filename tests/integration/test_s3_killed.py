@@ -100,7 +100,7 @@ def test_a_run_whose_server_was_killed_ends_in_time_and_the_next_one_makes_what_
     barrier.hook = kill_here
     with pytest.raises(StorageError) as caught:
         run_all(Workspace.open(root, mortal.server.settings), undisturbed.recipe)
-    assert killed_at, f"{point} was reached {seen} times"
+    assert killed_at, f"{point} was reached {seen} times: {caught.value}"
     assert time.monotonic() - killed_at < _SECONDS
     assert type(caught.value) is StoreUnreachableError, caught.value
     assert mortal.server.url in str(caught.value)

@@ -43,7 +43,7 @@ def test_a_table_version_or_tag_that_is_not_there_is_absent(s3_server: S3Server,
     [
         ("secret_access_key", "wrong", AccessDeniedError),
         ("access_key_id", "nobody", AccessDeniedError),  # its answer says "… does not exist in our records"
-        ("endpoint", "http://127.0.0.1:9", StoreUnreachableError),
+        ("aws_endpoint_url_s3", "http://127.0.0.1:9", StoreUnreachableError),
     ],
 )
 def test_a_refused_look_is_no_absent_table(
@@ -90,3 +90,15 @@ def test_every_way_of_reading_names_the_server_that_went_away(tmp_path: Path) ->
             read()
         assert str(caught.value).startswith(f"{name}: ")
         assert server.secret not in str(caught.value)
+
+
+def test_given_settings_hold_against_variables_of_another_store(
+    s3_server: S3Server, s3_root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-other-keys")
+    table = table_at(s3_root, s3_server)
+    assert table.dataset_or_none() is None
+    table.create(SCHEMA)
+    assert table.dataset().version == 1

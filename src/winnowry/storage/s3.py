@@ -50,7 +50,7 @@ class S3Store:
         bucket, _ = _split_uri(root)
         self._root = root.rstrip("/")
         self._bucket = bucket
-        self._settings = settings
+        self._settings = settings.completed()
         self._lock = threading.Lock()
         self._made: Any = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -27,7 +28,8 @@ _LANCE_LIMITS = {
 class StorageSettings(BaseModel):
     """Credentials, endpoint and addressing of an S3-compatible store; a local root needs none of it.
 
-    Without keys and profile the usual AWS chain applies (environment, shared files, instance role).
+    Without keys and profile the usual AWS chain applies (environment, shared files, instance role). What is given wins
+    over the environment of the process, for boto3 and Lance alike.
 
     Attributes:
         access_key_id: access key; needs ``secret_access_key`` too.
@@ -35,7 +37,7 @@ class StorageSettings(BaseModel):
         session_token: of temporary credentials; never shown.
         profile: name in the shared AWS configuration.
         endpoint: URL of the server, None for AWS itself.
-        region: region, ``us-east-1`` where nothing says otherwise.
+        region: region; where nothing says otherwise, ``us-east-1`` for custom endpoints and the bucket's own for AWS.
         addressing: ``path`` (``endpoint/bucket/key``), ``virtual`` (``bucket.endpoint/key``); None: path for custom
             endpoints, else virtual.
         verify_tls: whether certificates are checked.
@@ -85,7 +87,8 @@ class StorageSettings(BaseModel):
             secret_access_key=SecretStr(secret) if secret else None,
             session_token=SecretStr(token) if token and access else None,
             profile=value("AWS_PROFILE"),
-            endpoint=value("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+            # The last one is Lance's own: the store must not be another one for boto3.
+            endpoint=value("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
             region=value("AWS_REGION", "AWS_DEFAULT_REGION"),
             addressing="path" if addressing == "path" else "virtual" if addressing == "virtual" else None,
             verify_tls=verify in _TRUE,
@@ -114,23 +117,55 @@ class StorageSettings(BaseModel):
         """
         if not root.startswith("s3://"):
             return {}
-        options = {"region": self.region or "us-east-1", **_LANCE_LIMITS}
-        if self.endpoint is not None:
-            options["endpoint"] = self.endpoint
-            if self.endpoint.startswith("http://"):
+        settings = self.completed()
+        options = {**_LANCE_LIMITS, "virtual_hosted_style_request": str(not settings.path_style).lower()}
+        if settings.endpoint is not None:
+            options["aws_endpoint_url_s3"] = settings._lance_endpoint(root)  # "endpoint" loses against the environment
+            if settings.endpoint.startswith("http://"):
                 options["allow_http"] = "true"
-        options["virtual_hosted_style_request"] = str(not self.path_style).lower()
+        if settings.region or settings.endpoint:
+            options["region"] = settings.region or "us-east-1"  # without one, Lance asks AWS where the bucket is
         if not self.verify_tls:
             options["allow_invalid_certificates"] = "true"
-        elif self.ca_bundle is not None and not (self.endpoint or "").startswith("http://"):
+        elif self.ca_bundle is not None and not (settings.endpoint or "").startswith("http://"):
             os.environ.setdefault("SSL_CERT_FILE", self.ca_bundle)
         access, secret, token = self._keys()
         if access and secret:
             options["access_key_id"] = access
             options["secret_access_key"] = secret
-        if token:
-            options["session_token"] = token
+        if token or (access and os.environ.get("AWS_SESSION_TOKEN")):
+            options["session_token"] = token or ""  # else Lance sends the environment's, which belongs to other keys
         return options
+
+    def completed(self) -> StorageSettings:
+        """These settings, with region and endpoint from the shared AWS configuration where they are not given.
+
+        Raises:
+            AccessDeniedError: the profile does not exist.
+        """
+        if self.region and self.endpoint:
+            return self
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+
+        session = Session(profile=self.profile)
+        try:
+            profile = session.get_scoped_config()
+            region = self.region or session.get_config_variable("region")
+            endpoint = self.endpoint
+            if endpoint is None and not session.get_config_variable("ignore_configured_endpoint_urls"):
+                services = session.full_config.get("services", {}).get(profile.get("services"), {})
+                endpoint = services.get("s3", {}).get("endpoint_url") or profile.get("endpoint_url")
+        except BotoCoreError as error:
+            raise AccessDeniedError(f"AWS profile {self.profile!r}: {error}") from error
+        return self.model_copy(update={"region": region, "endpoint": endpoint})
+
+    def _lance_endpoint(self, root: str) -> str:
+        if self.path_style:
+            return str(self.endpoint)
+        # boto3 puts the bucket before the host by itself, Lance takes the host as it is.
+        scheme, separator, host = str(self.endpoint).partition("://")
+        return f"{scheme}{separator}{urlsplit(root).netloc}.{host}"
 
     def _keys(self) -> tuple[str | None, str | None, str | None]:
         if self.access_key_id and self.secret_access_key:

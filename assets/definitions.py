@@ -22,6 +22,7 @@ from assets.raw import raw
 from assets.repair import repair_job, repair_schedule
 from assets.sampled import sampled
 from assets.scored import fit, scored
+from assets.valid2 import valid2
 from resources.lakehouse import LakehouseResource
 from resources.object_store import ObjectStoreResource
 from resources.settings import PROJECT, ProjectSettings
@@ -119,6 +120,7 @@ def _of_text(recipe: Recipe, partitions: Partitions) -> list[dg.AssetsDefinition
         sampled(recipe),
         *([comparison(recipe)] if recipe.comparison is not None else []),
         published(recipe),
+        valid2(recipe),
     ]
 
 

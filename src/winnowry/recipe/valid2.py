@@ -26,7 +26,7 @@ IndicatorName = Literal[
     "required_known", "text_present", "decoded_share", "traced_share", "truncated_share", "split_leak",
     "quarantined_share",
     "source_entropy", "top_source_share", "language_entropy", "license_entropy", "time_entropy", "stratum_entropy",
-    "duplicate_share", "near_duplicate_share", "compression_ratio",
+    "duplicate_share", "near_duplicate_share", "compression_ratio", "vendi_score", "effective_clusters",
     "boilerplate_share", "bytes_per_token", "content_word_share", "numbers_per_100_tokens", "zstd_ratio",
     "zstd_typical", "bits_per_byte", "knowledge_density", "reading_ease",
 ]  # fmt: skip
@@ -88,6 +88,8 @@ INDICATORS: dict[IndicatorName, Wanted] = {
     "duplicate_share": Wanted("diversity", False, 0.05, "share", "records that copy another one exactly"),
     "near_duplicate_share": Wanted("diversity", False, 0.05, "share", "records that nearly copy a published one"),
     "compression_ratio": Wanted("diversity", False, None, "number", "bytes of sampled texts together / compressed"),
+    "vendi_score": Wanted("diversity", True, None, "number", "effective number of different sampled records"),
+    "effective_clusters": Wanted("diversity", True, None, "number", "effective number of clusters of an embedding"),
     "boilerplate_share": Wanted("density", False, 0.1, "share", "characters in lines of several texts or of policies"),
     "bytes_per_token": Wanted("density", True, None, "number", "UTF-8 bytes of text a token"),
     "content_word_share": Wanted("density", True, None, "share", "English words that are not function words"),
@@ -170,6 +172,9 @@ class Valid2Gate(BaseModel):
     )
     annotation: Annotation | None = Field(default=None, description="labels that are judged; unset: there are none")
     facts: KeyedFacts | None = Field(default=None, description="keys and values that must not contradict each other")
+    embedding: str | None = Field(
+        default=None, min_length=1, description="column of published with a vector a record; unset: words are compared"
+    )
     zstd_range: tuple[float, float] | None = Field(
         default=None, description="compression of 98 % of a reference set, lowest and highest, for `zstd_typical`"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from winnowry.pipeline.release_facts.tables import Tables, session
@@ -12,6 +12,7 @@ from winnowry.pipeline.valid2.consistency import annotation, fact_conflicts
 from winnowry.pipeline.valid2.diversity import diversity
 from winnowry.pipeline.valid2.indicators import Setting, judged, unmeasured
 from winnowry.pipeline.valid2.texts import text_indicators
+from winnowry.pipeline.valid2.variety import embedded
 from winnowry.pipeline.valid2.whole import authenticity, counts, integrity, large_sample, vitality
 from winnowry.recipe.valid2 import INDICATORS, LETTERS, Valid2Gate
 
@@ -36,14 +37,23 @@ def release_card(ws: Workspace, recipe: Recipe, candidate: TableView, promotion:
     Returns:
         What :func:`make_card` gives, and ``gated``, ``blocks`` (letters), ``owner`` and ``description``.
     """
+    return card_at(ws, recipe, candidate, *snapshot(asked_of(recipe), promotion))
+
+
+def asked_of(recipe: Recipe) -> Valid2Gate:
+    """What the recipe asks for; presets where it says nothing."""
+    return recipe.gates.published.valid2 or Valid2Gate()
+
+
+def card_at(ws: Workspace, recipe: Recipe, published: TableView, as_of: datetime, as_of_from: str) -> dict[str, Any]:
+    """The card of a version of ``published``, as :func:`release_card` gives it, at any snapshot."""
     gate = recipe.gates.published.valid2
     present = ws.lake.tables(recipe.corpus)
     views = {name: ws.lake.open(recipe.corpus, name) for name in _READ if name in present}
     operators = frozenset(operator.op for operator in (*recipe.clean, *recipe.score))
     strata = recipe.sample.strata if recipe.sample is not None else ()
-    asked = gate or Valid2Gate()
-    setting = Setting(*snapshot(asked, promotion), operators, tuple(strata))
-    card = make_card(Tables(views={**views, "published": candidate}, records={}), asked, setting)
+    setting = Setting(as_of, as_of_from, operators, tuple(strata))
+    card = make_card(Tables(views={**views, "published": published}, records={}), asked_of(recipe), setting)
     return {
         **card,
         "gated": gate is not None,
@@ -60,8 +70,13 @@ def snapshot(gate: Valid2Gate, promotion: PromotionId) -> tuple[datetime, str]:
     '2026-01-03T00:00:00+00:00'
     """
     if gate.as_of is not None:
-        return datetime.combine(gate.as_of + timedelta(days=1), time(), UTC), "recipe"
+        return end_of(gate.as_of), "recipe"
     return datetime.fromtimestamp(int(promotion[:12], 16) / 1000, UTC), "release"
+
+
+def end_of(day: date) -> datetime:
+    """Midnight after a day, UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, Any]:
@@ -88,6 +103,7 @@ def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, A
                 **integrity(found, gate, said),
                 **diversity(found, gate, setting, said),
                 **text_indicators(found, gate, setting, said),
+                **embedded(found, gate, said),
             }
         else:
             measured = {name: unmeasured("the release holds no record") for name in INDICATORS}

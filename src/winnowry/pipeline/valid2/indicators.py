@@ -57,7 +57,7 @@ class Setting:
 
     Attributes:
         as_of: the snapshot.
-        as_of_from: ``recipe`` or ``release``.
+        as_of_from: ``recipe``, ``release`` or ``now``.
         operators: names of the recipe's operators.
         strata: columns by which the sample was drawn.
     """

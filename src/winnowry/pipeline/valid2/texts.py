@@ -24,6 +24,7 @@ from winnowry.pipeline.valid2.indicators import (
     unmeasured,
     wilson,
 )
+from winnowry.pipeline.valid2.variety import of_words
 from winnowry.pipeline.valid2.whole import Counts, Found
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
 
@@ -50,7 +51,7 @@ _TERMINAL = frozenset(
 )
 _MARKUP = "*_`|> \t\n"
 _TEXT: tuple[IndicatorName, ...] = (
-    "text_present", "truncated_share", "compression_ratio", "boilerplate_share", "bytes_per_token",
+    "text_present", "truncated_share", "compression_ratio", "vendi_score", "boilerplate_share", "bytes_per_token",
     "content_word_share", "numbers_per_100_tokens", "zstd_ratio", "zstd_typical",
 )  # fmt: skip
 _FUNCTION = frozenset(FUNCTION_WORDS)
@@ -238,7 +239,7 @@ def _boilerplate(sample: _Sample) -> Measured:
 
 
 def _together(sample: _Sample) -> Found:
-    """Compression of the beginnings of the sampled texts together: what they have in common (Shaib et al. 2024)."""
+    """How alike the beginnings of the sampled texts are: compressed together (Shaib et al. 2024), by their words."""
     import zstandard
 
     pressed = zstandard.ZstdCompressor(level=9).compressobj()
@@ -249,7 +250,10 @@ def _together(sample: _Sample) -> Found:
         after += len(pressed.compress(octets))
     after += len(pressed.flush())
     note = f"the first {_TOGETHER:,} characters of each, zstd, level 9"
-    return {"compression_ratio": Measured(before / after, "", len(sample.ids), note=note)}
+    return {
+        "compression_ratio": Measured(before / after, "", len(sample.ids), note=note),
+        "vendi_score": of_words(sample.ids, sample.begun),
+    }
 
 
 def _worst(

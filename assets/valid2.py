@@ -1,0 +1,130 @@
+"""The six qualities of the live release, measured again every day: data grow old without anybody touching them."""
+
+# No deferred annotations here: Dagster reads the types of an asset's context as they stand.
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from assets.automation import when_upstream_changed
+from assets.events import link, plain, table
+from assets.keys import stage_key
+from assets.stage import owners_of
+from resources.lakehouse import LakehouseResource
+from winnowry.core.errors import WinnowryError
+from winnowry.recipe.valid2 import LETTERS
+
+if TYPE_CHECKING:
+    from winnowry.recipe.model import Recipe
+
+AGAIN_AT = "0 5 * * *"
+_INDICATORS = ["letter", "indicator", "value", "asked for", "score", "says"]
+
+
+def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
+    """The VALID² card of what the recipe's tag is on, as of now; a letter that fails is a warning, nothing is held."""
+    key = stage_key(recipe.corpus, "valid2")
+
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetDep([recipe.corpus, "published"])],
+        description=f"The six qualities of the release `{recipe.publish.tag}`, measured as of today: vitality, "
+        "authenticity, large sample, integrity, diversity, knowledge density. The gate of `published` judges a release "
+        "before it comes out; this one tells when it has grown old.",
+        group_name=recipe.corpus,
+        kinds={"python"},
+        owners=owners_of(recipe),
+        tags={"winnowry/stage": "valid2"},
+        op_tags={"winnowry/corpus": recipe.corpus, "winnowry/stage": "valid2"},
+        automation_condition=_daily(),
+        check_specs=[
+            dg.AssetCheckSpec(letter, asset=key, description=f"Every judged indicator of {letter.replace('_', ' ')}.")
+            for letter in LETTERS
+        ],
+    )
+    def measure(lakehouse: LakehouseResource) -> Iterator[Any]:
+        from winnowry.pipeline.valid2.card import letter_scores
+        from winnowry.pipeline.valid2.today import card_of_today
+
+        ws = lakehouse.open()
+        try:
+            card = card_of_today(ws, recipe, datetime.now(UTC))
+        except WinnowryError as error:
+            raise dg.Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "release": card["release"],
+                "as_of": card["as_of"],
+                "grade": _grade(card["grade"]),
+                **letter_scores(card),
+                "indicators": table(
+                    (_row(indicator) for letter in card["letters"] for indicator in letter["indicators"]), _INDICATORS
+                ),
+                "page": link(_page(ws.lake.corpus_uri(recipe.corpus), card["release"])),
+                "card": dg.MetadataValue.json(plain(card)),
+            },
+            check_results=[_check(key, letter) for letter in card["letters"]],
+        )
+
+    return measure
+
+
+def _daily() -> dg.AutomationCondition[Any]:
+    """When a release comes out, and every morning."""
+    condition = dg.AutomationCondition
+    morning = condition.cron_tick_passed(AGAIN_AT) & ~condition.any_deps_missing() & ~condition.in_progress()
+    return (when_upstream_changed() | morning).with_label("a release came out, or a day has passed")
+
+
+def _page(corpus_uri: str, release: str) -> str:
+    from winnowry.pipeline.release_documents import PAGE
+
+    return f"{corpus_uri}/releases/{release}/{PAGE}"
+
+
+def _grade(grade: Mapping[str, Any]) -> str:
+    if grade["score"] is None:
+        return "nothing could be judged"
+    return f"{grade['score']:.2f} ({grade['worst'].replace('_', ' ')})"
+
+
+def _row(indicator: Mapping[str, Any]) -> dict[str, object]:
+    asked = (
+        "" if indicator["threshold"] is None else f"{'≥' if indicator['at_least'] else '≤'} {indicator['threshold']}"
+    )
+    return {
+        "letter": indicator["letter"],
+        "indicator": indicator["name"],
+        "value": indicator["value"],
+        "asked for": asked,
+        "score": indicator["score"],
+        "says": indicator["why"] or indicator["note"] or indicator["label"],
+    }
+
+
+def _check(key: dg.AssetKey, letter: Mapping[str, Any]) -> dg.AssetCheckResult:
+    own = letter["indicators"]
+    failing = [indicator for indicator in own if indicator["passed"] is False]
+    metadata: dict[str, Any] = {"indicators": table(map(_row, own), _INDICATORS)}
+    examples = [{"indicator": item["name"], **example} for item in failing for example in item["examples"]]
+    if examples:
+        metadata["records"] = table(examples, ["indicator", "record_id", "value"])
+    for item in own:
+        if item["value"] is not None:  # numbers alone, so that the UI plots them over time
+            metadata[item["name"]] = float(item["value"])
+    if failing:
+        description = "; ".join(
+            f"{item['name']} is {item['value']}, asked for {_row(item)['asked for']}" for item in failing
+        )
+    else:
+        description = "holds" if letter["passed"] else "nothing of it could be judged"
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=letter["letter"],
+        passed=letter["passed"] is not False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata=metadata,
+    )

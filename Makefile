@@ -8,6 +8,7 @@ BIN     := $(VENV)/bin
 CORE    := $(VENV)/.core-installed
 DEV     := $(VENV)/.dev-installed
 PEERS   := .venv-peers/.installed
+OTHERS  := .venv-dolma/.installed .venv-data-juicer/.installed
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Folders that exist: the checks also work on a sparse checkout.
 CODE    := $(wildcard src assets resources expectations tests benchmarks setup.py)
@@ -70,10 +71,11 @@ bench: $(DEV)  ## the benchmarks that need no data but their own, each printing 
 	  set -- $$name; echo "== benchmarks/$$1.py $${2:-}"; PYTHONPATH=. $(BIN)/python "benchmarks/$$1.py" $${2:-} || exit 1; done
 
 .PHONY: bench-peers
-bench-peers: $(DEV) $(PEERS)  ## CPU seconds against datatrove on real text (../shared/data; ARGS="--mb 120")
+bench-peers: $(DEV) $(PEERS) $(OTHERS)  ## CPU seconds against datatrove, Dolma, Data-Juicer (ARGS="--mb 120")
 	PYTHONPATH=. $(BIN)/python benchmarks/heuristics.py $(ARGS)
 	PYTHONPATH=. $(BIN)/python benchmarks/dedup.py peers
 	PYTHONPATH=. $(BIN)/python benchmarks/fineweb_recipe.py
+	$(BIN)/python -m benchmarks.peers $(ARGS)
 
 # Without the extra web: pip 23, which Python 3.11 brings, cannot install a hashed lxml[html-clean], and its test skips.
 .PHONY: lock
@@ -82,6 +84,8 @@ lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upg
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)
+	$(LOCK:pyproject.toml=) --group dolma --output-file requirements/dolma.txt $(ARGS)
+	$(LOCK:pyproject.toml=) --group data-juicer --output-file requirements/data-juicer.txt $(ARGS)
 
 .PHONY: wheel
 wheel: $(DEV)  ## the wheel, in dist/
@@ -94,7 +98,7 @@ clean:  ## remove caches and build leftovers; the environment and your data stay
 
 .PHONY: clean-all
 clean-all: clean  ## remove the environment as well
-	rm -rf $(VENV) .venv-peers
+	rm -rf $(VENV) $(dir $(PEERS) $(OTHERS))
 
 # ---------------------------------------------------------------------------------------------- the environment
 
@@ -118,9 +122,9 @@ $(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
 	@touch $@ $(CORE)
 
 # Never the same environment: the peers pin other versions and pull in much that winnowry does not need.
-$(PEERS): requirements/peers.txt | $(BIN)/python
-	@echo 'installing datatrove, mlcroissant and what they need into .venv-peers (a minute or two, 600 MB)'
-	$(PYTHON) -m venv .venv-peers
-	@echo '*' > .venv-peers/.gitignore
-	.venv-peers/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/peers.txt
+.venv-%/.installed: requirements/%.txt | $(BIN)/python
+	@echo 'installing $* and what is needed to run it into .venv-$* (a minute or two, up to 1 GB)'
+	$(PYTHON) -m venv .venv-$*
+	@echo '*' > .venv-$*/.gitignore
+	.venv-$*/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/$*.txt
 	@touch $@

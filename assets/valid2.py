@@ -97,11 +97,22 @@ def _row(indicator: Mapping[str, Any]) -> dict[str, object]:
     return {
         "letter": indicator["letter"],
         "indicator": indicator["name"],
-        "value": indicator["value"],
+        "value": _short(indicator["value"]),
         "asked for": asked,
-        "score": indicator["score"],
+        "score": _short(indicator["score"]),
         "says": indicator["why"] or indicator["note"] or indicator["label"],
     }
+
+
+def _short(value: float | None) -> str:
+    """Four digits, but counts in full.
+
+    >>> [_short(value) for value in (0.145415, 967868.0, None)]
+    ['0.1454', '967,868', '']
+    """
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
 
 
 def _check(key: dg.AssetKey, letter: Mapping[str, Any]) -> dg.AssetCheckResult:
@@ -116,7 +127,7 @@ def _check(key: dg.AssetKey, letter: Mapping[str, Any]) -> dg.AssetCheckResult:
             metadata[item["name"]] = float(item["value"])
     if failing:
         description = "; ".join(
-            f"{item['name']} is {item['value']}, asked for {_row(item)['asked for']}" for item in failing
+            f"{item['name']} is {_short(item['value'])}, asked for {_row(item)['asked for']}" for item in failing
         )
     else:
         description = "holds" if letter["passed"] else "nothing of it could be judged"

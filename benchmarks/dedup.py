@@ -1,7 +1,7 @@
 """Deduplication: recall against exact Jaccard similarity, decisions and CPU seconds against datatrove.
 
     .venv/bin/python benchmarks/dedup.py fidelity [--documents 4000]
-    .venv/bin/python benchmarks/dedup.py peers [--documents 20000]
+    .venv/bin/python benchmarks/dedup.py peers [--documents 20000] [--rust TOOL]
     .venv/bin/python benchmarks/dedup.py scale [--documents 1000000]
 
 ``peers`` needs .venv-peers and the Reuters news beside the repository; ``fidelity`` reads the API reference in the
@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
@@ -128,20 +129,42 @@ def clocked(work: Callable[[], pa.Table]) -> tuple[pa.Table, float, float]:
     return result, time.process_time() - cpu, time.perf_counter() - wall
 
 
+def grouped(operator: DuplicateKeys, uri: str, version: int) -> pa.Table:
+    """What `duplicates` decides from the keys of a table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        view = TableView(uri, version, {}, "cleaned")
+        return pa.concat_tables(find_duplicates(view, [operator], Path(scratch)))
+
+
 def end_to_end(operator: DuplicateKeys, texts: Sequence[str], parts: Sequence[pa.RecordBatch]) -> pa.Table:
     """Keys of every text, written to a Lance table and read back, groups, keepers, and the texts that stay."""
     with tempfile.TemporaryDirectory() as folder:
         uri = f"{folder}/cleaned.lance"
         version = lance.write_dataset(compute([operator], parts), uri).version
-        scratch = Path(folder) / "scratch"
-        scratch.mkdir()
-        decided = pa.concat_tables(find_duplicates(TableView(uri, version, {}, "cleaned"), [operator], scratch))
+        decided = grouped(operator, uri, version)
         dropped = {int(name, 16) for name in decided["record_id"].to_pylist()}
         assert len([text for row, text in enumerate(texts) if row not in dropped]) == len(texts) - len(dropped)
         return decided.combine_chunks()
 
 
-def peers(n: int) -> None:
+def datatrove(method: str, source: str, out: Path, *rust: str) -> dict[str, Any]:
+    script = Path(__file__).with_name("dedup_datatrove.py")
+    subprocess.run([PEERS, script, method, source, out, *rust], check=True, capture_output=True)
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def compare_groups(parts: Sequence[pa.RecordBatch], python: float, rust: float) -> None:
+    """The step from band keys to the records that stay, alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"{folder}/cleaned.lance"
+        version = lance.write_dataset(compute([MinHash()], parts), uri).version
+        _, ours, _ = clocked(lambda: grouped(MinHash(), uri, version))
+    print(f"{'groups of minhash':<17} winnowry {ours:.2f} CPU s; datatrove, buckets and clusters {python:.2f} CPU s "
+          f"({python / ours:.1f}), clusters by its Rust tool {rust:.2f} CPU s ({rust / ours:.1f})")  # fmt: skip
+
+
+def peers(n: int, rust: str | None) -> None:
     texts = [
         "\n".join(line for line in raw.split("\n") if not line.startswith("-- ")) for raw in islice(reuters_news(), n)
     ]
@@ -165,10 +188,7 @@ def peers(n: int) -> None:
             if not PEERS.exists():
                 print(f"{method:<17} datatrove not measured: no {PEERS}")
                 continue
-            out = Path(folder) / f"{method}.json"
-            script = Path(__file__).with_name("dedup_datatrove.py")
-            subprocess.run([PEERS, script, method, source, out], check=True, capture_output=True)
-            theirs = json.loads(out.read_text())
+            theirs = datatrove(method, source, Path(folder) / f"{method}.json")
             print(f"{'':<17} datatrove {theirs['cpu_seconds']:7.2f} CPU s  {'':8}  "
                   f"{megabytes / theirs['cpu_seconds']:8.1f} MB/CPU s  kept {len(theirs['kept']):,}  "
                   f"ratio {theirs['cpu_seconds'] / cpu:.1f} ({theirs['hash']})")  # fmt: skip
@@ -176,6 +196,9 @@ def peers(n: int) -> None:
             other = set(range(len(texts))) - {int(name) for name in theirs["kept"]}
             print(f"{'':<17} dropped by both {len(same & other):,}, by winnowry only {len(same - other):,}, "
                   f"by datatrove only {len(other - same):,}")  # fmt: skip
+            if rust is not None and method == "minhash":
+                by_rust = datatrove(method, source, Path(folder) / "rust.json", rust)
+                compare_groups(parts, theirs["groups_cpu_seconds"], by_rust["groups_cpu_seconds"])
 
 
 def scale(n: int) -> None:
@@ -196,11 +219,9 @@ def scale(n: int) -> None:
                 "minhash": pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32) * bands, keys.ravel()),
             })  # fmt: skip
             lance.write_dataset(table, uri, mode="append" if start else "create")
-        view = TableView(uri, lance.dataset(uri).version, {}, "cleaned")
+        version = lance.dataset(uri).version
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        scratch = Path(folder) / "scratch"
-        scratch.mkdir()
-        found, cpu, wall = clocked(lambda: pa.concat_tables(find_duplicates(view, [MinHash()], scratch)))
+        found, cpu, wall = clocked(lambda: grouped(MinHash(), uri, version))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{n:,} records x {bands} keys: {found.num_rows:,} duplicates in {cpu:.1f} CPU s, {wall:.1f} s; "
               f"peak {peak:.0f} MiB, {before:.0f} MiB before")  # fmt: skip
@@ -210,12 +231,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=("fidelity", "peers", "scale"))
     parser.add_argument("--documents", type=int)
+    parser.add_argument("--rust", help="the program `local` of datatrove's src/datatrove/tools/fast_mh3, built")
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores")
     if arguments.what == "fidelity":
         fidelity(arguments.documents or 4000)
     elif arguments.what == "peers":
-        peers(arguments.documents or 20_000)
+        peers(arguments.documents or 20_000, arguments.rust)
     else:
         scale(arguments.documents or 1_000_000)
 

@@ -1,6 +1,6 @@
 """The FineWeb recipe from landing to decided duplicates, tables, ledger and gates included, against datatrove.
 
-    PYTHONPATH=. python benchmarks/fineweb_recipe.py [--mb 120] [--peer-documents 800] [--memory 50 250]
+    PYTHONPATH=. python benchmarks/fineweb_recipe.py [--mb 120] [--peer-documents 800] [--memory 50 500]
 
 Texts are the Reuters news of shared/data as JSON lines (plain text: nothing to extract, on either side); a corpus
 larger than those 139 MB repeats them, each time under other ids and another first line. One process (WINNOWRY_WORKERS
@@ -247,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=float, default=120, help="megabytes for the ratio; 0 leaves it out")
     parser.add_argument("--peer-documents", type=int, default=800)
-    parser.add_argument("--memory", type=float, nargs="*", default=(50, 250), help="megabytes")
+    parser.add_argument("--memory", type=float, nargs="*", default=(50, 500), help="megabytes")
     parser.add_argument("--partition", type=float, default=3, help="megabytes of the late partition; 0 leaves it out")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

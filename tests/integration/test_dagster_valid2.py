@@ -60,7 +60,7 @@ def test_a_release_that_has_grown_old_is_a_warning_about_vitality_and_nothing_el
     assert set(checks) == set(LETTERS)
     assert {name for name, check in checks.items() if not check.passed} == {"vitality"}
     assert checks["vitality"].severity == dg.AssetCheckSeverity.WARN
-    assert "fresh_share is 0.0" in checks["vitality"].description
+    assert "fresh_share is 0, asked for ≥ 0.1" in checks["vitality"].description
     said = run.metadata("valid2")
     assert said["release"] == "v1"
     assert said["grade"] == "0.00 (vitality)"

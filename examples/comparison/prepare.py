@@ -73,6 +73,25 @@ def chinese_target(data: Path) -> Iterator[str]:
             yield str(max(record["fields"], key=len))
 
 
+def chinese_questions(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Multiple-choice questions about finance, and about other subjects (CMMLU)."""
+    for name in ("finance", "control_nonfinance"):
+        for record in records(data / f"eval_qa/cmmlu_{name}.jsonl.zst"):
+            yield name, {field: record[field] for field in ("question", "choices", "answer")}
+
+
+def land_questions(root: Path, corpus: str, questions: Iterator[tuple[str, dict[str, Any]]]) -> None:
+    """Write a JSONL file a set of questions."""
+    folder = root / "landing" / f"{corpus}_questions"
+    folder.mkdir(parents=True, exist_ok=True)
+    sets: dict[str, list[str]] = {}
+    for name, record in questions:
+        sets.setdefault(name, []).append(json.dumps(record, ensure_ascii=False))
+    for name, lines in sets.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{corpus}: questions {({name: len(lines) for name, lines in sets.items()})}\n")
+
+
 def land(root: Path, corpus: str, pool: Iterator[tuple[str, dict[str, Any]]], target: Iterator[str]) -> None:
     """Write a JSONL file a source, and one with the target."""
     folder = root / "landing" / corpus
@@ -98,3 +117,4 @@ if __name__ == "__main__":
     source, lake = Path(sys.argv[1]), Path(sys.argv[2])
     land(lake, "compare_en", english(source), english_target(source))
     land(lake, "compare_zh", chinese(source), chinese_target(source))
+    land_questions(lake, "compare_zh", chinese_questions(source))

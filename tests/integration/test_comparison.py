@@ -32,6 +32,9 @@ score:
 sample: {method: top_k, by: digit_ratio, token_fraction: 0.3, seed: 7}
 comparison:
   target: {name: target, uri: "landing/target.jsonl"}
+  questions:
+    - {name: money, uri: "landing/money.jsonl"}
+    - {name: coins, uri: "landing/coins.jsonl", answer: right}
   seeds: 5
   arms: [random, length_matched, full, bits_per_byte, dsir, recipe]
   fractions: [0.3, 1.0]
@@ -66,7 +69,21 @@ def land(root: Path, target: Any = report, n: int = 300) -> None:
         (folder / "part.jsonl").write_text("\n".join(map(json.dumps, rows)))
     texts = [{"text": target(rng)} for _ in range(400)]
     (root / "landing" / "target.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    questions(root, rng)
     (root / "planted.yaml").write_text(RECIPE)
+
+
+def questions(root: Path, rng: random.Random) -> None:
+    """Some that a reader of reports can answer, and some that nobody can."""
+    money, coins = [], []
+    for number in range(60):
+        right = f"{rng.choice(_VERBS)} to {rng.randrange(99)} million in {rng.randrange(2000, 2020)}."
+        wrong = "".join(rng.choices(_LETTERS, k=len(right) - 1)) + "."
+        choices = [right, wrong] if number % 3 else [wrong, right]
+        money.append({"question": rng.choice(_SUBJECTS), "choices": choices, "answer": "A" if number % 3 else "B"})
+        coins.append({"question": "Toss.", "choices": ["Heads it is.", "Tails it is."], "right": number % 2})
+    for name, rows in (("money", money), ("coins", coins)):
+        (root / "landing" / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
 def compared(results: list[StageResult]) -> dict[str, Any]:
@@ -103,6 +120,25 @@ def test_a_good_selection_is_better_than_a_length_matched_one_and_is_published(
     assert page.read_text().startswith("<!doctype html>")
 
 
+def test_questions_tell_arms_apart_only_where_chance_is_beaten(proven: tuple[Path, list[StageResult]]) -> None:
+    root, results = proven
+    summary = compared(results)
+    coins, money = summary["questions"]
+    assert (coins["name"], coins["questions"], coins["chance"], coins["beats_chance"]) == ("coins", 60, 0.5, False)
+    # The same two texts in every question, each right in half of them: no model is right more or less often.
+    assert {arm["mean"] for arm in coins["arms"].values()} == {0.5}
+    assert not any("difference" in arm for arm in coins["arms"].values())
+    assert money["beats_chance"]
+    assert money["arms"]["recipe"]["beats_chance"]
+    assert money["arms"]["recipe"]["mean"] > 0.9
+    ws, _ = open_recipe(root, root / "planted.yaml")
+    rows = ws.lake.open("planted", "comparison").to_table().to_pylist()
+    told = [r["accuracy"] for r in rows if (r["experiment"], r["arm"], r["evaluation"]) == ("arms", "recipe", "money")]
+    assert money["arms"]["recipe"]["mean"] == pytest.approx(sum(told) / 5)
+    page = Path(next(r for r in results if r.stage == "comparison").metadata["page"]).read_text()
+    assert page.count("No arm is right more often than chance") == 1
+
+
 def test_every_arm_has_the_same_budget_and_none_sees_the_hold_out(proven: tuple[Path, list[StageResult]]) -> None:
     root, results = proven
     summary = compared(results)
@@ -115,7 +151,8 @@ def test_every_arm_has_the_same_budget_and_none_sees_the_hold_out(proven: tuple[
     assert len(rows) == len({row["measurement_id"] for row in rows})
     settings = {(row["experiment"], row["arm"], row["seed"]) for row in rows}
     assert {seed for _, _, seed in settings} == {0, 1, 2, 3, 4}
-    assert {row["evaluation"] for row in rows} == {"holdout", "target"}
+    assert {row["evaluation"] for row in rows} == {"holdout", "target", "money", "coins"}
+    assert {row["evaluation"] for row in rows if row["accuracy"] is not None} == {"money", "coins"}
     assert {experiment for experiment, _, _ in settings} == {"arms", "dose", "attribution"}
     assert plan(ws, recipe).to_run == []
 

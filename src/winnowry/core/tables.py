@@ -132,6 +132,7 @@ COMPARISON = pa.schema(
         pa.field("selection_seconds", pa.float64(), nullable=False),
         pa.field("training_seconds", pa.float64(), nullable=False),
         pa.field("proxy", pa.string(), nullable=False),
+        pa.field("accuracy", pa.float64()),
         _PROMOTION,
     ]
 )
@@ -139,7 +140,7 @@ COMPARISON = pa.schema(
 
 ``experiment`` is ``arms``, ``dose`` or ``attribution``; ``role`` is ``candidate``, ``reference``,
 ``positive_control`` or ``negative_control``. ``measurement_id`` is experiment, arm, fraction, seed and evaluation,
-joined by ``/``. Seconds are CPU seconds.
+joined by ``/``. Seconds are CPU seconds. ``accuracy``, 0 to 1, is null for sets that are no questions.
 """
 
 GATES = pa.schema(

@@ -7,6 +7,7 @@ from winnowry.pipeline.landing import landing_state
 from winnowry.pipeline.lineage import live, output_version, stale_reasons
 from winnowry.pipeline.partitions import partitions_of
 from winnowry.pipeline.workspace import Workspace
+from winnowry.recipe.comparison import Questions, TextSet
 from winnowry.recipe.model import Recipe
 
 _PARTITIONED_BEFORE = {"duplicates": ("raw", "cleaned"), "fit": ("cleaned",), "sampled": ("scored",),
@@ -73,7 +74,13 @@ def _text_sets(ws: Workspace, recipe: Recipe) -> Inputs:
         return {}
     found: Inputs = {}
     target = recipe.comparison.target
-    for text_set in (*([target] if target is not None else []), *recipe.comparison.evaluations):
+    asked = recipe.comparison.questions or ()
+    sets: list[TextSet | Questions] = [
+        *([target] if target is not None else []),
+        *recipe.comparison.evaluations,
+        *asked,
+    ]
+    for text_set in sets:
         objects = list(ws.store.list(ws.store.resolve(text_set.uri)))
         if not objects:
             raise EmptySourceError(

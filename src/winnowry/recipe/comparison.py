@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from winnowry.recipe.place import Place
 
@@ -35,6 +35,18 @@ class TextSet(_Model):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="what the results call it")
     uri: Place = Field(description="glob of JSONL (.gz, .zst), Parquet or text files; relative ones start at the root")
     text: str = Field(default="text", description="field with the text; of text files the whole file is one document")
+
+
+class Questions(_Model):
+    """Multiple-choice questions: a proxy's answer is the choice that makes question and choice the likeliest text."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="what the results call it")
+    uri: Place = Field(description="glob of JSONL (.gz, .zst) or Parquet files; relative ones start at the root")
+    question: str = Field(default="question", description="field with the question")
+    choices: str = Field(default="choices", description="field with the list of choices, two or more texts")
+    answer: str = Field(
+        default="answer", description="field with the right one: its letter (A is the first), place (0 is) or text"
+    )
 
 
 class Holdout(_Model):
@@ -88,6 +100,9 @@ class Comparison(_Model):
         default=None, description="what the corpus should be good at; half trains the positive control, half evaluates"
     )
     evaluations: tuple[TextSet, ...] = Field(default=(), description="evaluation sets beside target and hold-out")
+    questions: tuple[Questions, ...] | None = Field(
+        default=None, min_length=1, description="multiple-choice questions; what beats no chance decides nothing"
+    )
     holdout: Holdout = Field(default_factory=Holdout, description="the newest records, kept from every arm")
     arms: tuple[Arm, ...] = Field(default=ARMS, min_length=1, description="what is compared")
     token_fraction: float | None = Field(
@@ -108,7 +123,12 @@ class Comparison(_Model):
     @model_validator(mode="after")
     def _consistent(self) -> Comparison:
         problems = []
-        names = ["holdout", *([self.target.name] if self.target else []), *(item.name for item in self.evaluations)]
+        sets: tuple[TextSet | Questions, ...] = (
+            *([self.target] if self.target else []),
+            *self.evaluations,
+            *(self.questions or ()),
+        )
+        names = ["holdout", *(item.name for item in sets)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             problems.append(f"two evaluations are named {', '.join(twice)} (`holdout` is taken)")
@@ -119,6 +139,12 @@ class Comparison(_Model):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """An option that came later changes no hash of a recipe without it."""
+        dumped: dict[str, Any] = dump(self)
+        return dumped if self.questions is not None else {k: v for k, v in dumped.items() if k != "questions"}
 
     def compared(self) -> tuple[Arm, ...]:
         """The arms, without those that need a target where there is none."""

@@ -55,6 +55,8 @@ def comparison_page(corpus: str, summary: Mapping[str, Any]) -> str:
             '<p class="dim">What leaving one thing out costs in bits per byte, with its 95 % interval.</p>',
             f'<div class="charts">{"".join(_attribution_chart(summary, name) for name in _evaluations(summary))}</div>',
         ]
+    if summary["questions"]:
+        parts += ["<h2>Questions</h2>", *(_questions(item) for item in summary["questions"])]
     parts += [
         "<h2>Pool</h2>",
         f"<p>{pool['documents']:,} documents with {pool['tokens']:,} tokens"
@@ -206,6 +208,32 @@ def _arms_table(summary: Mapping[str, Any]) -> str:
         "<table><thead><tr><th>arm</th><th>role</th><th>documents</th><th>tokens</th><th>tokens/document</th>"
         f"<th>distinct trigrams</th><th>length shift</th><th>source shift</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _questions(item: Mapping[str, Any]) -> str:
+    """One set of multiple-choice questions; arms that beat no chance say nothing about the selection."""
+    said = (
+        f"{item['questions']:,} questions, {item['chance']:.1%} right by chance. The answer of a proxy is the choice "
+        "that makes question and choice the likeliest text."
+    )
+    if not item["beats_chance"]:
+        said += " No arm is right more often than chance: nothing can be concluded from them at this scale."
+    rows = []
+    for arm, found in sorted(item["arms"].items(), key=lambda pair: -pair[1]["mean"]):
+        difference = found.get("difference")
+        told = difference is not None and abs(difference) > found["detectable"]
+        style = "" if not told else "good" if difference > 0 else "bad"
+        rows.append(
+            f"<tr><td>{escape(arm)}</td><td>{found['mean']:.1%} ± {found['sd']:.1%}</td>"
+            f"<td>{'yes' if found['beats_chance'] else 'no'}</td>"
+            f'<td class="{style}">{"" if difference is None else f"{difference:+.1%}"}</td>'
+            f"<td>{'' if difference is None else format(found['detectable'], '.1%')}</td></tr>"
+        )
+    return (
+        f'<h3>{escape(item["name"])}</h3><p class="dim">{said}</p><div class="scroll"><table><thead><tr><th>arm</th>'
+        "<th>right</th><th>beats chance</th><th>difference</th><th>detectable</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

@@ -37,6 +37,8 @@ def summary(**changes: Any) -> dict[str, Any]:
         ],
         "attribution": [{"kind": "component", "left_out": _BAD,
                          "evaluations": {_BAD: {"mean": 0.01, "low": 0.0, "high": 0.02}}}],
+        "questions": [{"name": _BAD, "questions": 9, "chance": 0.25, "beats_chance": False,
+                       "arms": {_BAD: {"mean": 0.3, "sd": 0.1, "beats_chance": False}}}],
         "controls": {"told_apart": True, "why": _BAD}, "verdict": f"conclusive: {_BAD}", "recommendation": None,
         **changes,
     }  # fmt: skip

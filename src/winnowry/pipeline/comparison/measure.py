@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from winnowry.pipeline.comparison.arms import Chosen
 from winnowry.pipeline.comparison.proxies import train_proxy
+from winnowry.pipeline.comparison.questions import QuestionFile, answered
 from winnowry.pipeline.comparison.texts import TokenFile
 from winnowry.recipe.comparison import Proxy
 from winnowry.storage.objects import ObjectStore
@@ -44,6 +45,7 @@ class MeasureTask:
     documents: npt.NDArray[np.int64]
     target: TokenFile
     evaluations: dict[str, TokenFile]
+    questions: dict[str, QuestionFile]
     proxy: Proxy
 
 
@@ -52,7 +54,8 @@ class Measured:
     """What a task found.
 
     Attributes:
-        bits_per_byte: by evaluation set; total bits over total bytes.
+        bits_per_byte: by evaluation set; total bits over total bytes, of questions with their right choices.
+        accuracy: by set of questions; share answered right.
         distinct_trigram_fraction: different token trigrams over trigrams, of the first million tokens.
         seconds: CPU seconds by step.
     """
@@ -65,6 +68,7 @@ class Measured:
     distinct_trigram_fraction: float
     selection_seconds: float
     training_seconds: float
+    accuracy: dict[str, float] = field(default_factory=dict)
 
     def body(self) -> bytes:
         """As JSON."""
@@ -91,6 +95,12 @@ def run_measure_task(task: MeasureTask) -> Measured:
     for name, file in task.evaluations.items():
         bits = model.document_bits(np.asarray(file.token_ids), file.offsets)
         found[name] = float(bits.sum() / max(int(file.n_bytes.sum()), 1))
+    accuracy = {}
+    for name, questions in task.questions.items():
+        bits = model.document_bits(np.asarray(questions.tokens.token_ids), questions.tokens.offsets)
+        n_bytes = questions.tokens.n_bytes[questions.right]
+        found[name] = float(bits[questions.right].sum() / max(int(n_bytes.sum()), 1))
+        accuracy[name] = answered(bits, questions)
     n_documents = len(offsets) - 1
     return Measured(
         setting=task.setting,
@@ -101,6 +111,7 @@ def run_measure_task(task: MeasureTask) -> Measured:
         distinct_trigram_fraction=_distinct_trigrams(ids[:_TRIGRAM_TOKENS]),
         selection_seconds=task.chosen.seconds,
         training_seconds=_cpu_seconds() - started,
+        accuracy=accuracy,
     )
 
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 from winnowry.core.errors import DataError, UsageError
 from winnowry.operators.sampling.draw import id_words, permanent_random
 from winnowry.operators.scoring.grammatical_complexity import GrammaticalComplexity
-from winnowry.pipeline.comparison.text_sets import read_text_set
+from winnowry.pipeline.comparison.questions import QuestionFile, write_questions
+from winnowry.pipeline.comparison.text_sets import Question, read_questions, read_text_set
 from winnowry.pipeline.comparison.texts import TokenFile, batched, text_key, write_tokens
 from winnowry.pipeline.sample_columns import sample_columns
 from winnowry.pipeline.workspace import Workspace
@@ -43,6 +44,7 @@ class Pool:
         columns: the score and stratum columns of ``scored``, n values each.
         components: complexity of each text as measured; n rows.
         evaluations: evaluation sets by name.
+        questions: sets of multiple-choice questions by name.
         target: the target's training half, or the hold-out's where there is no target.
         target_name: what it stands for.
         facts: how the pool was made, for the summary.
@@ -56,6 +58,7 @@ class Pool:
     columns: pa.Table
     components: pa.Table
     evaluations: dict[str, TokenFile]
+    questions: dict[str, QuestionFile]
     target: TokenFile
     target_name: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -115,7 +118,11 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
         "removed_as_overlap": int(np.sum(read.seen)),
         "evaluations": [
             {"name": name, "documents": len(file), "tokens": int(file.lengths.sum()), "bytes": int(file.n_bytes.sum())}
-            for name, file in sorted(evaluations.items())
+            for name, file in sorted({**evaluations, **{n: q.tokens for n, q in beside.questions.items()}}.items())
+        ],
+        "questions": [
+            {"name": name, "questions": len(file), "chance": file.chance}
+            for name, file in sorted(beside.questions.items())
         ],
     }
     chosen = pa.array(kept)
@@ -128,6 +135,7 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
         columns=rows.take(chosen),
         components=read.components().take(chosen),
         evaluations=evaluations,
+        questions=beside.questions,
         target=target,
         target_name=comparison.target.name if comparison.target is not None else HOLDOUT,
         facts=facts,
@@ -140,6 +148,7 @@ class _Beside:
 
     target: TokenFile | None
     evaluations: dict[str, TokenFile]
+    questions: dict[str, QuestionFile]
     keys: set[bytes]
 
     @staticmethod
@@ -151,6 +160,17 @@ class _Beside:
                 keys.add(text_key(text))
                 yield text
 
+        def asked(questions: Iterator[Question]) -> Iterator[Question]:
+            for one in questions:
+                keys.update(map(text_key, (one.question, *one.documents())))
+                yield one
+
+        questions = {
+            item.name: write_questions(
+                scratch / f"questions-{item.name}", asked(read_questions(ws, item)), comparison.evaluation_tokens
+            )
+            for item in comparison.questions or ()
+        }
         found: dict[str, TokenFile] = {}
         for text_set in comparison.evaluations:
             whole = write_tokens(scratch / f"set-{text_set.name}", batched(noted(read_text_set(ws, text_set))))
@@ -159,7 +179,7 @@ class _Beside:
             found[text_set.name] = _subset(scratch / text_set.name, whole, part)
         target = comparison.target
         if target is None:
-            return _Beside(None, found, keys)
+            return _Beside(None, found, questions, keys)
         whole = write_tokens(scratch / "set-target", batched(noted(read_text_set(ws, target))))
         if len(whole) < 4:
             raise UsageError(f"target {target.name!r} has {len(whole)} documents; half of them train, half evaluate")
@@ -169,7 +189,7 @@ class _Beside:
         found[target.name] = _subset(
             scratch / f"{target.name}-eval", whole, _capped(evaluates, whole.lengths, comparison.evaluation_tokens)
         )
-        return _Beside(_subset(scratch / "target", whole, trains), found, keys)
+        return _Beside(_subset(scratch / "target", whole, trains), found, questions, keys)
 
 
 def _draw(ws: Workspace, recipe: Recipe, comparison: Comparison) -> tuple[pa.Table, dict[str, Any]]:

@@ -60,7 +60,9 @@ def run_comparison(request: Request, inputs: dict[str, str]) -> StageResult:
     batch = _rows(list(measured.values()), describe(comparison.proxy))
     attempt.main.write(attempt.stamped(batch))
     main, side = attempt.stage_candidates(scope="table")
-    wanted = [f"{setting.name}/{name}" for setting in settings for name in sorted(pool.evaluations)]
+    wanted = [
+        f"{setting.name}/{name}" for setting in settings for name in sorted({**pool.evaluations, **pool.questions})
+    ]
     written = attempt.view(main).to_table(columns=["measurement_id"])["measurement_id"].to_pylist()
     ledger = Ledger.of(_ids(wanted), _ids(written), _ids([]))
     page = f"{base}/{attempt.id}/index.html"
@@ -102,7 +104,14 @@ def _task(arms: Arms, setting: Setting) -> MeasureTask:
         chosen = arms.choose(setting.arm, setting.seed, setting.token_fraction)
     pool = arms.pool
     return MeasureTask(
-        setting, chosen, pool.tokens, pool.documents, pool.target, pool.evaluations, arms.comparison.proxy
+        setting,
+        chosen,
+        pool.tokens,
+        pool.documents,
+        pool.target,
+        pool.evaluations,
+        pool.questions,
+        arms.comparison.proxy,
     )
 
 
@@ -125,6 +134,7 @@ def _rows(measured: list[Measured], proxy: str) -> pa.RecordBatch:
             "selection_seconds": one.selection_seconds,
             "training_seconds": one.training_seconds,
             "proxy": proxy,
+            "accuracy": one.accuracy.get(evaluation),
         }
         for one in sorted(measured, key=lambda one: one.setting.name)
         for evaluation, bits in sorted(one.bits_per_byte.items())

@@ -13,6 +13,7 @@ from winnowry.pipeline.comparison.arms import NEGATIVE, POSITIVE, ROLES, Arms
 from winnowry.pipeline.comparison.measure import Measured
 from winnowry.pipeline.comparison.pool import HOLDOUT
 from winnowry.pipeline.comparison.proxies import describe
+from winnowry.pipeline.comparison.questions import beats_chance
 from winnowry.pipeline.comparison.statistics import Difference, holm, mean_and_deviation, paired
 
 Values = dict[str, list[Measured]]
@@ -45,8 +46,9 @@ def summarise(arms: Arms, measured: Sequence[Measured], token_fraction: float) -
         "budget_tokens": int(token_fraction * arms.pool.sizes[arms.part(0)].sum()),
         "reference": reference,
         "decides": decides,
-        "pool": {name: value for name, value in arms.pool.facts.items() if name != "evaluations"},
+        "pool": {name: value for name, value in arms.pool.facts.items() if name not in ("evaluations", "questions")},
         "evaluations": arms.pool.facts["evaluations"],
+        "questions": [_questions(item, compared, reference) for item in arms.pool.facts["questions"]],
         "arms": described,
         "dose": dose,
         "attribution": _attribution(by_experiment["attribution"], compared.get("recipe"), evaluations),
@@ -97,6 +99,24 @@ def _mean(found: list[Measured], name: str) -> float:
 
 def _difference(reference: list[Measured], arm: list[Measured], evaluation: str) -> Difference:
     return paired([one.bits_per_byte[evaluation] for one in reference], [one.bits_per_byte[evaluation] for one in arm])
+
+
+def _questions(item: Mapping[str, Any], compared: Values, reference: str | None) -> dict[str, Any]:
+    """How many questions each arm answers right; arms are told apart only where at least one beats chance."""
+    name = item["name"]
+    own = {arm: [one.accuracy[name] for one in found] for arm, found in compared.items()}
+    said: dict[str, dict[str, Any]] = {}
+    for arm, values in own.items():
+        mean, deviation = mean_and_deviation(values)
+        beats = beats_chance(mean, item["chance"], item["questions"])
+        said[arm] = {"mean": mean, "sd": deviation, "beats_chance": beats}
+    beaten = any(one["beats_chance"] for one in said.values())
+    if beaten and reference is not None:
+        for arm, values in own.items():
+            if arm != reference and (said[arm]["beats_chance"] or said[reference]["beats_chance"]):
+                gain = paired(values, own[reference])  # of accuracy more is better
+                said[arm] |= {"difference": gain.mean, "interval": [gain.low, gain.high], "detectable": gain.detectable}
+    return {**item, "beats_chance": beaten, "arms": said}
 
 
 def _shifts(arms: Arms, arm: str, token_fraction: float) -> dict[str, Any]:

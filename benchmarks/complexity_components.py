@@ -4,7 +4,7 @@
 
 Parses: the English treebank kept beside the repository, 20 sentences a text, repeated up to the number of tokens; both
 sides hold them in memory (the released stages also write and read JSON lines between them: not counted here). The peer
-is a transcription of the formulas (CURATION-SPEC §1.1) stage by stage: filter of words, counters, recursive heights.
+is a transcription of the formulas stage by stage: filter of words, counters, recursive heights.
 """
 
 from __future__ import annotations

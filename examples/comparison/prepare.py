@@ -89,7 +89,8 @@ def land_questions(root: Path, corpus: str, questions: Iterator[tuple[str, dict[
         sets.setdefault(name, []).append(json.dumps(record, ensure_ascii=False))
     for name, lines in sets.items():
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    sys.stdout.write(f"{corpus}: questions {({name: len(lines) for name, lines in sets.items()})}\n")
+    counts = {name: len(lines) for name, lines in sets.items()}
+    sys.stdout.write(f"{corpus}: questions {counts}\n")
 
 
 def land(root: Path, corpus: str, pool: Iterator[tuple[str, dict[str, Any]]], target: Iterator[str]) -> None:

@@ -23,8 +23,6 @@ def record_id(source: str, *, mapped_id: str | None = None, path: str = "", inde
     Returns:
         32 lowercase hexadecimal characters (128 bits of SHA-256).
 
-    Source: DESIGN §2.
-
     >>> record_id("pages", mapped_id="s3/PutObject") == record_id("pages", mapped_id="s3/PutObject")
     True
     >>> record_id("pages", path="a.jsonl", index=1) == record_id("pages", path="a.jsonl", index=2)

@@ -1,4 +1,4 @@
-"""Arrow schemas of the tables (DESIGN §2): the contract between stages.
+"""Arrow schemas of the tables: the contract between stages.
 
 Fixed columns are listed here; columns that operators write are added to ``cleaned``, ``scored`` and ``published``
 from the recipe.

@@ -1,4 +1,4 @@
-"""Columns added to a living table: computed once a fragment, seen by nobody before their one commit (LANCE-FACTS).
+"""Columns added to a living table: computed once a fragment, seen by nobody before their one commit.
 
 A column is a data file beside each fragment's other files; nothing that is there is rewritten. The files are written
 first, outside the table. A *detached* ``Merge`` shows the table as it will be: the gates judge that version. The same
@@ -249,7 +249,7 @@ def _with_field(dataset: Any, field: pa.Field) -> tuple[dict[str, Any], Any]:
     """How Lance itself would add the column: the entry of its file, and the schema with the right field ids.
 
     Made by adding nulls to the smallest fragment, uncommitted: ``LanceSchema.from_pyarrow`` numbers the fields anew,
-    which is wrong once a column has been dropped (LANCE-FACTS).
+    which is wrong once a column has been dropped.
     """
     smallest = min(dataset.get_fragments(), key=lambda fragment: fragment.physical_rows)
     schema = pa.schema([field])

@@ -150,7 +150,7 @@ def _groups(table: Table, dataset: Any, together: Together) -> Iterator[list[int
 def _compact(table: Table, done: Upkeep, together: Together, *, dry_run: bool) -> None:
     """Write small fragments anew as large ones, a group at a time.
 
-    Lance's own compaction merges neighbours only, and would not keep partitions apart (LANCE-FACTS). Replacing
+    Lance's own compaction merges neighbours only, and would not keep partitions apart. Replacing
     fragments is what a promotion does: it is refused when a rival has touched one of them, and rebases over the rest.
     """
     for members in list(_groups(table, table.dataset(), together)):
@@ -210,7 +210,7 @@ def _index(table: Table, done: Upkeep, *, dry_run: bool) -> None:
 def _remove_candidates(
     table: Table, store: ObjectStore, done: Upkeep, wanted: set[int], keep: timedelta, dry_run: bool
 ) -> None:
-    """Detached manifests, which Lance's own cleanup leaves (LANCE-FACTS)."""
+    """Detached manifests, which Lance's own cleanup leaves."""
     before = datetime.now(UTC) - keep
     for info in store.list(f"{table.uri}/_versions/{_DETACHED_PREFIX}*.manifest"):
         version = info.uri.rsplit("/", 1)[1].removesuffix(".manifest").removeprefix(_DETACHED_PREFIX)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from winnowry.storage.objects import ObjectStore
 
 _CHUNK = 1 << 20
-_LAST = 2**64 - 1  # manifests are named by what is left to it, so that the newest sorts first (LANCE-FACTS)
+_LAST = 2**64 - 1  # manifests are named by what is left to it, so that the newest sorts first
 
 
 @dataclass(frozen=True)

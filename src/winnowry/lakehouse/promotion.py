@@ -1,4 +1,4 @@
-"""Stage → audit → promote: the one way rows become visible (DESIGN §3).
+"""Stage → audit → promote: the one way rows become visible (docs/adr/0001).
 
 ``stage`` commits the candidate *detached*: a version nobody reads unless they ask for it by number. The gates audit
 exactly that version. ``promote`` then commits side tables, and last the main table, whose commit is the commit point.
@@ -101,7 +101,7 @@ def _detach(
         fields_modified=[],
     )
     transaction = lance.Transaction(read_version=base.version, operation=operation)
-    # The dataset object, not its URI: given a URI Lance silently builds on the latest version (LANCE-FACTS).
+    # The dataset object, not its URI: given a URI Lance silently builds on the latest version.
     return int(lance.LanceDataset.commit(base, transaction, detached=True).version)
 
 
@@ -413,7 +413,7 @@ def _commit_once(
     operation: Any
     if gone or candidate.updated:
         # Refuses a racing replace of the same fragments and rebases over commits to others. Built anew each time: a
-        # re-read Update carries another update mode and hides rows from indexed queries (LANCE-FACTS).
+        # re-read Update carries another update mode and hides rows from indexed queries.
         updated = fragment_metadata(candidate.updated)
         if exclusive:
             # Naming every fragment as updated makes any other change of the table a conflict.

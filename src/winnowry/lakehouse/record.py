@@ -1,7 +1,7 @@
 """Promotion records: what a promotion did, from what, and how far it got.
 
 A record is a JSON object beside the tables, ``<corpus>/promotions/<stage>/<partition>/<id>.json``, because Lance
-transactions are only a cache: cleanup removes them (LANCE-FACTS).
+transactions are only a cache: cleanup removes them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class FragmentSubset:
     """What readers use of a ``lance.LanceDataset``, restricted to some of its fragments.
 
     A detached version without the other fragments would do the same for one commit a look, and a reader must not
-    write: it may not be allowed to, and nothing collects the manifests (LANCE-FACTS).
+    write: it may not be allowed to, and nothing collects the manifests.
 
     Args:
         dataset: the dataset, at the version to be read.

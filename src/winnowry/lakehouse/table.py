@@ -17,13 +17,13 @@ from winnowry.storage.refusals import storage_refusal
 logger = logging.getLogger(__name__)
 
 EMPTY_VERSION = 1
-"""The version that :meth:`Table.create` makes: no rows, nothing promoted (DESIGN §3, step 0)."""
+"""The version that :meth:`Table.create` makes: no rows, nothing promoted."""
 
 _EVOLVE_ATTEMPTS = 50  # to add a column while promotions keep landing
 
 
 class Owner(NamedTuple):
-    """Who wrote a fragment; every row of a fragment has the same owner (DESIGN §2)."""
+    """Who wrote a fragment; every row of a fragment has the same owner."""
 
     partition: str
     stage: str
@@ -50,7 +50,7 @@ class Table:
     def create(self, schema: pa.Schema) -> None:
         """Make the empty version 1 unless the table exists; of racing creators one wins and none loses rows.
 
-        ``write_dataset(mode="create")`` lost acknowledged rows in 35 of 60 races (LANCE-FACTS), this form in none.
+        ``write_dataset(mode="create")`` lost acknowledged rows in 35 of 60 races, this form in none.
 
         Raises:
             ContractError: the table exists with a column of another type.
@@ -228,7 +228,7 @@ class FragmentWriter:
 
     Args:
         table: where the data files go.
-        schema: every batch is checked against it (Lance fills a missing nullable column silently: LANCE-FACTS).
+        schema: every batch is checked against it (Lance fills a missing nullable column silently).
         max_bytes: a fragment is written when the buffered batches reach this size.
         max_rows: or this many rows.
     """

@@ -1,4 +1,4 @@
-"""One attempt at a stage: stage the candidate, check the ledger, let the gates judge, promote (DESIGN §3)."""
+"""One attempt at a stage: stage the candidate, check the ledger, let the gates judge, promote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo corpus: the AWS API reference that botocore ships, one HTML page an operation (DESIGN §10).
+"""The demo corpus: the AWS API reference that botocore ships, one HTML page an operation.
 
 It is real text that nobody here wrote, offline on every machine that has winnowry: botocore comes with boto3. Services
 that published several versions of their API repeat most of their pages, so there is something to deduplicate; API

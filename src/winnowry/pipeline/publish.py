@@ -1,7 +1,7 @@
 """Stage ``published``: the selected records with text, scores and provenance; one release a changed selection.
 
 A corpus-wide draw touches a few rows in nearly every partition, so a release is a *delta*: deletions plus appended
-rows in one transaction (DESIGN §6). Tags keep old releases readable.
+rows in one transaction. Tags keep old releases readable.
 """
 
 from __future__ import annotations

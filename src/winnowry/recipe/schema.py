@@ -15,9 +15,9 @@ from pydantic.fields import FieldInfo
 
 from winnowry.operators.registry import operators
 from winnowry.operators.sampling.spec import SampleSpec
-from winnowry.recipe import gates, model
+from winnowry.recipe import comparison, gates, model
 from winnowry.recipe.columns import AddedColumn
-from winnowry.recipe.valid2 import Valid2Gate
+from winnowry.recipe.valid2 import Annotation, KeyedFacts, Valid2Gate
 
 _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Recipe", model.Recipe),
@@ -25,12 +25,22 @@ _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("sources.fields", model.Fields),
     ("sources.partition", model.Partition),
     ("sample", SampleSpec),
+    ("comparison", comparison.Comparison),
+    ("comparison.target", comparison.TextSet),
+    ("comparison.evaluations", comparison.TextSet),
+    ("comparison.questions", comparison.Questions),
+    ("comparison.holdout", comparison.Holdout),
+    ("comparison.proxy", comparison.NgramProxy),
+    ("comparison.proxy, kind: transformer", comparison.TransformerProxy),
     ("gates.raw", gates.RawGate),
     ("gates.cleaned", gates.CleanedGate),
     ("gates.scored", gates.ScoredGate),
     ("gates.sampled", gates.SampledGate),
+    ("gates.comparison", gates.ComparisonGate),
     ("gates.published", gates.PublishedGate),
     ("gates.published.valid2", Valid2Gate),
+    ("gates.published.valid2.annotation", Annotation),
+    ("gates.published.valid2.facts", KeyedFacts),
     ("publish", model.Publish),
     ("columns", AddedColumn),
     ("limits", model.Limits),

@@ -1,6 +1,6 @@
 """Upgrade canaries: each Lance behaviour that the promotion relies on, pinned on Lance itself.
 
-When one fails after an upgrade of pylance, read DESIGN §3 before changing anything: the promotion may still *look*
+When one fails after an upgrade of pylance, read docs/adr/0001 before changing anything: the promotion may still *look*
 right. Nothing of winnowry is imported here.
 """
 

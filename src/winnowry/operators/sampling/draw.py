@@ -3,7 +3,7 @@
 A record's random number depends on its id and the seed only. So a record keeps its luck when rows are reordered,
 partitions are re-cut or other records are added, and a selection changes only where probabilities do.
 
-Source: Ohlsson (1998) for permanent random numbers, Rosén (1997) for Pareto πps; CURATION-SPEC §1.7.
+Source: Ohlsson (1998) for permanent random numbers, Rosén (1997) for Pareto πps.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def paper(sizes: Int64s, budget: int, hard_fraction: float) -> Inclusion:
     Returns:
         probabilities ``min(1, r * cdf)`` with ``r = (S - int(S * h)) / sum(cdf * tokens)``, and 1 for the hard set.
 
-    Source: CURATION-SPEC §1.3, read from github PPMark0712/CDF-GC.
+    Source: github PPMark0712/CDF-GC, the code of Ying et al., EMNLP 2025 main 1121.
 
     >>> inclusion = paper(np.full(10, 100), 200, 0.4)          # the first record overshoots 80: hard set empty
     >>> int(inclusion.hard.sum()), round(float(inclusion.probability.sum() * 100))
@@ -89,7 +89,7 @@ def cdf(sizes: Int64s, starts: Bools, budget: int, hard_fraction: float) -> Incl
     Returns:
         probabilities whose token-weighted sum is the budget, or all 1 where the budget holds everything.
 
-    Source: CURATION-SPEC §1.7.
+    Source: this project.
 
     >>> round(float(cdf(np.full(10, 100), np.ones(10, bool), 200, 0.4).probability.sum() * 100), 9)
     200.0

@@ -40,7 +40,7 @@ class StratumDraw:
         hard_rows: records kept for sure because of their score (methods cdf and top_k).
         hard_tokens: their tokens.
         hard_score: lowest score among them, or None.
-        r: factor on the base weights (CURATION-SPEC §1.3), before clipping at 1; None where weights have no scale.
+        r: factor on the base weights, before clipping at 1; None where weights have no scale.
         expected_tokens: sum of probability * tokens, without repetitions.
         epochs: how often every record is taken before the draw: 0, unless the stratum is repeated to fill its share.
     """
@@ -126,7 +126,7 @@ def select(
         UsageError: lengths differ, a size is negative, scores are missing, or the specification names a stratum
             that no record is of.
 
-    Source: CURATION-SPEC §1.3 (paper), §1.7 (exact).
+    Source: paper: the released code of Ying et al., EMNLP 2025 main 1121; exact: this project.
 
     >>> ids = np.array([[n, 0] for n in range(10)], np.uint64)
     >>> spec = SampleSpec(by="gc", token_fraction=0.2, seed=7)

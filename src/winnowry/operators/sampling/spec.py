@@ -38,7 +38,7 @@ class SampleSpec(BaseModel):
     permanent random numbers, ``u = hash(record_id, seed)``, so the selection does not depend on the order of rows or
     partitions, and stays almost the same when records are added.
 
-    Source: Ying et al., EMNLP 2025 main 1121 (CDF-GC); CURATION-SPEC §1.3 and §1.7.
+    Source: Ying et al., EMNLP 2025 main 1121 (CDF-GC), and its released code; `mode: exact` is this project's.
 
     >>> SampleSpec(by="gc", token_fraction=0.2, seed=7).method
     'cdf'

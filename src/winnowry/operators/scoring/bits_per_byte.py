@@ -39,7 +39,7 @@ class BitsPerByte(FittedOperator):
     Writes ``<as>`` (double): bits per byte; null for a null or empty text.
 
     Source: Chen and Goodman (1999) for the model; CCNet (Wenzek et al. 2020) for selecting by the perplexity of a
-    target model; CURATION-SPEC §3.3 and §8.
+    target model.
     """
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"

@@ -32,7 +32,7 @@ def sentences(text: str) -> list[str]:
 
     Pieces without a letter are dropped, the others stripped of blanks at their ends.
 
-    Source: CURATION-SPEC §1.1.
+    Source: the released code of Ying et al., EMNLP 2025 main 1121.
 
     >>> sentences("今天很好。 3.5%；走吧")
     ['今天很好。', '走吧']

@@ -23,7 +23,7 @@ class Compression(Operator):
 
     Writes ``zstd_ratio`` (double), or the name given by ``as``.
 
-    Source: RFC 8878; CURATION-SPEC §3.3, D₂.
+    Source: RFC 8878.
 
     >>> batch = pa.record_batch({"text": pa.array(["abc " * 100], pa.large_string())})
     >>> Compression().apply(batch)["zstd_ratio"][0].as_py() > 10

@@ -46,7 +46,7 @@ class Dsir(FittedOperator):
     ``<as>_n_words`` (int64: tokens).
 
     Source: Xie et al. (2023), Data selection for language models via importance resampling, and its package
-    data-selection 1.0.3; CURATION-SPEC §8.
+    data-selection 1.0.3.
     """
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"

@@ -30,7 +30,7 @@ class FormattingNoise(Operator):
     Writes ``formatting_noise`` and ``formatting_noise_broken``, ``…_markup``, ``…_marks``, ``…_capitals``,
     ``…_long_words``, ``…_brackets`` (double), or with the name given by ``as``.
 
-    Source: CURATION-SPEC §4; the kinds and their limits are a choice of this project.
+    Source: the kinds and their limits are a choice of this project.
 
     >>> batch = pa.record_batch({"text": pa.array(["<b>ok</b> !!!!"], pa.large_string())})
     >>> round(FormattingNoise().apply(batch)["formatting_noise"][0].as_py(), 3)

@@ -71,7 +71,7 @@ class GrammaticalComplexity(FittedOperator):
     word, or a null, has a null score. Scores are never NaN.
 
     ``mode: paper`` is the paper's form: the five components, ``normalise: minmax, length_control: none``. The defaults
-    differ because of what was measured: one outlier shifts every min-max score (CURATION-SPEC §1.6 (4)), and entropy
+    differ because of what was measured: one outlier shifts every min-max score, and entropy
     grows with length, so the highest scores are largely the longest texts (§1.6 (5), docs/reference/scores.md).
 
     Writes ``<as>`` (double), each component as ``<as>_<component>`` (double, un-normalised), ``<as>_partial`` (bool);
@@ -79,7 +79,7 @@ class GrammaticalComplexity(FittedOperator):
     ``cascade`` ``<as>_lite`` (double, the parser-free score) and ``<as>_parsed`` (bool; components of the other rows
     are null, their score is the parser-free one mapped).
 
-    Source: Ying et al., EMNLP 2025 main 1121; CURATION-SPEC §1.1, §1.2, §1.7.
+    Source: Ying et al., EMNLP 2025 main 1121, and its released code.
     """
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"

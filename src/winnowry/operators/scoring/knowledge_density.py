@@ -39,7 +39,7 @@ class KnowledgeDensity(Operator):
     ``…_numbers``, and for English ``…_names`` (double), or with the name given by ``as``. A high density is not yet
     knowledge: a list of keywords has the highest.
 
-    Source: Covington and McFall 2010, doi:10.1080/09296171003643098 (windows); CURATION-SPEC §3.3, D₂.
+    Source: Covington and McFall 2010, doi:10.1080/09296171003643098 (windows); what counts is a choice of this project.
 
     >>> texts = pa.array(["The bank lent 40 million to the bank of Ohio."], pa.large_string())
     >>> batch = pa.record_batch({"text": texts})

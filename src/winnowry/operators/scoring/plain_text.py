@@ -26,7 +26,7 @@ def pieces(text: str) -> Iterator[str]:
 def without_table_bars(text: str) -> str:
     """The text whose lines are stripped, with blanks for the bars of those that start and end with one.
 
-    Before words are tagged only; a parser sees the text as it is. Source: CURATION-SPEC §1.1.
+    Before words are tagged only; a parser sees the text as it is. Source: the code of Ying et al. 2025.
 
     >>> without_table_bars("|a|b|")
     ' a b '

@@ -31,7 +31,7 @@ def length_regression(values: Float64s, log_words: Float64s) -> list[float]:
         Three coefficients, constant first; higher ones are 0 where L has too few different values. The result does
         not depend on the order of rows.
 
-    Source: CURATION-SPEC §1.6 (5), §1.7.
+    Source: this project; why is in docs/reference/scores.md.
 
     >>> length = np.array([1.0, 2.0, 3.0, 4.0])
     >>> [round(c, 9) for c in length_regression(1 + 2 * length, length)]
@@ -104,7 +104,7 @@ def normalised(values: Float64s, pool: Mapping[str, Any], how: Normalise) -> Flo
     Returns:
         n floats in [0, 1]; all 0 where the pool has no spread or no values (paper).
 
-    Source: CURATION-SPEC §1.2, §1.6 (4), §1.7.
+    Source: minmax is the released code of Ying et al., EMNLP 2025 main 1121; robust and rank are this project's.
 
     >>> pool = summary(np.array([0.0, 1.0, 2.0, 4.0]))
     >>> normalised(np.array([1.0, 9.0]), pool, "minmax").tolist()

@@ -53,7 +53,7 @@ def tagged_components(texts: pa.Array, *, window: int = 0) -> npt.NDArray[np.flo
     Raises:
         ImportError: the extra ``tagged`` is not installed.
 
-    Source: CURATION-SPEC §1.1 (``pos_ent``, ``con_ent``).
+    Source: ``pos_ent`` and ``con_ent`` of Ying et al., EMNLP 2025 main 1121.
     """
     measured = lexical_components(texts)
     tagger = _tagger()

@@ -20,7 +20,7 @@ class TokenFertility(Operator):
 
     Writes ``chars_per_token`` (double), or the name given by ``as``.
 
-    Source: CURATION-SPEC §4 (token fertility).
+    Source: Rust et al. 2021, ACL (tokens a word); here characters a token, which needs no words.
     """
 
     op: Literal["score.token_fertility"] = "score.token_fertility"

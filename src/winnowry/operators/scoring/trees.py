@@ -30,7 +30,7 @@ CONTENT_TAGS: dict[TagSet, frozenset[str]] = {
     ),
     "upos": frozenset({"NOUN", "PROPN", "VERB", "ADJ", "ADV"}),
 }
-"""Tags of content words. Penn and jieba: the released code (CURATION-SPEC §1.1); upos: ours, the same classes."""
+"""Tags of content words. Penn and jieba: the released code of Ying et al. 2025; upos: ours, the same classes."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def parsed_components(
         float64 (n, 6): con_ent, pos_ent, dep_ent, avg_dep_height, avg_dep_dis, n_words (those with a letter), NaN
         where there is nothing to measure; int32 (n): bits of ``kernels.columns.FLAGS``.
 
-    Source: CURATION-SPEC §1.1; Ying et al., EMNLP 2025 main 1121.
+    Source: Ying et al., EMNLP 2025 main 1121, and its released code.
     """
     from winnowry.operators.scoring.kernels.trees import measure_trees
 

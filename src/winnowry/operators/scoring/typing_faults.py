@@ -31,7 +31,7 @@ class TypingFaults(Operator):
     Writes ``typing_faults``, the sum for a hundred words, and ``typing_faults_doubled``, ``…_stretched``,
     ``…_spacing``, ``…_small_i`` (double), or with the name given by ``as``.
 
-    Source: CURATION-SPEC §4 (typos); the four kinds are a choice of this project.
+    Source: the four kinds are a choice of this project.
 
     >>> texts = pa.array(["i think the the bank closed.Then we left , sadly."], pa.large_string())
     >>> TypingFaults().apply(pa.record_batch({"text": texts}))["typing_faults"].to_pylist()

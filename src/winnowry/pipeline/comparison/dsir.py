@@ -1,6 +1,6 @@
 """Importance of documents for a target by hashed n-grams (DSIR), over token ids.
 
-Source: Xie et al. (2023), Data selection for language models via importance resampling; CURATION-SPEC §8. The released
+Source: Xie et al. (2023), Data selection for language models via importance resampling. The released
 code hashes lower-case WordPunct words; here the n-grams are of the tokens that the proxies are trained on, which every
 language has.
 """

@@ -27,7 +27,7 @@ def shared(one: list[int] | None, other: list[int] | None) -> int:
 
 @pytest.mark.parametrize(
     ("bands", "rows", "expected"),
-    [  # CURATION-SPEC section 7, rounded there to three digits
+    [  # 1 - (1 - s^rows)^bands, rounded to three digits
         (14, 8, (0.211, 0.565, 0.772, 0.924, 0.988, 1.000)),
         (20, 13, (0.026, 0.177, 0.382, 0.677, 0.924, 0.997)),
     ],

@@ -1,6 +1,6 @@
 """The released CDF-GC procedure, line by line in plain Python; imports nothing of winnowry.
 
-Source: CURATION-SPEC §1.3.
+Source: the released code of Ying et al., EMNLP 2025 main 1121.
 """
 
 from __future__ import annotations

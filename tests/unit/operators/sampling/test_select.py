@@ -30,7 +30,7 @@ EXACT = SampleSpec(by="gc", token_fraction=0.2)
 
 
 class TestPaperMode:
-    """Expected values: CURATION-SPEC §1.5."""
+    """Expected values: closed forms of the released procedure, counted by hand."""
 
     def test_ten_records_of_100_tokens_have_an_empty_hard_set_and_lose_80_tokens(self) -> None:
         selection = select(*equal_records(10, 100), PAPER)

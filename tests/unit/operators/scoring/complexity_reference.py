@@ -1,4 +1,4 @@
-"""The formulas of CURATION-SPEC §1.1 and §1.2 in plain Python, independent of winnowry: what `mode: paper` must equal.
+"""The formulas of Ying et al. 2025 in plain Python, independent of winnowry: what `mode: paper` must equal.
 
 A parse is a list of sentences, a sentence a list of (form, tag, head, label), heads counted from 1, 0 the root.
 """

@@ -68,7 +68,7 @@ def sentences(draw: st.DrawFn) -> Sentence:
 
 
 class TestOracles:
-    """CURATION-SPEC §1.5."""
+    """Counted by hand."""
 
     def test_tags_two_one_one_are_one_and_a_half_bits(self) -> None:
         [row] = measured(tree([2, 3, 0, 3], tags=["n", "n", "v", "a"]))

@@ -32,7 +32,7 @@ def batch(texts: list[str | None]) -> pa.RecordBatch:
 
 
 def pieces_by_the_rule(text: str) -> list[str]:
-    """CURATION-SPEC §1.1: cut at any end mark or at 128 characters, drop what has no letter, strip."""
+    """The released splitter: cut at any end mark or at 128 characters, drop what has no letter, strip."""
     found, piece = [], ""
     for character in text:
         piece += character

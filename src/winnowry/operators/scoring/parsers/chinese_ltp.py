@@ -22,7 +22,7 @@ class LtpChinese:
     Args:
         model: folder of an LTP 4 model (the paper's is LTP/small), or its name in the local cache of the hub.
 
-    Source: CURATION-SPEC §1.1.
+    Source: the released code of Ying et al., EMNLP 2025 main 1121.
     """
 
     def __init__(self, model: str) -> None:

@@ -113,6 +113,12 @@ def test_a_good_selection_is_better_than_a_length_matched_one_and_is_published(
     on_target = {name: arm["evaluations"]["target"]["mean"] for name, arm in arms.items()}
     assert on_target["recipe"] < on_target["length_matched"] - arms["recipe"]["evaluations"]["target"]["detectable"]
     assert max(on_target, key=lambda name: on_target[name]) == "shuffled_words"
+    against = arms["recipe"]["evaluations"]["target"]["against"]
+    assert set(against) == {"length_matched", "random"}
+    for name, pair in against.items():
+        assert pair["difference"] == pytest.approx(on_target[name] - on_target["recipe"])
+    assert against["length_matched"]["detectable"] == arms["recipe"]["evaluations"]["target"]["detectable"]
+    assert against["random"]["detectable"] != against["length_matched"]["detectable"]
     assert on_target["dsir"] < on_target["random"]
     assert on_target["bits_per_byte"] < on_target["random"]
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary

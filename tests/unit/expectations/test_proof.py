@@ -11,7 +11,9 @@ from expectations.proof import ExpectControlsToBeToldApart, ExpectSelectionToBeB
 
 def facts(ours: float, theirs: float, detectable: float = 0.01, *, told_apart: bool = True) -> dict[str, Any]:
     def arm(name: str, mean: float) -> dict[str, Any]:
-        return {"arm": name, "evaluations": {"holdout": {"mean": mean, "detectable": detectable}}}
+        against = {"length_matched": {"difference": theirs - ours, "detectable": detectable}}
+        # what can be detected against the arm that the summary refers to is not what the gate asks about
+        return {"arm": name, "evaluations": {"holdout": {"mean": mean, "detectable": 9.0, "against": against}}}
 
     return {
         "comparison": {
@@ -31,7 +33,7 @@ def test_only_a_gain_larger_than_what_can_be_detected_counts(ours: float, theirs
     )
     assert found is met
     assert observed == pytest.approx(theirs - ours)
-    assert "length_matched" in said
+    assert f"of length_matched, {abs(theirs - ours):.4f} {'better' if ours < theirs else 'worse'}" in said
 
 
 def test_controls_that_cannot_be_told_apart_fail_with_the_reason() -> None:

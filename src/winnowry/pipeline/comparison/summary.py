@@ -78,6 +78,8 @@ def _arm(
                 "detectable": difference.detectable,
                 "p": difference.p,
             }
+        if arm == "recipe":
+            said["against"] = {other: _pair(compared[other], found, name) for other in REFERENCES if other in compared}
         against[name] = said
     return {
         "arm": arm,
@@ -91,6 +93,12 @@ def _arm(
         **_shifts(arms, arm, found[0].setting.token_fraction),
         "evaluations": against,
     }
+
+
+def _pair(reference: list[Measured], arm: list[Measured], evaluation: str) -> dict[str, float]:
+    """What the gate asks for, against whichever reference it names."""
+    found = _difference(reference, arm, evaluation)
+    return {"difference": found.mean, "detectable": found.detectable}
 
 
 def _mean(found: list[Measured], name: str) -> float:

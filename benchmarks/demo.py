@@ -22,13 +22,13 @@ def walk(root: Path) -> None:
     """Run every stage and print one line each."""
     from expectations.registry import suites_for
     from winnowry.pipeline.partitions import partitions_of
-    from winnowry.pipeline.run import STAGES, run_stage
+    from winnowry.pipeline.run import run_stage, stages_of
     from winnowry.pipeline.workspace import Workspace
     from winnowry.recipe.load import load_recipe
 
     ws = Workspace.open(str(root))
     recipe = load_recipe(REPOSITORY / "recipes" / "aws_docs.yaml")
-    for stage in STAGES:
+    for stage in stages_of(recipe):
         started = time.perf_counter()
         keys: list[str | None] = list(partitions_of(ws, recipe)) if stage in ("raw", "cleaned", "scored") else [None]
         rows = sum(run_stage(ws, recipe, stage, key, suites=suites_for, run_id="bench").rows_out for key in keys)

@@ -16,9 +16,9 @@ import resource
 import statistics
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
-import psutil
 
 from winnowry.operators.sampling.select import Selection, select
 from winnowry.operators.sampling.spec import SampleSpec
@@ -53,12 +53,16 @@ def naive(records: list[dict[str, object]], fraction: float, hard_fraction: floa
     return kept + [record for record in ordered if generator.random() <= min(1.0, r * record["cdf"])]
 
 
+def resident_bytes() -> int:
+    """Memory of this process now (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class PeakMemory:
     """Peak resident memory of this process while it is entered, above what it held before."""
 
     def __enter__(self) -> PeakMemory:
-        self._process = psutil.Process()
-        self.before = self.peak = self._process.memory_info().rss
+        self.before = self.peak = resident_bytes()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
@@ -66,7 +70,7 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.005):
-            self.peak = max(self.peak, self._process.memory_info().rss)
+            self.peak = max(self.peak, resident_bytes())
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()

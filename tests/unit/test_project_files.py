@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import runpy
 import sys
@@ -106,3 +107,16 @@ def test_the_wheel_and_the_command_line_mean_the_same_template(monkeypatch: pyte
     assert setup["TEMPLATE_FOLDERS"] == template.FOLDERS
     assert setup["TEMPLATE_FILES"] == template.FILES
     assert "build_py" in built["cmdclass"]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_needs_nothing_that_its_environment_lacks(path: Path) -> None:
+    # What only a part of it needs, an extra or a peer, is imported in that part.
+    if path.stem.endswith(("_run", "_datatrove")):
+        pytest.skip("runs in an environment of its own")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    wanted = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    wanted |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+    roots = {name.partition(".")[0] for name in wanted}
+    beside = {other.stem for other in ROOT.glob("benchmarks/*.py")}
+    assert sorted(name for name in roots - beside if importlib.util.find_spec(name) is None) == []

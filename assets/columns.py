@@ -52,23 +52,23 @@ _MEANING = {
 def schema_of(recipe: Recipe, stage: str) -> pa.Schema | None:
     """Arrow schema of a stage's table, or None for a stage that writes no table."""
     if stage == "cleaned":
-        from winnowry.pipeline.clean import cleaned_schema
+        from winnowry.recipe.tables import cleaned_schema
 
         return cleaned_schema(recipe)
     if stage == "scored":
-        from winnowry.pipeline.score import scored_schema
+        from winnowry.recipe.tables import scored_schema
 
         return scored_schema(recipe)
     if stage == "published":
-        from winnowry.pipeline.publish import published_schema
+        from winnowry.recipe.tables import published_schema
 
         return published_schema(recipe)
     if stage == "sampled":
-        from winnowry.pipeline.sample_columns import sampled_schema
+        from winnowry.recipe.tables import sampled_schema
 
         return sampled_schema(recipe)
     if stage == "raw":
-        from winnowry.pipeline.raw_columns import raw_schema
+        from winnowry.recipe.tables import raw_schema
 
         return raw_schema(recipe)
     return {"landing": LANDING, "duplicates": DUPLICATES, "comparison": COMPARISON}.get(stage)

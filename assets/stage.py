@@ -23,6 +23,7 @@ from winnowry.core.errors import GateFailedError, StoreUnreachableError, Winnowr
 
 if TYPE_CHECKING:
     from assets.partitions import Partitions
+    from winnowry.core.progress import StageSummary
     from winnowry.pipeline.result import StageResult
     from winnowry.pipeline.workspace import Workspace
     from winnowry.recipe.model import Recipe
@@ -241,9 +242,13 @@ class LogProgress:
             of = f" of {self._total:,}" if self._total is not None else ""
             self._log.info(f"{self._what}: {self._done:,}{of} rows")
 
-    def finish(self, result: "StageResult") -> None:
+    def finish(self, result: "StageSummary") -> None:
         """The stage ended."""
         self._log.info(
             f"{self._what or result.stage}: {result.status} ({result.reason}): {result.rows_in:,} in, "
             f"{result.rows_out:,} out, {result.rows_quarantined:,} quarantined"
         )
+
+    def beside(self) -> "LogProgress":
+        """Itself: lines of a log name their stage."""
+        return self

@@ -28,7 +28,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.tables import QUARANTINE, SCORED, with_operator_columns
-from winnowry.engine.chain import written_fields
 from winnowry.lakehouse.promotion import stage
 from winnowry.lakehouse.record import PromotionRecord, new_promotion_id
 from winnowry.lakehouse.table import FragmentWriter
@@ -37,6 +36,7 @@ from winnowry.pipeline.what_if import what_if
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
 from winnowry.recipe.overrides import apply_overrides
+from winnowry.recipe.tables import written_fields
 
 CLEAN = (
     {"op": "text.length"},

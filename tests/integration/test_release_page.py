@@ -18,8 +18,8 @@ from tests.unit.pipeline.small_lake import CORPUS as LETTERS
 from tests.unit.pipeline.small_lake import IDS, make_small_lake
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
+from winnowry.pipeline.release_as_of import tables_of
 from winnowry.pipeline.release_facts.facts import release_facts
-from winnowry.pipeline.release_facts.tables import tables_of
 from winnowry.pipeline.releases import find_release, releases
 from winnowry.pipeline.workspace import Workspace
 

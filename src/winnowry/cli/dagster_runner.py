@@ -30,7 +30,8 @@ from winnowry.core.errors import UsageError
 if TYPE_CHECKING:
     import dagster as dg
 
-    from winnowry.pipeline.result import Progress, StageResult
+    from winnowry.core.progress import Progress
+    from winnowry.pipeline.result import StageResult
 
 RESULT_KEY = "winnowry/result"
 """Metadata key under which the assets report ``StageResult.to_dict()``."""
@@ -176,7 +177,7 @@ def _materialize(
     progress: Progress,
 ) -> Iterator[StageResult]:
     """One run over consecutive assets; the stages report their rows to ``progress`` themselves."""
-    from winnowry.pipeline.progress import reporting
+    from winnowry.core.progress import reporting
 
     job = definitions.resolve_implicit_global_asset_job_def()
     config = {"config": {"allow_missing": request.allow_missing}}

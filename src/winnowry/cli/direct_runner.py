@@ -20,7 +20,8 @@ from winnowry.cli.runner import (
 from winnowry.core.errors import WinnowryError
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.result import Progress, StageResult
+    from winnowry.core.progress import Progress
+    from winnowry.pipeline.result import StageResult
 
 
 def run_direct(request: RunRequest, progress: Progress) -> RunOutcome:

@@ -21,7 +21,8 @@ from winnowry.cli.runner import ExecuteStages, Failure, RunRequest, StageFailed,
 from winnowry.engine.local import end_with_parent, worker_count
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.result import Progress, StageResult
+    from winnowry.core.progress import Progress, StageSummary
+    from winnowry.pipeline.result import StageResult
 
 _PAYS_OFF = 4
 """Partitions a process must have to earn its start: about two partitions' worth of imports."""
@@ -152,8 +153,6 @@ class StageProcesses:
 
 def _listen(heard: Any, progress: Progress) -> None:
     """Tell progress what the processes say, each on a line of its own, until None is said."""
-    from winnowry.cli.progress import beside
-
     lines: dict[int, Progress] = {}
     while True:
         said = heard.get()
@@ -161,7 +160,7 @@ def _listen(heard: Any, progress: Progress) -> None:
             return
         speaker, method, *arguments = said
         if speaker not in lines:
-            lines[speaker] = beside(progress)
+            lines[speaker] = progress.beside()
         getattr(lines[speaker], method)(*arguments)
 
 
@@ -183,8 +182,11 @@ class _Told:
             self._say("advance", self._rows)
             self._rows = 0
 
-    def finish(self, result: StageResult) -> None:
+    def finish(self, result: StageSummary) -> None:
         self._say("finish", result)
+
+    def beside(self) -> _Told:
+        return self
 
     def _say(self, method: str, *arguments: object) -> None:
         # A full queue means that nobody listens any more: a bar is not worth waiting for.

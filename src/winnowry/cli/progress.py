@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from winnowry.pipeline.result import Progress, StageResult, Status
+    from winnowry.core.progress import Progress, StageSummary, Status
 
 STATUSES: tuple[Status, ...] = ("promoted", "skipped", "rejected")
 MARKS = {"promoted": ("✓", "green"), "skipped": ("·", "bright_black"), "rejected": ("✗", "red")}
@@ -45,7 +45,7 @@ class TerminalProgress:
         if self._task is not None:
             self._bars.advance(self._task, rows)
 
-    def finish(self, result: StageResult) -> None:
+    def finish(self, result: StageSummary) -> None:
         """Replace the bar by a line about what came out."""
         self._clear()
         self._bars.console.print(stage_line(result))
@@ -56,12 +56,7 @@ class TerminalProgress:
             self._task = None
 
 
-def beside(progress: Progress) -> Progress:
-    """Progress of a stage that runs at the same time as others: on a terminal a bar of its own."""
-    return progress.beside() if isinstance(progress, TerminalProgress) else progress
-
-
-def stage_line(result: StageResult) -> Text:
+def stage_line(result: StageSummary) -> Text:
     """One line about a finished stage."""
     from rich.text import Text
 
@@ -86,7 +81,7 @@ def progress_on(console: Console, *, quiet: bool = False) -> Iterator[Progress]:
         console: where; on anything but a terminal nothing is shown.
         quiet: show nothing.
     """
-    from winnowry.pipeline.result import NoProgress
+    from winnowry.core.progress import NoProgress
 
     if quiet or not console.is_terminal:
         yield NoProgress()

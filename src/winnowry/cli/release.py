@@ -15,7 +15,8 @@ from winnowry.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.pipeline.releases import Release, ReleaseDiff
+    from winnowry.pipeline.release_model import Release
+    from winnowry.pipeline.releases import ReleaseDiff
     from winnowry.pipeline.workspace import Workspace
 
 

@@ -14,7 +14,8 @@ from winnowry.cli.project import Project
 from winnowry.core.errors import NotFoundError, WinnowryError
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.result import Progress, StageResult
+    from winnowry.core.progress import Progress
+    from winnowry.pipeline.result import StageResult
     from winnowry.pipeline.workspace import Workspace
     from winnowry.recipe.model import Recipe
 

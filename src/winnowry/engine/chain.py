@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import ContractError, UsageError
-from winnowry.core.tables import TEXT
 from winnowry.operators.base import FittedOperator, Operator
 
 ERROR_RULE = "error"
@@ -190,12 +189,3 @@ def check_inputs(operators: Sequence[Operator], given: pa.Schema) -> list[str]:
             problems.append(f"{index}.{operator.op}: reads {missing}, which nothing before it writes")
         have |= set(operator.writes().names)
     return problems
-
-
-def written_fields(operators: Sequence[Operator]) -> list[pa.Field]:
-    """Fields a chain adds or replaces, in first-written order, ``text`` as the type of the text column."""
-    fields: dict[str, pa.Field] = {}
-    for operator in operators:
-        for column in operator.writes():
-            fields[column.name] = column if column.name != "text" else pa.field("text", TEXT)
-    return list(fields.values())

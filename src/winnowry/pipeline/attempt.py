@@ -6,7 +6,6 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +15,18 @@ from winnowry.core.ids import PromotionId
 from winnowry.core.tables import QUARANTINE
 from winnowry.gates.checkpoint import run_checkpoint
 from winnowry.gates.result import GateResult
-from winnowry.gates.suite import Suite
 from winnowry.lakehouse.lake import MAIN_TABLE
 from winnowry.lakehouse.promotion import stage as stage_table
-from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, Scope, new_promotion_id
+from winnowry.lakehouse.record import CandidateTable, PromotionRecord, Scope, new_promotion_id
 from winnowry.lakehouse.table import FragmentWriter, Table
 from winnowry.lakehouse.view import TableView
 from winnowry.pipeline.columns.later_rows import complete_fragments, refuse_if_columns_landed
 from winnowry.pipeline.gate_history import gate_rows
 from winnowry.pipeline.ledger import Ledger
-from winnowry.pipeline.result import GateFailed, NoProgress, Progress, StageResult
-from winnowry.pipeline.workspace import Workspace
-from winnowry.recipe.model import Recipe
+from winnowry.pipeline.request import Request
+from winnowry.pipeline.result import GateFailed, StageResult
 
 logger = logging.getLogger(__name__)
-
-SuiteProvider = Callable[[str, Recipe, pa.Schema], list[Suite]]
-"""Gives the suites that judge a stage; the code location's ``expectations`` hands one in."""
-
-
-@dataclass
-class Request:
-    """What was asked for: which stage of which recipe, for which partition, on whose behalf."""
-
-    ws: Workspace
-    recipe: Recipe
-    stage: str
-    partition: str | None
-    suites: SuiteProvider
-    run_id: str
-    reason: str
-    progress: Progress = field(default_factory=NoProgress)
-    allow_missing: bool = False
-    force: bool = False
-    """Take nothing over from an earlier promotion: compute every row anew."""
-
-    @property
-    def key(self) -> str:
-        """Partition key of the promotion record."""
-        return self.partition if self.partition is not None else WHOLE_TABLE
-
-    @property
-    def corpus(self) -> str:
-        """Corpus of the recipe."""
-        return self.recipe.corpus
 
 
 class Attempt:

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from winnowry.core.errors import TooManyErrorsError
-from winnowry.core.tables import CLEANED, TEXT, with_operator_columns
-from winnowry.engine.chain import written_fields
+from winnowry.core.tables import TEXT
 from winnowry.engine.local import LocalEngine
 from winnowry.lakehouse.view import TableView
-from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.chain_task import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
 from winnowry.pipeline.clean_reuse import (
     Earlier,
@@ -22,18 +20,15 @@ from winnowry.pipeline.clean_reuse import (
     run_rejected_task,
 )
 from winnowry.pipeline.ledger import Ledger, read_ids
+from winnowry.pipeline.limits import refuse_many_errors
 from winnowry.pipeline.lineage import data_version, lineage_of
 from winnowry.pipeline.rejects import count_reasons
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.trailing import trailing_facts
-from winnowry.recipe.model import Recipe
+from winnowry.recipe.tables import cleaned_schema
 
 _CARRIED = ("record_id", "partition", "source", "event_time", "license", "payload", "uri", "position")
-
-
-def cleaned_schema(recipe: Recipe) -> pa.Schema:
-    """Columns of ``cleaned`` for a recipe."""
-    return with_operator_columns(CLEANED, written_fields(recipe.clean))
 
 
 def run_cleaned(request: Request, inputs: dict[str, str]) -> StageResult:
@@ -106,18 +101,6 @@ def _results(raw: TableView, unit: Callable[[int, int], ChainTask], earlier: Ear
     yield from engine.map(run_chain_task, carry_kept(whole, earlier.cleaned))
     if earlier.quarantine is not None:
         yield from engine.map(run_rejected_task, reconsider_rejected(whole, earlier.quarantine))
-
-
-def refuse_many_errors(request: Request, errors: int, total: int, reasons: Counter[str]) -> None:
-    """Stop a stage in which operators crash on more rows than the recipe allows."""
-    allowed = request.recipe.limits.max_error_fraction * total
-    if errors > max(allowed, 0):
-        crashed = {name: n for name, n in reasons.items() if name.endswith(": error")}
-        raise TooManyErrorsError(
-            f"{request.corpus}/{request.stage}[{request.key}]: {errors} of {total} rows crashed an operator "
-            f"({crashed}); limits.max_error_fraction allows {allowed:.0f}. Nothing was promoted. Fix the operator or "
-            "raise the limit; the errors are in the log."
-        )
 
 
 def _as_cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -19,10 +19,10 @@ import pyarrow as pa
 from winnowry.engine.chain import STORED, Outcome, run_chain
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
-from winnowry.pipeline.attempt import Request
 from winnowry.pipeline.chain_task import ChainResult, ChainTask, tasks_over
 from winnowry.pipeline.lineage import live
 from winnowry.pipeline.rejects import quarantine_rows
+from winnowry.pipeline.request import Request
 
 _KEPT_COLUMNS = ("record_id", "partition", "source", "event_time", "license")
 _QUARANTINE_COLUMNS = ("record_id", "columns", "uri", "position")

@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 from winnowry.core.tables import DUPLICATES
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.dedup.keys import DuplicateKeys
-from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.dedup_groups import MEMBERS_AT_ONCE, decide, duplicate_keys, nothing, policy_of
 from winnowry.pipeline.dedup_keys import KEYS_AT_ONCE, groups_of, write_key_files
 from winnowry.pipeline.ledger import Ids, Ledger, read_ids
 from winnowry.pipeline.lineage import digest, lineage_of
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
 
 

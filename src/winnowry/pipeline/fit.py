@@ -18,8 +18,8 @@ from winnowry.core.errors import DataError
 from winnowry.engine.local import LocalEngine
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, new_promotion_id
 from winnowry.operators.base import FittedOperator
-from winnowry.pipeline.attempt import Request
 from winnowry.pipeline.lineage import digest, lineage_of
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.stored_fit import StoredFit, read_fit, write_fit
 from winnowry.pipeline.workspace import Workspace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,17 +14,19 @@ import pyarrow as pa
 from winnowry.core.errors import EmptySourceError, GateFailedError
 from winnowry.core.tables import QUARANTINE, RAW
 from winnowry.engine.chain import Reason
+from winnowry.lakehouse.blobs import blob_array
 from winnowry.lakehouse.record import PromotionRecord
-from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.landing import read_object
 from winnowry.pipeline.large_objects import take_content
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import digest, lineage_of
-from winnowry.pipeline.raw_columns import raw_batch, raw_schema
 from winnowry.pipeline.rejects import count_reasons, quarantine_rows
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.trailing import trailing_facts
 from winnowry.pipeline.workspace import Workspace
+from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
 
 _LOOKED_UP_AT_ONCE = 2000  # ids in one IN list
@@ -58,7 +61,7 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
 
     def flush() -> None:
         if rows:
-            attempt.main.write(raw_batch(rows, schema))
+            attempt.main.write(_raw_batch(rows, schema))
             request.progress.advance(len(rows))
             rows.clear()
 
@@ -119,6 +122,17 @@ def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
         measures={"n_rows": ledger.rows_out},
         reaudit=partial(refuse_collisions, ws),
     )
+
+
+def _raw_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows as a batch of :func:`raw_schema`; a payload is a text, or a large object of ``lakehouse.blobs``."""
+    if schema.equals(RAW):
+        return pa.RecordBatch.from_pylist(list(rows), schema=RAW)
+    at = schema.get_field_index("payload")
+    plain = pa.RecordBatch.from_pylist([{**row, "payload": None} for row in rows], schema=RAW)
+    columns = [*plain.columns]
+    columns[at] = blob_array([row["payload"] for row in rows])
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _objects_of(request: Request) -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ import pyarrow as pa
 from winnowry.core.errors import EmptySourceError
 from winnowry.core.ids import record_id
 from winnowry.core.tables import LANDING, QUARANTINE, UNPARTITIONED
-from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import digest, lineage_of, live
 from winnowry.pipeline.rejects import count_reasons
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.fingerprint import stage_hash

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from winnowry.core.errors import NotFoundError, UsageError
+from winnowry.core.progress import NoProgress, Progress
 from winnowry.lakehouse.maintenance import Together, Upkeep, maintain_table
 from winnowry.pipeline.columns.definitions import Definitions
-from winnowry.pipeline.result import NoProgress, Progress
 from winnowry.pipeline.workspace import Workspace
 
 _TOGETHER: Mapping[str, Together] = {"published": "partition", "gates": "table"}

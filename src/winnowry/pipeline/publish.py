@@ -6,48 +6,29 @@ rows in one transaction. Tags keep old releases readable.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from winnowry.core.errors import NotFoundError
-from winnowry.lakehouse.barrier import barrier
-from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
+from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.sampling.draw import id_words, permanent_random
-from winnowry.pipeline.attempt import Attempt, Request
-from winnowry.pipeline.clean import cleaned_schema
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import data_version, lineage_of
+from winnowry.pipeline.release_tags import complete_release
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
-from winnowry.pipeline.sample_columns import sampled_schema
-from winnowry.pipeline.score import scored_schema
 from winnowry.pipeline.valid2.card import letter_scores, release_card
-from winnowry.pipeline.workspace import Workspace
-from winnowry.recipe.fingerprint import canonical_json, key_columns, stage_spec
-from winnowry.recipe.model import Recipe
+from winnowry.recipe.fingerprint import canonical_json, stage_spec
+from winnowry.recipe.tables import FROM_SAMPLED, cleaned_schema, published_schema, scored_schema
 
 logger = logging.getLogger(__name__)
 
 _TAKEN_AT_ONCE = 1024
-_TAG_LOOKS = 20  # at where a tag is, after moving it
-_FROM_SAMPLED = ("stratum", "probability", "repeats")  # the last only where the recipe has epochs
-
-
-def published_schema(recipe: Recipe) -> pa.Schema:
-    """Columns of ``published``: the cleaned record, its scores and how it was drawn; no keys of deduplication."""
-    left_out = {"promotion_id", *key_columns(recipe)}
-    fields = {f.name: f for f in cleaned_schema(recipe) if f.name not in left_out}
-    for field in scored_schema(recipe):
-        if field.name not in left_out:
-            fields.setdefault(field.name, field)
-    fields |= {field.name: field for field in sampled_schema(recipe) if field.name in _FROM_SAMPLED}
-    return pa.schema([*fields.values(), pa.field("promotion_id", pa.string(), nullable=False)])
 
 
 def run_published(request: Request, inputs: dict[str, str], missing: list[str]) -> StageResult:
@@ -99,85 +80,6 @@ def run_published(request: Request, inputs: dict[str, str], missing: list[str]) 
     )
     complete_release(ws, recipe)
     return result
-
-
-def complete_release(ws: Workspace, recipe: Recipe) -> None:
-    """Give every promoted release its index and its number; the recipe's tag moves last.
-
-    A re-run completes what a crash left out. A numbered tag points at the version that its promotion made or, where
-    nothing else came between, at the one that an index was added to: readers of the tag have its point look-ups, and
-    a rival release that lands meanwhile never gets another one's number.
-    """
-    corpus = recipe.corpus
-    promoted = [r for r in ws.lake.records(corpus).of("published", WHOLE_TABLE) if r.state == "promoted"]
-    tags = ws.lake.tags(corpus)
-    without = [r for r in promoted if r.promoted_version is not None and f"v{r.facts['release']}" not in tags]
-    if without:
-        ws.lake.ensure_index(corpus, "published")
-    for record in sorted(without, key=lambda record: int(record.facts["release"])):
-        assert record.promoted_version is not None
-        barrier.reach("release:indexed")
-        try:
-            version = ws.lake.same_rows(corpus, "published", record.promoted_version)
-        except NotFoundError:
-            logger.warning("%s: version %s of release v%s was cleaned up before it got its tag; it has none",
-                           corpus, record.promoted_version, record.facts["release"])  # fmt: skip
-            continue
-        ws.lake.tag(corpus, "published", f"v{record.facts['release']}", version)
-    _move_tag(ws, corpus, recipe.publish.tag)
-
-
-def _move_tag(ws: Workspace, corpus: str, tag: str) -> None:
-    """Move a tag to the newest release, unless a rollback holds it.
-
-    Moving a tag is no compare-and-set, so each move is followed by another look: a slower process may have moved the
-    tag back, or somebody has rolled it back.
-    """
-    moved = False
-    for _ in range(_TAG_LOOKS):
-        tags = ws.lake.tags(corpus)
-        newest = newest_release(tags)
-        pin = _pin(ws, corpus, tag)
-        if newest <= pin.not_before:
-            if moved and pin.to in tags:
-                ws.lake.tag(corpus, "published", tag, tags[pin.to])
-            return
-        if tags.get(tag) == tags[f"v{newest}"]:
-            return
-        barrier.reach("release:moving")
-        ws.lake.tag(corpus, "published", tag, tags[f"v{newest}"])
-        moved = True
-
-
-class _Pin(NamedTuple):
-    """A rollback: the tag stays at release ``to`` until one newer than ``not_before`` is promoted."""
-
-    not_before: int = 0
-    to: str = ""
-
-
-def _pin_uri(ws: Workspace, corpus: str, tag: str) -> str:
-    return f"{ws.lake.corpus_uri(corpus)}/rollbacks/{tag}.json"
-
-
-def pin_release(ws: Workspace, corpus: str, tag: str, to: str) -> None:
-    """Keep a tag at the release a rollback puts it on: only one newer than today's newest moves it on."""
-    pin = _Pin(newest_release(ws.lake.tags(corpus)), to)
-    ws.store.write(_pin_uri(ws, corpus, tag), json.dumps(pin._asdict()).encode())
-
-
-def _pin(ws: Workspace, corpus: str, tag: str) -> _Pin:
-    uri = _pin_uri(ws, corpus, tag)
-    return _Pin(**json.loads(ws.store.read(uri))) if ws.store.exists(uri) else _Pin()
-
-
-def newest_release(tags: Mapping[str, int]) -> int:
-    """Highest number of a release among tags; 0 without any.
-
-    >>> newest_release({"v2": 7, "v10": 9, "prod": 7})
-    10
-    """
-    return max((int(name[1:]) for name in tags if re.fullmatch(r"v\d+", name)), default=0)
 
 
 def _next_release(previous: PromotionRecord | None) -> int:
@@ -232,7 +134,7 @@ def _unchanged(request: Request, partition: str, published: TableView, ids: Any,
 def _rows(request: Request, partition: str, new: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The new rows of a partition in seeded random order; only their text is read."""
     lake, corpus = request.ws.lake, request.corpus
-    drawn_names = [name for name in schema.names if name in _FROM_SAMPLED]
+    drawn_names = [name for name in schema.names if name in FROM_SAMPLED]
     sampled = lake.partition_view(corpus, "sampled", partition).to_table(
         columns=["record_id", *drawn_names], where="selected"
     )

@@ -11,7 +11,8 @@ from typing import Any
 
 from winnowry.core.jsonable import jsonable
 from winnowry.pipeline.release_facts.facts import release_facts
-from winnowry.pipeline.releases import Release, find_release
+from winnowry.pipeline.release_model import Release
+from winnowry.pipeline.releases import find_release
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.workspace import Workspace
 from winnowry.report.croissant import croissant

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.lakehouse.record import WHOLE_TABLE
-from winnowry.pipeline.publish import pin_release
 from winnowry.pipeline.release_changes import (
     GateChange,
     PartitionChange,
@@ -22,6 +21,8 @@ from winnowry.pipeline.release_changes import (
     source_changes,
 )
 from winnowry.pipeline.release_facts.tables import Tables, session
+from winnowry.pipeline.release_model import Release
+from winnowry.pipeline.release_tags import pin_release
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
@@ -29,35 +30,6 @@ if TYPE_CHECKING:
 
 _NUMBERED = re.compile(r"v\d+")
 _KNOW_WHY = ("sampled", "duplicates", "quarantine")  # tables that say today why a record left
-
-
-@dataclass(frozen=True)
-class Release:
-    """One release.
-
-    Attributes:
-        name: its numbered tag, e.g. ``v3``.
-        version: version of ``published`` that it is.
-        tags: other tags on that version, e.g. ``prod``.
-        rows: records.
-        tokens: their tokens.
-        rows_added: compared with the release before.
-        missing_partitions: partitions that were left out under ``--allow-missing``.
-    """
-
-    corpus: str
-    name: str
-    version: int
-    tags: tuple[str, ...]
-    rows: int
-    tokens: int | None
-    created_at: datetime | None = None
-    promotion_id: str | None = None
-    run_id: str | None = None
-    data_hash: str | None = None
-    rows_added: int | None = None
-    rows_removed: int | None = None
-    missing_partitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
-"""What a stage reports, and how it reports while it runs."""
+"""What a stage reports."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from winnowry.core.errors import GateFailedError
+from winnowry.core.progress import Status
 from winnowry.gates.result import GateResult
-
-Status = Literal["promoted", "skipped", "rejected"]
 
 
 @dataclass(frozen=True)
@@ -66,29 +65,3 @@ class GateFailed(GateFailedError):
         where = f"{result.corpus}/{result.stage}" + (f"[{result.partition}]" if result.partition else "")
         blocking = [f"  {g.suite}: {g.expectation} {g.verdict}: {g.message}" for g in result.gates if g.blocks]
         super().__init__(f"gate of {where} refused the candidate; the table is unchanged.\n" + "\n".join(blocking))
-
-
-class Progress(Protocol):
-    """Where a stage reports how far it is."""
-
-    def start(self, stage: str, partition: str | None, total: int | None) -> None:
-        """A stage begins; ``total`` rows where known."""
-
-    def advance(self, rows: int) -> None:
-        """So many more rows are done."""
-
-    def finish(self, result: StageResult) -> None:
-        """The stage ended."""
-
-
-class NoProgress:
-    """Reports to nobody."""
-
-    def start(self, stage: str, partition: str | None, total: int | None) -> None:
-        """Ignored."""
-
-    def advance(self, rows: int) -> None:
-        """Ignored."""
-
-    def finish(self, result: StageResult) -> None:
-        """Ignored."""

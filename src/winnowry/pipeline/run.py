@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError
+from winnowry.core.progress import Progress, heard
 from winnowry.lakehouse.lake import PARTITIONED
 from winnowry.lakehouse.record import WHOLE_TABLE
-from winnowry.pipeline.attempt import Request, SuiteProvider
 from winnowry.pipeline.clean import run_cleaned
 from winnowry.pipeline.columns.declared import column_stages, run_column
 from winnowry.pipeline.duplicates import run_duplicates
@@ -18,10 +18,11 @@ from winnowry.pipeline.inputs import incomplete_partitions, inputs_of
 from winnowry.pipeline.landing import run_landing
 from winnowry.pipeline.lineage import live, stale_reasons
 from winnowry.pipeline.partitions import check_partition, partitions_of
-from winnowry.pipeline.progress import heard
-from winnowry.pipeline.publish import complete_release, run_published
+from winnowry.pipeline.publish import run_published
 from winnowry.pipeline.release_documents import with_documents
-from winnowry.pipeline.result import Progress, StageResult
+from winnowry.pipeline.release_tags import complete_release
+from winnowry.pipeline.request import Request, SuiteProvider
+from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.sample import run_sampled
 from winnowry.pipeline.score import run_scored
 from winnowry.pipeline.storage_errors import storage_named

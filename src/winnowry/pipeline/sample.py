@@ -11,11 +11,13 @@ import pyarrow as pa
 from winnowry.core.errors import UsageError
 from winnowry.operators.sampling.select import select
 from winnowry.operators.sampling.spec import SampleSpec
-from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.ledger import Ledger, read_ids
 from winnowry.pipeline.lineage import data_version, digest, lineage_of
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
-from winnowry.pipeline.sample_columns import sample_columns, sampled_schema
+from winnowry.pipeline.sample_columns import sample_columns
+from winnowry.recipe.tables import sampled_schema
 
 _ONE_STRATUM = "all"
 

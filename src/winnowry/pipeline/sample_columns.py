@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from winnowry.core.tables import SAMPLED
-from winnowry.pipeline.clean import cleaned_schema
-from winnowry.pipeline.score import scored_schema
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
-
-_REPEATS = pa.field("repeats", pa.int64(), nullable=False)
-
-
-def sampled_schema(recipe: Recipe) -> pa.Schema:
-    """Columns of ``sampled``: with ``repeats``, how often a record is taken, where the recipe has ``epochs``."""
-    if recipe.sample is None or not recipe.sample.epochs:
-        return SAMPLED
-    return SAMPLED.insert(SAMPLED.get_field_index("n_tokens"), _REPEATS)
+from winnowry.recipe.tables import cleaned_schema, scored_schema
 
 
 def sample_columns(ws: Workspace, recipe: Recipe) -> pa.Table:

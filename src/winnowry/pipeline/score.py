@@ -9,26 +9,21 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
-from winnowry.core.tables import SCORED, with_operator_columns
-from winnowry.engine.chain import written_fields
 from winnowry.engine.local import LocalEngine
 from winnowry.operators.scoring.correlation import spearman
-from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.chain_task import ChainTask, columns_read, run_chain_task, tasks_over
-from winnowry.pipeline.clean import refuse_many_errors
 from winnowry.pipeline.fit import load_fits
 from winnowry.pipeline.ledger import Ledger, read_ids
+from winnowry.pipeline.limits import refuse_many_errors
 from winnowry.pipeline.lineage import data_version, lineage_of, live
 from winnowry.pipeline.rejects import count_reasons
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.trailing import trailing_facts
 from winnowry.recipe.fingerprint import stage_hash
 from winnowry.recipe.model import Recipe
-
-
-def scored_schema(recipe: Recipe) -> pa.Schema:
-    """Columns of ``scored`` for a recipe."""
-    return with_operator_columns(SCORED, [f for f in written_fields(recipe.score) if f.name != "text"])
+from winnowry.recipe.tables import scored_schema, written_fields
 
 
 def dropped_ids(request: Request, partition: str) -> frozenset[str]:

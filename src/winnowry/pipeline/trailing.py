@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from winnowry.lakehouse.lake import MAIN_TABLE
-from winnowry.pipeline.attempt import Request
+from winnowry.pipeline.request import Request
 
 _TRAILING = 5
 

@@ -16,7 +16,7 @@ from winnowry.cli.dagster_runner import load_definitions, run_in_dagster
 from winnowry.cli.project import Project
 from winnowry.cli.runner import RunRequest
 from winnowry.core.errors import UsageError
-from winnowry.pipeline.result import NoProgress
+from winnowry.core.progress import NoProgress
 
 DEFINITIONS = """
 import json

@@ -14,8 +14,8 @@ from winnowry.cli.progress import progress_on
 from winnowry.cli.runner import Failure, RunOutcome
 from winnowry.cli.summary import run_summary
 from winnowry.cli.what_if import what_if_view
+from winnowry.core.progress import NoProgress
 from winnowry.pipeline.plan import Plan, PlanEntry
-from winnowry.pipeline.result import NoProgress
 from winnowry.pipeline.what_if import RuleCount, WhatIf
 
 

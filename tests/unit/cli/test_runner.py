@@ -16,7 +16,8 @@ from winnowry.cli.project import Project
 from winnowry.cli.runner import PARTITIONED, Failure, RunOutcome, RunRequest, StageFailed, run_in_order
 from winnowry.core.errors import NotFoundError
 from winnowry.core.jsonable import jsonable
-from winnowry.pipeline.result import NoProgress, StageResult
+from winnowry.core.progress import NoProgress
+from winnowry.pipeline.result import StageResult
 from winnowry.pipeline.run import STAGES
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json" / "run.schema.json"

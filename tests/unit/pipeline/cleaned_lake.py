@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from winnowry.core.tables import QUARANTINE, SCORED, with_operator_columns
-from winnowry.engine.chain import ERROR_RULE, Outcome, Reason, run_chain, written_fields
+from winnowry.engine.chain import ERROR_RULE, Outcome, Reason, run_chain
 from winnowry.lakehouse.promotion import stage as stage_table
 from winnowry.lakehouse.record import PromotionRecord, new_promotion_id
 from winnowry.lakehouse.table import FragmentWriter
@@ -17,6 +17,7 @@ from winnowry.operators.base import Operator
 from winnowry.pipeline.rejects import quarantine_rows
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
+from winnowry.recipe.tables import written_fields
 
 CORPUS = "words"
 _IDENTITY = pa.schema([pa.field("record_id", pa.string(), nullable=False), pa.field("partition", pa.string())])

@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from winnowry.core.errors import MissingPartitionsError, NotFoundError, UsageError
-from winnowry.pipeline.attempt import Request
 from winnowry.pipeline.columns.definitions import Definitions
 from winnowry.pipeline.columns.fill import STAGE, ColumnGateFailed, ColumnResult, add_column
 from winnowry.pipeline.columns.live_spec import spec_in
 from winnowry.pipeline.columns.spec import ColumnSpec, Resources, check_where, from_operator, python_column, sql_column
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import GateFailed, StageResult
 from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.columns import AddedColumn

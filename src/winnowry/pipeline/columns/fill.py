@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from winnowry.core.errors import ContractError, DataError, GateFailedError, LakehouseError, UsageError, WorkerLostError
+from winnowry.core.progress import NoProgress, Progress
 from winnowry.gates.checkpoint import run_checkpoint
 from winnowry.gates.result import GateResult
 from winnowry.gates.suite import Suite
@@ -32,7 +33,6 @@ from winnowry.pipeline.columns.live_spec import spec_in
 from winnowry.pipeline.columns.spec import ColumnSpec
 from winnowry.pipeline.columns.values import ColumnTask, engine_for, run_column_task
 from winnowry.pipeline.gate_history import gate_rows
-from winnowry.pipeline.result import NoProgress, Progress
 from winnowry.pipeline.storage_errors import storage_named
 from winnowry.pipeline.workspace import Workspace
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from winnowry.core.tables import COMPARISON
 from winnowry.engine.local import LocalEngine
-from winnowry.pipeline.attempt import Attempt, Request
+from winnowry.pipeline.attempt import Attempt
 from winnowry.pipeline.comparison.arms import NEGATIVE, POSITIVE, ROLES, Arms
 from winnowry.pipeline.comparison.measure import Kept, Measured, MeasureTask, Setting, run_measure_task
 from winnowry.pipeline.comparison.pool import make_pool
@@ -19,6 +19,7 @@ from winnowry.pipeline.comparison.proxies import describe
 from winnowry.pipeline.comparison.summary import summarise
 from winnowry.pipeline.ledger import Ledger
 from winnowry.pipeline.lineage import data_version, digest, lineage_of
+from winnowry.pipeline.request import Request
 from winnowry.pipeline.result import StageResult
 from winnowry.recipe.fingerprint import stage_spec
 from winnowry.report.comparison_page import comparison_page

@@ -10,7 +10,7 @@ from winnowry.pipeline.release_facts.tables import Session
 from winnowry.pipeline.releases import recipe_changes
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.releases import Release
+    from winnowry.pipeline.release_model import Release
     from winnowry.pipeline.workspace import Workspace
 
 _PARTITIONS = 40  # those with most changes

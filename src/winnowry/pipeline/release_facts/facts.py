@@ -6,19 +6,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from winnowry.lakehouse.manifest import manifest_of
+from winnowry.pipeline.release_as_of import ReleaseTables, tables_of
 from winnowry.pipeline.release_facts.changes import changes
 from winnowry.pipeline.release_facts.contents import contents
 from winnowry.pipeline.release_facts.examples import examples, masked
 from winnowry.pipeline.release_facts.funnel import duplicates, funnel
 from winnowry.pipeline.release_facts.limits import limits
 from winnowry.pipeline.release_facts.selection import make_pool, partitions, score_column, scores, shifts
-from winnowry.pipeline.release_facts.tables import ReleaseTables, session, tables_of
+from winnowry.pipeline.release_facts.tables import session
 from winnowry.pipeline.release_facts.verdicts import comparison, gates
 from winnowry.pipeline.releases import release_before
 from winnowry.pipeline.valid2.tc609 import tc609
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.releases import Release
+    from winnowry.pipeline.release_model import Release
     from winnowry.pipeline.workspace import Workspace
 
 _STAGES = ("raw", "cleaned", "duplicates", "scored", "sampled", "published")

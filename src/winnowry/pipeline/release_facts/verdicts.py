@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from winnowry.lakehouse.lake import OLD_GATES_TIME
-from winnowry.pipeline.release_facts.tables import ReleaseTables, Session
+from winnowry.pipeline.release_as_of import ReleaseTables
+from winnowry.pipeline.release_facts.tables import Session
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.releases import Release
+    from winnowry.pipeline.release_model import Release
 
 _SHOWN = 25  # verdicts that were no pass: failures first, then the newest
 _OWN = 80  # expectations of the release's own gate

@@ -15,7 +15,7 @@ from winnowry.sources.tc609 import FIELDS, INTERNET, is_url
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
     from winnowry.lakehouse.view import TableView
-    from winnowry.pipeline.releases import Release
+    from winnowry.pipeline.release_model import Release
     from winnowry.pipeline.workspace import Workspace
 
 COLUMNS = ("record_id", "parent_ids", "text", "event_time", "license", "source", "url", *MARKS)

@@ -3,7 +3,7 @@
 ``assets/``, ``resources/``, ``expectations/`` and ``recipes/`` are this repository's own code location and outside the
 import package, where mypy, import-linter and Dagster see them. A wheel carries a copy under ``winnowry/template/`` so
 that ``winnowry init`` and ``winnowry demo`` work away from the repository. An editable install has no copy:
-``winnowry.cli.template.template_root`` finds the repository instead.
+``winnowry.runs.template.template_root`` finds the repository instead.
 """
 
 from __future__ import annotations

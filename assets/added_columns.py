@@ -12,8 +12,8 @@ from assets.partitions import EVERY
 from assets.stage import stage_asset
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.result import StageResult
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.result import StageResult
     from winnowry.recipe.columns import AddedColumn
     from winnowry.recipe.model import Recipe
 
@@ -48,7 +48,7 @@ def _asset(recipe: Recipe, column: AddedColumn) -> dg.AssetsDefinition:
 
 def _lineage(context: dg.AssetExecutionContext, ws: Workspace, result: StageResult) -> dict[str, Any]:
     """The columns that this one is computed from."""
-    from winnowry.pipeline.columns.definitions import Definitions
+    from winnowry.columns.definitions import Definitions
 
     table, _, name = result.stage.partition(".")
     definition = Definitions(ws, result.corpus).get(table, name)

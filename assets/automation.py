@@ -10,10 +10,10 @@ import dagster as dg
 from assets.partitions import add_partitions, dynamic_name
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import EmptySourceError, WinnowryError
-from winnowry.pipeline.partitions import declared_partitions
+from winnowry.promotion.partitions import declared_partitions
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
     from winnowry.recipe.model import Recipe
 
 NEWEST_AT = "0 3 * * *"
@@ -73,7 +73,7 @@ def newest_schedule(recipe: Recipe, job: Any) -> dg.ScheduleDefinition:
         description=f"Landing, raw and cleaned of the newest partition of {recipe.corpus}.",
     )
     def newest(context: dg.ScheduleEvaluationContext, lakehouse: LakehouseResource) -> Any:
-        from winnowry.pipeline.partitions import partitions_of
+        from winnowry.promotion.partitions import partitions_of
 
         keys = partitions_of(lakehouse.open(), recipe)
         if not keys:
@@ -122,8 +122,8 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
     Returns:
         Runs to launch, with partitions Dagster does not know yet, and the new cursor.
     """
-    from winnowry.pipeline.landing import landing_state
-    from winnowry.pipeline.lineage import digest, live
+    from winnowry.promotion.lineage import digest, live
+    from winnowry.stages.landing import landing_state
 
     before: dict[str, Any] = json.loads(cursor) if cursor else {}
     state = landing_state(ws, recipe)
@@ -158,9 +158,9 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
 
 def changed_partitions(ws: Workspace, recipe: Recipe) -> list[str]:
     """Partitions whose ``raw`` is missing or was read from other objects than those that lie there now."""
-    from winnowry.pipeline.inputs import inputs_of
-    from winnowry.pipeline.lineage import live, stale_reasons
-    from winnowry.pipeline.partitions import landed_partitions, partitions_of
+    from winnowry.promotion.lineage import live, stale_reasons
+    from winnowry.promotion.partitions import landed_partitions, partitions_of
+    from winnowry.stages.inputs import inputs_of
 
     landed = set(landed_partitions(ws, recipe))
     return [

@@ -11,7 +11,7 @@ import dagster as dg
 
 if TYPE_CHECKING:
     from winnowry.gates.result import GateResult
-    from winnowry.pipeline.result import StageResult
+    from winnowry.promotion.result import StageResult
 
 RESULT_KEY = "winnowry/result"
 """Metadata key under which every materialization, and every failure by a gate, carries ``StageResult.to_dict()``."""

@@ -10,8 +10,8 @@ from assets.partitions import add_partitions
 from assets.stage import stage_asset
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.result import StageResult
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.result import StageResult
     from winnowry.recipe.model import Recipe
 
 
@@ -19,7 +19,7 @@ def landing(recipe: Recipe) -> dg.AssetsDefinition:
     """The index of the corpus's landing objects; running it also makes new partitions known to Dagster."""
 
     def publish_partitions(context: dg.AssetExecutionContext, ws: Workspace, result: StageResult) -> dict[str, Any]:
-        from winnowry.pipeline.partitions import partitions_of
+        from winnowry.promotion.partitions import partitions_of
 
         keys = partitions_of(ws, recipe)
         new = add_partitions(context.instance, recipe, keys)

@@ -8,7 +8,7 @@ import dagster as dg
 from resources.lakehouse import LakehouseResource
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.maintain import Maintenance
+    from winnowry.inspect.maintain import Maintenance
     from winnowry.recipe.model import Recipe
 
 MAINTAIN_AT = "0 6 * * 0"
@@ -36,7 +36,7 @@ def maintenance_job(recipe: "Recipe") -> dg.JobDefinition:
     def maintain_tables(
         context: dg.OpExecutionContext, config: MaintenanceConfig, lakehouse: LakehouseResource
     ) -> None:
-        from winnowry.pipeline.maintain import maintain
+        from winnowry.inspect.maintain import maintain
 
         ws = lakehouse.open()
         if recipe.corpus not in ws.lake.corpora():

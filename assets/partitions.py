@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from winnowry.pipeline.partitions import declared_partitions
+from winnowry.promotion.partitions import declared_partitions
 
 if TYPE_CHECKING:
     from winnowry.recipe.model import Recipe

@@ -10,13 +10,13 @@ from winnowry.lakehouse.record import WHOLE_TABLE
 
 if TYPE_CHECKING:
     from winnowry.gates.result import GateResult
-    from winnowry.pipeline.result import StageResult
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.result import StageResult
 
 
 def data_version_of(ws: Workspace, result: StageResult) -> str:
     """Data version of what is live for a result's stage and partition; equal versions mean equal rows."""
-    from winnowry.pipeline.lineage import digest
+    from winnowry.promotion.lineage import digest
 
     partition = result.partition if result.partition is not None else WHOLE_TABLE
     record = ws.lake.live_record(result.corpus, result.stage, partition)

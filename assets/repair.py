@@ -14,7 +14,7 @@ from winnowry.lakehouse.lake import PARTITIONED
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
 
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
     from winnowry.recipe.model import Recipe
 
 REPAIR_AT = "0 5 * * *"
@@ -86,8 +86,8 @@ def launch_repair(
 
 def repair_target(instance: dg.DagsterInstance, ws: "Workspace", recipe: "Recipe") -> Target:
     """What the plan would run, and what the lake holds but Dagster takes for missing or failed."""
-    from winnowry.pipeline.partitions import partitions_of
-    from winnowry.pipeline.plan import plan
+    from winnowry.promotion.partitions import partitions_of
+    from winnowry.stages.plan import plan
 
     add_partitions(instance, recipe, partitions_of(ws, recipe))
     target: Target = {}

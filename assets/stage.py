@@ -24,8 +24,8 @@ from winnowry.core.errors import GateFailedError, StoreUnreachableError, Winnowr
 if TYPE_CHECKING:
     from assets.partitions import Partitions
     from winnowry.core.progress import StageSummary
-    from winnowry.pipeline.result import StageResult
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.result import StageResult
     from winnowry.recipe.model import Recipe
 
     After = Callable[[dg.AssetExecutionContext, Workspace, StageResult], dict[str, Any]]
@@ -69,7 +69,7 @@ def stage_asset(
 
     Args:
         recipe: the corpus.
-        stage: one of ``winnowry.pipeline.run.stages_of``.
+        stage: one of ``winnowry.stages.run.stages_of``.
         description: what the table holds, for the catalogue.
         kinds: badges in the UI.
         deps: upstream stages with explicit partition mappings.
@@ -153,8 +153,8 @@ def materialize(
         dagster.Failure: the data or a gate failed; never retried, the same input fails again.
         dagster.RetryRequested: the object store could not be reached.
     """
-    from winnowry.pipeline.run import run_stage
     from winnowry.recipe.load import apply_overrides
+    from winnowry.stages.run import run_stage
 
     key, suites = stage_key(recipe.corpus, stage), suites_of(stage, recipe)
     try:
@@ -201,7 +201,7 @@ def materialize(
 
 def refused(error: GateFailedError) -> "StageResult":
     """The result that a gate refused."""
-    from winnowry.pipeline.result import GateFailed
+    from winnowry.promotion.result import GateFailed
 
     assert isinstance(error, GateFailed)
     return error.result

@@ -44,8 +44,8 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
         ],
     )
     def measure(lakehouse: LakehouseResource) -> Iterator[Any]:
-        from winnowry.pipeline.valid2.card import letter_scores
-        from winnowry.pipeline.valid2.today import card_of_today
+        from winnowry.evidence.valid2.card import letter_scores
+        from winnowry.inspect.today import card_of_today
 
         ws = lakehouse.open()
         try:
@@ -79,7 +79,7 @@ def _daily() -> dg.AutomationCondition[Any]:
 
 
 def _page(corpus_uri: str, release: str) -> str:
-    from winnowry.pipeline.release_documents import PAGE
+    from winnowry.releases.documents import PAGE
 
     return f"{corpus_uri}/releases/{release}/{PAGE}"
 

@@ -33,11 +33,11 @@ import pyarrow.parquet as pq
 
 from benchmarks.real_texts import DATA, reuters_news
 from expectations.registry import suites_for
+from winnowry.columns.fill import add_column
+from winnowry.columns.spec import python_column, sql_column
 from winnowry.lakehouse.blobs import blob_array, blob_field, blob_of
 from winnowry.lakehouse.table import FragmentWriter, Table, fragment_metadata
-from winnowry.pipeline.columns.fill import add_column
-from winnowry.pipeline.columns.spec import python_column, sql_column
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 
 CORPUS, TABLE = "bench", "cleaned"
 FRAGMENTS = 4

@@ -32,7 +32,7 @@ Texts = list[str]
 
 
 def demo_pages(n: int) -> Texts:
-    from winnowry.pipeline.demo_corpus import api_models, pages_of
+    from winnowry.cli.demo_corpus import api_models, pages_of
 
     html: Texts = []
     for model in api_models()[::7]:

@@ -36,7 +36,7 @@ from winnowry.lakehouse.view import TableView
 from winnowry.operators.dedup.exact import ExactDuplicates
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.dedup.minhash import MinHash, recall
-from winnowry.pipeline.duplicates import find_duplicates
+from winnowry.stages.duplicates.duplicates import find_duplicates
 
 BATCH = 2048
 PEERS = Path(__file__).resolve().parents[1] / ".venv-peers/bin/python"
@@ -45,8 +45,8 @@ BINS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 
 def api_pages(n: int) -> list[str]:
     """Pages of the demo corpus, extracted: many versions of the same operations."""
+    from winnowry.cli.demo_corpus import api_models, pages_of
     from winnowry.operators.text.extract_html import ExtractHtml
-    from winnowry.pipeline.demo_corpus import api_models, pages_of
 
     html = [str(page["html"]) for model in api_models() for page in pages_of(model)]
     extracted = ExtractHtml().apply(pa.record_batch({"text": pa.array(html[:n], pa.large_string())}))

@@ -21,10 +21,10 @@ sys.path.insert(0, str(REPOSITORY))
 def walk(root: Path) -> None:
     """Run every stage and print one line each."""
     from expectations.registry import suites_for
-    from winnowry.pipeline.partitions import partitions_of
-    from winnowry.pipeline.run import run_stage, stages_of
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.partitions import partitions_of
     from winnowry.recipe.load import load_recipe
+    from winnowry.stages.run import run_stage, stages_of
 
     ws = Workspace.open(str(root))
     recipe = load_recipe(REPOSITORY / "recipes" / "aws_docs.yaml")
@@ -42,9 +42,9 @@ def _peak_mib() -> float:
 
 def main() -> None:
     """Land, run, report; then the same with three copies of the corpus under other names."""
+    from winnowry.cli.demo_corpus import land_demo_corpus
     from winnowry.engine.local import close_pools
-    from winnowry.pipeline.demo_corpus import land_demo_corpus
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
 
     print(f"{os.cpu_count()} cores, {sys.version.split()[0]}")
     for copies in (1, 3):

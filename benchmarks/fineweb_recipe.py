@@ -109,10 +109,10 @@ def peak() -> float:
 def walk(root: Path) -> dict[str, Any]:
     """Every stage up to ``duplicates``: CPU seconds and rows of each."""
     from expectations.registry import suites_for
-    from winnowry.pipeline.partitions import partitions_of
-    from winnowry.pipeline.run import run_stage
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.partitions import partitions_of
     from winnowry.recipe.load import load_recipe
+    from winnowry.stages.run import run_stage
 
     ws, recipe = Workspace.open(str(root)), load_recipe(root / "recipe.yaml")
     seconds, rows = {}, {}
@@ -154,7 +154,7 @@ def told(what):
 import pickle, sys
 from winnowry.engine.local import start_worker
 start_worker()
-from winnowry.pipeline.chain_task import run_chain_task
+from winnowry.engine.tasks import run_chain_task
 from winnowry.engine.chain import run_chain
 told("imports of a task")
 import lance

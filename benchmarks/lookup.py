@@ -33,7 +33,7 @@ FUNCTION = (
 
 def read(root: str, rows: int, seed: int, seconds: float, out: Any) -> None:
     """Look records up for so long; puts the milliseconds of each and the number of wrong answers."""
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
 
     table = Workspace.open(root).lake.table(CORPUS, TABLE)
     rng = random.Random(seed)
@@ -57,8 +57,8 @@ def read(root: str, rows: int, seed: int, seconds: float, out: Any) -> None:
 
 def round_of(both: Both, readers: int, seconds: float, *, folder: Path, backfill: bool) -> None:
     from expectations.registry import suites_for
-    from winnowry.pipeline.columns.fill import add_column
-    from winnowry.pipeline.columns.spec import python_column, sql_column
+    from winnowry.columns.fill import add_column
+    from winnowry.columns.spec import python_column, sql_column
 
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()

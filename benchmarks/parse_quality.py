@@ -26,8 +26,7 @@ from itertools import islice
 import zstandard
 
 from benchmarks.real_texts import DATA, reuters_news, rows
-from winnowry.operators.scoring import chinese
-from winnowry.operators.scoring.parsers import chinese_udpipe, english_spacy
+from winnowry.operators.scoring.parsers import chinese_udpipe, chinese_words, english_spacy
 from winnowry.operators.scoring.parsers.base import Sentence
 from winnowry.operators.scoring.parsers.conllu import read_conllu
 
@@ -167,9 +166,9 @@ def chinese_taggers(n: int) -> None:
     texts = [text[:2000] for text in islice(news_lines(), n)]
     tagged, words = {}, {}
     for tagger in ("jieba", "rjieba"):
-        chinese.tagged_words("好", tagger)
+        chinese_words.tagged_words("好", tagger)
         started = time.process_time()
-        tagged[tagger] = [chinese.tagged_words(text, tagger) for text in texts]
+        tagged[tagger] = [chinese_words.tagged_words(text, tagger) for text in texts]
         seconds = time.process_time() - started
         words[tagger] = sum(len(text.forms) for text in tagged[tagger])
         print(f"  {tagger}: {words[tagger] / seconds:.0f} words/s a core")
@@ -181,7 +180,7 @@ def chinese_taggers(n: int) -> None:
     remembered: dict[str, None] = {}
     hits = saved = total = 0
     for text in news_lines():
-        for sentence in chinese.sentences(text):
+        for sentence in chinese_words.sentences(text):
             total += len(sentence)
             if sentence in remembered:
                 hits, saved = hits + 1, saved + len(sentence)

@@ -44,9 +44,9 @@ sample: {method: cdf, by: knowledge_density, token_fraction: 0.9, seed: 7}
 """
 MONTHS = tuple(f"{year}-{month:02}" for year in (2024, 2025) for month in range(1, 13))
 CARD = """
-from winnowry.pipeline.releases import find_release
-from winnowry.pipeline.valid2.card import release_card
-from winnowry.pipeline.workspace import Workspace
+from winnowry.releases.releases import find_release
+from winnowry.evidence.valid2.card import release_card
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
 ws = Workspace.open(root)
 recipe = load_recipe(root + "/recipe.yaml")
@@ -55,10 +55,10 @@ card = release_card(ws, recipe, view, find_release(ws, "bench", "v1").promotion_
 print(f"{card['rows']:,} rows; grade {card['grade']['worst']} {card['grade']['score']:.2f}")
 """
 PAGE = """
-from winnowry.pipeline.release_documents import rendered
-from winnowry.pipeline.release_facts.facts import release_facts
-from winnowry.pipeline.releases import find_release
-from winnowry.pipeline.workspace import Workspace
+from winnowry.releases.documents import rendered
+from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.releases import find_release
+from winnowry.lakehouse.workspace import Workspace
 ws = Workspace.open(root)
 page = rendered(release_facts(ws, "bench", find_release(ws, "bench", "v1")), ".html")
 print(f"page {len(page.encode()) / 1e6:.2f} MB")

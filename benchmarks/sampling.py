@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from winnowry.operators.sampling.select import Selection, select
-from winnowry.operators.sampling.spec import SampleSpec
+from winnowry.sampling.select import Selection, select
+from winnowry.sampling.spec import SampleSpec
 
 
 def rows(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -28,12 +28,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.tables import QUARANTINE, SCORED, with_operator_columns
+from winnowry.inspect.what_if import what_if
 from winnowry.lakehouse.promotion import stage
 from winnowry.lakehouse.record import PromotionRecord, new_promotion_id
 from winnowry.lakehouse.table import FragmentWriter
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import Operator, Rule
-from winnowry.pipeline.what_if import what_if
-from winnowry.pipeline.workspace import Workspace
 from winnowry.recipe.model import Recipe
 from winnowry.recipe.overrides import apply_overrides
 from winnowry.recipe.tables import written_fields

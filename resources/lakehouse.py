@@ -9,7 +9,7 @@ import dagster as dg
 from resources.object_store import ObjectStoreResource
 
 if TYPE_CHECKING:
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
 
 
 class LakehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -24,7 +24,7 @@ class LakehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             StorageError: the root cannot be named or reached.
         """
         from winnowry.lakehouse.lake import Lakehouse
-        from winnowry.pipeline.workspace import Workspace
+        from winnowry.lakehouse.workspace import Workspace
 
         store = self.objects.open()
         return Workspace(store.root, store, Lakehouse(store, self.objects.settings.storage().lance_options(store.root)))

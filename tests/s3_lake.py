@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.s3_server import S3Server
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 
 TABLES = ("raw", "cleaned", "duplicates", "scored", "sampled", "published", "quarantine")
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from expectations.registry import suites_for
-from winnowry.pipeline.partitions import partitions_of
-from winnowry.pipeline.result import StageResult
-from winnowry.pipeline.run import run_stage, stages_of
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.partitions import partitions_of
+from winnowry.promotion.result import StageResult
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Recipe
+from winnowry.stages.run import run_stage, stages_of
 
 PARTITIONED = ("raw", "cleaned", "scored")
 

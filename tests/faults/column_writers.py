@@ -91,7 +91,7 @@ def batch_of(numbers: range, partition: str, promotion: str, *, media: bool) -> 
 
 
 def workspace(root: str, environment: Mapping[str, str]) -> Any:
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
     from winnowry.storage.settings import StorageSettings
 
     return Workspace.open(root, StorageSettings.from_env(environment))
@@ -110,11 +110,11 @@ def failed(out: Path, error: Exception) -> None:
 
 def promote_rows(ws: Any, partition: str, fragments: list[range]) -> int:
     """Add a partition as a stage does, beginning anew when a column came meanwhile; returns how often that was so."""
+    from winnowry.columns.later_rows import complete_fragments, refuse_if_columns_landed
     from winnowry.core.errors import PromotionConflictError
     from winnowry.lakehouse.promotion import stage
     from winnowry.lakehouse.record import PromotionRecord, new_promotion_id
     from winnowry.lakehouse.table import FragmentWriter
-    from winnowry.pipeline.columns.later_rows import complete_fragments, refuse_if_columns_landed
 
     table, promoter, records = ws.lake.table(CORPUS, TABLE), ws.lake.promoter(CORPUS), ws.lake.records(CORPUS)
     media = bool(blob_columns(table.dataset().schema))
@@ -165,9 +165,9 @@ def add(
 ) -> None:
     """Add one column, after a while."""
     from expectations.registry import suites_for
+    from winnowry.columns.fill import add_column
+    from winnowry.columns.spec import python_column, sql_column
     from winnowry.core.errors import WinnowryError
-    from winnowry.pipeline.columns.fill import add_column
-    from winnowry.pipeline.columns.spec import python_column, sql_column
 
     time.sleep(wait)
     try:

@@ -23,9 +23,9 @@ from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.lake import Lakehouse
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.table import FragmentWriter, Owner, fragment_metadata
-from winnowry.pipeline.run import run_stage
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
+from winnowry.stages.run import run_stage
 from winnowry.storage.open import open_store
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -192,10 +192,10 @@ def test_a_partition_that_its_gate_refuses_leaves_the_others_promoted(tmp_path: 
     import gzip
 
     from tests.small_corpus import RECIPE
-    from winnowry.pipeline.result import GateFailed
-    from winnowry.pipeline.run import run_stage
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.result import GateFailed
     from winnowry.recipe.load import load_recipe
+    from winnowry.stages.run import run_stage
 
     root = tmp_path / "lake"
     land_first(root)

@@ -185,7 +185,7 @@ class Crowd:
 
     def _unaccounted(self, ws: Any, dataset: Any) -> list[str]:
         """Commits that were acknowledged and are not in the history, or are there twice."""
-        from winnowry.pipeline.columns.definitions import Definitions
+        from winnowry.columns.definitions import Definitions
 
         made: dict[int, dict[str, str]] = {}
         for version in range(2, int(dataset.version) + 1):
@@ -212,7 +212,7 @@ class Crowd:
 
     def files_written(self) -> tuple[int, int]:
         """Column files that were noted, and how many of them hold the same values as another one."""
-        from winnowry.pipeline.columns.definitions import Definitions
+        from winnowry.columns.definitions import Definitions
 
         ws = workspace(self.root, self.environment)
         keys: Counter[tuple[str, str]] = Counter()

@@ -164,10 +164,10 @@ def walk(
         to: last stage.
     """
     os.environ["WINNOWRY_WORKERS"] = "1"
-    from winnowry.pipeline.partitions import partitions_of
-    from winnowry.pipeline.run import run_stage, stages_of
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.partitions import partitions_of
     from winnowry.recipe.load import load_recipe
+    from winnowry.stages.run import run_stage, stages_of
 
     if second and not (root / "landing/small/2021.jsonl.gz").exists():
         walk(root)
@@ -238,9 +238,9 @@ def race(
 
     os.environ["WINNOWRY_WORKERS"] = "1"
     from winnowry.lakehouse.barrier import barrier
-    from winnowry.pipeline.run import run_stage
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
     from winnowry.recipe.load import load_recipe
+    from winnowry.stages.run import run_stage
 
     met: list[str] = []
 

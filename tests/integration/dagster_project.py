@@ -15,7 +15,7 @@ import dagster as dg
 from assets.definitions import definitions_of
 from assets.keys import stage_key
 from tests.small_corpus import land
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Recipe
 

@@ -12,10 +12,10 @@ from expectations.registry import suites_for
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.operators.registry import operators
-from winnowry.pipeline.clean_reuse import same_columns
-from winnowry.pipeline.partitions import partitions_of
-from winnowry.pipeline.run import run_stage
+from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.load import apply_overrides
+from winnowry.stages.clean_reuse import same_columns
+from winnowry.stages.run import run_stage
 
 # 40 words is the recipe's limit: one change lets records go, one brings some back as well, one turns a rule off, and
 # one lets the German pages in.

@@ -14,12 +14,12 @@ import pytest
 from expectations.registry import suites_for
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
+from winnowry.columns.fill import ColumnResult, add_column
+from winnowry.columns.listing import list_columns
+from winnowry.columns.spec import ColumnSpec, OnError, Resources, python_column, sql_column
 from winnowry.core.errors import DataError, StorageError, TableFormatError, UsageError, WorkerLostError
 from winnowry.engine.local import close_pools
-from winnowry.pipeline.columns.fill import ColumnResult, add_column
-from winnowry.pipeline.columns.listing import list_columns
-from winnowry.pipeline.columns.spec import ColumnSpec, OnError, Resources, python_column, sql_column
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FUNCTIONS = """
@@ -98,7 +98,7 @@ def test_a_function_that_hangs_is_interrupted(root: Path, name: str, workers: in
 
 
 def test_one_that_swallows_the_interruption_is_interrupted_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("winnowry.pipeline.columns.limit._AGAIN_S", 0.1)
+    monkeypatch.setattr("winnowry.columns.limit._AGAIN_S", 0.1)
     ws = Workspace.open(str(root))
     with pytest.raises(DataError, match="no answer within"):
         add(ws, function(ws, "swallows", timeout_s=0.2, workers=1))

@@ -19,12 +19,12 @@ import pytest
 from expectations.registry import suites_for
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
+from winnowry.columns.fill import ColumnGateFailed, ColumnResult, add_column
+from winnowry.columns.listing import drop, list_columns
+from winnowry.columns.spec import ColumnSpec, Resources, operator_column, python_column, sql_column
 from winnowry.core.errors import ContractError, DataError, UsageError
 from winnowry.lakehouse.barrier import barrier
-from winnowry.pipeline.columns.fill import ColumnGateFailed, ColumnResult, add_column
-from winnowry.pipeline.columns.listing import drop, list_columns
-from winnowry.pipeline.columns.spec import ColumnSpec, Resources, operator_column, python_column, sql_column
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import apply_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -313,7 +313,7 @@ def test_rows_that_a_function_fails_on_can_do_without_a_value(root: Path) -> Non
 
 
 def test_a_transient_error_is_met_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("winnowry.pipeline.columns.values._WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("winnowry.columns.values._WAITS", (0.0, 0.0, 0.0))
     ws = Workspace.open(str(root))
     path = root / "flaky.py"
     path.write_text(

@@ -13,10 +13,10 @@ import pytest
 from expectations.registry import suites_for
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import MissingPartitionsError, UsageError
-from winnowry.pipeline.comparison import run as comparison_run
-from winnowry.pipeline.plan import plan
-from winnowry.pipeline.result import GateFailed, StageResult
-from winnowry.pipeline.run import run_stage
+from winnowry.evidence.comparison import run as comparison_run
+from winnowry.promotion.result import GateFailed, StageResult
+from winnowry.stages.plan import plan
+from winnowry.stages.run import run_stage
 
 RECIPE = """\
 version: 1

@@ -14,9 +14,9 @@ import pytest
 
 from tests.integration.dagster_project import BAD, land_short_year, write_project_recipe
 from tests.small_corpus import land
-from winnowry.cli.home import prepare_home
 from winnowry.cli.ui_server import UiServer, await_ready, claim_port, start, stop
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.runs.home import prepare_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

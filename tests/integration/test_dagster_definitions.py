@@ -154,8 +154,8 @@ def test_every_suite_of_the_expectations_is_declared_as_a_check(tmp_path: Path) 
     from assets.columns import schema_of
     from assets.suites import SUITES
     from expectations.registry import suites_for
-    from winnowry.pipeline.run import STAGES
     from winnowry.recipe.load import load_recipe
+    from winnowry.stages.run import STAGES
 
     recipe = load_recipe(write_project_recipe(tmp_path))
     real = {

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.dagster_project import RECIPE
 from tests.small_corpus import land
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

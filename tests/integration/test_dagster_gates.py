@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.dagster_project import BAD, Project, project
 from winnowry.core.errors import StoreUnreachableError
-from winnowry.pipeline.result import StageResult
+from winnowry.promotion.result import StageResult
 
 # Dagster calls its own deprecated property when a resource holds another one.
 pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning")
@@ -134,7 +134,7 @@ def test_corpus_wide_stages_run_once_every_partition_is_in(small: Project) -> No
 
 def test_only_an_unreachable_store_is_tried_again(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     import assets.stage
-    import winnowry.pipeline.run as pipeline
+    import winnowry.stages.run as pipeline
 
     real, calls = pipeline.run_stage, []
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from tests.integration.dagster_project import GOOD, RECIPE, Outcome, Project, project
-from winnowry.pipeline.valid2.today import card_of_today
+from winnowry.inspect.today import card_of_today
 from winnowry.recipe.valid2 import LETTERS
 
 # Dagster calls its own deprecated property when a resource holds another one.

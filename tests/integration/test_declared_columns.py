@@ -16,19 +16,19 @@ from tests.integration.dagster_project import project as dagster_project
 from tests.small_corpus import land
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
+from winnowry.columns.definitions import Definitions
+from winnowry.columns.fill import add_column
+from winnowry.columns.listing import drop, list_columns
+from winnowry.columns.spec import sql_column
 from winnowry.core.errors import LakehouseError, MissingPartitionsError, RecipeError, UsageError
 from winnowry.lakehouse.barrier import barrier
-from winnowry.pipeline.columns.definitions import Definitions
-from winnowry.pipeline.columns.fill import add_column
-from winnowry.pipeline.columns.listing import drop, list_columns
-from winnowry.pipeline.columns.spec import sql_column
-from winnowry.pipeline.plan import plan
-from winnowry.pipeline.result import GateFailed, StageResult
-from winnowry.pipeline.run import run_stage, stages_of
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.recipe.fingerprint import stage_hash
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Recipe
+from winnowry.stages.plan import plan
+from winnowry.stages.run import run_stage, stages_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning")
 

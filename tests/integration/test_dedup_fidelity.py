@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from tests.unit.operators.dedup.folding import jaccard, ngrams, words
+from winnowry.cli.demo_corpus import api_models, pages_of
 from winnowry.operators.dedup.minhash import MinHash, recall
 from winnowry.operators.text.extract_html import ExtractHtml
-from winnowry.pipeline.demo_corpus import api_models, pages_of
 
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.01)
 SEEDS = range(1, 6)

@@ -19,9 +19,9 @@ from tests.small_corpus import RECIPE, page, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.cli.plan import plan_view
 from winnowry.core.errors import RecipeError
+from winnowry.inspect.explain import explain
 from winnowry.operators.base import Operator
-from winnowry.pipeline.explain import explain
-from winnowry.pipeline.plan import plan
+from winnowry.stages.plan import plan
 
 NEAR = RECIPE.replace("  - {op: dedup.exact}\n", "  - {op: dedup.exact}\n  - {op: dedup.minhash}\n")
 YEARS = ("2019", "2020", "2021")

@@ -14,15 +14,15 @@ import pytest
 from expectations.registry import suites_for
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
+from winnowry.columns.definitions import Definitions
+from winnowry.columns.fill import add_column
+from winnowry.columns.listing import drop
+from winnowry.columns.spec import sql_column
 from winnowry.core.errors import UsageError
+from winnowry.inspect.maintain import maintain
 from winnowry.lakehouse.maintenance import Upkeep, maintain_table
 from winnowry.lakehouse.promotion import stage
-from winnowry.pipeline.columns.definitions import Definitions
-from winnowry.pipeline.columns.fill import add_column
-from winnowry.pipeline.columns.listing import drop
-from winnowry.pipeline.columns.spec import sql_column
-from winnowry.pipeline.maintain import maintain
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import apply_overrides
 
 

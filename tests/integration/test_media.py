@@ -15,14 +15,14 @@ import pytest
 from expectations.registry import suites_for
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
+from winnowry.columns.fill import add_column
+from winnowry.columns.spec import python_column
 from winnowry.core.errors import RecipeError
+from winnowry.inspect.maintain import maintain
 from winnowry.lakehouse.blobs import open_blobs
-from winnowry.pipeline.columns.fill import add_column
-from winnowry.pipeline.columns.spec import python_column
-from winnowry.pipeline.maintain import maintain
-from winnowry.pipeline.run import stages_of
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
+from winnowry.stages.run import stages_of
 
 RECIPE = """\
 version: 1

@@ -9,7 +9,7 @@ import pytest
 
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import UsageError
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
 RECIPE = """\

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from tests.small_corpus import RECIPE, land, write_recipe
-from winnowry.cli.direct_runner import run_direct
-from winnowry.cli.project import find_project
-from winnowry.cli.runner import RunOutcome, RunRequest
-from winnowry.pipeline.result import StageResult
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.result import StageResult
 from winnowry.recipe.load import load_recipe
+from winnowry.runs.direct import run_direct
+from winnowry.runs.order import RunOutcome, RunRequest
+from winnowry.runs.project import find_project
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 YEARS = ("2019", "2020", "2021")
@@ -101,7 +101,7 @@ def test_a_partition_that_its_gate_refuses_leaves_the_others_promoted(tmp_path: 
 
 
 def test_an_idle_run_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from winnowry.cli import parallel
+    from winnowry.runs import processes as parallel
 
     land(tmp_path, years=YEARS[:2], per_year=8)
     write_recipe(tmp_path)

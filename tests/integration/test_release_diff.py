@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.walk import open_recipe, run_all
-from winnowry.pipeline.releases import ReleaseDiff, release_diff
+from winnowry.releases.releases import ReleaseDiff, release_diff
 
 RECIPE = """\
 version: 1

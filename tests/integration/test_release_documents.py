@@ -19,13 +19,13 @@ from tests.s3_server import S3Server
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
 from winnowry.core.errors import StorageError
-from winnowry.pipeline import release_documents
-from winnowry.pipeline.explain import explain
-from winnowry.pipeline.release_documents import stored_facts
-from winnowry.pipeline.release_facts.facts import release_facts
-from winnowry.pipeline.releases import find_release, release_before, release_diff
-from winnowry.pipeline.result import StageResult
-from winnowry.pipeline.workspace import Workspace
+from winnowry.inspect.explain import explain
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.result import StageResult
+from winnowry.releases import documents as release_documents
+from winnowry.releases.documents import stored_facts
+from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.releases import find_release, release_before, release_diff
 
 SECOND = RECIPE.replace("token_fraction: 0.4", "token_fraction: 0.3").replace("min_words: 8", "min_words: 14")
 
@@ -416,7 +416,7 @@ def test_documents_are_stored_on_s3_too(s3_server: S3Server, tmp_path: Path, mon
 
 
 def test_values_in_messages_of_gates_are_masked() -> None:
-    from winnowry.pipeline.release_facts.facts import _without_personal_data
+    from winnowry.releases.facts.facts import _without_personal_data
 
     verdicts = {
         "notable": [{"message": "author: match regex: 1 of 9 rows do not meet it, such as 'jane.doe@company.org'"}],

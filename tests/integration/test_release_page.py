@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from tests.small_corpus import sentence
-from tests.unit.pipeline.small_lake import CORPUS as LETTERS
-from tests.unit.pipeline.small_lake import IDS, make_small_lake
+from tests.small_lake import CORPUS as LETTERS
+from tests.small_lake import IDS, make_small_lake
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
-from winnowry.pipeline.release_as_of import tables_of
-from winnowry.pipeline.release_facts.facts import release_facts
-from winnowry.pipeline.releases import find_release, releases
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.releases.as_of import tables_of
+from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.releases import find_release, releases
 
 RECIPE = """\
 version: 1

@@ -14,7 +14,7 @@ from tests.s3_server import S3Server
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import AccessDeniedError, BucketNotFoundError, StorageError, StoreUnreachableError
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
 from winnowry.storage.settings import StorageSettings
 

@@ -16,7 +16,7 @@ from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import StorageError, StoreUnreachableError
 from winnowry.lakehouse.promotion import barrier
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
 pytestmark = [pytest.mark.s3, pytest.mark.faults]

@@ -16,7 +16,7 @@ from winnowry.core.errors import (
     StoreUnreachableError,
 )
 from winnowry.lakehouse.table import Table
-from winnowry.pipeline.storage_errors import storage_named
+from winnowry.storage.named import storage_named
 
 pytestmark = pytest.mark.s3
 

@@ -22,13 +22,13 @@ from hypothesis.stateful import (
 )
 
 from tests.unit.lakehouse.test_promotion import CORPUS, staged
+from winnowry.columns.fill import add_column
+from winnowry.columns.later_rows import complete_fragments
+from winnowry.columns.listing import drop
+from winnowry.columns.spec import sql_column
+from winnowry.inspect.maintain import maintain
 from winnowry.lakehouse.promotion import stage
-from winnowry.pipeline.columns.fill import add_column
-from winnowry.pipeline.columns.later_rows import complete_fragments
-from winnowry.pipeline.columns.listing import drop
-from winnowry.pipeline.columns.spec import sql_column
-from winnowry.pipeline.maintain import maintain
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
 
 TABLE = "cleaned"
 PARTITIONS = st.sampled_from(["p", "q", "r"])

@@ -16,11 +16,11 @@ from tests.small_corpus import sentence
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
 from winnowry.gates.suite import Suite
-from winnowry.pipeline.release_facts.facts import release_facts
-from winnowry.pipeline.releases import releases
-from winnowry.pipeline.result import GateFailed
-from winnowry.pipeline.run import run_stage
+from winnowry.promotion.result import GateFailed
 from winnowry.recipe.valid2 import LETTERS
+from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.releases import releases
+from winnowry.stages.run import run_stage
 
 RECIPE = """\
 version: 1
@@ -89,7 +89,7 @@ def run_all_but_last(ws: Any, recipe: Any) -> None:
 
 
 def partitions(ws: Any, recipe: Any) -> list[str | None]:
-    from winnowry.pipeline.partitions import partitions_of
+    from winnowry.promotion.partitions import partitions_of
 
     return list(partitions_of(ws, recipe))
 

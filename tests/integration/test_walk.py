@@ -13,10 +13,10 @@ import pytest
 from tests.small_corpus import RECIPE, Planted, land, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import EmptySourceError, MissingPartitionsError, UsageError
-from winnowry.pipeline.plan import plan
-from winnowry.pipeline.run import run_stage
-from winnowry.pipeline.what_if import what_if
+from winnowry.inspect.what_if import what_if
 from winnowry.recipe.load import apply_overrides
+from winnowry.stages.plan import plan
+from winnowry.stages.run import run_stage
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ def test_an_unknown_partition_names_near_ones(walked: Any) -> None:
 
 
 def test_a_rollback_holds_until_a_newer_release(copy: Path) -> None:
-    from winnowry.pipeline.releases import rollback
+    from winnowry.releases.releases import rollback
 
     ws, recipe = open_recipe(copy, copy / "small.yaml")
     second = apply_overrides(recipe, ["sample.token_fraction=0.5"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from winnowry.cli.template import FILES, FOLDERS
+from winnowry.runs.template import FILES, FOLDERS
 
 
 @pytest.fixture(scope="module")

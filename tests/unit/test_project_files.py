@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from winnowry.cli import template
+from winnowry.runs import template
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
@@ -74,6 +74,15 @@ def test_version_and_changelog_agree() -> None:
     assert version("winnowry") == declared
     assert headings[0] == "Unreleased"
     assert headings[1:2] in ([], [declared]), "the newest release in CHANGELOG.md is not the version of pyproject.toml"
+
+
+def test_contributing_prints_the_ladder_of_imports_as_it_is_enforced() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    enforced = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    printed = re.search(r"^```\nassets\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.M | re.DOTALL)
+
+    assert printed is not None
+    assert ["assets", *printed[1].split("\n")[:-1]] == [layer.replace("winnowry.", "") for layer in enforced]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)

@@ -13,10 +13,10 @@ from winnowry.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.pipeline.columns.fill import ColumnResult
-    from winnowry.pipeline.columns.listing import ListedColumn
-    from winnowry.pipeline.columns.spec import ColumnSpec
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.columns.fill import ColumnResult
+    from winnowry.columns.listing import ListedColumn
+    from winnowry.columns.spec import ColumnSpec
+    from winnowry.lakehouse.workspace import Workspace
 
 
 @click.group("column", short_help="Add, list and drop columns of living tables.")
@@ -93,9 +93,9 @@ def add_command(
     """
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
-    from winnowry.cli.project import find_project
-    from winnowry.pipeline.columns.fill import ColumnGateFailed, add_column
-    from winnowry.pipeline.columns.spec import Resources
+    from winnowry.columns.fill import ColumnGateFailed, add_column
+    from winnowry.columns.spec import Resources
+    from winnowry.runs.project import find_project
 
     workspace = call.workspace()
     options: dict[str, Any] = {"where": where, "max_null_fraction": max_null_fraction, "on_error": on_error}
@@ -140,7 +140,7 @@ def _spec(
     type_: str | None,
     options: dict[str, Any],
 ) -> ColumnSpec:
-    from winnowry.pipeline.columns.spec import check_name, check_where, operator_column, python_column, sql_column
+    from winnowry.columns.spec import check_name, check_where, operator_column, python_column, sql_column
 
     given = [option for option, value in (("--sql", sql), ("--op", op), ("--python", python)) if value is not None]
     if len(given) != 1:
@@ -160,7 +160,7 @@ def _spec(
 def _earlier(
     workspace: Workspace, corpus: str, table: str, name: str, version: str, others: list[str | None]
 ) -> ColumnSpec:
-    from winnowry.pipeline.columns.definitions import Definitions
+    from winnowry.columns.definitions import Definitions
 
     if any(other is not None for other in others):
         raise UsageError("--version says how the column was computed: leave out --sql, --op, --python, --type, --where")
@@ -179,7 +179,7 @@ def _earlier(
 @common_options
 def list_command(corpus: str, table: str | None, call: Call) -> int:
     """List the columns that were added to tables of CORPUS, and how far each is."""
-    from winnowry.pipeline.columns.listing import list_columns
+    from winnowry.columns.listing import list_columns
 
     found = list_columns(call.workspace(), corpus, table)
     output = call.output()
@@ -196,7 +196,7 @@ def list_command(corpus: str, table: str | None, call: Call) -> int:
 @common_options
 def drop_command(corpus: str, name: str, table: str, call: Call) -> int:
     """Drop an added column. Older versions and tags keep it."""
-    from winnowry.pipeline.columns.listing import drop
+    from winnowry.columns.listing import drop
 
     version = drop(call.workspace(), corpus, table, name)
     output = call.output()

@@ -19,8 +19,8 @@ def command(versions: int | None, call: Call) -> int:
 
     Works in any folder; outside a project the packaged one is used. A second call finds everything fresh.
     """
+    from winnowry.cli.demo_corpus import land_demo_corpus
     from winnowry.cli.run import execute
-    from winnowry.pipeline.demo_corpus import land_demo_corpus
 
     workspace = call.workspace()
     landed = land_demo_corpus(workspace.store, versions_limit=versions)

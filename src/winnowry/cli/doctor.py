@@ -16,7 +16,7 @@ def command(call: Call) -> int:
 
     Races conditional writes against the store: one that lets two writers win loses commits silently.
     """
-    from winnowry.pipeline.doctor import doctor
+    from winnowry.inspect.doctor import doctor
 
     diagnosis = doctor(call.root)
     output = call.output()

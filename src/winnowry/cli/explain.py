@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from winnowry.pipeline.explain import Step, Walk
-    from winnowry.pipeline.explain_group import Twin
+    from winnowry.inspect.explain import Step, Walk
+    from winnowry.inspect.explain_group import Twin
 
 _STYLES = {"published": "green", "selected": "green", "quarantined": "red", "duplicate": "yellow"}
 _HIDDEN = {"partition", "reasons", "reason", "operator", "value", "threshold", "stage", "parent_ids"}
@@ -33,7 +33,7 @@ def command(record_id: str, corpus: str | None, call: Call) -> int:
     RECORD_ID is the record's id, the first 8 or more characters of it, the id its source gave it, or its place:
     URI:POSITION, where a relative URI starts at the root.
     """
-    from winnowry.pipeline.explain import explain
+    from winnowry.inspect.explain import explain
 
     walk = explain(call.workspace(), record_id, corpus)
     output = call.output()

@@ -30,7 +30,7 @@ def command(
 
     The same release and seed give the same bytes. manifest.json lists the files with rows, bytes and SHA-256.
     """
-    from winnowry.pipeline.export import export
+    from winnowry.releases.export import export
 
     done = export(call.workspace(), corpus, format_, out, tag, seed=seed, profile=profile)
     output = call.output()

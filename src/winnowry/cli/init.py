@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from winnowry.cli.options import Call, common_options
-from winnowry.cli.template import FILES, FOLDERS, template_root
+from winnowry.runs.template import FILES, FOLDERS, template_root
 
 _IGNORED = (".winnowry/", "lake/", "__pycache__/")
 

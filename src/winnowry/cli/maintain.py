@@ -11,7 +11,7 @@ from winnowry.cli.options import Call, common_options
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.pipeline.maintain import Maintenance
+    from winnowry.inspect.maintain import Maintenance
 
 
 @click.command("maintain", short_help="Merge small fragments, index new rows, remove old versions and leftovers.")
@@ -27,7 +27,7 @@ def command(corpora: tuple[str, ...], dry_run: bool, keep_days: float, call: Cal
     """
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
-    from winnowry.pipeline.maintain import maintain
+    from winnowry.inspect.maintain import maintain
 
     with progress_on(stderr(), quiet=call.as_json) as progress:
         done = maintain(call.workspace(), corpora, keep_days=keep_days, dry_run=dry_run, progress=progress)

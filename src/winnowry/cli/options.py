@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from winnowry.cli.output import Output
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
     from winnowry.recipe.model import Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ class Call:
         Raises:
             StorageError: the root cannot be reached.
         """
-        from winnowry.pipeline.workspace import Workspace
+        from winnowry.lakehouse.workspace import Workspace
 
         return Workspace.open(self.root)
 
@@ -53,7 +53,7 @@ def common_options(command: Command) -> Command:
 
     @wraps(command)
     def with_call(*args: Any, root: str, as_json: bool, verbose: bool, **kwargs: Any) -> Any:
-        from winnowry.pipeline.storage_errors import storage_named
+        from winnowry.storage.named import storage_named
 
         _configure_logging(verbose)
         call = Call(_expanded(root), as_json)
@@ -114,8 +114,8 @@ def recipe_path(name_or_path: str) -> Path:
     """
     import difflib
 
-    from winnowry.cli.project import find_project
     from winnowry.core.errors import NotFoundError
+    from winnowry.runs.project import find_project
 
     if Path(name_or_path).is_file():
         return Path(name_or_path)

@@ -11,7 +11,7 @@ from winnowry.cli.options import Call, common_options, read_recipe, recipe_optio
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.pipeline.plan import Plan
+    from winnowry.stages.plan import Plan
 
 _PARTITIONS_SHOWN = 6
 
@@ -25,8 +25,8 @@ def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:
     With --set, also count what the changed rules would keep and drop, from stored columns: nothing is recomputed.
     """
     from winnowry.cli.what_if import what_if_view
-    from winnowry.pipeline.plan import plan
-    from winnowry.pipeline.what_if import what_if
+    from winnowry.inspect.what_if import what_if
+    from winnowry.stages.plan import plan
 
     loaded = read_recipe(recipe)
     changed = read_recipe(recipe, overrides)

@@ -15,9 +15,9 @@ from winnowry.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.pipeline.release_model import Release
-    from winnowry.pipeline.releases import ReleaseDiff
-    from winnowry.pipeline.workspace import Workspace
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.releases.model import Release
+    from winnowry.releases.releases import ReleaseDiff
 
 
 @click.group("release", short_help="List, show, compare and roll back releases of a corpus.")
@@ -30,7 +30,7 @@ def command() -> None:
 @common_options
 def list_command(corpus: str, call: Call) -> int:
     """List the releases of CORPUS, newest first."""
-    from winnowry.pipeline.releases import releases
+    from winnowry.releases.releases import releases
 
     found = releases(call.workspace(), corpus)
     output = call.output()
@@ -57,8 +57,8 @@ def show_command(corpus: str, release: str | None, out: Path | None, unmasked: b
 
     With --json also everything that its page shows, under "facts".
     """
-    from winnowry.pipeline.release_documents import stored_facts
-    from winnowry.pipeline.releases import find_release, newest
+    from winnowry.releases.documents import stored_facts
+    from winnowry.releases.releases import find_release, newest
 
     workspace = call.workspace()
     if unmasked and (out is None or _suffix(out) != ".html"):
@@ -88,8 +88,8 @@ def _suffix(out: Path) -> str:
 
 
 def _write_document(workspace: Workspace, found: Release, out: Path, *, mask: bool) -> None:
-    from winnowry.pipeline.release_documents import rendered
-    from winnowry.pipeline.release_facts.facts import release_facts
+    from winnowry.releases.documents import rendered
+    from winnowry.releases.facts.facts import release_facts
 
     if _suffix(out) not in _DOCUMENTS:
         raise UsageError(f"--out {out}: the name ends in .html (page), .md (card) or .json (Croissant card)")
@@ -109,7 +109,7 @@ def _write_document(workspace: Workspace, found: Release, out: Path, *, mask: bo
 @common_options
 def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
     """Compare two releases of CORPUS: records that entered and left, and what changed in the recipe."""
-    from winnowry.pipeline.releases import release_diff
+    from winnowry.releases.releases import release_diff
 
     difference = release_diff(call.workspace(), corpus, old, new)
     output = call.output()
@@ -126,7 +126,7 @@ def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
 @common_options
 def rollback_command(corpus: str, release: str, tag: str | None, call: Call) -> int:
     """Point the tag (prod) of CORPUS at RELEASE. Nothing is rewritten; readers of the tag see it at once."""
-    from winnowry.pipeline.releases import rollback
+    from winnowry.releases.releases import rollback
 
     done = rollback(call.workspace(), corpus, release, tag)
     output = call.output()

@@ -11,8 +11,8 @@ from winnowry.cli.options import Call, common_options, recipe_path
 from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from winnowry.cli.runner import Runner, RunOutcome
     from winnowry.recipe.model import Recipe
+    from winnowry.runs.order import Runner, RunOutcome
 
 STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "comparison", "published")
 
@@ -74,10 +74,10 @@ def execute(
     """Run the recipe of a file, show progress and the summary, and return the exit code."""
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
-    from winnowry.cli.project import find_project
-    from winnowry.cli.runner import RunRequest
     from winnowry.cli.summary import run_summary
     from winnowry.recipe.load import load_recipe
+    from winnowry.runs.order import RunRequest
+    from winnowry.runs.project import find_project
 
     recipe = load_recipe(recipe_file)
     _check_stage(recipe, to)
@@ -106,9 +106,9 @@ def _check_stage(recipe: Recipe, to: str | None) -> None:
 
 def _runner(*, direct: bool) -> Runner:
     if direct:
-        from winnowry.cli.direct_runner import run_direct
+        from winnowry.runs.direct import run_direct
 
         return run_direct
-    from winnowry.cli.dagster_runner import run_in_dagster
+    from winnowry.runs.dagster import run_in_dagster
 
     return run_in_dagster

@@ -12,9 +12,9 @@ from winnowry.cli.progress import MARKS, STATUSES
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.cli.runner import RunOutcome
     from winnowry.gates.result import GateResult, Verdict
-    from winnowry.pipeline.result import StageResult
+    from winnowry.promotion.result import StageResult
+    from winnowry.runs.order import RunOutcome
 
 _REASONS_SHOWN = 12
 _GATES_SHOWN = 10

@@ -13,9 +13,9 @@ from winnowry.cli.options import Call, common_options
 @common_options
 def command(port: int, host: str, call: Call) -> int:
     """Start Dagster's UI and daemon for the project and the lake; Ctrl-C stops both."""
-    from winnowry.cli.home import dagster_home
-    from winnowry.cli.project import find_project
     from winnowry.cli.ui_server import UiServer, claim_port, serve
+    from winnowry.runs.home import dagster_home
+    from winnowry.runs.project import find_project
 
     project = find_project()
     home = dagster_home()

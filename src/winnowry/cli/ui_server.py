@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from winnowry.cli.home import prepare_home
 from winnowry.core.errors import UsageError, WinnowryError
+from winnowry.runs.home import prepare_home
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.pipeline.what_if import WhatIf
+    from winnowry.inspect.what_if import WhatIf
 
 _EXAMPLES_SHOWN = 10
 

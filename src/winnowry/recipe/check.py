@@ -9,12 +9,12 @@ import pyarrow as pa
 from winnowry.core.tables import CLEANED, RAW
 from winnowry.operators.base import Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
-from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Recipe, Source
+from winnowry.sampling.spec import SampleSpec
 
 _SOURCE_COLUMNS = ({*RAW.names} - {"payload", "promotion_id"}) | {"text"}
 _CLEANED_COLUMNS = {*CLEANED.names}

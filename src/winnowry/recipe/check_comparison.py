@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Problem, did_you_mean
+from winnowry.sampling.spec import SampleSpec
 
 
 def check_comparison(comparison: Comparison | None, gates: Gates | None, sample: SampleSpec | None) -> list[Problem]:

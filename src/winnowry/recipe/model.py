@@ -14,12 +14,12 @@ from pydantic import (
     model_validator,
 )
 
-from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.operators import AnyOperator, read_operator
 from winnowry.recipe.place import Place
+from winnowry.sampling.spec import SampleSpec
 from winnowry.sources.transcode import codec_name
 
 

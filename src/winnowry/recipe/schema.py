@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from winnowry.operators.registry import operators
-from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe import comparison, gates, model
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.valid2 import Annotation, KeyedFacts, Valid2Gate
+from winnowry.sampling.spec import SampleSpec
 
 _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("Recipe", model.Recipe),

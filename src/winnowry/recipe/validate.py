@@ -9,7 +9,6 @@ from pydantic import BaseModel, ValidationError
 
 from winnowry.operators.base import Operator
 from winnowry.operators.registry import operators
-from winnowry.operators.sampling.spec import SampleSpec
 from winnowry.recipe.check import check_media, check_parts
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
@@ -19,6 +18,7 @@ from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Path, Problem, did_you_mean, problems_of
 from winnowry.recipe.model import Limits, Publish, Recipe, Source
 from winnowry.recipe.place import names_variable
+from winnowry.sampling.spec import SampleSpec
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _SECTIONS: dict[str, type[BaseModel]] = {

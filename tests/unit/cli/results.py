@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from winnowry.gates.result import GateResult
-from winnowry.pipeline.result import StageResult
+from winnowry.promotion.result import StageResult
 
 
 def gate(verdict: Any = "pass", **changes: Any) -> GateResult:

@@ -12,7 +12,7 @@ import click
 import jsonschema
 import pytest
 
-from tests.unit.pipeline.small_lake import CORPUS, IDS, make_small_lake
+from tests.small_lake import CORPUS, IDS, make_small_lake
 from winnowry.cli.main import cli, main
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json"
@@ -150,7 +150,7 @@ def test_an_error_that_nobody_expected_exits_with_1_and_keeps_stdout_json(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by nobody")
 
-    monkeypatch.setattr("winnowry.pipeline.query.run_sql", fail)
+    monkeypatch.setattr("winnowry.reading.query.run_sql", fail)
     said = say("sql", "select 1", "--root", root, "--json")
     assert said.code == 1
     assert said.document["error"]["type"] == "InternalError"
@@ -161,7 +161,7 @@ def test_interruption_exits_with_130(say: Any, root: Path, monkeypatch: pytest.M
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("winnowry.pipeline.query.run_sql", interrupt)
+    monkeypatch.setattr("winnowry.reading.query.run_sql", interrupt)
     assert say("sql", "select 1", "--root", root).code == 130
 
 

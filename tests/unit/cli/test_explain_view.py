@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.unit.pipeline.small_lake import CORPUS, IDS, make_small_lake, publish
+from tests.small_lake import CORPUS, IDS, make_small_lake, publish
 from winnowry.cli.explain import walk_view
 from winnowry.cli.output import Output
-from winnowry.pipeline.explain import Step, Walk, explain
-from winnowry.pipeline.explain_group import Twin
-from winnowry.pipeline.workspace import Workspace
+from winnowry.inspect.explain import Step, Walk, explain
+from winnowry.inspect.explain_group import Twin
+from winnowry.lakehouse.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_texts_cannot_steer_the_terminal() -> None:
 
 
 def test_a_long_text_is_cut_where_it_differs(tmp_path: Path) -> None:
-    from winnowry.pipeline.explain_group import twin_of
+    from winnowry.inspect.explain_group import twin_of
 
     class Two:
         """Two long texts that differ at one place, as the table of cleaned records gives them."""

@@ -11,12 +11,12 @@ from tests.unit.cli.results import gate, result
 from winnowry.cli.output import Output
 from winnowry.cli.plan import plan_view
 from winnowry.cli.progress import progress_on
-from winnowry.cli.runner import Failure, RunOutcome
 from winnowry.cli.summary import run_summary
 from winnowry.cli.what_if import what_if_view
 from winnowry.core.progress import NoProgress
-from winnowry.pipeline.plan import Plan, PlanEntry
-from winnowry.pipeline.what_if import RuleCount, WhatIf
+from winnowry.inspect.what_if import RuleCount, WhatIf
+from winnowry.runs.order import Failure, RunOutcome
+from winnowry.stages.plan import Plan, PlanEntry
 
 
 def text_of(parts: list, *, terminal: bool = False) -> str:  # type: ignore[type-arg]

@@ -12,15 +12,15 @@ import lance
 import pyarrow as pa
 import pytest
 
+from tests.small_lake import CORPUS as LETTERS
+from tests.small_lake import IDS, make_small_lake
 from tests.unit.lakehouse.test_promotion import CORPUS, killed_at, promoted, quarantined, staged
-from tests.unit.pipeline.small_lake import CORPUS as LETTERS
-from tests.unit.pipeline.small_lake import IDS, make_small_lake
 from winnowry.core.tables import QUARANTINE
+from winnowry.inspect.explain import explain
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.lake import Lakehouse
 from winnowry.lakehouse.view import TableView
-from winnowry.pipeline.explain import explain
-from winnowry.pipeline.query import run_sql
+from winnowry.reading.query import run_sql
 from winnowry.storage.open import open_store
 
 

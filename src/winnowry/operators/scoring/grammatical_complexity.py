@@ -15,9 +15,9 @@ from winnowry.operators.base import FittedOperator
 from winnowry.operators.buffers import as_text
 from winnowry.operators.scoring.cascade import Cascade, fit_cascade, in_band, mapped
 from winnowry.operators.scoring.chinese import chinese_tagged_components
-from winnowry.operators.scoring.chinese import tagger_version as chinese_tagger_version
 from winnowry.operators.scoring.combination import combine_components, fit_components
 from winnowry.operators.scoring.lexical import lexical_components
+from winnowry.operators.scoring.parsers.chinese_words import tagger_version as chinese_tagger_version
 from winnowry.operators.scoring.parsers.choice import LANGUAGE_OF, ParserName, parser_of, parser_version
 from winnowry.operators.scoring.plain_text import decoded
 from winnowry.operators.scoring.statistics import Normalise

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from winnowry.core.errors import ContractError
-from winnowry.operators.text.evaluation_sets import EvaluationSet
+from winnowry.operators.dedup.evaluation_sets import EvaluationSet
 
 
 class TargetTexts(BaseModel):

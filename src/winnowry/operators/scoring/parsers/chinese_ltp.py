@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from winnowry.core.errors import UsageError
-from winnowry.operators.scoring.chinese import is_endless, sentences, tagged_words
 from winnowry.operators.scoring.parsers.base import Parse, Sentence
+from winnowry.operators.scoring.parsers.chinese_words import is_endless, sentences, tagged_words
 
 BATCH_SENTENCES = 32
 

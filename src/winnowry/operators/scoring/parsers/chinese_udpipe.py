@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from winnowry.core.errors import UsageError
-from winnowry.operators.scoring.chinese import is_endless, sentences, tagged_words
 from winnowry.operators.scoring.parsers.base import Parse, Sentence
+from winnowry.operators.scoring.parsers.chinese_words import is_endless, sentences, tagged_words
 from winnowry.operators.scoring.parsers.model_files import checked_model
 
 PACKAGE = "udchinese"

@@ -1,0 +1,194 @@
+"""Which columns were added to which tables: small objects beside the tables, so that later rows get them too."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from winnowry.columns.spec import ColumnSpec
+from winnowry.core.errors import UsageError
+from winnowry.lakehouse.columns import ColumnFile, described
+from winnowry.lakehouse.workspace import Workspace
+
+State = Literal["filling", "failed", "live"]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A column that was added, or is being added.
+
+    Attributes:
+        spec: how it is computed.
+        state: ``live`` once readers see it; ``failed`` when computing it failed or its gate refused it.
+        created_at: seconds since 1970.
+        template: the column's entry among a fragment's files, for fragments that are written later.
+        table_version: version of the table that brought it.
+        error: why it failed.
+        next: another specification that is being computed beside this one, to take its place.
+        earlier: specifications that were live before, the newest first, each with the version of the table that
+            brought it.
+    """
+
+    spec: ColumnSpec
+    state: State
+    created_at: float
+    template: Mapping[str, Any] | None = None
+    table_version: int | None = None
+    error: str | None = None
+    next: ColumnSpec | None = None
+    earlier: tuple[tuple[ColumnSpec, int | None], ...] = ()
+
+    def body(self) -> bytes:
+        """The definition as JSON."""
+        return json.dumps(
+            {
+                "spec": self.spec.to_json(),
+                "state": self.state,
+                "created_at": self.created_at,
+                "template": self.template,
+                "table_version": self.table_version,
+                "error": self.error,
+                "next": None if self.next is None else self.next.to_json(),
+                "earlier": [[spec.to_json(), version] for spec, version in self.earlier],
+            },
+            sort_keys=True,
+        ).encode()
+
+
+class Definitions:
+    """The added columns of a corpus.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+    """
+
+    def __init__(self, ws: Workspace, corpus: str) -> None:
+        self._store = ws.store
+        self._base = f"{ws.lake.corpus_uri(corpus)}/columns"
+
+    def of(self, table: str) -> list[Definition]:
+        """Columns added to a table, by name."""
+        found = sorted(self._store.list(f"{self._base}/{table}/*.json"), key=lambda info: info.uri)
+        return [self._read(info.uri) for info in found]
+
+    def get(self, table: str, name: str) -> Definition | None:
+        """One column, or None."""
+        uri = self._uri(table, name)
+        return self._read(uri) if self._store.exists(uri) else None
+
+    def claim(self, spec: ColumnSpec, *, take_place: bool = False) -> Definition:
+        """Begin a column, or go on with one that somebody else has begun with the same specification.
+
+        Args:
+            spec: the column.
+            take_place: it may take the place of a live column of the same name.
+
+        Raises:
+            UsageError: another column of this name is there or on its way.
+        """
+        mine = Definition(spec, "filling", time.time())
+        if self._store.write(self._uri(spec.table, spec.name), mine.body(), if_absent=True):
+            return mine
+        there = self.get(spec.table, spec.name)
+        if there is None:
+            return self.claim(spec)
+        if there.state == "failed":
+            self._store.write(self._uri(spec.table, spec.name), mine.body())
+            return mine
+        if there.spec.version == spec.version:
+            return there
+        if not take_place or there.state != "live":
+            raise UsageError(
+                f"{spec.table} has a column {spec.name} already ({there.state}), computed by {there.spec.kind} "
+                f"{there.spec.source!r}. Choose another name, drop it first (winnowry column drop), or let the new "
+                "one take its place: --replace"
+            )
+        if there.spec.field.type != spec.field.type:
+            raise UsageError(
+                f"{spec.table}.{spec.name} is {there.spec.field.type}, the new values are {spec.field.type}: readers "
+                "would meet another type. Choose another name, or drop it first: winnowry column drop"
+            )
+        if there.next is not None and there.next.version != spec.version:
+            raise UsageError(
+                f"{spec.table}.{spec.name} is being replaced already, by {there.next.kind} {there.next.source!r}; "
+                "when that run is dead, drop the column or run the same replacement again"
+            )
+        if there.next is None:
+            there = replace(there, next=spec, error=None)
+            self._store.write(self._uri(spec.table, spec.name), there.body())
+        return there
+
+    def land(
+        self, definition: Definition, spec: ColumnSpec, template: Mapping[str, Any] | None, table_version: int
+    ) -> Definition:
+        """Note that readers see the column with the values of ``spec``."""
+        earlier = definition.earlier
+        if spec.version != definition.spec.version:
+            before = (definition.spec, definition.table_version)
+            earlier = (before, *(known for known in earlier if known[0].version != spec.version))
+        landed = replace(
+            definition,
+            spec=spec,
+            state="live",
+            template=template,
+            table_version=table_version,
+            error=None,
+            next=None,
+            earlier=earlier,
+        )
+        self._store.write(self._uri(definition.spec.table, definition.spec.name), landed.body())
+        return landed
+
+    def fail(self, spec: ColumnSpec, error: Exception) -> None:
+        """Note that the column failed: its name is free for another try, with this or another specification.
+
+        Where it was to take another's place, that one stays.
+        """
+        there = self.get(spec.table, spec.name)
+        if there is None:
+            return
+        said = f"{type(error).__name__}: {error}"
+        if there.next is not None and there.next.version == spec.version:
+            self._store.write(self._uri(spec.table, spec.name), replace(there, next=None, error=said).body())
+        elif there.spec.version == spec.version and there.state == "filling":
+            self._store.write(self._uri(spec.table, spec.name), replace(there, state="failed", error=said).body())
+
+    def note_template(self, definition: Definition, template: Mapping[str, Any]) -> None:
+        """Keep how the column is entered in a fragment, before the commit after which a crash could lose it."""
+        body = replace(definition, template=template).body()
+        self._store.write(self._uri(definition.spec.table, definition.spec.name), body)
+
+    def forget(self, table: str, name: str) -> None:
+        """Remove a column's definition and the notes of its files."""
+        for info in self._store.list(f"{self._base}/{table}/{name}/*/*.json"):
+            self._store.delete(info.uri)
+        self._store.delete(self._uri(table, name))
+
+    def files(self, spec: ColumnSpec) -> dict[str, ColumnFile]:
+        """Files that are written, by fragment key: what a killed run left is used."""
+        found = {}
+        for info in self._store.list(f"{self._folder(spec)}/*.json"):
+            file = ColumnFile(**json.loads(self._store.read(info.uri)))
+            found[file.key] = file
+        return found
+
+    def keep(self, spec: ColumnSpec, file: ColumnFile) -> None:
+        """Note a file that is written; of two for one fragment the last one counts, they hold the same."""
+        self._store.write(f"{self._folder(spec)}/{file.path.removesuffix('.lance')}.json", described(file))
+
+    def _folder(self, spec: ColumnSpec) -> str:
+        return f"{self._base}/{spec.table}/{spec.name}/{spec.version}"
+
+    def _uri(self, table: str, name: str) -> str:
+        return f"{self._base}/{table}/{name}.json"
+
+    def _read(self, uri: str) -> Definition:
+        data = json.loads(self._store.read(uri))
+        data["spec"] = ColumnSpec.from_json(data["spec"])
+        data["next"] = ColumnSpec.from_json(data["next"]) if data.get("next") else None
+        data["earlier"] = tuple((ColumnSpec.from_json(spec), version) for spec, version in data.get("earlier", ()))
+        return Definition(**data)

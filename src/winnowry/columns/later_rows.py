@@ -1,0 +1,57 @@
+"""Rows written after a column was added get it before they are seen: readers never meet a partly filled one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from winnowry.columns.definitions import Definitions
+from winnowry.columns.live_spec import spec_in
+from winnowry.columns.values import ColumnTask, engine_for, run_column_task
+from winnowry.core.errors import PromotionConflictError
+from winnowry.lakehouse.columns import attach_files, column_versions, dataset_of
+from winnowry.lakehouse.table import Table
+from winnowry.lakehouse.workspace import Workspace
+
+
+def complete_fragments(ws: Workspace, corpus: str, table: Table, fragments: list[dict[str, Any]]) -> int:
+    """Give fragments that are written and not committed the columns that were added to their table.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        table: the table they will belong to.
+        fragments: metadata as JSON; changed in place.
+
+    Returns:
+        The version of the table that was looked at: a column that lands later is not in the fragments.
+
+    Raises:
+        DataError, UsageError: a column cannot be computed for these rows; the message names it.
+    """
+    dataset = table.dataset()
+    version = int(dataset.version)
+    if not fragments:
+        return version
+    present = set(dataset.schema.names)
+    added = [found for found in Definitions(ws, corpus).of(table.name) if found.spec.name in present]
+    for definition in sorted(added, key=lambda found: found.created_at):  # one may read another
+        assert definition.template is not None, f"{definition.spec.name} is in the table, so its commit was planned"
+        staged = dataset_of(table, fragments)
+        spec = spec_in(table, dataset, definition)
+        tasks = [ColumnTask(table, int(staged.version), f.fragment_id, spec) for f in staged.get_fragments()]
+        files = list(engine_for(spec, staged.get_fragments()).map(run_column_task, tasks))
+        attach_files(fragments, definition.template, files)
+    return version
+
+
+def refuse_if_columns_landed(table: Table, since: int, until: int) -> None:
+    """Refuse fragments that were completed before a column landed.
+
+    Raises:
+        PromotionConflictError: run again, and the rows get the column too.
+    """
+    for _, column in column_versions(table, table.dataset(until), since):
+        raise PromotionConflictError(
+            f"{table.uri}: a column ({column}) was added while rows were being written. Nothing was changed; run the "
+            "stage again, so that they get it too."
+        )

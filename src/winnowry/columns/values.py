@@ -1,0 +1,206 @@
+"""Computes a column for one fragment and writes its file; called in a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from winnowry.columns.limit import time_limit
+from winnowry.columns.python_function import same_function
+from winnowry.columns.spec import ColumnSpec, operator_of
+from winnowry.core.errors import ContractError, DataError, UsageError, WinnowryError
+from winnowry.engine.local import LocalEngine
+from winnowry.lakehouse.blobs import blob_columns, open_blobs
+from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
+from winnowry.lakehouse.table import Table
+
+Places = np.ndarray[Any, np.dtype[np.int64]]
+BATCH_ROWS = 1024
+"""Rows of a call of a function, unless it is told otherwise."""
+_WAITS = (0.5, 1.0, 2.0)  # seconds before a transient error is met again
+_FAILED_KEPT = 100  # of a fragment
+_ERROR_KEPT = 300  # characters
+BLOB_BATCH_ROWS = 32
+_ADDRESS = "_rowaddr"
+_WORTH_PROCESSES = 20_000  # rows
+
+
+@dataclass(frozen=True)
+class ColumnTask:
+    """Compute a column for one fragment of one version of a table."""
+
+    table: Table
+    version: int
+    fragment_id: int
+    spec: ColumnSpec
+
+
+def engine_for(spec: ColumnSpec, fragments: Iterable[Any]) -> LocalEngine:
+    """Workers that were asked for or pay off.
+
+    Lance answers SQL on all cores by itself, a few rows are done before a process starts.
+    """
+    if spec.resources.workers is not None:
+        return LocalEngine(spec.resources.workers)
+    rows = sum(fragment.physical_rows for fragment in fragments)
+    return LocalEngine(1 if spec.kind == "sql" or rows < _WORTH_PROCESSES else None)
+
+
+def run_column_task(task: ColumnTask) -> ColumnFile:
+    """Compute and write; nothing refers to the file yet.
+
+    Raises:
+        DataError: the function failed; with the fragment and, where one row is to blame, the row.
+        ContractError: it answered with another type or number of values than it was given rows.
+    """
+    dataset = task.table.dataset(task.version)
+    fragment = dataset.get_fragment(task.fragment_id)
+    key = fragment_key(dataset, fragment, task.spec.inputs)
+    failed: list[tuple[str, str]] = []
+    parts = _parts(task, dataset, fragment, failed)
+    file = write_column_file(task.table, fragment, task.spec.field, parts, key)
+    return replace(file, n_failed=len(failed), failed=tuple(failed[:_FAILED_KEPT]))
+
+
+def _parts(
+    task: ColumnTask, dataset: Any, fragment: Any, failed: list[tuple[str, str]]
+) -> Iterator[tuple[Places, pa.Array]]:
+    spec = task.spec
+    if spec.kind == "sql":
+        for places, batch in live_batches(fragment, {spec.name: spec.source}, batch_rows=BATCH_ROWS, where=spec.where):
+            yield places, batch.column(0)
+        return
+    objects = [name for name in blob_columns(dataset.schema) if name in spec.inputs]
+    compute = _function(spec, dataset, objects)
+    names = [name for name in spec.inputs if name not in objects]
+    names += ["record_id"] if "record_id" not in names and "record_id" in fragment.schema.names else []
+    rows = spec.resources.batch_rows or (BLOB_BATCH_ROWS if objects else BATCH_ROWS)
+    for places, batch in live_batches(fragment, names, batch_rows=rows, where=spec.where):
+        if objects:
+            batch = batch.append_column(_ADDRESS, pa.array(places + (fragment.fragment_id << 32), pa.uint64()))
+        try:
+            values = _patiently(compute, batch)
+        except WinnowryError:
+            raise
+        except ImportError as error:  # no row is to blame
+            raise DataError(
+                f"column {spec.name}: {spec.source.rpartition('/')[2]} needs a package that is not installed here: "
+                f"{error}. Nothing became visible; install it where winnowry runs and try again"
+            ) from error
+        except Exception as error:
+            if spec.on_error == "fail":
+                raise DataError(_blame(spec, compute, batch, fragment.fragment_id, error)) from error
+            values = _what_can_be(spec, compute, batch, failed)
+        yield places, values
+
+
+def _patiently(compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBatch) -> pa.Array:
+    """Compute; what a network or a store may do better the next time is tried again."""
+    for wait in _WAITS:
+        try:
+            return compute(batch)
+        except (ConnectionError, TimeoutError):
+            time.sleep(wait)
+    return compute(batch)
+
+
+def _what_can_be(
+    spec: ColumnSpec,
+    compute: Callable[[pa.RecordBatch], pa.Array],
+    batch: pa.RecordBatch,
+    failed: list[tuple[str, str]],
+) -> pa.Array:
+    """The values of a batch, null where the function fails on a row alone: halves of halves are tried.
+
+    Raises:
+        ContractError: another type or number of values than rows; that is no fault of a row.
+    """
+    try:
+        values = compute(batch)
+    except WinnowryError:
+        raise
+    except Exception as error:
+        if batch.num_rows == 1:
+            name = batch.column("record_id")[0].as_py() if "record_id" in batch.schema.names else "?"
+            failed.append((str(name), f"{type(error).__name__}: {error}"[:_ERROR_KEPT]))
+            return pa.nulls(1, spec.field.type)
+        middle = batch.num_rows // 2
+        halves = (batch.slice(0, middle), batch.slice(middle))
+        return pa.concat_arrays([_what_can_be(spec, compute, half, failed) for half in halves])
+    if len(values) != batch.num_rows or values.type != spec.field.type:
+        raise ContractError(
+            f"{spec.name}: {batch.num_rows} rows were given, {len(values)} values of {values.type} came back; the "
+            f"column is {spec.field.type}"
+        )
+    return values
+
+
+def _function(spec: ColumnSpec, dataset: Any, objects: list[str]) -> Callable[[pa.RecordBatch], pa.Array]:
+    """What computes a batch; large objects are opened by the addresses of its rows."""
+    if spec.kind == "operator":
+        operator, column = operator_of(spec)
+        reads = operator.reads().names
+        return lambda batch: operator.apply(batch.select(reads)).column(column)
+    file, _, name = spec.source.rpartition(":")
+    function = same_function(Path(file), name, spec.code)
+
+    def compute(batch: pa.RecordBatch) -> pa.Array:
+        inputs = {column: batch.column(column) for column in spec.inputs if column not in objects}
+        inputs |= {column: open_blobs(dataset, column, batch.column(_ADDRESS)) for column in objects}
+        with time_limit(spec.resources.timeout_s, f"column {spec.name}: {_rows_said(spec, batch)}"):
+            values = function(**inputs)
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        if not isinstance(values, pa.Array):
+            try:
+                values = pa.array(values, type=spec.field.type)
+            except (TypeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise UsageError(f"{spec.source}: its values are no {spec.field.type}: {error}") from error
+        return values
+
+    return compute
+
+
+def _rows_said(spec: ColumnSpec, batch: pa.RecordBatch) -> str:
+    said = f"{spec.source.rpartition('/')[2]} of {batch.num_rows} rows of {spec.table}"
+    if "record_id" not in batch.schema.names:
+        return said
+    ids = batch.column("record_id")
+    return f"{said}, records {ids[0].as_py()} to {ids[-1].as_py()}"
+
+
+def _blame(
+    spec: ColumnSpec,
+    compute: Callable[[pa.RecordBatch], pa.Array],
+    batch: pa.RecordBatch,
+    fragment_id: int,
+    error: Exception,
+) -> str:
+    """What failed, down to the row: the batch is halved until the first failing row stands alone."""
+    low, high, found = 0, batch.num_rows, error
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            compute(batch.slice(low, middle - low))
+        except Exception as first:
+            high, found = middle, first
+        else:
+            try:
+                compute(batch.slice(middle, high - middle))
+            except Exception as second:
+                low, found = middle, second
+            else:
+                break  # it fails only for rows together
+    where = f"fragment {fragment_id} of {spec.table}"
+    if high - low == 1 and "record_id" in batch.schema.names:
+        where += f", record {batch.column('record_id')[low].as_py()}"
+    return (
+        f"column {spec.name}: {spec.source.rpartition('/')[2]} failed on {where}: {type(found).__name__}: {found}. "
+        "Nothing became visible; files of finished fragments are kept for the next try"
+    )

@@ -1,0 +1,131 @@
+"""The unit of work of stages that run operators: a range of rows of one version of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from winnowry.engine.chain import run_chain
+from winnowry.engine.local import worker_count
+from winnowry.engine.quarantine import quarantine_rows
+from winnowry.lakehouse.view import TableView
+from winnowry.operators.base import Operator
+
+Unit = TypeVar("Unit")
+
+UNIT_ROWS = 2048
+"""Most rows of a unit."""
+_UNIT_BYTES = 64 << 20
+_LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost more than its rows
+
+
+@dataclass(frozen=True)
+class ChainTask:
+    """Run operators over rows ``offset … offset + n_rows`` of a view.
+
+    Attributes:
+        places: where ``uri`` and ``position`` of rejected rows are looked up, if the view does not have them.
+    """
+
+    view: TableView
+    columns: tuple[str, ...]
+    renamed: Mapping[str, str]
+    operators: tuple[Operator, ...]
+    offset: int
+    n_rows: int
+    stage: str
+    promotion_id: str
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    leave_out: frozenset[str] = frozenset()
+    places: TableView | None = None
+
+
+@dataclass(frozen=True)
+class ChainResult:
+    """Kept rows (None for none), quarantine rows, rows that crashed an operator, rows given to each operator."""
+
+    kept: pa.RecordBatch | None
+    quarantined: list[pa.RecordBatch]
+    errors: int
+    rows: int
+    calls: dict[str, int]
+
+
+def run_chain_task(task: ChainTask) -> ChainResult:
+    """Read the rows, run the chain; called in a worker."""
+    table = pa.Table.from_batches(
+        list(
+            task.view.dataset().scanner(columns=list(task.columns), offset=task.offset, limit=task.n_rows).to_batches()
+        )
+    ).combine_chunks()
+    names = [task.renamed.get(name, name) for name in table.schema.names]
+    table = table.rename_columns(names)
+    if task.leave_out:
+        keep = [value not in task.leave_out for value in table["record_id"].to_pylist()]
+        table = table.filter(pa.array(keep, pa.bool_()))
+    batches = table.combine_chunks().to_batches()
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+    outcome = run_chain(task.operators, batch, task.fits)
+    quarantined = [
+        quarantine_rows(_placed(rejected, task.places), reasons, task.stage, task.promotion_id)
+        for rejected, reasons in outcome.rejected
+    ]
+    return ChainResult(outcome.kept, quarantined, outcome.errors, batch.num_rows, outcome.calls)
+
+
+def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatch:
+    """Rejected rows with the object and position they came from."""
+    if places is None or rejected.num_rows == 0:
+        return rejected
+    ids = rejected.column("record_id").to_pylist()
+    listed = ", ".join("'" + record_id.replace("'", "''") + "'" for record_id in ids)
+    found = places.to_table(columns=["record_id", "uri", "position"], where=f"record_id IN ({listed})").to_pylist()
+    by_id = {row["record_id"]: row for row in found}
+    for name, kind in (("uri", pa.string()), ("position", pa.int64())):
+        rejected = rejected.append_column(name, pa.array([by_id[record_id][name] for record_id in ids], kind))
+    return rejected
+
+
+def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Unit]:
+    """Cut a view into units: twice as many as workers where there are rows enough, so that they end together.
+
+    Rows of a fragment whose files are large for their number make smaller units: a worker holds a unit at once.
+    """
+    total = view.count_rows()
+    share = -(-total // (2 * worker_count()))
+    offset = 0
+    for n_rows in _unit_sizes(view, min(UNIT_ROWS, max(_LEAST_ROWS, share))):
+        yield make(offset, n_rows)
+        offset += n_rows
+
+
+def _unit_sizes(view: TableView, most_rows: int) -> Iterator[int]:
+    """Rows of each unit: at most ``most_rows``, and as stored at most :data:`_UNIT_BYTES` unless one row has more."""
+    taken, held = 0, 0.0
+    for fragment in view.dataset().get_fragments():
+        left = fragment.physical_rows - fragment.num_deletions
+        stored = sum(file.file_size_bytes or 0 for file in fragment.data_files())
+        row_bytes = stored / max(1, fragment.physical_rows)
+        while left:
+            room = most_rows - taken
+            if row_bytes:
+                room = min(room, max(int((_UNIT_BYTES - held) / row_bytes), 0 if taken else 1))
+            if room <= 0:
+                yield taken
+                taken, held = 0, 0.0
+                continue
+            step = min(left, room)
+            taken, held, left = taken + step, held + step * row_bytes, left - step
+    if taken:
+        yield taken
+
+
+def columns_read(operators: Sequence[Operator], available: Sequence[str], always: Sequence[str]) -> tuple[str, ...]:
+    """Columns of a table that a chain needs: its own inputs and those that are carried on."""
+    wanted = set(always)
+    for operator in operators:
+        wanted |= set(operator.reads().names)
+    return tuple(name for name in available if name in wanted)

@@ -1,0 +1,1 @@
+"""A selection measured against others by small proxies."""

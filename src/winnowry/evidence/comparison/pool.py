@@ -1,0 +1,280 @@
+"""What is compared over: keepers with their tokens, scores and sources, the hold-out apart, and the evaluation sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from winnowry.core.errors import DataError, UsageError
+from winnowry.evidence.comparison.questions import QuestionFile, write_questions
+from winnowry.evidence.comparison.text_sets import Question, read_questions, read_text_set
+from winnowry.evidence.comparison.texts import TokenFile, batched, text_key, write_tokens
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.operators.scoring.grammatical_complexity import GrammaticalComplexity
+from winnowry.reading.sample_columns import sample_columns
+from winnowry.recipe.comparison import Comparison, Holdout
+from winnowry.recipe.model import Recipe
+from winnowry.sampling.draw import id_words, permanent_random
+
+Int64s = npt.NDArray[np.int64]
+Float64s = npt.NDArray[np.float64]
+UInt64s = npt.NDArray[np.uint64]
+
+HOLDOUT = "holdout"
+_NEWEST = 0.1
+_TARGET_SEED = 17  # which half of the target trains; the same in every comparison
+
+
+@dataclass
+class Pool:
+    """Documents that arms select from, and what proxies are evaluated on.
+
+    Attributes:
+        tokens: token ids of all documents drawn, the hold-out's too.
+        documents: indexes into ``tokens`` of the n documents of the pool.
+        words: record ids as 64-bit words, (n, 2).
+        sizes: tokens of each, int64 (n,).
+        sources: source of each.
+        columns: the score and stratum columns of ``scored``, n values each.
+        components: complexity of each text as measured; n rows.
+        evaluations: evaluation sets by name.
+        questions: sets of multiple-choice questions by name.
+        target: the target's training half, or the hold-out's where there is no target.
+        target_name: what it stands for.
+        facts: how the pool was made, for the summary.
+    """
+
+    tokens: TokenFile
+    documents: Int64s
+    words: UInt64s
+    sizes: Int64s
+    sources: npt.NDArray[np.object_]
+    columns: pa.Table
+    components: pa.Table
+    evaluations: dict[str, TokenFile]
+    questions: dict[str, QuestionFile]
+    target: TokenFile
+    target_name: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def complexity_operator(recipe: Recipe) -> GrammaticalComplexity:
+    """The recipe's complexity score, or one without a parser where it has none."""
+    for operator in recipe.score:
+        if isinstance(operator, GrammaticalComplexity):
+            return operator
+    return GrammaticalComplexity()
+
+
+def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
+    """Read the corpus once and write what tasks need into a scratch folder.
+
+    Args:
+        ws: the lake.
+        recipe: with a ``comparison``.
+        scratch: local folder.
+
+    Raises:
+        UsageError: a text set cannot be read, or the hold-out cannot be told.
+        DataError: too few documents are left.
+    """
+    comparison = recipe.comparison
+    assert comparison is not None
+    beside = _Beside.read(ws, comparison, scratch)
+    rows, drawn = _draw(ws, recipe, comparison)
+    wanted = dict(zip(rows["record_id"].to_pylist(), range(rows.num_rows), strict=True))
+    read = _Read(complexity_operator(recipe), beside.keys)
+    tokens = write_tokens(scratch / "pool", read.texts(ws, recipe, wanted))
+    place = np.array([wanted[record_id] for record_id in read.ids], np.int64)
+    rows = rows.take(pa.array(place))
+    held_out, how = _held_out(comparison.holdout, read.times, tokens.lengths, id_words(rows["record_id"]))
+    kept = np.flatnonzero(~held_out & ~np.array(read.seen, np.bool_) & (tokens.lengths > 0))
+    holdout = np.flatnonzero(held_out & ~np.array(read.seen, np.bool_) & (tokens.lengths > 0))
+    if len(kept) < 10 or len(holdout) < 2:
+        raise DataError(
+            f"{recipe.corpus}: {len(kept)} documents are left to select from and {len(holdout)} held out; a comparison "
+            "needs at least 10 and 2"
+        )
+    words = id_words(rows["record_id"])
+    evaluations = dict(beside.evaluations)
+    target = beside.target
+    if target is None:
+        half = permanent_random(words[holdout], _TARGET_SEED) < 0.5
+        target = _subset(scratch / "target", tokens, holdout[half])
+        holdout = holdout[~half]
+    held = _capped(holdout, tokens.lengths, comparison.evaluation_tokens)
+    evaluations[HOLDOUT] = _subset(scratch / HOLDOUT, tokens, held)
+    facts = {
+        **drawn,
+        "documents": len(kept),
+        "tokens": int(tokens.lengths[kept].sum()),
+        "holdout": how,
+        "removed_as_overlap": int(np.sum(read.seen)),
+        "evaluations": [
+            {"name": name, "documents": len(file), "tokens": int(file.lengths.sum()), "bytes": int(file.n_bytes.sum())}
+            for name, file in sorted({**evaluations, **{n: q.tokens for n, q in beside.questions.items()}}.items())
+        ],
+        "questions": [
+            {"name": name, "questions": len(file), "chance": file.chance}
+            for name, file in sorted(beside.questions.items())
+        ],
+    }
+    chosen = pa.array(kept)
+    return Pool(
+        tokens=tokens,
+        documents=kept.astype(np.int64),
+        words=words[kept],
+        sizes=tokens.lengths[kept],
+        sources=np.array(read.sources, object)[kept],
+        columns=rows.take(chosen),
+        components=read.components().take(chosen),
+        evaluations=evaluations,
+        questions=beside.questions,
+        target=target,
+        target_name=comparison.target.name if comparison.target is not None else HOLDOUT,
+        facts=facts,
+    )
+
+
+@dataclass
+class _Beside:
+    """Text sets of the recipe, tokenised; ``keys`` are those of their texts."""
+
+    target: TokenFile | None
+    evaluations: dict[str, TokenFile]
+    questions: dict[str, QuestionFile]
+    keys: set[bytes]
+
+    @staticmethod
+    def read(ws: Workspace, comparison: Comparison, scratch: Path) -> _Beside:
+        keys: set[bytes] = set()
+
+        def noted(texts: Iterator[str]) -> Iterator[str]:
+            for text in texts:
+                keys.add(text_key(text))
+                yield text
+
+        def asked(questions: Iterator[Question]) -> Iterator[Question]:
+            for one in questions:
+                keys.update(map(text_key, (one.question, *one.documents())))
+                yield one
+
+        questions = {
+            item.name: write_questions(
+                scratch / f"questions-{item.name}", asked(read_questions(ws, item)), comparison.evaluation_tokens
+            )
+            for item in comparison.questions or ()
+        }
+        found: dict[str, TokenFile] = {}
+        for text_set in comparison.evaluations:
+            whole = write_tokens(scratch / f"set-{text_set.name}", batched(noted(read_text_set(ws, text_set))))
+            everything = np.arange(len(whole))
+            part = _capped(everything, whole.lengths, comparison.evaluation_tokens)
+            found[text_set.name] = _subset(scratch / text_set.name, whole, part)
+        target = comparison.target
+        if target is None:
+            return _Beside(None, found, questions, keys)
+        whole = write_tokens(scratch / "set-target", batched(noted(read_text_set(ws, target))))
+        if len(whole) < 4:
+            raise UsageError(f"target {target.name!r} has {len(whole)} documents; half of them train, half evaluate")
+        index = np.arange(len(whole), dtype=np.uint64)
+        half = permanent_random(np.stack([index, index], axis=1), _TARGET_SEED) < 0.5
+        trains, evaluates = np.flatnonzero(half), np.flatnonzero(~half)
+        found[target.name] = _subset(
+            scratch / f"{target.name}-eval", whole, _capped(evaluates, whole.lengths, comparison.evaluation_tokens)
+        )
+        return _Beside(_subset(scratch / "target", whole, trains), found, questions, keys)
+
+
+def _draw(ws: Workspace, recipe: Recipe, comparison: Comparison) -> tuple[pa.Table, dict[str, Any]]:
+    """The narrow columns of the documents that stand for the corpus, and how they were drawn."""
+    scored = sample_columns(ws, recipe)
+    sizes = scored["n_tokens"].to_numpy().astype(np.int64)
+    total = int(sizes.sum())
+    if total > comparison.pool_tokens:
+        order = np.argsort(permanent_random(id_words(scored["record_id"]), comparison.seed), kind="stable")
+        inside = order[np.cumsum(sizes[order]) <= comparison.pool_tokens]
+        scored = scored.take(pa.array(np.sort(inside)))
+    return scored, {"corpus_documents": len(sizes), "corpus_tokens": total, "sampled": total > comparison.pool_tokens}
+
+
+class _Read:
+    """One pass over ``cleaned``: texts for the tokeniser, and what else is told of each document on the way."""
+
+    def __init__(self, operator: GrammaticalComplexity, keys: set[bytes]) -> None:
+        self.operator, self.keys = operator, keys
+        self.ids: list[str] = []
+        self.times: list[Any] = []
+        self.sources: list[str] = []
+        self.seen: list[bool] = []
+        self._components: list[pa.RecordBatch] = []
+
+    def texts(self, ws: Workspace, recipe: Recipe, wanted: dict[str, int]) -> Iterator[pa.Array]:
+        names = ["record_id", "text", "event_time", "source"]
+        extra = [name for name in self.operator.reads().names if name not in names]
+        for batch in ws.lake.open(recipe.corpus, "cleaned").scan(columns=[*names, *extra]):
+            mask = [record_id in wanted for record_id in batch.column("record_id").to_pylist()]
+            if not any(mask):
+                continue
+            batch = batch.filter(pa.array(mask))
+            self.ids += batch.column("record_id").to_pylist()
+            self.times += batch.column("event_time").to_pylist()
+            self.sources += batch.column("source").to_pylist()
+            self.seen += [text_key(text or "") in self.keys for text in batch.column("text").to_pylist()]
+            self._components.append(self.operator.measure(batch.select(self.operator.reads().names)))
+            yield batch.column("text")
+
+    def components(self) -> pa.Table:
+        return pa.Table.from_batches(self._components, schema=self.operator.components())
+
+
+def _held_out(holdout: Holdout, times: list[Any], lengths: Int64s, words: UInt64s) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which documents are held out, and how that was decided."""
+    known = np.array([time is not None for time in times], np.bool_)
+    explicit = holdout.since is not None or holdout.newest_fraction is not None
+    share = holdout.newest_fraction if holdout.newest_fraction is not None else _NEWEST
+    if not known.any():
+        if explicit:
+            raise UsageError("`holdout` asks for the newest records, but none has an event time; leave `holdout` out")
+        return permanent_random(words, _TARGET_SEED) < share, f"{share:.0%} at random: no record has an event time"
+    if holdout.since is not None:
+        import datetime
+
+        since = datetime.datetime.fromisoformat(holdout.since)
+        since = since if since.tzinfo is not None else since.replace(tzinfo=datetime.UTC)
+        chosen = np.array([time is not None and time >= since for time in times], np.bool_)
+        return chosen, f"since {holdout.since}"
+    stamps = np.array([time.timestamp() if time is not None else -np.inf for time in times])
+    # Of one moment all or none: the ids break no tie, or the hold-out would not be later than the pool.
+    order = np.argsort(-stamps, kind="stable")
+    inside = np.cumsum(lengths[order]) <= share * lengths.sum()
+    edge = stamps[order[inside]].min() if inside.any() else np.inf
+    chosen = stamps >= edge
+    if chosen.all():
+        return permanent_random(words, _TARGET_SEED) < share, f"{share:.0%} at random: all records have one event time"
+    return chosen, f"newest {lengths[chosen].sum() / lengths.sum():.1%} of tokens by event time"
+
+
+def _capped(documents: Int64s, lengths: Int64s, tokens: int) -> Int64s:
+    """So many tokens of documents, spread evenly over them; at least two documents."""
+    total = int(lengths[documents].sum())
+    if total <= tokens or len(documents) <= 2:
+        return documents
+    step = total / tokens
+    picked = documents[
+        np.unique((np.arange(int(len(documents) / step) + 1) * step).astype(np.int64).clip(0, len(documents) - 1))
+    ]
+    return picked if len(picked) >= 2 else documents[:2]
+
+
+def _subset(path: Path, whole: TokenFile, documents: Int64s) -> TokenFile:
+    ids, offsets = whole.gather(documents)
+    ids.tofile(path.with_suffix(".ids"))
+    np.savez(path.with_suffix(".npz"), offsets=offsets, n_bytes=whole.n_bytes[documents])
+    return TokenFile(path)

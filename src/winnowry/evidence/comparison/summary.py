@@ -1,0 +1,256 @@
+"""From measurements to what can be said: differences, controls, shifts, a verdict and a recommendation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from winnowry.evidence.comparison.arms import NEGATIVE, POSITIVE, ROLES, Arms
+from winnowry.evidence.comparison.measure import Measured
+from winnowry.evidence.comparison.pool import HOLDOUT
+from winnowry.evidence.comparison.proxies import describe
+from winnowry.evidence.comparison.questions import beats_chance
+from winnowry.evidence.comparison.statistics import Difference, holm, mean_and_deviation, paired
+
+Values = dict[str, list[Measured]]
+REFERENCES = ("length_matched", "random")
+
+
+def summarise(arms: Arms, measured: Sequence[Measured], token_fraction: float) -> dict[str, Any]:
+    """The comparison as JSON: no NaN, numbers rounded nowhere.
+
+    Args:
+        arms: what was compared.
+        measured: every measurement.
+        token_fraction: budget of the arms.
+    """
+    by_experiment: dict[str, dict[tuple[str, float], list[Measured]]] = defaultdict(lambda: defaultdict(list))
+    for one in sorted(measured, key=lambda one: one.setting.seed):
+        by_experiment[one.setting.experiment][one.setting.arm, one.setting.token_fraction].append(one)
+    compared = {arm: found for (arm, _), found in by_experiment["arms"].items()}
+    evaluations = sorted(next(iter(compared.values()))[0].bits_per_byte)
+    reference = next((arm for arm in REFERENCES if arm in compared), None)
+    described = [_arm(arms, arm, found, compared, reference, evaluations) for arm, found in compared.items()]
+    _mark_significant(described, evaluations)
+    decides = arms.pool.target_name
+    controls = _controls(compared, decides)
+    dose = _dose(by_experiment["dose"], evaluations)
+    summary: dict[str, Any] = {
+        "proxy": describe(arms.comparison.proxy),
+        "seeds": arms.comparison.seeds,
+        "token_fraction": token_fraction,
+        "budget_tokens": int(token_fraction * arms.pool.sizes[arms.part(0)].sum()),
+        "reference": reference,
+        "decides": decides,
+        "pool": {name: value for name, value in arms.pool.facts.items() if name not in ("evaluations", "questions")},
+        "evaluations": arms.pool.facts["evaluations"],
+        "questions": [_questions(item, compared, reference) for item in arms.pool.facts["questions"]],
+        "arms": described,
+        "dose": dose,
+        "attribution": _attribution(by_experiment["attribution"], compared.get("recipe"), evaluations),
+        "controls": controls,
+        "training_cpu_seconds": sum(one.training_seconds for one in measured),
+        "measurements": len(measured),
+    }
+    summary["verdict"] = _verdict(summary)
+    summary["recommendation"] = _recommendation(arms, compared, dose, summary)
+    return summary
+
+
+def _arm(
+    arms: Arms, arm: str, found: list[Measured], compared: Values, reference: str | None, evaluations: list[str]
+) -> dict[str, Any]:
+    against = {}
+    for name in evaluations:
+        own = [one.bits_per_byte[name] for one in found]
+        mean, deviation = mean_and_deviation(own)
+        said: dict[str, Any] = {"mean": mean, "sd": deviation, "detectable": 0.0}
+        if reference is not None and arm != reference:
+            difference = _difference(compared[reference], found, name)
+            said |= {
+                "difference": difference.mean,
+                "interval": [difference.low, difference.high],
+                "effect_size": difference.effect_size,
+                "detectable": difference.detectable,
+                "p": difference.p,
+            }
+        if arm == "recipe":
+            said["against"] = {other: _pair(compared[other], found, name) for other in REFERENCES if other in compared}
+        against[name] = said
+    return {
+        "arm": arm,
+        "role": ROLES.get(arm, "candidate"),
+        "documents": round(_mean(found, "documents")),
+        "tokens": round(_mean(found, "tokens")),
+        "mean_document_tokens": _mean(found, "mean_document_tokens"),
+        "distinct_trigram_fraction": _mean(found, "distinct_trigram_fraction"),
+        "selection_cpu_seconds": _mean(found, "selection_seconds"),
+        "training_cpu_seconds": _mean(found, "training_seconds"),
+        **_shifts(arms, arm, found[0].setting.token_fraction),
+        "evaluations": against,
+    }
+
+
+def _pair(reference: list[Measured], arm: list[Measured], evaluation: str) -> dict[str, float]:
+    """What the gate asks for, against whichever reference it names."""
+    found = _difference(reference, arm, evaluation)
+    return {"difference": found.mean, "detectable": found.detectable}
+
+
+def _mean(found: list[Measured], name: str) -> float:
+    return float(np.mean([getattr(one, name) for one in found]))
+
+
+def _difference(reference: list[Measured], arm: list[Measured], evaluation: str) -> Difference:
+    return paired([one.bits_per_byte[evaluation] for one in reference], [one.bits_per_byte[evaluation] for one in arm])
+
+
+def _questions(item: Mapping[str, Any], compared: Values, reference: str | None) -> dict[str, Any]:
+    """How many questions each arm answers right; arms are told apart only where at least one beats chance."""
+    name = item["name"]
+    own = {arm: [one.accuracy[name] for one in found] for arm, found in compared.items()}
+    said: dict[str, dict[str, Any]] = {}
+    for arm, values in own.items():
+        mean, deviation = mean_and_deviation(values)
+        beats = beats_chance(mean, item["chance"], item["questions"])
+        said[arm] = {"mean": mean, "sd": deviation, "beats_chance": beats}
+    beaten = any(one["beats_chance"] for one in said.values())
+    if beaten and reference is not None:
+        for arm, values in own.items():
+            if arm != reference and (said[arm]["beats_chance"] or said[reference]["beats_chance"]):
+                gain = paired(values, own[reference])  # of accuracy more is better
+                said[arm] |= {"difference": gain.mean, "interval": [gain.low, gain.high], "detectable": gain.detectable}
+    return {**item, "beats_chance": beaten, "arms": said}
+
+
+def _shifts(arms: Arms, arm: str, token_fraction: float) -> dict[str, Any]:
+    """How the kept documents of the first seed differ from the pool in length and in sources."""
+    chosen = arms.choose(arm, 0, token_fraction)
+    if len(chosen.documents) == 0 or len(chosen.from_target):
+        return {"length_shift": None, "source_shift": None}
+    part = arms.part(0)
+    sizes, kept = np.sort(arms.pool.sizes[part]), np.sort(arms.pool.sizes[chosen.documents])
+    grid = np.unique(np.concatenate([sizes, kept]))
+    apart = np.searchsorted(sizes, grid, "right") / len(sizes) - np.searchsorted(kept, grid, "right") / len(kept)
+    names = sorted(set(arms.pool.sources.tolist()))
+    share = [abs(_share(arms, part, name) - _share(arms, chosen.documents, name)) for name in names]
+    return {"length_shift": float(np.abs(apart).max()), "source_shift": float(sum(share) / 2)}
+
+
+def _share(arms: Arms, documents: Any, source: str) -> float:
+    sizes = arms.pool.sizes[documents]
+    return float(sizes[arms.pool.sources[documents] == source].sum() / max(int(sizes.sum()), 1))
+
+
+def _mark_significant(described: list[dict[str, Any]], evaluations: list[str]) -> None:
+    for name in evaluations:
+        tests = {
+            arm["arm"]: arm["evaluations"][name]["p"]
+            for arm in described
+            if arm["role"] == "candidate" and "p" in arm["evaluations"][name]
+        }
+        for arm_name, holds in holm(tests).items():
+            next(arm for arm in described if arm["arm"] == arm_name)["evaluations"][name]["significant"] = holds
+
+
+def _controls(compared: Values, decides: str) -> dict[str, Any]:
+    """Whether what must win wins and what must lose loses, against random selection."""
+    found: dict[str, Any] = {}
+    reasons = []
+    random = compared.get("random") or compared.get("length_matched")
+    if random is None:
+        return {"told_apart": False, "why": "there is no arm `random` or `length_matched` to compare the controls with"}
+    for control, better in ((POSITIVE, True), (NEGATIVE, False)):
+        evaluation = decides if better else HOLDOUT
+        difference = _difference(random, compared[control], evaluation)
+        gain = difference.mean if better else -difference.mean
+        apart = gain > difference.detectable
+        found[control] = {"evaluation": evaluation, **asdict(difference), "told_apart": apart}
+        verb = "better" if better else "worse"
+        reasons.append(
+            f"{control} is {gain:+.4f} bits per byte {verb} than random on {evaluation} "
+            f"({'more' if apart else 'not more'} than the {difference.detectable:.4f} that can be detected)"
+        )
+    return {"told_apart": all(one["told_apart"] for one in found.values()), "why": "; ".join(reasons), **found}
+
+
+def _dose(found: Mapping[tuple[str, float], list[Measured]], evaluations: list[str]) -> list[dict[str, Any]]:
+    points = []
+    for (arm, fraction), measured in sorted(found.items()):
+        said = {}
+        for name in evaluations:
+            mean, deviation = mean_and_deviation([one.bits_per_byte[name] for one in measured])
+            said[name] = {"mean": mean, "sd": deviation}
+        tokens = round(_mean(measured, "tokens"))
+        points.append({"arm": arm, "token_fraction": fraction, "tokens": tokens, "evaluations": said})
+    return points
+
+
+def _attribution(
+    found: Mapping[tuple[str, float], list[Measured]], recipe: list[Measured] | None, evaluations: list[str]
+) -> list[dict[str, Any]]:
+    """What leaving something out costs: positive where the selection is worse without it."""
+    if recipe is None:
+        return []
+    rows = []
+    for (left_out, _), measured in found.items():
+        costs = {name: asdict(_difference(measured, recipe, name)) for name in evaluations}
+        kind, _, name = left_out.partition(":")
+        rows.append({"kind": kind.removeprefix("without_"), "left_out": name, "evaluations": costs})
+    return rows
+
+
+def _verdict(summary: Mapping[str, Any]) -> str:
+    if not summary["controls"]["told_apart"]:
+        return f"inconclusive: {summary['controls']['why']}"
+    own = next((arm for arm in summary["arms"] if arm["arm"] == "recipe"), None)
+    if own is None or summary["reference"] is None:
+        return "conclusive: the controls are told apart"
+    said = []
+    for name, found in own["evaluations"].items():
+        gain, detectable = found.get("difference", 0.0), found["detectable"]
+        word = "better than" if gain > detectable else "worse than" if -gain > detectable else "not told from"
+        said.append(f"{word} {summary['reference']} on {name} ({gain:+.4f} bits per byte)")
+    return "conclusive: the selection is " + ", ".join(said)
+
+
+_CHANGES: dict[str, dict[str, Any]] = {
+    "random": {"sample.method": "uniform", "sample.by": None},
+    "gc_paper": {"sample.mode": "paper", "score.normalise": "minmax", "score.length_control": "none"},
+    "gc_length_controlled": {"sample.mode": "exact", "score.normalise": "robust", "score.length_control": "residual"},
+}
+"""Arms that a recipe can take over, with the change that does so."""
+
+
+def _recommendation(
+    arms: Arms, compared: Values, dose: list[dict[str, Any]], summary: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The change that is better by more than can be detected on the set that decides; None to keep the recipe."""
+    own = compared.get("recipe")
+    if own is None or not summary["controls"]["told_apart"]:
+        return None
+    decides = summary["decides"]
+    found: dict[str, Any] = {}
+    gains = {arm: _difference(own, compared[arm], decides) for arm in _CHANGES if arm in compared}
+    better = {arm: gain for arm, gain in gains.items() if gain.mean > gain.detectable}
+    if better:
+        best = max(better, key=lambda arm: better[arm].mean)
+        found = {
+            **_CHANGES[best],
+            "why": f"{best} is {better[best].mean:.4f} bits per byte better than the recipe on {decides} "
+            f"({better[best].detectable:.4f} can be detected)",
+        }
+    points = [point for point in dose if point["arm"] == "recipe"]
+    whole = next((point for point in points if point["token_fraction"] == 1.0), None)
+    if whole is not None:
+        limit = whole["evaluations"][decides]["mean"] + 2 * whole["evaluations"][decides]["sd"]
+        enough = [p["token_fraction"] for p in points if p["evaluations"][decides]["mean"] <= limit]
+        now = arms.comparison.token_fraction or arms.spec.token_fraction
+        if enough and now is not None and min(enough) != now and min(enough) < 1.0:
+            said = f"{min(enough):.0%} of the tokens are as good as all of them on {decides}"
+            found |= {"sample.token_fraction": min(enough), "why": "; ".join(filter(None, [found.get("why"), said]))}
+    return found or None

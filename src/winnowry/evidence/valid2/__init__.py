@@ -1,0 +1,1 @@
+"""The six VALID² qualities of a release, measured."""

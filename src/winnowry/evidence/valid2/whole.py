@@ -1,0 +1,322 @@
+"""Vitality, authenticity, size and integrity: from narrow columns of whole tables, grouped where they lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from winnowry.evidence.valid2.indicators import (
+    EXAMPLES,
+    Example,
+    Measured,
+    Setting,
+    drawn,
+    half_width,
+    id_bound,
+    unmeasured,
+    wilson,
+    within,
+)
+from winnowry.reading.query import quoted
+from winnowry.reading.session import Session
+from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
+
+Found = dict[IndicatorName, Measured]
+
+MARKS = ("is_synthetic", "generated_data_indicator")
+"""Columns that say of a record whether it is synthetic: true or 1."""
+_HASHED = 500  # records whose text is hashed anew
+_TRACED = 100_000  # records that are looked for in ``raw``
+_BATCH_ROWS = 16  # of text as it was read, which may be long
+_DAY_S = 86_400
+
+
+class Counts(NamedTuple):
+    """Size of a release.
+
+    Attributes:
+        rows: records.
+        tokens: None where the table has no ``n_tokens``.
+        weight: SQL of what a record weighs: its tokens, else 1.
+    """
+
+    rows: int
+    tokens: int | None
+    weight: str
+
+
+def counts(found: Session) -> Counts:
+    """Records and tokens."""
+    if not found.tables.has("published", "n_tokens"):
+        return Counts(found.one("SELECT COUNT(*) AS n FROM published")["n"], None, "1")
+    said = found.one("SELECT COUNT(*) AS n, COALESCE(SUM(n_tokens), 0)::BIGINT AS tokens FROM published")
+    return Counts(said["n"], said["tokens"], "n_tokens")
+
+
+def examples_of(found: Session, value: str, where: str, order: str = "record_id") -> list[Example]:
+    """Records of the release.
+
+    Args:
+        found: the session.
+        value: SQL of what to show.
+        where: SQL of which ones.
+        order: SQL of the first ones.
+    """
+    rows = found.rows(
+        f"SELECT record_id, ({value})::VARCHAR AS value FROM published WHERE {where} ORDER BY {order} LIMIT {EXAMPLES}"
+    )
+    return [{"record_id": row["record_id"], "value": (row["value"] or "")[:200]} for row in rows]
+
+
+def literal(text: str) -> str:
+    """An SQL string.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def of_kind(found: Session, column: str, *kinds: Callable[[pa.DataType], bool]) -> bool:
+    """Whether the release has a column of one of some Arrow types: added columns may be of any."""
+    if not found.tables.has("published", column):
+        return False
+    return any(kind(found.tables.views["published"].schema.field(column).type) for kind in kinds)
+
+
+def vitality(found: Session, gate: Valid2Gate, setting: Setting, said: Counts) -> Found:
+    """How fresh the release is at the snapshot; records are grouped by age in whole days."""
+    seconds = f"({setting.as_of.timestamp()!r} - epoch(event_time))"
+    rows = found.rows(
+        f"SELECT floor({seconds} / {_DAY_S})::BIGINT AS age, COUNT(*) AS n, SUM({said.weight})::DOUBLE AS w "
+        "FROM published WHERE event_time IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
+    age, n, w = (np.array([row[name] for row in rows], np.float64) for name in ("age", "n", "w"))
+    dated = int(n.sum())
+    written = "make_timestamp(epoch_us(event_time))"
+    undated = Measured(
+        dated / said.rows, records=said.rows, examples=lambda: examples_of(found, "'no date'", "event_time IS NULL")
+    )
+    if not dated:
+        why = "no record has a date"
+        others: list[IndicatorName] = ["fresh_share", "future_share", "half_life_score", "age_p50"]
+        return {"time_known": undated, **{name: unmeasured(why) for name in others}}
+    fresh_days, half_life = gate.freshness()
+    whole = float(said.tokens if said.tokens else said.rows)
+    past = age >= 0
+    fresh = float(w[past & (age < fresh_days)].sum())
+    weight = float(w.sum())
+    half = float((w * np.exp2(-np.maximum(age, 0) / half_life)).sum())
+    middle = float(age[np.searchsorted(np.cumsum(n), dated / 2)])
+    stale = f"{seconds} >= {fresh_days * _DAY_S}"
+    return {
+        "time_known": undated,
+        "fresh_share": Measured(
+            fresh / whole, records=said.rows, note=f"within {fresh_days} days; tokens without a date are not fresh",
+            examples=lambda: examples_of(found, written, stale, "event_time, record_id"),
+        ),
+        "future_share": Measured(
+            float(n[~past].sum()) / dated, records=dated,
+            examples=lambda: examples_of(found, written, f"{seconds} < 0", "event_time DESC, record_id"),
+        ),
+        "half_life_score": Measured(half / weight if weight else None, "no dated record has a token", dated,
+                                    note=f"half-life {half_life} days"),
+        "age_p50": Measured(max(middle, 0.0), records=dated),
+    }  # fmt: skip
+
+
+def authenticity(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+    """Where records come from, under which licence, and whether what was read is still what is stored."""
+
+    def filled(column: str) -> Measured:
+        name = quoted(column)
+        n = found.one(f"SELECT COUNT(NULLIF(trim({name}), '')) AS n FROM published")["n"]
+        blank = f"NULLIF(trim({name}), '') IS NULL"
+        return Measured(n / said.rows, records=said.rows, examples=lambda: examples_of(found, f"'no {column}'", blank))
+
+    result: Found = {
+        "source_known": filled("source"),
+        "license_known": filled("license"),
+        "url_valid": unmeasured("the release has no column `url` of text"),
+        "hash_verified": _hashes(found),
+    }
+    if of_kind(found, "url", pa.types.is_string, pa.types.is_large_string):
+        valid = r"regexp_matches(url, '^https?://[^\s/?#]+\.?[^\s]*$', 'i')"
+        n = found.one(f"SELECT COUNT(*) FILTER (WHERE {valid}) AS n FROM published")["n"]
+        bad = f"url IS NULL OR NOT {valid}"
+        result["url_valid"] = Measured(
+            n / said.rows, records=said.rows, examples=lambda: examples_of(found, "url", bad)
+        )
+    return result | _synthetic(found, gate, said)
+
+
+def _synthetic(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+    mark = next((name for name in MARKS if of_kind(found, name, pa.types.is_boolean, pa.types.is_integer)), None)
+    if mark is None:
+        why = f"no column of booleans or integers marks synthetic records ({' or '.join(MARKS)})"
+        if gate.synthetic_share is not None:
+            why += f"; declared: {gate.synthetic_share:g}"
+        return {"synthetic_share": unmeasured(why), "synthetic_gap": unmeasured(why)}
+    row = found.one(
+        f"SELECT COUNT({mark}) AS n, COALESCE(SUM(({mark}::BIGINT <> 0)::BIGINT), 0)::BIGINT AS marked FROM published"
+    )
+    if not row["n"]:
+        why = f"column {mark} is empty"
+        return {"synthetic_share": unmeasured(why), "synthetic_gap": unmeasured(why)}
+    share = row["marked"] / row["n"]
+    note = f"column {mark}" + (f"; {said.rows - row['n']:,} records say nothing" if row["n"] < said.rows else "")
+    gap = unmeasured("the recipe declares no `synthetic_share`")
+    if gate.synthetic_share is not None:
+        gap = Measured(
+            abs(share - gate.synthetic_share), records=row["n"], note=f"declared {gate.synthetic_share:g}",
+            examples=lambda: examples_of(found, "'marked as synthetic'", f"{mark}::BIGINT <> 0"),
+        )  # fmt: skip
+    return {"synthetic_share": Measured(share, records=row["n"], note=note), "synthetic_gap": gap}
+
+
+def _hashes(found: Session) -> Measured:
+    """Hash the text of some records of ``raw`` anew."""
+    if not found.tables.has("raw", "record_id", "payload", "content_sha256"):
+        return unmeasured("there is no table `raw`")
+    view = found.tables.views["raw"]
+    bound = id_bound(view, _HASHED, view.count_rows())
+    n, wrong = 0, list[Example]()
+    for batch in drawn(view, bound, ["record_id", "payload", "content_sha256"], _BATCH_ROWS):
+        octets = batch.column("payload").cast(pa.large_binary())
+        for identity, text, recorded in zip(
+            batch.column("record_id"), octets, batch.column("content_sha256"), strict=True
+        ):
+            if text.as_py() is None:  # kept elsewhere
+                continue
+            n += 1
+            if hashlib.sha256(text.as_py()).hexdigest() != recorded.as_py():
+                wrong.append({"record_id": identity.as_py(), "value": f"recorded {str(recorded.as_py())[:16]}…"})
+    if not n:
+        return unmeasured("`raw` holds no text")
+    interval = None if bound is None else wilson(n - len(wrong), n)
+    return Measured((n - len(wrong)) / n, records=n, interval=interval, examples=lambda: wrong[:EXAMPLES])
+
+
+def integrity(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+    """Required columns, decoding, and the way back to what was read; texts are looked at in ``texts``."""
+    return {"required_known": _required(found, gate, said), "traced_share": _traced(found, said), **_decoded(found)}
+
+
+def _required(found: Session, gate: Valid2Gate, said: Counts) -> Measured:
+    absent = [name for name in gate.required if not found.tables.has("published", name)]
+    if absent:
+        return Measured(0.0, records=said.rows, note=f"the release has no column {', '.join(absent)}")
+    if not gate.required:
+        return unmeasured("the recipe requires no column")
+    row = found.one(
+        "SELECT " + ", ".join(f"COUNT({quoted(n)}) AS {quoted(n)}" for n in gate.required) + " FROM published"
+    )
+    worst = min(gate.required, key=lambda name: row[name])
+    return Measured(
+        row[worst] / said.rows, records=said.rows, note=f"{worst}, of {', '.join(gate.required)}",
+        examples=lambda: examples_of(found, literal(f"no {worst}"), f"{quoted(worst)} IS NULL"),
+    )  # fmt: skip
+
+
+def _decoded(found: Session) -> Found:
+    if not found.tables.has("raw"):
+        why = "there is no table `raw`"
+        return {"decoded_share": unmeasured(why), "quarantined_share": unmeasured(why)}
+    raw = found.tables.views["raw"].count_rows()
+    unread = bad = 0
+    undecoded = "stage IN ('landing', 'raw')"
+    if found.tables.has("quarantine"):
+        row = found.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE {undecoded}) AS unread FROM quarantine")
+        bad, unread = row["n"], row["unread"]
+    read = raw + unread
+    if not read:
+        return {"decoded_share": unmeasured("nothing was read"), "quarantined_share": unmeasured("nothing was read")}
+
+    def examples() -> list[Example]:
+        rows = found.rows(
+            f"SELECT record_id, operator || ': ' || reason AS value FROM quarantine WHERE {undecoded} "
+            f"ORDER BY record_id LIMIT {EXAMPLES}"
+        )
+        return [{"record_id": row["record_id"], "value": row["value"]} for row in rows]
+
+    return {
+        "decoded_share": Measured(raw / read, records=read, examples=examples),
+        "quarantined_share": Measured(bad / read, records=read, note="for any reason, cleaning rules included"),
+    }
+
+
+def _traced(found: Session, said: Counts) -> Measured:
+    """Look for the records of a range of ids in the same range of ``raw``."""
+    if not found.tables.has("raw"):
+        return unmeasured("there is no table `raw`")
+    bound = id_bound(found.tables.views["published"], _TRACED, said.rows)
+    among = within(bound)
+    parents = "COALESCE(len(parent_ids), 0)" if found.tables.has("published", "parent_ids") else "0"
+    joined = (
+        f"(SELECT record_id, {parents} AS parents FROM published{among}) AS p "
+        f"LEFT JOIN (SELECT record_id AS id FROM raw{among}) AS r ON r.id = p.record_id"
+    )
+    row = found.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE id IS NULL AND parents = 0) AS lost FROM {joined}")
+
+    def examples() -> list[Example]:
+        rows = found.rows(
+            f"SELECT record_id FROM {joined} WHERE id IS NULL AND parents = 0 ORDER BY record_id LIMIT {EXAMPLES}"
+        )
+        return [{"record_id": row["record_id"], "value": "not in raw"} for row in rows]
+
+    n, lost = row["n"], row["lost"]
+    return Measured((n - lost) / n if n else None, "no record was looked at", n, examples=examples,
+                    interval=wilson(n - lost, n) if n and bound is not None else None)  # fmt: skip
+
+
+def large_sample(
+    found: Session, gate: Valid2Gate, setting: Setting, said: Counts, measured: Mapping[IndicatorName, Measured]
+) -> Found:
+    """Size, and how much of it is not a copy; ``duplicate_share`` and the strata must be measured already."""
+    result: Found = {"rows": Measured(float(said.rows), records=said.rows)}
+    if said.tokens is None:
+        result["tokens"] = unmeasured("the release has no column `n_tokens`")
+    else:
+        result["tokens"] = Measured(float(said.tokens), records=said.rows)
+    copies = measured["duplicate_share"]
+    if not said.rows or copies.value is None:
+        why = copies.why
+        result["effective_share"] = result["effective_rows"] = result["rate_half_width"] = unmeasured(why)
+    else:
+        share = 1 - copies.value
+        interval = None if copies.interval is None else (1 - copies.interval[1], 1 - copies.interval[0])
+        note = f"groups of copies have {1 / share:.3g} members on average"
+        result["effective_share"] = Measured(share, "", copies.records, interval, note, copies.examples)
+        result["effective_rows"] = Measured(share * said.rows, records=copies.records, note=note)
+        result["rate_half_width"] = Measured(half_width(share * said.rows), records=copies.records)
+    if said.rows:
+        result["smallest_stratum"] = _smallest(found, gate, setting)
+    return result
+
+
+def _smallest(found: Session, gate: Valid2Gate, setting: Setting) -> Measured:
+    columns, absent = declared_strata(found, gate, setting)
+    if absent or not columns:
+        return unmeasured(absent or "neither the gate nor the sample declares strata")
+    smallest: list[tuple[int, str, Any]] = []
+    for column in columns:
+        name = quoted(column)
+        rows = found.rows(
+            f"SELECT {name}::VARCHAR AS value, COUNT(*) AS n FROM published GROUP BY 1 ORDER BY n, value LIMIT 1"
+        )
+        smallest += [(row["n"], column, row["value"]) for row in rows]
+    n, column, value = min(smallest, key=lambda item: (item[0], item[1]))
+    is_it = f"{quoted(column)}::VARCHAR IS NOT DISTINCT FROM {'NULL' if value is None else literal(value)}"
+    return Measured(float(n), note=f"{column} {value}"[:120],
+                    examples=lambda: examples_of(found, f"{quoted(column)}::VARCHAR", is_it))  # fmt: skip
+
+
+def declared_strata(found: Session, gate: Valid2Gate, setting: Setting) -> tuple[tuple[str, ...], str]:
+    """Columns that must be spread, and what is wrong with them; of a sample by strata, its column ``stratum``."""
+    columns = gate.strata or (("stratum",) if setting.strata else ())
+    absent = [name for name in columns if not found.tables.has("published", name)]
+    return columns, f"the release has no column {', '.join(absent)}" if absent else ""

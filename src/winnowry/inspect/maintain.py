@@ -1,0 +1,99 @@
+"""Upkeep of every table of the corpora below a root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from winnowry.columns.definitions import Definitions
+from winnowry.core.errors import NotFoundError, UsageError
+from winnowry.core.progress import NoProgress, Progress
+from winnowry.lakehouse.maintenance import Together, Upkeep, maintain_table
+from winnowry.lakehouse.workspace import Workspace
+
+_TOGETHER: Mapping[str, Together] = {"published": "partition", "gates": "table"}
+LEAST_DAYS = 1
+"""A shorter retention could take versions from a run that is still at work."""
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """Upkeep of one corpus.
+
+    Attributes:
+        dry_run: nothing was changed.
+        tables: what was done, or would be, by table.
+    """
+
+    corpus: str
+    dry_run: bool
+    keep_days: float
+    tables: tuple[Upkeep, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The upkeep as JSON-serialisable data."""
+        return asdict(self)
+
+
+def maintain(
+    ws: Workspace,
+    corpora: Sequence[str] = (),
+    *,
+    keep_days: float = 7.0,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> list[Maintenance]:
+    """Merge small fragments, bring indexes up to date, remove what is out of its retention.
+
+    Args:
+        ws: the lake.
+        corpora: only these; all when empty.
+        keep_days: versions younger than this stay, and tagged ones always.
+        dry_run: only say what would be done.
+        progress: told about tables.
+
+    Raises:
+        NotFoundError: no such corpus.
+        UsageError: a retention of less than a day.
+    """
+    if keep_days < LEAST_DAYS:
+        raise UsageError(
+            f"--keep-days {keep_days:g}: at least {LEAST_DAYS}, or a run that is at work could lose its base"
+        )
+    present = ws.lake.corpora()
+    for corpus in corpora:
+        if corpus not in present:
+            raise NotFoundError(f"no corpus {corpus!r} at {ws.root}; there are: {', '.join(present) or 'none'}")
+    reporter = progress if progress is not None else NoProgress()
+    return [_maintain(ws, corpus, keep_days, dry_run, reporter) for corpus in corpora or present]
+
+
+def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progress: Progress) -> Maintenance:
+    started = time.perf_counter()
+    tables = ws.lake.tables(corpus)
+    live = [record for record in ws.lake.records(corpus).all() if record.state in ("staged", "committing")]
+    definitions = Definitions(ws, corpus)
+    done = []
+    progress.start(f"maintain {corpus}", None, len(tables))
+    for name in tables:
+        on_their_way = [found for found in definitions.of(name) if found.state != "live"]
+        files = {file.path for found in on_their_way for file in definitions.files(found.spec).values()}
+        filling = [found.spec.name for found in on_their_way if found.state == "filling"]
+        busy = f"column {', '.join(filling)} is being computed" if filling else None
+        upkeep = maintain_table(
+            ws.lake.table(corpus, name),
+            ws.store,
+            live=live,
+            kept_files=files,
+            busy=busy,
+            keep=timedelta(days=keep_days),
+            together=_TOGETHER.get(name, "promotion"),
+            dry_run=dry_run,
+        )
+        done.append(upkeep)
+        progress.advance(1)
+    return Maintenance(corpus, dry_run, keep_days, tuple(done), time.perf_counter() - started)

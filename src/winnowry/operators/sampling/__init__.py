@@ -1,1 +1,0 @@
-"""Sampling: scores to inclusion probabilities to one exact-budget draw."""

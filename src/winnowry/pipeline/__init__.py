@@ -1,1 +1,0 @@
-"""What each stage does, end to end, callable without Dagster."""

@@ -1,1 +1,0 @@
-"""Columns added to a living table."""

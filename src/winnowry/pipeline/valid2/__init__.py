@@ -1,1 +1,0 @@
-"""The VALID² card of a release: six letters, measured from the tables, and the map to TC609."""

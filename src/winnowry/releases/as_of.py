@@ -1,0 +1,88 @@
+"""The tables as they were when a release was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from winnowry.core.errors import NotFoundError
+from winnowry.lakehouse.lake import MAIN_TABLE
+from winnowry.reading.session import Tables
+
+if TYPE_CHECKING:
+    from winnowry.lakehouse.record import PromotionRecord
+    from winnowry.lakehouse.view import TableView
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.releases.model import Release
+
+
+_READ = ("raw", "cleaned", "duplicates", "scored", "sampled", "published", "quarantine", "gates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseTables(Tables):
+    """Views of the tables that led to a release.
+
+    Attributes:
+        release: the release.
+        moved: tables that changed since and whose version of then is gone: read as they are now.
+    """
+
+    ws: Workspace
+    corpus: str
+    release: Release
+    moved: tuple[str, ...] = field(default=())
+
+
+def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
+    """Open every table at the version that the release was made from.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        release: the release.
+    """
+    promoted = [record for record in ws.lake.records(corpus).all() if record.state == "promoted"]
+    # From the record, not from the release: its date is rounded to microseconds.
+    own = next((record for record in promoted if record.id == release.promotion_id), None)
+    until = own.promoted_at if own is not None and own.promoted_at is not None else float("inf")
+    records: dict[tuple[str, str], PromotionRecord] = {}
+    later: set[str] = set()
+    for record in sorted(promoted, key=lambda record: record.promoted_at or 0.0):
+        if (record.promoted_at or 0.0) <= until:
+            records[record.stage, record.partition] = record
+        else:
+            later.add(MAIN_TABLE.get(record.stage, record.stage))
+    if later:
+        later.add("quarantine")
+    views: dict[str, TableView] = {}
+    moved = []
+    present = ws.lake.tables(corpus)
+    for name in _READ:
+        if name not in present:
+            continue
+        if name == "published":
+            views[name] = ws.lake.open(corpus, name, release.version)
+            continue
+        version = _version_at(ws, corpus, name, until) if name in later else None
+        if name in later and version is None:
+            moved.append(name)
+        try:
+            views[name] = ws.lake.open(corpus, name, version)
+        except (NotFoundError, ValueError, OSError):
+            moved.append(name)
+            views[name] = ws.lake.open(corpus, name)
+    older = bool(later) and "quarantine" not in moved
+    return ReleaseTables(
+        ws=ws, corpus=corpus, release=release, views=views, records=records, older=older, moved=tuple(moved)
+    )
+
+
+def _version_at(ws: Workspace, corpus: str, name: str, until: float) -> int | None:
+    found = [
+        int(entry["version"])
+        for entry in ws.lake.table(corpus, name).versions()
+        if entry["timestamp"].astimezone(UTC).timestamp() <= until
+    ]
+    return max(found, default=None)

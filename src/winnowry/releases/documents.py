@@ -1,0 +1,102 @@
+"""A release's page, cards and facts, made when it is published and stored beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from winnowry.core.jsonable import jsonable
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.result import StageResult
+from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.model import Release
+from winnowry.releases.releases import find_release
+from winnowry.report.croissant import croissant
+from winnowry.report.markdown_card import markdown_card
+from winnowry.report.release_page import release_page
+
+logger = logging.getLogger(__name__)
+
+PAGE, CROISSANT, README, FACTS = "page.html", "card.croissant.json", "README.md", "facts.json"
+_FACTS_FORMAT = 1  # another one is not read: the facts are then gathered anew
+_TABLE_FROM_CARD = "../../published.lance"
+
+
+def documents_uri(ws: Workspace, corpus: str, release: str) -> str:
+    """Folder of a release's page and cards; without a slash at the end."""
+    return f"{ws.lake.corpus_uri(corpus)}/releases/{release}"
+
+
+def rendered(facts: Mapping[str, Any], suffix: str, *, table: str | None = None) -> str:
+    """A release as a document.
+
+    Args:
+        facts: what ``release_facts`` gives.
+        suffix: ``.html`` the page, ``.md`` a Markdown card for the Hugging Face hub, ``.json`` a Croissant card.
+        table: where the table lies, seen from the Croissant card; where it lies in the lake when None.
+
+    Raises:
+        KeyError: another suffix.
+    """
+    said = jsonable(facts)
+    if suffix == ".json":
+        return json.dumps(croissant(said, table=table), ensure_ascii=False, indent=2) + "\n"
+    return {".html": release_page, ".md": markdown_card}[suffix](said)
+
+
+def stored_facts(ws: Workspace, release: Release) -> dict[str, Any]:
+    """All facts of a release, masked: those stored with its page or, without them, gathered from the tables.
+
+    What moves after a release is published, its tags, is as it is now.
+    """
+    uri = f"{documents_uri(ws, release.corpus, release.name)}/{FACTS}"
+    if ws.store.exists(uri):
+        facts: dict[str, Any] = json.loads(ws.store.read(uri))
+        if facts.get("format") == _FACTS_FORMAT and facts["release"]["promotion_id"] == release.promotion_id:
+            facts["release"]["tags"] = list(release.tags)
+            return facts
+    gathered: dict[str, Any] = jsonable(release_facts(ws, release.corpus, release))
+    return {"format": _FACTS_FORMAT, **gathered}
+
+
+def with_documents(ws: Workspace, result: StageResult) -> StageResult:
+    """Make the page and the cards of the release that a result of ``published`` stands for, unless they are there.
+
+    The release is out when this is called: whatever goes wrong here is reported and changes nothing about it.
+    ``winnowry release show --out`` makes the same documents at any time.
+
+    Args:
+        ws: the lake.
+        result: promoted or skipped.
+
+    Returns:
+        The result with ``page``, ``card`` and ``readme`` (URIs) in its metadata, or with ``page_problem``.
+    """
+    name = result.metadata.get("release")
+    if not isinstance(name, str):
+        return result
+    started = time.perf_counter()
+    folder = documents_uri(ws, result.corpus, name)
+    stored = {"page": f"{folder}/{PAGE}", "card": f"{folder}/{CROISSANT}", "readme": f"{folder}/{README}"}
+    try:
+        if result.status != "skipped" or not ws.store.exists(stored["page"]):
+            _store(ws, result.corpus, name, stored)
+    except Exception as error:
+        logger.warning("%s %s is published; its page could not be made", result.corpus, name, exc_info=True)
+        problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return replace(result, metadata={**result.metadata, "page_problem": problem})
+    seconds = result.seconds + time.perf_counter() - started
+    return replace(result, metadata={**result.metadata, **stored}, seconds=seconds)
+
+
+def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> None:
+    facts = release_facts(ws, corpus, find_release(ws, corpus, name))
+    body = json.dumps({"format": _FACTS_FORMAT, **jsonable(facts)}, ensure_ascii=False)
+    ws.store.write(f"{documents_uri(ws, corpus, name)}/{FACTS}", body.encode("utf-8", "replace"))
+    # The page comes last: where it is, the others are.
+    for key, suffix in (("card", ".json"), ("readme", ".md"), ("page", ".html")):
+        ws.store.write(stored[key], rendered(facts, suffix, table=_TABLE_FROM_CARD).encode("utf-8", "replace"))

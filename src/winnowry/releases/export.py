@@ -1,0 +1,229 @@
+"""A release as plain files for training: shuffled over the whole corpus, the same files every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from winnowry.core.errors import UsageError
+from winnowry.releases.releases import find_release, releases
+from winnowry.sources.tc609 import FIELDS
+from winnowry.storage.named import storage_named
+
+if TYPE_CHECKING:
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.releases.tc609_export import Shape
+    from winnowry.storage.objects import ObjectStore
+
+Format = Literal["jsonl", "parquet"]
+Profile = Literal["tc609"]
+
+MANIFEST = "manifest.json"
+_ROWS_PER_FILE = 50_000
+_ROWS_AT_ONCE = 2_048
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One file of an export.
+
+    Attributes:
+        name: file name in the folder.
+        bytes: its size.
+        sha256: of its bytes.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was exported; also written beside the files as ``manifest.json``.
+
+    Attributes:
+        release: numbered name of the release.
+        version: version of ``published``.
+        out: URI of the folder.
+        seed: of the shuffle.
+        profile: record format that rows were brought to; None: rows as they are.
+    """
+
+    corpus: str
+    release: str
+    version: int
+    format: Format
+    out: str
+    seed: int
+    rows: int
+    bytes: int
+    columns: tuple[str, ...]
+    files: tuple[ExportedFile, ...]
+    profile: Profile | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The export as JSON-serialisable data; ``profile`` only where there is one."""
+        return {key: value for key, value in asdict(self).items() if key != "profile" or value is not None}
+
+
+def export(
+    ws: Workspace,
+    corpus: str,
+    format: Format,
+    out: str,
+    tag: str | None = None,
+    *,
+    seed: int = 0,
+    rows_per_file: int = _ROWS_PER_FILE,
+    profile: Profile | None = None,
+) -> Export:
+    """Write a release as files, in one random order over the whole corpus.
+
+    The order depends on seed and record ids only, so the same release gives the same bytes. Only record ids are held
+    in memory for all rows; text is read and written in small batches.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        format: ``jsonl`` (one object a line, UTF-8) or ``parquet`` (zstd).
+        out: folder or URI; made when missing.
+        tag: release or tag; ``prod`` where there is one, else the newest release.
+        seed: of the shuffle.
+        rows_per_file: rows of every file but the last.
+        profile: ``tc609`` writes the records of SAC/TC609, in JSON Lines only (see ``valid2.tc609_export``).
+
+    Raises:
+        NotFoundError: no such corpus or release.
+        UsageError: the folder already holds an export, or the release lacks what the profile demands.
+        StorageError: the lake could not be read or the folder not be written; without its manifest what is there is no
+            export, and the next one replaces it.
+    """
+    with storage_named(f"export of {corpus} to {out}", ws.root, then="export again"):
+        return _export(ws, corpus, format, out, tag, seed, rows_per_file, profile)
+
+
+def _export(
+    ws: Workspace,
+    corpus: str,
+    format: Format,
+    out: str,
+    tag: str | None,
+    seed: int,
+    rows_per_file: int,
+    profile: Profile | None,
+) -> Export:
+    from winnowry.releases import tc609_export
+    from winnowry.sampling.draw import ascending, id_words, permanent_random
+    from winnowry.storage.open import open_store
+
+    release = find_release(ws, corpus, tag) if tag is not None else _default_release(ws, corpus)
+    target = open_store(out)
+    if target.exists(target.resolve(MANIFEST)):
+        raise UsageError(f"{out} already holds an export ({MANIFEST}); name another folder")
+    if profile is not None and format != "jsonl":
+        raise UsageError(f"--profile {profile} is for --format jsonl")
+    view = ws.lake.open(corpus, "published", release.version)
+    dataset = view.dataset()
+    shape = tc609_export.record_shape(ws, corpus, release, view) if profile == "tc609" else None
+    words = id_words(view.to_table(columns=["record_id"])["record_id"])
+    order = ascending(permanent_random(words, seed), words)  # equal draws by id, never by where a row happens to lie
+    columns = [name for name in view.schema.names if name != "promotion_id"]
+    if shape is not None:
+        columns = [name for name in columns if name in tc609_export.COLUMNS]
+    n_files = max(1, -(-len(order) // rows_per_file))
+    files = []
+    for index in range(n_files):
+        chosen = order[index * rows_per_file : (index + 1) * rows_per_file]
+        name = f"part-{index:05d}-of-{n_files:05d}.{format}"
+        batches = _batches(dataset, chosen, columns)
+        schema = pa.schema([view.schema.field(column) for column in columns])
+        files.append(_write(target, name, format, schema, batches, len(chosen), shape))
+    done = Export(
+        corpus=corpus,
+        release=release.name,
+        version=release.version,
+        format=format,
+        out=target.root,
+        seed=seed,
+        rows=len(order),
+        bytes=sum(file.bytes for file in files),
+        columns=tuple(columns if shape is None else FIELDS),
+        files=tuple(files),
+        profile=profile,
+    )
+    described = {key: value for key, value in done.to_dict().items() if key != "out"}
+    target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")
+    return done
+
+
+def _default_release(ws: Workspace, corpus: str) -> Any:
+    known = releases(ws, corpus)
+    return next((release for release in known if "prod" in release.tags), known[0])
+
+
+def _batches(dataset: Any, rows: Any, columns: list[str]) -> Iterator[pa.Table]:
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        chunk = rows[start : start + _ROWS_AT_ONCE]
+        # Sorted for the disk, then put back into the shuffled order.
+        ascending = np.argsort(chunk, kind="stable")
+        table = dataset.take(chunk[ascending].tolist(), columns=columns)
+        back = np.empty_like(ascending)
+        back[ascending] = np.arange(len(ascending))
+        yield table.take(pa.array(back))
+
+
+def _write(
+    target: ObjectStore,
+    name: str,
+    format: Format,
+    schema: pa.Schema,
+    batches: Iterator[pa.Table],
+    rows: int,
+    shape: Shape | None,
+) -> ExportedFile:
+    with tempfile.TemporaryFile(prefix="winnowry-export-") as scratch:
+        if format == "parquet":
+            _write_parquet(scratch, schema, batches)
+        else:
+            for table in batches:
+                scratch.writelines(_line(row if shape is None else shape(row)) for row in table.to_pylist())
+        n_bytes = scratch.tell()
+        scratch.seek(0)
+        digest = hashlib.file_digest(scratch, "sha256").hexdigest()
+        scratch.seek(0)
+        target.upload(target.resolve(name), scratch)
+    return ExportedFile(name, rows, n_bytes, digest)
+
+
+def _write_parquet(scratch: IO[bytes], schema: pa.Schema, batches: Iterator[pa.Table]) -> None:
+    import pyarrow.parquet as pq
+
+    # A row group a batch of the take would be tiny; the writer's own buffering is by table, so gather a few.
+    with pq.ParquetWriter(scratch, schema, compression="zstd") as writer:
+        for table in batches:
+            writer.write_table(table.select(schema.names).cast(schema))
+    scratch.seek(0, 2)
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    import orjson
+
+    return orjson.dumps(row, default=_plain, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)

@@ -1,0 +1,131 @@
+"""All facts of a release as one JSON-able document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from winnowry.evidence.valid2.tc609 import tc609
+from winnowry.lakehouse.manifest import manifest_of
+from winnowry.reading.session import session
+from winnowry.releases.as_of import ReleaseTables, tables_of
+from winnowry.releases.facts.changes import changes
+from winnowry.releases.facts.contents import contents
+from winnowry.releases.facts.examples import examples, masked
+from winnowry.releases.facts.funnel import duplicates, funnel
+from winnowry.releases.facts.limits import limits
+from winnowry.releases.facts.selection import make_pool, partitions, score_column, scores, shifts
+from winnowry.releases.facts.verdicts import comparison, gates
+from winnowry.releases.releases import release_before
+
+if TYPE_CHECKING:
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.releases.model import Release
+
+_STAGES = ("raw", "cleaned", "duplicates", "scored", "sampled", "published")
+
+
+def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = True) -> dict[str, Any]:
+    """What there is to say about a release; reads narrow columns, and the text of a few example records.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        release: one of ``pipeline.releases.releases``.
+        mask: whether personal data in example texts is replaced by tags.
+
+    Returns:
+        Numbers, texts, lists and objects; nothing else. ``winnowry.report.release_page`` shows it.
+    """
+    tables = tables_of(ws, corpus, release)
+    with session(tables) as found:
+        by = score_column(found)
+        pooled = make_pool(found, by)
+        facts: dict[str, Any] = {
+            "corpus": corpus,
+            "release": {
+                **asdict(release),
+                "created_at": None if release.created_at is None else release.created_at.isoformat(),
+                "tags": list(release.tags),
+                "missing_partitions": list(release.missing_partitions),
+            },
+            "contents": contents(found),
+            "funnel": funnel(found),
+            "scores": scores(found, by) if pooled else None,
+            "shifts": shifts(found) if pooled else None,
+            "partitions": partitions(found, pooled),
+            "duplicates": duplicates(found),
+            "changes": changes(ws, found, release_before(ws, release), release),
+            "examples": examples(found, mask=mask),
+            "masked": mask,
+            "gates": _without_personal_data(gates(found, release)) if mask else gates(found, release),
+        }
+    facts["comparison"] = comparison(tables)
+    facts["made"] = _made(tables)
+    facts["tables_moved"] = list(tables.moved)
+    facts["use"] = _use(ws, tables)
+    facts["table"] = _table(ws, tables)
+    published = tables.of_stage("published")
+    facts["about"] = published.facts.get("about") if published is not None else None
+    facts["valid2"] = published.facts.get("valid2") if published is not None else None
+    facts["limits"] = limits(facts)
+    facts["tc609"] = tc609(facts) if facts["valid2"] is not None else None
+    return facts
+
+
+def _without_personal_data(verdicts: dict[str, Any]) -> dict[str, Any]:
+    """Verdicts whose messages may name values of failing rows."""
+    for row in (*verdicts["notable"], *verdicts["own"]):
+        told = {name: row[name] for name in ("message", "observed") if row.get(name)}
+        row.update(zip(told, masked(told.values()), strict=True))
+    return verdicts
+
+
+def _made(tables: ReleaseTables) -> dict[str, Any]:
+    """How the release was made: the specification of every stage, and the packages."""
+    stages = {}
+    for stage in _STAGES:
+        record = tables.of_stage(stage)
+        if record is not None:
+            stages[stage] = record.lineage.get("spec", {})
+    record = tables.of_stage("published")
+    return {
+        "stages": stages,
+        "seed": record.lineage.get("seed") if record is not None else None,
+        "packages": record.lineage.get("packages", {}) if record is not None else {},
+    }
+
+
+def _table(ws: Workspace, tables: ReleaseTables) -> dict[str, Any]:
+    """Where the release lies: the table, its columns, and the manifest that names its files."""
+    view = tables.views["published"]
+    manifest = manifest_of(ws.store, view)
+    return {
+        "uri": view.uri,
+        "columns": [{"name": field.name, "type": str(field.type), "nullable": field.nullable} for field in view.schema],
+        "manifest": None if manifest is None else asdict(manifest),
+    }
+
+
+def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
+    release, corpus = tables.release, tables.corpus
+    uri = tables.views["published"].uri
+    when = "" if release.created_at is None else f"{release.created_at:%Y}"
+    said = "" if release.data_hash is None else f", recipe {release.data_hash[:16]}"
+    root = ws.root if " " not in ws.root else f"'{ws.root}'"
+    return {
+        "read": (
+            "import lance  # the package pylance\n"
+            f"table = lance.dataset({uri!r}, version={release.name!r})\n"
+            "print(table.to_table(limit=5).to_pandas())"
+        ),
+        "cite": (
+            f"@misc{{{corpus}_{release.name},\n"
+            f"  title = {{{corpus}, release {release.name}}},\n"
+            + (f"  year = {{{when}}},\n" if when else "")
+            + f"  version = {{{release.name}}},\n"
+            f"  note = {{{release.rows:,} records{said}; made with winnowry}}\n}}"
+        ),
+        "reproduce": f"winnowry run {corpus} --root {root}"
+        + (f"  # with the recipe whose hash is {release.data_hash[:16]}" if release.data_hash else ""),
+    }

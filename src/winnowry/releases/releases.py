@@ -1,0 +1,288 @@
+"""Releases of a corpus: tagged versions of ``published``; what differs between two, and the way back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from winnowry.core.errors import NotFoundError, UsageError
+from winnowry.lakehouse.record import WHOLE_TABLE
+from winnowry.reading.session import Tables, session
+from winnowry.releases.changes import (
+    GateChange,
+    PartitionChange,
+    ScoreChange,
+    SourceChange,
+    gate_changes,
+    moved,
+    score_changes,
+    source_changes,
+)
+from winnowry.releases.model import Release
+from winnowry.releases.tags import pin_release
+
+if TYPE_CHECKING:
+    from winnowry.lakehouse.record import PromotionRecord
+    from winnowry.lakehouse.workspace import Workspace
+
+_NUMBERED = re.compile(r"v\d+")
+_KNOW_WHY = ("sampled", "duplicates", "quarantine")  # tables that say today why a record left
+
+
+@dataclass(frozen=True)
+class ReleaseDiff:
+    """What differs between two releases of a corpus.
+
+    Attributes:
+        kept: records in both.
+        changed_fraction: records that entered or left, over the records of the old release; None when it was empty.
+        recipe_changes: one line a changed parameter or operator version, by stage.
+        added_examples: some ids that entered.
+        removed_reasons: records that left by what the tables say of them today.
+        sources: records and tokens by source.
+        scores: mean and median of every number column.
+        gates: expectations whose verdict differs.
+    """
+
+    corpus: str
+    old: str
+    new: str
+    rows_old: int
+    rows_new: int
+    added: int
+    removed: int
+    kept: int
+    changed_fraction: float | None
+    tokens_old: int | None
+    tokens_new: int | None
+    partitions: tuple[PartitionChange, ...]
+    recipe_changes: tuple[str, ...]
+    added_examples: tuple[str, ...] = field(default=())
+    removed_examples: tuple[str, ...] = field(default=())
+    removed_reasons: Mapping[str, int] = field(default_factory=dict)
+    sources: tuple[SourceChange, ...] = ()
+    scores: tuple[ScoreChange, ...] = ()
+    gates: tuple[GateChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A tag that was moved.
+
+    Attributes:
+        before: release the tag was on; None when it was on none.
+        after: release it is on now.
+    """
+
+    corpus: str
+    tag: str
+    before: str | None
+    after: str
+    version: int
+
+
+def releases(ws: Workspace, corpus: str) -> list[Release]:
+    """Releases of a corpus, newest first.
+
+    Raises:
+        NotFoundError: no such corpus, or nothing is published.
+    """
+    tags = _tags(ws, corpus)
+    promoted = _published_records(ws, corpus)
+    numbered = sorted((tag for tag in tags if _NUMBERED.fullmatch(tag)), key=_number, reverse=True)
+    return [_read(ws, corpus, name, tags, promoted) for name in numbered]
+
+
+def find_release(ws: Workspace, corpus: str, name: str) -> Release:
+    """A release by its numbered name or any other tag.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    tags = _tags(ws, corpus)
+    same = [numbered for numbered in tags if _NUMBERED.fullmatch(numbered) and tags[numbered] == tags.get(name)]
+    if same:
+        return _read(ws, corpus, name if name in same else max(same, key=_number), tags)
+    import difflib
+
+    # The newest release comes first, each followed by the other tags on it.
+    names = sorted(tags, key=lambda tag: (-tags[tag], not _NUMBERED.fullmatch(tag), tag))
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise NotFoundError(f"{corpus} has no release {name!r}{hint} There are: {', '.join(names)}")
+
+
+def newest(ws: Workspace, corpus: str) -> Release:
+    """The newest release of a corpus.
+
+    Raises:
+        NotFoundError: no such corpus, or nothing is published.
+    """
+    tags = _tags(ws, corpus)
+    return _read(ws, corpus, max((tag for tag in tags if _NUMBERED.fullmatch(tag)), key=_number), tags)
+
+
+def release_before(ws: Workspace, release: Release) -> Release | None:
+    """The release that this one followed; None for the first, and where no older one has a tag."""
+    tags = _tags(ws, release.corpus)
+    older = [tag for tag in tags if _NUMBERED.fullmatch(tag) and _number(tag) < _number(release.name)]
+    return _read(ws, release.corpus, max(older, key=_number), tags) if older else None
+
+
+def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
+    """Compare two releases by record id; reads ids and narrow columns, never text.
+
+    Raises:
+        NotFoundError: one of them is not there.
+    """
+    first, second = find_release(ws, corpus, old), find_release(ws, corpus, new)
+    old_view = ws.lake.open(corpus, "published", first.version)
+    new_view = ws.lake.open(corpus, "published", second.version)
+    present = ws.lake.tables(corpus)
+    views = {name: ws.lake.open(corpus, name) for name in _KNOW_WHY if name in present}
+    with session(Tables(views={**views, "published": new_view}, records={})) as found:
+        apart = moved(found, old_view)
+    changed = apart.added + apart.removed
+    return ReleaseDiff(
+        corpus=corpus,
+        old=first.name,
+        new=second.name,
+        rows_old=first.rows,
+        rows_new=second.rows,
+        added=apart.added,
+        removed=apart.removed,
+        kept=second.rows - apart.added,
+        changed_fraction=changed / first.rows if first.rows else None,
+        tokens_old=first.tokens,
+        tokens_new=second.tokens,
+        partitions=apart.partitions,
+        recipe_changes=tuple(recipe_changes(ws, corpus, first, second)),
+        added_examples=apart.added_examples,
+        removed_examples=apart.removed_examples,
+        removed_reasons=apart.removed_reasons,
+        sources=tuple(source_changes(old_view, new_view)),
+        scores=tuple(score_changes(old_view, new_view)),
+        gates=tuple(gate_changes(ws, corpus, first.promotion_id, second.promotion_id)),
+    )
+
+
+def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rollback:
+    """Point a tag at an older release; no data is written or removed, readers of the tag see it at once.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        to: release to go back to, e.g. ``v2``.
+        tag: tag to move; the only one that is not numbered when None.
+
+    Raises:
+        NotFoundError: no such release or tag.
+        UsageError: several tags could be meant, or the tag is a release's own.
+    """
+    target = find_release(ws, corpus, to)
+    movable = {name: version for name, version in _tags(ws, corpus).items() if not _NUMBERED.fullmatch(name)}
+    if tag is None:
+        if len(movable) != 1:
+            raise UsageError(f"{corpus} has the tags {', '.join(sorted(movable)) or '(none)'}: say which with --tag")
+        tag = next(iter(movable))
+    if _NUMBERED.fullmatch(tag):
+        raise UsageError(f"{tag} is a release's own name and never moves; move a tag such as prod")
+    if tag not in movable:
+        raise NotFoundError(f"{corpus} has no tag {tag!r}; there are: {', '.join(sorted(movable)) or 'none'}")
+    before = next((r.name for r in releases(ws, corpus) if r.version == movable[tag]), None)
+    # Written first: a run that comes between the two must not move the tag forward again.
+    pin_release(ws, corpus, tag, target.name)
+    ws.lake.tag(corpus, "published", tag, target.version)
+    return Rollback(corpus, tag, before, target.name, target.version)
+
+
+def _number(name: str) -> int:
+    return int(name[1:])
+
+
+def _read(
+    ws: Workspace,
+    corpus: str,
+    name: str,
+    tags: Mapping[str, int],
+    promoted: Mapping[int, PromotionRecord] | None = None,
+) -> Release:
+    """A release by its numbered name, which is one of ``tags``."""
+    promoted = _published_records(ws, corpus) if promoted is None else promoted
+    version = tags[name]
+    others = tuple(sorted(tag for tag, at in tags.items() if at == version and not _NUMBERED.fullmatch(tag)))
+    return _release(ws, corpus, name, version, others, promoted.get(version))
+
+
+def _tags(ws: Workspace, corpus: str) -> dict[str, int]:
+    known = ws.lake.corpora()
+    if corpus not in known:
+        raise NotFoundError(f"no corpus {corpus!r}; there are: {', '.join(known) or 'none yet'}")
+    tags = ws.lake.tags(corpus)
+    if not any(_NUMBERED.fullmatch(name) for name in tags):
+        raise NotFoundError(f"{corpus} has no release yet; winnowry run makes one")
+    return tags
+
+
+def _published_records(ws: Workspace, corpus: str) -> dict[int, PromotionRecord]:
+    """Promotions of releases by the version their numbered tag points at."""
+    tags = ws.lake.tags(corpus)
+    return {
+        tags[f"v{record.facts['release']}"]: record
+        for record in ws.lake.records(corpus).of("published", WHOLE_TABLE)
+        if record.state == "promoted" and f"v{record.facts['release']}" in tags
+    }
+
+
+def _release(
+    ws: Workspace, corpus: str, name: str, version: int, tags: tuple[str, ...], record: PromotionRecord | None
+) -> Release:
+    view = ws.lake.open(corpus, "published", version)
+    tokens = None
+    if "n_tokens" in view.schema.names:
+        tokens = int(view.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
+    said: dict[str, Any] = {}
+    if record is not None:
+        at = record.promoted_at or record.created_at
+        said = {
+            "created_at": datetime.fromtimestamp(at, UTC),
+            "promotion_id": str(record.id),
+            "run_id": record.lineage.get("run_id"),
+            "data_hash": record.lineage.get("recipe", {}).get("data_hash"),
+            "rows_added": record.facts.get("rows_added"),
+            "rows_removed": record.facts.get("rows_removed"),
+            "missing_partitions": tuple(record.lineage.get("missing_partitions", ())),
+        }
+    return Release(corpus, name, version, tags, view.count_rows(), tokens, **said)
+
+
+def recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> list[str]:
+    """Differences between the specifications that led to two releases, stage by stage."""
+    from winnowry.recipe.diff import diff_specs
+
+    records = list(ws.lake.records(corpus).all())
+    before, after = _specs(records, old), _specs(records, new)
+    return [
+        f"{stage}: {line}"
+        for stage in dict.fromkeys([*before, *after])
+        for line in diff_specs(before.get(stage, {}), after.get(stage, {}))
+    ]
+
+
+def _specs(records: list[PromotionRecord], release: Release) -> dict[str, dict[str, Any]]:
+    """Specification of every stage upstream of a release, followed through the data versions of its inputs."""
+    wrote = {(record.stage, version): record for record in records for version in record.outputs.values()}
+    todo = [record for record in records if record.id == release.promotion_id]
+    specs: dict[str, dict[str, Any]] = {}
+    while todo:
+        record = todo.pop()
+        if record.stage not in specs:
+            specs[record.stage] = record.lineage.get("spec", {})
+            for key, version in record.lineage.get("inputs", {}).items():
+                upstream = wrote.get((key.split("/", 1)[0], version))
+                if upstream is not None:
+                    todo.append(upstream)
+    return specs

@@ -1,0 +1,1 @@
+"""What runs the stages of a corpus, and in which order."""

@@ -1,0 +1,79 @@
+"""Runs stages in this process without Dagster: no run history, no events, the same promotions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from winnowry.core.errors import WinnowryError
+from winnowry.runs.order import (
+    ExecuteStages,
+    Failure,
+    RunOutcome,
+    RunRequest,
+    StageFailed,
+    run_in_order,
+    skip_if_fresh,
+)
+from winnowry.runs.processes import StageProcesses
+
+if TYPE_CHECKING:
+    from winnowry.core.progress import Progress
+    from winnowry.promotion.result import StageResult
+
+
+def run_direct(request: RunRequest, progress: Progress) -> RunOutcome:
+    """Run the stages of a recipe.
+
+    Args:
+        request: what to run.
+        progress: told about every stage and its rows.
+
+    Raises:
+        NotFoundError: a partition was named that the landing does not hold.
+    """
+    run_id = uuid.uuid4().hex
+
+    def skip(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        for stage in stages:
+            fresh = skip_if_fresh(request, stage, partition, run_id)
+            if fresh is None:
+                return
+            progress.finish(fresh)
+            yield fresh
+
+    with (
+        open_executor(request, progress, run_id) as execute,
+        StageProcesses(request, progress, run_id, open_executor, execute, skip) as processes,
+    ):
+        return run_in_order(request, progress, run_id, processes.execute, processes.take)
+
+
+@contextmanager
+def open_executor(request: RunRequest, progress: Progress, run_id: str) -> Iterator[ExecuteStages]:
+    """What executes stages with nothing around them."""
+    from winnowry.promotion.result import GateFailed
+    from winnowry.stages.run import run_stage
+
+    suites = request.project.module("expectations.registry").suites_for
+
+    def execute(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        for stage in stages:
+            try:
+                yield run_stage(
+                    request.workspace,
+                    request.recipe,
+                    stage,
+                    partition,
+                    suites=suites,
+                    run_id=run_id,
+                    progress=progress,
+                    allow_missing=request.allow_missing,
+                )
+            except WinnowryError as error:
+                failure = Failure(stage, partition, type(error).__name__, str(error))
+                raise StageFailed(failure, error.result if isinstance(error, GateFailed) else None) from error
+
+    yield execute

@@ -1,0 +1,270 @@
+"""What ``run`` asks of whoever executes the stages, and what it gets back."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from winnowry.core.errors import NotFoundError, WinnowryError
+from winnowry.runs.project import Project
+
+if TYPE_CHECKING:
+    from winnowry.core.progress import Progress
+    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.result import StageResult
+    from winnowry.recipe.model import Recipe
+
+PARTITIONED = frozenset({"raw", "cleaned", "scored"})
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Which stages of a recipe to run.
+
+    Attributes:
+        workspace: the lake.
+        recipe: what to run.
+        project: code location that brings suites and assets.
+        partitions: only these; every partition of the landing when empty.
+        to: last stage; the last one of all when None.
+        allow_missing: let corpus-wide stages run without some partitions, and record the gap.
+        jobs: partitions taken through their stages at once; as many as pay off when None.
+        recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    project: Project
+    partitions: tuple[str, ...] = ()
+    to: str | None = None
+    allow_missing: bool = False
+    jobs: int | None = None
+    recipe_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A stage that did not promote.
+
+    Attributes:
+        type: class of the error, e.g. ``GateFailed``.
+    """
+
+    stage: str
+    partition: str | None
+    type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What happened, stage by stage in the order of execution.
+
+    Attributes:
+        results: promoted, skipped and rejected stages.
+        failures: why stages did not promote; empty when the run succeeded.
+        not_run: stages left out because one before them failed.
+    """
+
+    corpus: str
+    run_id: str
+    seconds: float
+    results: tuple[StageResult, ...]
+    failures: tuple[Failure, ...] = ()
+    not_run: tuple[str, ...] = ()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether everything that was asked for is promoted and fresh."""
+        return not self.failures
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form; a failed run also has the ``error`` that every failed command prints."""
+        document: dict[str, Any] = {
+            "corpus": self.corpus,
+            "run_id": self.run_id,
+            "status": "succeeded" if self.succeeded else "failed",
+            "seconds": self.seconds,
+            "results": [result.to_dict() for result in self.results],
+            "failures": [vars(failure) for failure in self.failures],
+            "not_run": list(self.not_run),
+        }
+        if self.failures:
+            first = self.failures[0]
+            document["error"] = {
+                "type": first.type,
+                "message": first.message,
+                "problems": [failure.message for failure in self.failures],
+            }
+        return document
+
+
+class StageFailed(Exception):
+    """A stage that an executor could not bring to promotion.
+
+    Args:
+        failure: which, and why.
+        result: what the gates saw, when it was a gate that refused.
+    """
+
+    def __init__(self, failure: Failure, result: StageResult | None = None) -> None:
+        self.failure, self.result = failure, result
+        super().__init__(failure.message)
+
+
+class ExecuteStages(Protocol):
+    """Brings consecutive stages of one partition, or of the corpus, up to date."""
+
+    def __call__(self, stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
+        """Run them in order and yield the result of each; raises :class:`StageFailed` at the first that fails."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a partition: results in the order of the stages, and the failure that ended them, if any."""
+
+    partition: str | None
+    results: Sequence[StageResult]
+    failed: StageFailed | None = None
+
+
+class TakePartitions(Protocol):
+    """Takes many partitions through consecutive stages, in an order and a number at once of its own choice."""
+
+    def __call__(self, stages: Sequence[str], partitions: Sequence[str]) -> Iterator[Taken]:
+        """Run them and yield what became of each, in the order given."""
+
+
+class Runner(Protocol):
+    """Executes the stages of a recipe."""
+
+    def __call__(self, request: RunRequest, progress: Progress) -> RunOutcome:
+        """Run the stages in order; a failed partition leaves the others running, and stops corpus-wide stages."""
+
+
+def run_in_order(
+    request: RunRequest,
+    progress: Progress,
+    run_id: str,
+    execute: ExecuteStages,
+    take: TakePartitions | None = None,
+) -> RunOutcome:
+    """Run the stages of a recipe: partitions through their stages, then what needs all of them.
+
+    A partition that fails is left out of the stages after it, the others go on; a corpus-wide stage is not run after
+    a failure unless ``allow_missing`` says so.
+
+    Args:
+        request: what to run.
+        progress: told about refused stages; ``execute`` tells it about the others.
+        run_id: name of this run.
+        execute: runs stages.
+        take: runs the partitioned stages; one partition after the other with ``execute`` when None.
+
+    Raises:
+        NotFoundError: a partition was named that the landing does not hold.
+    """
+    from winnowry.promotion.partitions import partitions_of
+    from winnowry.stages.run import stages_of
+
+    started = time.perf_counter()
+    results: list[StageResult] = []
+    failures: list[Failure] = []
+    stages = stages_to_run(stages_of(request.recipe), request.to)
+    not_run: tuple[str, ...] = ()
+    partitions: list[str] | None = None
+    for group in stretches(stages):
+        if group[0] in PARTITIONED:
+            if partitions is None:
+                partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
+            failed = {failure.partition for failure in failures}
+            keys = [key for key in partitions if key not in failed]
+            taken = take(group, keys) if take is not None else one_by_one(execute, group, keys)
+        elif failures and not request.allow_missing:
+            not_run = tuple(stages[stages.index(group[0]) :])
+            break
+        else:
+            taken = one_by_one(execute, group, [None])
+        for done in taken:
+            results.extend(done.results)
+            if done.failed is not None:
+                failures.append(done.failed.failure)
+                if done.failed.result is not None:
+                    results.append(done.failed.result)
+                    progress.finish(done.failed.result)
+        stopped = next((failure for failure in failures if failure.partition is None), None)
+        if stopped is not None:
+            not_run = tuple(stages[stages.index(stopped.stage) + 1 :])
+            break
+    seconds = time.perf_counter() - started
+    return RunOutcome(request.recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run)
+
+
+def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[Taken]:
+    """Take one partition after the other, or the corpus (None), through stages."""
+    for partition in keys:
+        results: list[StageResult] = []
+        failed: StageFailed | None = None
+        try:
+            results.extend(execute(stages, partition))
+        except StageFailed as error:
+            failed = error
+        yield Taken(partition, results, failed)
+
+
+def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:
+    """The result of a stage that has nothing to do, or None."""
+    from winnowry.promotion.lineage import live, stale_reasons
+    from winnowry.stages.column import declared_column, why_stale
+    from winnowry.stages.inputs import incomplete_partitions, inputs_of
+    from winnowry.stages.run import run_stage
+
+    ws, recipe = request.workspace, request.recipe
+    try:
+        column = declared_column(recipe, stage)
+        if column is not None and why_stale(ws, recipe, column):
+            return None
+        if column is None and stage not in (*PARTITIONED, "landing") and incomplete_partitions(ws, recipe, stage):
+            return None
+        record = live(ws, recipe, stage, partition)
+        if column is None and stale_reasons(recipe, stage, record, inputs_of(ws, recipe, stage, partition)):
+            return None
+        suites = request.project.module("expectations.registry").suites_for
+        return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id)
+    except WinnowryError:
+        return None  # the run will meet the same error and record it
+
+
+def stretches(stages: Sequence[str]) -> list[tuple[str, ...]]:
+    """Cut stages into stretches that one execution takes a partition, or the corpus, through.
+
+    The landing is on its own: only once it is listed are the partitions known.
+
+    >>> stretches(["landing", "raw", "cleaned", "duplicates", "fit", "scored"])
+    [('landing',), ('raw', 'cleaned'), ('duplicates', 'fit'), ('scored',)]
+    """
+    return [tuple(group) for _, group in groupby(stages, key=lambda stage: (stage == "landing", stage in PARTITIONED))]
+
+
+def _wanted(request: RunRequest, present: list[str]) -> list[str]:
+    unknown = [key for key in request.partitions if key not in present]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], present, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        listed = ", ".join(present[:20]) + (f" and {len(present) - 20} more" if len(present) > 20 else "")
+        raise NotFoundError(f"{request.recipe.corpus} has no partition {', '.join(unknown)}{hint}\nThere are: {listed}")
+    return list(request.partitions) or present
+
+
+def stages_to_run(stages: Sequence[str], to: str | None) -> list[str]:
+    """The stages up to and including ``to``.
+
+    >>> stages_to_run(["landing", "raw", "cleaned"], "raw")
+    ['landing', 'raw']
+    """
+    return list(stages) if to is None else list(stages[: stages.index(to) + 1])

@@ -1,0 +1,54 @@
+"""The project a command works in: the nearest folder with a ``workspace.yaml``, or the packaged template."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from winnowry.core.errors import NotFoundError, UsageError
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with ``workspace.yaml``, ``assets/``, ``expectations/`` and ``recipes/``.
+
+    Attributes:
+        root: the folder.
+        packaged: it is the template that comes with winnowry, because no project was found.
+    """
+
+    root: Path
+    packaged: bool = False
+
+    def module(self, name: str) -> ModuleType:
+        """Import one of the project's own modules, e.g. ``expectations.registry``.
+
+        Raises:
+            NotFoundError: the project has no such module.
+            UsageError: another project's module of that name is already loaded in this process.
+        """
+        path = self.root.joinpath(*name.split(".")).with_suffix(".py")
+        if not path.is_file():
+            raise NotFoundError(f"{path} does not exist; a project has it (compare with: winnowry init DIR)")
+        folder = str(self.root)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        module = importlib.import_module(name)
+        loaded = Path(module.__file__ or "").resolve()
+        if loaded != path.resolve():
+            raise UsageError(f"module {name} was already loaded from {loaded}, not from {path}; start a new process")
+        return module
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The nearest folder at or above ``start`` (the working directory) with a ``workspace.yaml``, else the template."""
+    from winnowry.runs.template import template_root
+
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "workspace.yaml").is_file():
+            return Project(folder)
+    return Project(template_root(), packaged=True)

@@ -1,0 +1,1 @@
+"""From a score to a selection that meets a budget."""

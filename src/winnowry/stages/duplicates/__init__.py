@@ -1,0 +1,1 @@
+"""Stage ``duplicates``: which records stand for others."""

@@ -1,0 +1,56 @@
+"""Units of work are bounded in rows and in bytes, and hold every row once."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+import pytest
+
+from winnowry.engine import tasks as chain_task
+from winnowry.engine.tasks import tasks_over
+from winnowry.lakehouse.view import TableView
+
+SMALL, LARGE = 100, 50_000
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> TableView:
+    """500 small rows, 40 large ones in fragments of 10, 500 small ones of which 100 are deleted."""
+    uri = str(tmp_path / "rows.lance")
+    random.seed(5)
+    for n, size, most in ((500, SMALL, 500), (40, LARGE, 10), (500, SMALL, 500)):
+        table = pa.table({"text": [random.randbytes(size // 2).hex() for _ in range(n)]})
+        lance.write_dataset(table, uri, mode="append" if Path(uri).exists() else "create", max_rows_per_file=most)
+    dataset = lance.dataset(uri)
+    last = dataset.to_table(columns=["text"], offset=900)["text"].to_pylist()[:100]
+    dataset.delete(f"text in ({', '.join(repr(text) for text in last)})")
+    return TableView(uri, lance.dataset(uri).version, {}, "rows")
+
+
+def test_units_hold_every_row_once_and_no_more_bytes_than_allowed(
+    view: TableView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_task, "_UNIT_BYTES", 4 * LARGE)
+    units = list(tasks_over(view, lambda offset, n_rows: (offset, n_rows)))
+    assert [offset for offset, _ in units] == [sum(n for _, n in units[:i]) for i in range(len(units))]
+    assert sum(n for _, n in units) == view.count_rows() == 940
+    texts = [text for batch in view.scan(["text"]) for text in batch.column(0).to_pylist()]
+    sizes = [sum(map(len, texts[offset : offset + n])) for offset, n in units]
+    assert max(sizes) < 9 * LARGE  # stored as half of what it is read as: random hexadecimal digits
+    assert max(n for _, n in units) <= chain_task.UNIT_ROWS
+
+
+def test_a_row_above_the_bound_is_a_unit_of_its_own(view: TableView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_task, "_UNIT_BYTES", 1000)
+    units = list(tasks_over(view, lambda offset, n_rows: (offset, n_rows)))
+    assert [n for offset, n in units if 510 <= offset < 530] == [1] * 20
+    assert sum(n for _, n in units) == 940
+
+
+def test_small_rows_make_units_by_number(view: TableView) -> None:
+    units = [n for _, n in tasks_over(view, lambda offset, n_rows: (offset, n_rows))]
+    assert sum(units) == 940
+    assert len(units) <= 4

@@ -7,12 +7,12 @@ from typing import Any
 
 from winnowry.cli.main import main as main
 from winnowry.core.errors import WinnowryError
-from winnowry.pipeline.inputs import inputs_of
-from winnowry.pipeline.partitions import partitions_of
-from winnowry.pipeline.run import stages_of
-from winnowry.pipeline.workspace import Workspace
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.fingerprint import data_hash, metadata_hash, stage_hash, stage_spec
 from winnowry.recipe.load import load_recipe
+from winnowry.stages.inputs import inputs_of
+from winnowry.stages.run import stages_of
 
 PARTITIONED = ("raw", "cleaned", "scored")
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from winnowry.cli.main import main as main
+from winnowry.columns.definitions import Definitions
+from winnowry.core.errors import TableFormatError as TableFormatError
 from winnowry.core.errors import WinnowryError
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.lineage import digest, live, output_version
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.fingerprint import data_hash, metadata_hash, stage_hash, stage_spec
 from winnowry.recipe.load import load_recipe
+from winnowry.releases.tags import complete_release
+from winnowry.stages.fit import load_fits
 from winnowry.stages.inputs import inputs_of
 from winnowry.stages.run import stages_of
+from winnowry.stages.stored_fit import read_fit, write_fit
 
 PARTITIONED = ("raw", "cleaned", "scored")
 
@@ -57,3 +64,58 @@ def inputs(root: Path, recipe_file: Path, *, without_data: bool = False) -> dict
                 value = type(error).__name__
             known[stage if partition is None else f"{stage}/{partition}"] = value
     return known
+
+
+def open_fit(root: Path, file: Path) -> None:
+    """Open the fit in a file, as a run of ``scored`` does."""
+    read_fit(Workspace.open(str(root)).store, str(file))
+
+
+def look_at_rollback(root: Path, recipe_file: Path) -> None:
+    """Read whether a tag is held back, as a run of ``published`` does."""
+    complete_release(Workspace.open(str(root)), load_recipe(recipe_file))
+
+
+def look_at_column_files(root: Path, corpus: str, table: str, name: str) -> None:
+    """Read which files of a column are written already, as filling it does."""
+    definitions = Definitions(Workspace.open(str(root)), corpus)
+    definition = definitions.get(table, name)
+    assert definition is not None
+    definitions.files(definition.spec)
+
+
+def write_promotion_again(root: Path, corpus: str, stage: str, promotion_id: str) -> None:
+    """Write a promotion record as it is: what every change of its state does."""
+    records = Workspace.open(str(root)).lake.records(corpus)
+    record = records.load(stage, "__all__", promotion_id)
+    assert record is not None
+    records.advance(record, record.state)
+
+
+def write_column_again(root: Path, corpus: str, table: str, name: str) -> None:
+    """Write a column's definition as it is: what every change of its state does."""
+    definitions = Definitions(Workspace.open(str(root)), corpus)
+    definition = definitions.get(table, name)
+    assert definition is not None
+    assert definition.template is not None
+    definitions.note_template(definition, definition.template)
+
+
+def digest_of_fits(root: Path, recipe_file: Path) -> str:
+    """Data version that the fits of a recipe have by what they hold."""
+    fits = load_fits(Workspace.open(str(root)), load_recipe(recipe_file))
+    return digest({name: fit.document for name, fit in fits.items()})
+
+
+def live_version_of_fit(root: Path, recipe_file: Path) -> str | None:
+    """Data version under which the fits were promoted."""
+    ws, recipe = Workspace.open(str(root)), load_recipe(recipe_file)
+    return output_version(live(ws, recipe, "fit"), None)
+
+
+def fit_written_and_read(folder: Path, fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON of a stored fit, and the fit that is read back."""
+    ws = Workspace.open(str(folder))
+    uri = str(folder / "fit.json")
+    write_fit(ws.store, uri, fit)
+    return json.loads(ws.store.read(uri)), dict(read_fit(ws.store, uri))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from winnowry.columns.spec import ColumnSpec
 from winnowry.core.errors import UsageError
+from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.lakehouse.columns import ColumnFile, described
 from winnowry.lakehouse.workspace import Workspace
 
@@ -30,6 +30,7 @@ class Definition:
         next: another specification that is being computed beside this one, to take its place.
         earlier: specifications that were live before, the newest first, each with the version of the table that
             brought it.
+        unknown_keys: what a newer version wrote beside these; kept.
     """
 
     spec: ColumnSpec
@@ -40,22 +41,11 @@ class Definition:
     error: str | None = None
     next: ColumnSpec | None = None
     earlier: tuple[tuple[ColumnSpec, int | None], ...] = ()
+    unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def body(self) -> bytes:
         """The definition as JSON."""
-        return json.dumps(
-            {
-                "spec": self.spec.to_json(),
-                "state": self.state,
-                "created_at": self.created_at,
-                "template": self.template,
-                "table_version": self.table_version,
-                "error": self.error,
-                "next": None if self.next is None else self.next.to_json(),
-                "earlier": [[spec.to_json(), version] for spec, version in self.earlier],
-            },
-            sort_keys=True,
-        ).encode()
+        return to_bytes("column definition", to_document(self))
 
 
 class Definitions:
@@ -172,7 +162,8 @@ class Definitions:
         """Files that are written, by fragment key: what a killed run left is used."""
         found = {}
         for info in self._store.list(f"{self._folder(spec)}/*.json"):
-            file = ColumnFile(**json.loads(self._store.read(info.uri)))
+            document = from_bytes("column file", info.uri, self._store.read(info.uri)).content
+            file = from_document(ColumnFile, document)
             found[file.key] = file
         return found
 
@@ -187,8 +178,13 @@ class Definitions:
         return f"{self._base}/{table}/{name}.json"
 
     def _read(self, uri: str) -> Definition:
-        data = json.loads(self._store.read(uri))
-        data["spec"] = ColumnSpec.from_json(data["spec"])
-        data["next"] = ColumnSpec.from_json(data["next"]) if data.get("next") else None
-        data["earlier"] = tuple((ColumnSpec.from_json(spec), version) for spec, version in data.get("earlier", ()))
-        return Definition(**data)
+        document = from_bytes("column definition", uri, self._store.read(uri)).content
+        following = document.get("next")
+        earlier = document.get("earlier", ())
+        return from_document(
+            Definition,
+            document,
+            spec=ColumnSpec.from_json(document["spec"]),
+            next=ColumnSpec.from_json(following) if following else None,
+            earlier=tuple((ColumnSpec.from_json(spec), version) for spec, version in earlier),
+        )

@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ import pyarrow as pa
 from winnowry.columns.limit import time_limit
 from winnowry.columns.python_function import load_function
 from winnowry.core.errors import UsageError
+from winnowry.core.formats import from_document, to_document
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.operators.base import FittedOperator, Operator
 from winnowry.operators.registry import operators
@@ -41,11 +42,13 @@ class Resources:
         batch_rows: rows given to a function at once; None: 1,024, or 32 where it reads large objects.
         workers: processes that compute; None: as many as pay off. 1 for a function that needs a GPU alone.
         timeout_s: seconds a function may take for a batch; 0: no limit.
+        unknown_keys: what a newer version wrote beside these; kept.
     """
 
     batch_rows: int | None = None
     workers: int | None = None
     timeout_s: float = 900.0
+    unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ColumnSpec:
         on_error: ``fail`` stops at the first row that the function fails on; ``null`` leaves that row without a value,
             notes it, and goes on (the gate still counts it).
         resources: how it is computed, now and for later rows.
+        unknown_keys: what a newer version wrote beside these; kept.
     """
 
     name: str
@@ -78,6 +82,7 @@ class ColumnSpec:
     max_null_fraction: float = 0.0
     on_error: OnError = "fail"
     resources: Resources = Resources()
+    unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def field(self) -> pa.Field:
@@ -88,7 +93,7 @@ class ColumnSpec:
     def version(self) -> str:
         """Hash of everything the values depend on; of a Python file its content, not where it lies."""
         said = asdict(self)
-        del said["resources"]
+        del said["resources"], said["unknown_keys"]  # what an older reader may ignore changes no value
         if self.kind == "python":
             said["source"] = self.source.rpartition(":")[2]
         if self.on_error == "fail":  # columns that were added before there was a choice keep their version
@@ -97,13 +102,14 @@ class ColumnSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The specification as data."""
-        return {**asdict(self), "inputs": list(self.inputs)}
+        document: dict[str, Any] = to_document(self)
+        return document
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ColumnSpec:
         """Read what :meth:`to_json` wrote."""
-        resources = Resources(**data.get("resources", {}))
-        return ColumnSpec(**{**data, "inputs": tuple(data["inputs"]), "resources": resources})
+        resources = from_document(Resources, data.get("resources", {}))
+        return from_document(ColumnSpec, data, inputs=tuple(data["inputs"]), resources=resources)
 
 
 def serialised(field: pa.Field) -> str:

@@ -19,7 +19,7 @@ WinnowryError
 └── LakehouseError
     ├── ContractError        a batch does not match the table's schema
     ├── PromotionConflictError  another run promoted the same partition first
-    └── TableFormatError     a table this version of winnowry cannot read
+    └── TableFormatError     a table, or a file beside it, this version of winnowry cannot read
 """
 
 from __future__ import annotations
@@ -110,4 +110,4 @@ class PromotionConflictError(LakehouseError):
 
 
 class TableFormatError(LakehouseError):
-    """The table was written by a newer or unknown version of the format."""
+    """The table, or a file beside it, was written by a newer or unknown version of the format."""

@@ -8,13 +8,12 @@ are there, and only fragments that are new are computed.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import ContractError, LakehouseError
+from winnowry.core.formats import to_bytes, to_document
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.table import Table, fragment_metadata, is_conflict
 
@@ -45,6 +45,7 @@ class ColumnFile:
         type: Arrow type as text.
         n_failed: rows that the function failed on and that have no value therefore.
         failed: the first of them: record id (or place) and error.
+        unknown_keys: what a newer version wrote beside these.
     """
 
     key: str
@@ -54,6 +55,7 @@ class ColumnFile:
     type: str
     n_failed: int = 0
     failed: tuple[tuple[str, str], ...] = ()
+    unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def fragment_key(dataset: Any, fragment: Any, inputs: tuple[str, ...]) -> str:
@@ -333,7 +335,7 @@ def column_versions(table: Table, dataset: Any, since: int) -> Iterator[tuple[in
 
 def described(file: ColumnFile) -> bytes:
     """A column file as JSON."""
-    return json.dumps(vars(file), sort_keys=True).encode()
+    return to_bytes("column file", to_document(file))
 
 
 def dataset_of(table: Table, fragments: list[dict[str, Any]]) -> Any:

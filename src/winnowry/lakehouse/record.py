@@ -6,14 +6,14 @@ transactions are only a cache: cleanup removes them.
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
+from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.core.ids import PromotionId
 from winnowry.storage.objects import ObjectStore
 
@@ -45,6 +45,7 @@ class CandidateTable:
         removed: ids of fragments wholly deleted (delta only).
         stage: stage of the rows, in a side table that holds several.
         partition: partition of the rows.
+        unknown_keys: what a newer version wrote beside these; kept.
     """
 
     table: str
@@ -58,6 +59,7 @@ class CandidateTable:
     removed: list[int] = field(default_factory=list)
     stage: str = ""
     partition: str = ""
+    unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class PromotionRecord:
         ledger: rows in, out, quarantined.
         facts: measurements that later drift checks read.
         promoted_version: version of the main table that the commit made.
+        unknown_keys: what a newer version wrote beside these; kept.
     """
 
     id: PromotionId
@@ -94,6 +97,7 @@ class PromotionRecord:
     facts: dict[str, Any] = field(default_factory=dict)
     promoted_version: int | None = None
     promoted_at: float | None = None
+    unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def tables(self) -> list[CandidateTable]:
         """Candidate tables in commit order: sides first, the main table last."""
@@ -117,7 +121,7 @@ class RecordStore:
 
     def save(self, record: PromotionRecord) -> PromotionRecord:
         """Write a record, replacing its earlier state, and return it."""
-        body = json.dumps(asdict(record), sort_keys=True).encode()
+        body = to_bytes("promotion record", to_document(record))
         self._store.write(f"{self._folder(record.stage, record.partition)}/{record.id}.json", body)
         return record
 
@@ -128,12 +132,12 @@ class RecordStore:
     def load(self, stage: str, partition: str, promotion_id: str) -> PromotionRecord | None:
         """One record, or None."""
         uri = f"{self._folder(stage, partition)}/{promotion_id}.json"
-        return self._parse(self._store.read(uri)) if self._store.exists(uri) else None
+        return self._read(uri) if self._store.exists(uri) else None
 
     def of(self, stage: str, partition: str) -> list[PromotionRecord]:
         """Records of one partition of one stage, oldest first."""
         found = self._store.list(f"{self._folder(stage, partition)}/*.json")
-        return [self._parse(self._store.read(info.uri)) for info in found]
+        return [self._read(info.uri) for info in found]
 
     def partitions(self, stage: str) -> list[str]:
         """Partitions for which a stage has any record."""
@@ -149,13 +153,14 @@ class RecordStore:
     def all(self) -> Iterator[PromotionRecord]:
         """Every record of the corpus."""
         for info in self._store.list(f"{self._base}/*/*/*.json"):
-            yield self._parse(self._store.read(info.uri))
+            yield self._read(info.uri)
 
-    @staticmethod
-    def _parse(body: bytes) -> PromotionRecord:
-        data = json.loads(body)
-        main = data.pop("main")
-        sides = data.pop("sides")
-        return PromotionRecord(
-            main=CandidateTable(**main) if main else None, sides=[CandidateTable(**side) for side in sides], **data
+    def _read(self, uri: str) -> PromotionRecord:
+        document = from_bytes("promotion record", uri, self._store.read(uri)).content
+        main = document["main"]
+        return from_document(
+            PromotionRecord,
+            document,
+            main=from_document(CandidateTable, main) if main else None,
+            sides=[from_document(CandidateTable, side) for side in document["sides"]],
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from winnowry.core.formats import FORMATS, Kind, from_bytes, stamped
 from winnowry.core.jsonable import jsonable
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.result import StageResult
@@ -22,7 +23,7 @@ from winnowry.report.release_page import release_page
 logger = logging.getLogger(__name__)
 
 PAGE, CROISSANT, README, FACTS = "page.html", "card.croissant.json", "README.md", "facts.json"
-_FACTS_FORMAT = 1  # another one is not read: the facts are then gathered anew
+_KIND: Kind = "facts of a release"
 _TABLE_FROM_CARD = "../../published.lance"
 
 
@@ -55,12 +56,13 @@ def stored_facts(ws: Workspace, release: Release) -> dict[str, Any]:
     """
     uri = f"{documents_uri(ws, release.corpus, release.name)}/{FACTS}"
     if ws.store.exists(uri):
-        facts: dict[str, Any] = json.loads(ws.store.read(uri))
-        if facts.get("format") == _FACTS_FORMAT and facts["release"]["promotion_id"] == release.promotion_id:
+        number, facts = from_bytes(_KIND, uri, ws.store.read(uri))
+        # Those of an older format are gathered anew.
+        if number == FORMATS[_KIND] and facts["release"]["promotion_id"] == release.promotion_id:
             facts["release"]["tags"] = list(release.tags)
-            return facts
+            return stamped(_KIND, facts)
     gathered: dict[str, Any] = jsonable(release_facts(ws, release.corpus, release))
-    return {"format": _FACTS_FORMAT, **gathered}
+    return stamped(_KIND, gathered)
 
 
 def with_documents(ws: Workspace, result: StageResult) -> StageResult:
@@ -95,7 +97,7 @@ def with_documents(ws: Workspace, result: StageResult) -> StageResult:
 
 def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> None:
     facts = release_facts(ws, corpus, find_release(ws, corpus, name))
-    body = json.dumps({"format": _FACTS_FORMAT, **jsonable(facts)}, ensure_ascii=False)
+    body = json.dumps(stamped(_KIND, jsonable(facts)), ensure_ascii=False)
     ws.store.write(f"{documents_uri(ws, corpus, name)}/{FACTS}", body.encode("utf-8", "replace"))
     # The page comes last: where it is, the others are.
     for key, suffix in (("card", ".json"), ("readme", ".md"), ("page", ".html")):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from winnowry.core.errors import NotFoundError
+from winnowry.core.formats import from_bytes, to_bytes
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.lakehouse.workspace import Workspace
@@ -82,12 +82,15 @@ def _pin_uri(ws: Workspace, corpus: str, tag: str) -> str:
 def pin_release(ws: Workspace, corpus: str, tag: str, to: str) -> None:
     """Keep a tag at the release a rollback puts it on: only one newer than today's newest moves it on."""
     pin = _Pin(newest_release(ws.lake.tags(corpus)), to)
-    ws.store.write(_pin_uri(ws, corpus, tag), json.dumps(pin._asdict()).encode())
+    ws.store.write(_pin_uri(ws, corpus, tag), to_bytes("rollback", pin._asdict()))
 
 
 def _pin(ws: Workspace, corpus: str, tag: str) -> _Pin:
     uri = _pin_uri(ws, corpus, tag)
-    return _Pin(**json.loads(ws.store.read(uri))) if ws.store.exists(uri) else _Pin()
+    if not ws.store.exists(uri):
+        return _Pin()
+    document = from_bytes("rollback", uri, ws.store.read(uri)).content
+    return _Pin(document["not_before"], document["to"])
 
 
 def newest_release(tags: Mapping[str, int]) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from winnowry.core.errors import DataError
+from winnowry.core.formats import from_bytes, to_bytes
 from winnowry.storage.objects import ObjectStore
 
 _BINARY = "binary_sha256"
@@ -58,12 +58,12 @@ def write_fit(store: ObjectStore, uri: str, fit: Mapping[str, Any]) -> None:
         else:
             document[name] = value
     # Last: a fit that can be seen is whole.
-    store.write(uri, json.dumps(document, sort_keys=True).encode(), if_absent=True)
+    store.write(uri, to_bytes("fit", document), if_absent=True)
 
 
 def read_fit(store: ObjectStore, uri: str) -> StoredFit:
     """Open a stored fit; its models are not read yet."""
-    return StoredFit(store, uri, json.loads(store.read(uri)))
+    return StoredFit(store, uri, from_bytes("fit", uri, store.read(uri)).content)
 
 
 def _binary_uri(uri: str, sha256: str) -> str:

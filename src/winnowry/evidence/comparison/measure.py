@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.evidence.comparison.arms import Chosen
 from winnowry.evidence.comparison.proxies import train_proxy
 from winnowry.evidence.comparison.questions import QuestionFile, answered
@@ -72,13 +71,13 @@ class Measured:
 
     def body(self) -> bytes:
         """As JSON."""
-        return json.dumps({**vars(self), "setting": vars(self.setting)}, sort_keys=True).encode()
+        return to_bytes("measurement", to_document(self))
 
     @staticmethod
-    def read(body: bytes) -> Measured:
+    def read(uri: str, body: bytes) -> Measured:
         """Read what :meth:`body` wrote."""
-        said: dict[str, Any] = json.loads(body)
-        return Measured(**{**said, "setting": Setting(**said["setting"])})
+        document = from_bytes("measurement", uri, body).content
+        return from_document(Measured, document, setting=from_document(Setting, document["setting"]))
 
 
 def run_measure_task(task: MeasureTask) -> Measured:
@@ -146,7 +145,7 @@ class Kept:
     def get(self, setting: Setting) -> Measured | None:
         """A measurement that an earlier run finished."""
         uri = self._uri(setting)
-        return Measured.read(self._store.read(uri)) if self._store.exists(uri) else None
+        return Measured.read(uri, self._store.read(uri)) if self._store.exists(uri) else None
 
     def put(self, measured: Measured) -> None:
         """Keep a measurement."""

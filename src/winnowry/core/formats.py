@@ -1,0 +1,120 @@
+"""Format numbers of the JSON files that lie beside the tables of a lake.
+
+A file without a number is of format 1. A key that a reader does not know is ignored and, where the file is written
+again, kept; so a number goes up only when an older reader would misread the file. What is of a newer format than this
+version writes is refused: it is never guessed at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+from winnowry.core.errors import TableFormatError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Made = TypeVar("Made", bound=DataclassInstance)
+else:
+    Made = TypeVar("Made")
+
+Kind = Literal[
+    "promotion record", "column definition", "column file", "fit", "rollback", "facts of a release", "measurement"
+]
+
+FORMAT = "format"
+UNKNOWN_KEYS = "unknown_keys"
+"""Field of a dataclass that keeps the keys it has no field for."""
+
+FORMATS: Mapping[Kind, int] = {
+    "promotion record": 1,
+    "column definition": 1,
+    "column file": 1,
+    "fit": 1,
+    "rollback": 1,
+    "facts of a release": 1,
+    "measurement": 1,
+}
+"""Format that this version writes; it reads this one and all before it."""
+
+
+class Stored(NamedTuple):
+    """A document that was stored, and the number of its format; 1 where none was written."""
+
+    number: int
+    content: dict[str, Any]
+
+
+def stamped(kind: Kind, document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with the number of its format, which comes first.
+
+    Raises:
+        ValueError: the document has a key of that name.
+
+    >>> stamped("rollback", {"to": "v1"})
+    {'format': 1, 'to': 'v1'}
+    """
+    if FORMAT in document:
+        raise ValueError(f"{kind}: the key {FORMAT!r} is that of the format number; name it otherwise")
+    return {FORMAT: FORMATS[kind], **document}
+
+
+def to_bytes(kind: Kind, document: Mapping[str, Any]) -> bytes:
+    """A document as it is stored: JSON with sorted keys and the number of its format."""
+    return json.dumps(stamped(kind, document), sort_keys=True).encode()
+
+
+def from_bytes(kind: Kind, uri: str, body: bytes) -> Stored:
+    """Read a stored document.
+
+    Args:
+        kind: what it is.
+        uri: where it lies, for messages.
+        body: its bytes.
+
+    Raises:
+        TableFormatError: it is of a newer format, or damaged.
+    """
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise TableFormatError(f"{uri}: this {kind} is damaged: {error}. Restore the file from a copy") from error
+    if not isinstance(document, dict):
+        raise TableFormatError(f"{uri}: this {kind} is damaged: expected a JSON object. Restore the file from a copy")
+    number = document.pop(FORMAT, 1)
+    if type(number) is not int or number > FORMATS[kind]:
+        raise TableFormatError(
+            f"{uri}: this {kind} has format {number}, and this version of winnowry reads formats up to "
+            f"{FORMATS[kind]}: upgrade winnowry to open it"
+        )
+    return Stored(number, document)
+
+
+def from_document(made: type[Made], document: Mapping[str, Any], **converted: Any) -> Made:
+    """A dataclass from a document; keys that it has no field for go into its ``unknown_keys``, if it has that.
+
+    Args:
+        made: the dataclass.
+        document: values by field.
+        converted: fields whose values in the document are not yet what the dataclass holds.
+    """
+    names = {field.name for field in fields(made)}
+    values = {name: value for name, value in {**document, **converted}.items() if name in names - {UNKNOWN_KEYS}}
+    if UNKNOWN_KEYS in names:
+        values[UNKNOWN_KEYS] = {name: value for name, value in document.items() if name not in names}
+    return made(**values)
+
+
+def to_document(value: Any) -> Any:
+    """The opposite of :func:`from_document`, at any depth; the dataclass's own fields win over unknown keys."""
+    if is_dataclass(value) and not isinstance(value, type):
+        known = {field.name: to_document(getattr(value, field.name)) for field in fields(value)}
+        return {**known.pop(UNKNOWN_KEYS, {}), **known}
+    if isinstance(value, Mapping):
+        return {name: to_document(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_document(item) for item in value]
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from winnowry.cli.main import main as main
 from winnowry.columns.definitions import Definitions
 from winnowry.core.errors import TableFormatError as TableFormatError
 from winnowry.core.errors import WinnowryError
+from winnowry.evidence.comparison.measure import Kept, Measured, Setting
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import digest, live, output_version
 from winnowry.promotion.partitions import partitions_of
@@ -119,3 +121,12 @@ def fit_written_and_read(folder: Path, fit: dict[str, Any]) -> tuple[dict[str, A
     uri = str(folder / "fit.json")
     write_fit(ws.store, uri, fit)
     return json.loads(ws.store.read(uri)), dict(read_fit(ws.store, uri))
+
+
+def measurement_kept(folder: Path) -> tuple[Path, Callable[[], Any], Any]:
+    """A stored measurement of a comparison: its file, how it is read again, and what was stored."""
+    setting = Setting("selection", "recipe", 0.3, 1)
+    measured = Measured(setting, {"target": 1.5}, 3, 40, 13.3, 0.9, 0.1, 0.2)
+    kept = Kept(Workspace.open(str(folder)).store, str(folder))
+    kept.put(measured)
+    return folder / f"{setting.name}.json", lambda: kept.get(setting), measured

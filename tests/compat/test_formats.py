@@ -154,3 +154,15 @@ def test_a_fit_is_written_with_its_number_and_read_without_it(tmp_path: Path) ->
     stored, read = names.fit_written_and_read(tmp_path, {"mean": 2.5, "model": b"bytes"})
     assert stored["format"] == 1
     assert read == {"mean": 2.5, "model": b"bytes"}
+
+
+def test_a_measurement_is_read_beside_unknown_keys_and_refused_when_newer(tmp_path: Path) -> None:
+    file, read, measured = names.measurement_kept(tmp_path)
+    document = json.loads(file.read_bytes())
+    assert document["format"] == 1
+    file.write_text(json.dumps({**document, "of_a_newer_version": 1}))
+    assert read() == measured
+    file.write_text(json.dumps({**document, "format": 2}))
+    with pytest.raises(names.TableFormatError) as refusal:
+        read()
+    assert refused([file], "measurement", str(refusal.value))

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets.keys import stage_key
 from assets.partitions import add_partitions, dynamic_name
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import EmptySourceError, WinnowryError
 from winnowry.promotion.partitions import declared_partitions
+from winnowry.runs.order import stretches
+from winnowry.stages.graph import Stage, stages_in
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
@@ -50,13 +53,18 @@ def corpus_job(recipe: Recipe) -> Any:
     )
 
 
-def _first_of_a_partition(recipe: Recipe) -> tuple[str, ...]:
-    """What a partition goes through by itself."""
-    return ("raw",) if recipe.media else ("raw", "cleaned")
+def first_of_a_partition(recipe: Recipe) -> tuple[Stage, ...]:
+    """What a partition goes through by itself, before anything looks at the whole corpus."""
+    return next(stretch for stretch in stretches(stages_in(recipe)) if stretch[0].partitioned)
 
 
-def _keys(recipe: Recipe, *stages: str) -> list[dg.AssetKey]:
-    return [dg.AssetKey([recipe.corpus, stage]) for stage in stages]
+def _start(recipe: Recipe) -> Stage:
+    """The stage that says which partitions there are."""
+    return next(stage for stage in stages_in(recipe) if stage.starts)
+
+
+def _keys(recipe: Recipe, *stages: Stage) -> list[dg.AssetKey]:
+    return [stage_key(recipe.corpus, stage.name) for stage in stages]
 
 
 # ------------------------------------------------------------------------------------------------------ newest
@@ -70,17 +78,17 @@ def newest_schedule(recipe: Recipe, job: Any) -> dg.ScheduleDefinition:
         cron_schedule=NEWEST_AT,
         execution_timezone="UTC",
         name=f"{recipe.corpus}_newest",
-        description=f"Landing, raw and cleaned of the newest partition of {recipe.corpus}.",
+        description=f"The landing, and the first stages of the newest partition, of {recipe.corpus}.",
     )
     def newest(context: dg.ScheduleEvaluationContext, lakehouse: LakehouseResource) -> Any:
         from winnowry.promotion.partitions import partitions_of
 
         keys = partitions_of(lakehouse.open(), recipe)
         if not keys:
-            return dg.RunRequest(asset_selection=_keys(recipe, "landing"))
+            return dg.RunRequest(asset_selection=_keys(recipe, _start(recipe)))
         add_partitions(context.instance, recipe, keys)
         return dg.RunRequest(
-            partition_key=keys[-1], asset_selection=_keys(recipe, "landing", *_first_of_a_partition(recipe))
+            partition_key=keys[-1], asset_selection=_keys(recipe, _start(recipe), *first_of_a_partition(recipe))
         )
 
     return newest
@@ -134,10 +142,10 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
         after["changes"] += 1  # in the run key, or going back to an earlier state would look like an old request
         requests.append(
             dg.RunRequest(
-                run_key=f"landing-{after['changes']}-{after['objects']}", asset_selection=_keys(recipe, "landing")
+                run_key=f"landing-{after['changes']}-{after['objects']}", asset_selection=_keys(recipe, _start(recipe))
             )
         )
-    record = live(ws, recipe, "landing")
+    record = live(ws, recipe, _start(recipe).name)
     if record is not None and record.id != before.get("landed"):
         after["landed"] = record.id
         partitions = changed_partitions(ws, recipe)
@@ -147,7 +155,7 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
             dg.RunRequest(
                 run_key=f"{partition}-{record.id}",
                 partition_key=partition,
-                asset_selection=_keys(recipe, *_first_of_a_partition(recipe)),
+                asset_selection=_keys(recipe, *first_of_a_partition(recipe)),
             )
             for partition in partitions
         ]
@@ -157,15 +165,13 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
 
 
 def changed_partitions(ws: Workspace, recipe: Recipe) -> list[str]:
-    """Partitions whose ``raw`` is missing or was read from other objects than those that lie there now."""
-    from winnowry.promotion.lineage import live, stale_reasons
+    """Partitions whose first stage is missing or was read from other objects than those that lie there now."""
     from winnowry.promotion.partitions import landed_partitions, partitions_of
-    from winnowry.stages.inputs import inputs_of
+    from winnowry.stages.freshness import why_stale
 
-    landed = set(landed_partitions(ws, recipe))
+    landed, first = set(landed_partitions(ws, recipe)), first_of_a_partition(recipe)[0]
     return [
         partition
         for partition in partitions_of(ws, recipe)
-        if partition in landed
-        and stale_reasons(recipe, "raw", live(ws, recipe, "raw", partition), inputs_of(ws, recipe, "raw", partition))
+        if partition in landed and why_stale(ws, recipe, first, partition)
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from winnowry.core.tables import COMPARISON, DUPLICATES, LANDING
+from assets.keys import stage_key
+from winnowry.stages.graph import Stage, stage_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,36 +51,11 @@ _MEANING = {
 }
 
 
-def schema_of(recipe: Recipe, stage: str) -> pa.Schema | None:
-    """Arrow schema of a stage's table, or None for a stage that writes no table."""
-    if stage == "cleaned":
-        from winnowry.recipe.tables import cleaned_schema
-
-        return cleaned_schema(recipe)
-    if stage == "scored":
-        from winnowry.recipe.tables import scored_schema
-
-        return scored_schema(recipe)
-    if stage == "published":
-        from winnowry.recipe.tables import published_schema
-
-        return published_schema(recipe)
-    if stage == "sampled":
-        from winnowry.recipe.tables import sampled_schema
-
-        return sampled_schema(recipe)
-    if stage == "raw":
-        from winnowry.recipe.tables import raw_schema
-
-        return raw_schema(recipe)
-    return {"landing": LANDING, "duplicates": DUPLICATES, "comparison": COMPARISON}.get(stage)
-
-
-def table_schema(recipe: Recipe, stage: str) -> dg.TableSchema | None:
+def table_schema(recipe: Recipe, stage: Stage) -> dg.TableSchema | None:
     """The stage's columns for Dagster's column table."""
-    schema = schema_of(recipe, stage)
-    if schema is None:
+    if stage.schema is None:
         return None
+    schema = stage.schema(recipe)
     written = {field.name: operator for operator in (*recipe.clean, *recipe.score) for field in operator.writes()}
     return dg.TableSchema(
         [
@@ -86,18 +63,18 @@ def table_schema(recipe: Recipe, stage: str) -> dg.TableSchema | None:
                 name=field.name,
                 type=str(field.type),
                 description=_description(field, stage, written),
-                constraints=dg.TableColumnConstraints(nullable=field.nullable, unique=_is_unique(field.name, stage)),
+                constraints=dg.TableColumnConstraints(nullable=field.nullable, unique=field.name == stage.key),
             )
             for field in schema
         ]
     )
 
 
-def _description(field: pa.Field, stage: str, written: dict[str, Operator]) -> str | None:
+def _description(field: pa.Field, stage: Stage, written: dict[str, Operator]) -> str | None:
     own = (field.metadata or {}).get(b"description")
     if own:
         return str(own.decode())
-    if field.name == "size" and stage == "landing":
+    if field.name == "size" and stage.starts:
         return "Size of the object in bytes"
     operator = written.get(field.name)
     if operator is not None and field.name not in _MEANING:
@@ -105,57 +82,38 @@ def _description(field: pa.Field, stage: str, written: dict[str, Operator]) -> s
     return _MEANING.get(field.name)
 
 
-def _is_unique(name: str, stage: str) -> bool:
-    return name == {"landing": "uri", "comparison": "measurement_id"}.get(stage, "record_id")
-
-
-def column_lineage(recipe: Recipe, stage: str) -> dg.TableColumnLineage | None:
+def column_lineage(recipe: Recipe, stage: Stage) -> dg.TableColumnLineage | None:
     """Which columns of which upstream tables each column comes from, as far as names and operators tell."""
-    corpus = recipe.corpus
-    upstream = {"cleaned": "raw", "scored": "cleaned"}.get(stage)
-    schema = schema_of(recipe, stage)
-    if schema is None:
+    if stage.schema is None:
         return None
-    deps: dict[str, list[dg.TableColumnDep]] = {}
+    origins = {name: list(sources) for name, sources in stage.origins(recipe).items()}
+    own = [name for name in stage.schema(recipe).names if name != "promotion_id"]
+    upstream = next((read.stage for read in stage.edges(recipe) if read.how == "same"), None)
     if upstream is not None:
-        operators = recipe.clean if stage == "cleaned" else recipe.score
-        origin = _origins(
-            operators, schema_of(recipe, upstream), renamed={"text": "payload"} if stage == "cleaned" else {}
-        )
-        for field in schema:
-            if field.name != "promotion_id" and origin.get(field.name):
-                deps[field.name] = [_dep(corpus, upstream, name) for name in sorted(origin[field.name])]
-    elif stage == "published":
-        cleaned, scored = schema_of(recipe, "cleaned"), schema_of(recipe, "scored")
-        assert cleaned is not None
-        assert scored is not None
-        for field in schema:
-            table = "cleaned" if field.name in cleaned.names else "scored" if field.name in scored.names else None
-            if table is not None and field.name != "promotion_id":
-                deps[field.name] = [_dep(corpus, table, field.name)]
-    elif stage == "sampled":
-        by = recipe.sample.by if recipe.sample is not None else None
-        for name in ("record_id", "partition", "n_tokens"):
-            deps[name] = [_dep(corpus, "scored", name)]
-        for name in ("probability", "selected"):
-            deps[name] = [_dep(corpus, "scored", column) for column in dict.fromkeys((by, "n_tokens")) if column]
-    elif stage == "duplicates":
-        deps = {name: [_dep(corpus, "cleaned", name)] for name in ("record_id", "partition")}
-    return dg.TableColumnLineage(deps) if deps else None
+        passed = _origins(stage.operators(recipe), _columns(recipe, upstream), dict(stage.renames))
+        origins |= {name: [(upstream, column) for column in sorted(passed[name])] for name in own if passed.get(name)}
+    for table in reversed(stage.takes):
+        origins |= {name: [(table, name)] for name in own if name in _columns(recipe, table)}
+    if not origins:
+        return None
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(stage_key(recipe.corpus, table), column) for table, column in sources]
+            for name, sources in origins.items()
+        }
+    )
 
 
-def _origins(
-    operators: tuple[Operator, ...], upstream: pa.Schema | None, renamed: dict[str, str]
-) -> dict[str, set[str]]:
-    assert upstream is not None
-    origin = {name: {name} for name in upstream.names if name not in renamed.values()}
+def _columns(recipe: Recipe, table: str) -> list[str]:
+    schema = stage_named(table).schema
+    return list(schema(recipe).names) if schema is not None else []
+
+
+def _origins(operators: tuple[Operator, ...], upstream: Sequence[str], renamed: dict[str, str]) -> dict[str, set[str]]:
+    origin = {name: {name} for name in upstream if name not in renamed.values()}
     origin |= {new: {old} for new, old in renamed.items()}
     for operator in operators:
         read = set().union(*(origin.get(name, set()) for name in operator.reads().names))
         for name in operator.writes().names:
             origin[name] = read
     return origin
-
-
-def _dep(corpus: str, table: str, column: str) -> dg.TableColumnDep:
-    return dg.TableColumnDep(dg.AssetKey([corpus, table]), column)

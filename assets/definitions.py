@@ -9,20 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from assets.added_columns import added_columns
 from assets.automation import corpus_job, landing_sensor, newest_schedule
-from assets.cleaned import cleaned
-from assets.comparison import comparison
-from assets.duplicates import duplicates
-from assets.landing import landing
 from assets.maintenance import maintenance_job, maintenance_schedule
-from assets.partitions import Partitions, partitions_of_corpus
-from assets.published import published
-from assets.raw import raw
+from assets.partitions import partitions_of_corpus
 from assets.repair import repair_job, repair_schedule
-from assets.sampled import sampled
-from assets.scored import fit, scored
-from assets.valid2 import valid2
+from assets.stages import stage_assets
+from assets.valid2 import has_releases, valid2
 from resources.lakehouse import LakehouseResource
 from resources.object_store import ObjectStoreResource
 from resources.settings import PROJECT, ProjectSettings
@@ -96,10 +88,8 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
     job, repair, maintenance = corpus_job(recipe), repair_job(recipe), maintenance_job(recipe)
     return dg.Definitions(
         assets=[
-            landing(recipe),
-            raw(recipe, partitions),
-            *([] if recipe.media else _of_text(recipe, partitions)),
-            *added_columns(recipe),
+            *stage_assets(recipe, partitions),
+            *([valid2(recipe)] if has_releases(recipe) else []),
         ],
         jobs=[job, repair, maintenance],
         schedules=[
@@ -109,19 +99,6 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
         ],
         sensors=[landing_sensor(recipe, job)],
     )
-
-
-def _of_text(recipe: Recipe, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    return [
-        cleaned(recipe, partitions),
-        duplicates(recipe),
-        fit(recipe),
-        scored(recipe, partitions),
-        sampled(recipe),
-        *([comparison(recipe)] if recipe.comparison is not None else []),
-        published(recipe),
-        valid2(recipe),
-    ]
 
 
 def broken_recipe(path: Path, error: RecipeError) -> dg.AssetSpec:

@@ -1,4 +1,4 @@
-"""Stage ``landing``: which objects have landed, and which partitions they hold."""
+"""The stage that says which partitions there are also makes new ones known to Dagster."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.partitions import add_partitions
-from assets.stage import stage_asset
 
 if TYPE_CHECKING:
+    from assets.stage import After
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.promotion.result import StageResult
     from winnowry.recipe.model import Recipe
 
 
-def landing(recipe: Recipe) -> dg.AssetsDefinition:
-    """The index of the corpus's landing objects; running it also makes new partitions known to Dagster."""
+def publish_partitions(recipe: Recipe) -> After:
+    """What to do once the landing of a corpus is listed."""
 
-    def publish_partitions(context: dg.AssetExecutionContext, ws: Workspace, result: StageResult) -> dict[str, Any]:
+    def publish(context: dg.AssetExecutionContext, ws: Workspace, result: StageResult) -> dict[str, Any]:
         from winnowry.promotion.partitions import partitions_of
 
         keys = partitions_of(ws, recipe)
@@ -27,11 +27,4 @@ def landing(recipe: Recipe) -> dg.AssetsDefinition:
             context.log.info(f"{result.corpus}: {len(new)} new partitions: {', '.join(new[:20])}")
         return {"partitions": len(keys), "new_partitions": len(new)}
 
-    return stage_asset(
-        recipe,
-        "landing",
-        description="Landing objects by URI with size, entity tag and the partitions they hold: a partition's run "
-        "opens only its own objects, and a changed object is noticed. Records that cannot be read go to quarantine.",
-        kinds={"python", "lance"},
-        after=publish_partitions,
-    )
+    return publish

@@ -9,7 +9,7 @@ import dagster as dg
 from assets.keys import stage_key
 from assets.partitions import add_partitions, partitions_of_corpus
 from resources.lakehouse import LakehouseResource
-from winnowry.lakehouse.lake import PARTITIONED
+from winnowry.stages.graph import stage_of
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
@@ -93,7 +93,7 @@ def repair_target(instance: dg.DagsterInstance, ws: "Workspace", recipe: "Recipe
     target: Target = {}
     for entry in plan(ws, recipe).entries:
         key = stage_key(recipe.corpus, entry.stage)
-        if entry.stage in PARTITIONED:
+        if stage_of(recipe, entry.stage).partitioned:
             if entry.partition is not None and (
                 entry.action == "run" or _unseen(instance, recipe, key, entry.partition)
             ):

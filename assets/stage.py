@@ -4,7 +4,7 @@
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,12 +14,12 @@ from assets.columns import column_lineage, table_schema
 from assets.events import RESULT_KEY, check_name, check_results, link, plain, result_metadata
 from assets.keys import stage_key
 from assets.recorded import data_version_of, table_rows, verdicts_of
-from assets.suites import suites_of
 
 # Not where it is used: only while Dagster loads the code location is the project on the path.
 from expectations.registry import suites_for
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import GateFailedError, StoreUnreachableError, WinnowryError
+from winnowry.stages.graph import Stage
 
 if TYPE_CHECKING:
     from assets.partitions import Partitions
@@ -56,10 +56,8 @@ class StageConfig(dg.Config):
 
 def stage_asset(
     recipe: "Recipe",
-    stage: str,
+    stage: Stage,
     *,
-    description: str,
-    kinds: Iterable[str],
     deps: Sequence[dg.AssetDep] = (),
     partitions: "Partitions | None" = None,
     automation: dg.AutomationCondition[Any] | None = None,
@@ -69,20 +67,18 @@ def stage_asset(
 
     Args:
         recipe: the corpus.
-        stage: one of ``winnowry.stages.run.stages_of``.
-        description: what the table holds, for the catalogue.
-        kinds: badges in the UI.
+        stage: one of the recipe's stages.
         deps: upstream stages with explicit partition mappings.
         partitions: the corpus's partitions, for a partitioned stage.
         automation: when Dagster runs it by itself, once the user has switched the automation on.
         after: called once the stage is promoted or found fresh; returns more metadata.
     """
-    key = stage_key(recipe.corpus, stage)
+    key = stage_key(recipe.corpus, stage.name)
     metadata: dict[str, Any] = {"recipe": recipe.corpus}
     schema, lineage = table_schema(recipe, stage), column_lineage(recipe, stage)
     if schema is not None:
         metadata["dagster/column_schema"] = schema
-        metadata["dagster/table_name"] = f"{recipe.corpus}.{stage}"
+        metadata["dagster/table_name"] = f"{recipe.corpus}.{stage.name}"
     if lineage is not None:
         metadata["dagster/column_lineage"] = lineage
 
@@ -91,13 +87,13 @@ def stage_asset(
     @dg.asset(
         key=key,
         deps=list(deps),
-        description=description,
+        description=description_of(recipe, stage),
         group_name=recipe.corpus,
-        kinds=set(kinds),
+        kinds=set(stage.kinds),
         owners=owners_of(recipe),
         metadata=metadata,
-        tags={"winnowry/stage": stage},
-        op_tags={"winnowry/corpus": recipe.corpus, "winnowry/stage": stage},
+        tags={"winnowry/stage": stage.name},
+        op_tags={"winnowry/corpus": recipe.corpus, "winnowry/stage": stage.name},
         partitions_def=partitions,
         automation_condition=automation,
         check_specs=check_specs(key, recipe, stage, partitions),
@@ -111,7 +107,7 @@ def stage_asset(
 
 
 def check_specs(
-    key: dg.AssetKey, recipe: "Recipe", stage: str, partitions: "Partitions | None"
+    key: dg.AssetKey, recipe: "Recipe", stage: Stage, partitions: "Partitions | None"
 ) -> list[dg.AssetCheckSpec]:
     """One blocking check a suite; partitioned where the asset is, or the evaluation would name no partition."""
     with warnings.catch_warnings():
@@ -123,10 +119,16 @@ def check_specs(
                 asset=key,
                 blocking=True,
                 partitions_def=partitions,
-                description=f"Great Expectations suite `{name}` of stage `{stage}`; judged before anything is visible.",
+                description=f"Great Expectations suite `{name}`, judged before anything is visible.",
             )
-            for name in suites_of(stage, recipe)
+            for name in stage.suite_names(recipe)
         ]
+
+
+def description_of(recipe: "Recipe", stage: Stage) -> str:
+    """What the catalogue says of a stage."""
+    about = stage.about(recipe)
+    return f"{stage.means} ({about})" if about else stage.means
 
 
 def owners_of(recipe: "Recipe") -> list[str]:
@@ -142,7 +144,7 @@ def materialize(
     context: dg.AssetExecutionContext,
     lakehouse: LakehouseResource,
     recipe: "Recipe",
-    stage: str,
+    stage: Stage,
     partition: str | None,
     config: StageConfig,
     after: "After | None" = None,
@@ -156,13 +158,13 @@ def materialize(
     from winnowry.recipe.load import apply_overrides
     from winnowry.stages.run import run_stage
 
-    key, suites = stage_key(recipe.corpus, stage), suites_of(stage, recipe)
+    key, suites = stage_key(recipe.corpus, stage.name), stage.suite_names(recipe)
     try:
         ws = lakehouse.open()
         result = run_stage(
             ws,
             apply_overrides(recipe, config.overrides) if config.overrides else recipe,
-            stage,
+            stage.name,
             partition,
             suites=suites_for,
             run_id=context.run.run_id,
@@ -179,7 +181,7 @@ def materialize(
             gates, unjudged = verdicts_of(ws, recipe.corpus, result.promotion_id), "unchanged since it was last judged"
         undeclared = sorted({gate.suite for gate in gates} - set(suites))
         if undeclared:
-            context.log.warning(f"suites without a check; name them in assets/suites.py: {', '.join(undeclared)}")
+            context.log.warning(f"suites without a check; name them in the stage graph: {', '.join(undeclared)}")
         version = data_version_of(ws, result)
         if after is not None:
             metadata |= after(context, ws, result)

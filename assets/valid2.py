@@ -14,6 +14,7 @@ from assets.stage import owners_of
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import WinnowryError
 from winnowry.recipe.valid2 import LETTERS
+from winnowry.stages.graph import stages_in
 
 if TYPE_CHECKING:
     from winnowry.recipe.model import Recipe
@@ -69,6 +70,11 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
         )
 
     return measure
+
+
+def has_releases(recipe: "Recipe") -> bool:
+    """Whether the recipe publishes anything that could grow old."""
+    return any(stage.name == "published" for stage in stages_in(recipe))
 
 
 def _daily() -> dg.AutomationCondition[Any]:

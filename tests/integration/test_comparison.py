@@ -13,8 +13,8 @@ import pytest
 from expectations.registry import suites_for
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import MissingPartitionsError, UsageError
-from winnowry.evidence.comparison import run as comparison_run
 from winnowry.promotion.result import GateFailed, StageResult
+from winnowry.stages import comparison as comparison_run
 from winnowry.stages.plan import plan
 from winnowry.stages.run import run_stage
 

@@ -151,14 +151,12 @@ def test_columns_are_listed_with_type_meaning_and_origin(tmp_path: Path) -> None
 
 
 def test_every_suite_of_the_expectations_is_declared_as_a_check(tmp_path: Path) -> None:
-    from assets.columns import schema_of
-    from assets.suites import SUITES
     from expectations.registry import suites_for
     from winnowry.recipe.load import load_recipe
-    from winnowry.stages.run import STAGES
+    from winnowry.stages.graph import all_stages
 
     recipe = load_recipe(write_project_recipe(tmp_path))
-    real = {
-        stage: sorted(suite.name for suite in suites_for(stage, recipe, schema_of(recipe, stage))) for stage in STAGES
-    }
-    assert {stage: sorted(names) for stage, names in SUITES.items()} == real
+    for stage in all_stages():
+        schema = stage.schema(recipe) if stage.schema is not None else None
+        suites = suites_for(stage.name, recipe, schema)
+        assert sorted(suite.name for suite in suites) == sorted(stage.suite_names(recipe)), stage.name

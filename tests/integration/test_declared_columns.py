@@ -24,9 +24,9 @@ from winnowry.core.errors import LakehouseError, MissingPartitionsError, RecipeE
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.result import GateFailed, StageResult
-from winnowry.recipe.fingerprint import stage_hash
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Recipe
+from winnowry.stages.graph import stage_named
 from winnowry.stages.plan import plan
 from winnowry.stages.run import run_stage, stages_of
 
@@ -73,8 +73,8 @@ def entries(ws: Workspace, recipe: Recipe) -> dict[str, tuple[str, list[str]]]:
 def test_columns_come_after_the_stages_and_are_then_fresh(lake: Path) -> None:
     ws, recipe = open_recipe(lake, lake / "small.yaml")
     assert stages_of(recipe)[-4:] == ("published", "published.per_word", "cleaned.n_lines", "published.loud")
-    assert entries(ws, recipe)["published.per_word"] == ("run", ["published has no rows yet"])
-    with pytest.raises(MissingPartitionsError, match="no table published yet"):
+    assert entries(ws, recipe)["published.per_word"] == ("run", ["not promoted yet"])
+    with pytest.raises(MissingPartitionsError, match="not promoted yet: published; run that stage first"):
         run(ws, recipe, "published.per_word")
     results = {result.stage: result for result in run_all(ws, recipe, to="published.loud")}
     assert [results[stage].status for stage in stages_of(recipe)[-3:]] == ["promoted"] * 3
@@ -93,7 +93,7 @@ def test_they_change_no_stage_of_the_recipe(lake: Path, tmp_path: Path) -> None:
     without = load_recipe(write(tmp_path, ""))
     recipe = load_recipe(write(tmp_path))
     for stage in stages_of(without):
-        assert stage_hash(recipe, stage) == stage_hash(without, stage)
+        assert stage_named(stage).hash(recipe) == stage_named(stage).hash(without)
 
 
 def test_a_changed_definition_takes_the_place_of_the_old_values_and_can_be_undone(lake: Path) -> None:

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from winnowry.cli.options import Call, common_options, recipe_path
-from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from winnowry.recipe.model import Recipe
     from winnowry.runs.order import Runner, RunOutcome
-
-STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "comparison", "published")
 
 
 @click.command("run", short_help="Execute the stages of a recipe; fresh ones are skipped.")
@@ -25,7 +21,7 @@ STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled",
 @click.option(
     "--to",
     metavar="STAGE",
-    help=f"Stop after: {', '.join(STAGES)}; or a column of the recipe, TABLE.COLUMN.",
+    help="Stop after this stage, or this column of the recipe (TABLE.COLUMN); `winnowry plan` lists them.",
 )
 @click.option(
     "--jobs",
@@ -78,11 +74,11 @@ def execute(
     from winnowry.recipe.load import load_recipe
     from winnowry.runs.order import RunRequest
     from winnowry.runs.project import find_project
+    from winnowry.stages.graph import stage_of
 
     recipe = load_recipe(recipe_file)
-    _check_stage(recipe, to)
-    if to == "comparison" and recipe.comparison is None:
-        raise UsageError(f"{recipe.corpus}: the recipe has no `comparison`; see docs/explanation/selection-proof.md")
+    if to is not None:
+        stage_of(recipe, to)
     output = call.output()
     request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing, jobs, recipe_file)
     with progress_on(stderr(), quiet=call.as_json) as progress:
@@ -93,15 +89,6 @@ def execute(
         where = "a project (winnowry init DIR)" if request.project.packaged else str(request.project.root)
         output.show(f"# to see its graph in the browser too, put {recipe_file.name} into recipes/ of {where}")
     return 0 if outcome.succeeded else 1
-
-
-def _check_stage(recipe: Recipe, to: str | None) -> None:
-    known = (*STAGES, *(column.stage for column in recipe.columns or ()))
-    if to is not None and to not in known:
-        from winnowry.recipe.messages import did_you_mean
-
-        hint = did_you_mean(to, known) or f"; stages are {', '.join(known)}"
-        raise UsageError(f"--to: no stage {to!r}{hint}")
 
 
 def _runner(*, direct: bool) -> Runner:

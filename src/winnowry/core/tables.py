@@ -10,6 +10,9 @@ import pyarrow as pa
 
 TEXT = pa.large_string()
 TIMESTAMP = pa.timestamp("us", tz="UTC")
+SHARED_TABLES = ("quarantine", "gates")
+"""Tables that all stages write to."""
+
 UNPARTITIONED = "__unpartitioned__"
 """The partition of records whose partition cannot be told: unreadable lines, missing or bad event times."""
 

@@ -37,13 +37,13 @@ class Outcome:
         kept: rows that passed every rule, with all columns.
         rejected: the other rows, with the columns computed before they were set aside, and their reasons in step.
         reasons: one list a rejected row.
-        errors: rows that crashed an operator.
+        errors: rows that crashed, by the operator's name.
         calls: rows given to each operator that was called, by its name.
     """
 
     kept: pa.RecordBatch
     rejected: list[tuple[pa.RecordBatch, list[list[Reason]]]] = field(default_factory=list)
-    errors: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
 
 
@@ -77,7 +77,7 @@ def run_chain(
             fit = (fits or {}).get(operator.as_ or operator.op)
             computed, crashed = _apply_isolated(operator, batch, fit)
         if crashed:
-            outcome.errors += len(crashed)
+            outcome.errors[name] = outcome.errors.get(name, 0) + len(crashed)
             for row, error in crashed.items():
                 reasons[row].append(Reason(name, ERROR_RULE, error, None))
             lost = pa.array([row in crashed for row in range(batch.num_rows)])

@@ -16,16 +16,13 @@ _NOT_COLUMNS = frozenset({"record_id", "partition", "text", "payload", "source",
                           "media_type", "uri", "position", "parent_ids", "promotion_id"})  # fmt: skip
 
 
-def quarantine_rows(
-    batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], stage: str, promotion_id: str
-) -> pa.RecordBatch:
+def quarantine_rows(batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], stage: str) -> pa.RecordBatch:
     """Rows set aside by a chain of operators.
 
     Args:
         batch: the rejected rows with the columns computed before they were set aside.
         reasons: every failing rule of each row, in chain order.
         stage: stage that rejected them.
-        promotion_id: promotion that records it.
     """
     names = batch.schema.names
     computed = [name for name in names if name not in _NOT_COLUMNS]
@@ -48,7 +45,7 @@ def quarantine_rows(
             "uri": where["uri"][row],
             "position": where["position"][row],
             "payload": None,
-            "promotion_id": promotion_id,
+            "promotion_id": "",  # of the promotion that will record it
         }
         for row, why in enumerate(reasons)
     ]

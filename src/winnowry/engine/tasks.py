@@ -37,7 +37,6 @@ class ChainTask:
     offset: int
     n_rows: int
     stage: str
-    promotion_id: str
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     leave_out: frozenset[str] = frozenset()
     places: TableView | None = None
@@ -49,7 +48,7 @@ class ChainResult:
 
     kept: pa.RecordBatch | None
     quarantined: list[pa.RecordBatch]
-    errors: int
+    errors: dict[str, int]
     rows: int
     calls: dict[str, int]
 
@@ -70,8 +69,7 @@ def run_chain_task(task: ChainTask) -> ChainResult:
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
     outcome = run_chain(task.operators, batch, task.fits)
     quarantined = [
-        quarantine_rows(_placed(rejected, task.places), reasons, task.stage, task.promotion_id)
-        for rejected, reasons in outcome.rejected
+        quarantine_rows(_placed(rejected, task.places), reasons, task.stage) for rejected, reasons in outcome.rejected
     ]
     return ChainResult(outcome.kept, quarantined, outcome.errors, batch.num_rows, outcome.calls)
 

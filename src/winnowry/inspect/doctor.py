@@ -177,19 +177,14 @@ def _conditional_writes(ws: Workspace) -> Check:
 
 
 def _tables(ws: Workspace) -> Check:
-    from winnowry.lakehouse.lake import MAIN_TABLE, SIDE_TABLES
-
     with storage_named("tables", ws.root):
         # Lance reaches the store through a client of its own; where there is no table yet nothing else would try it.
         ws.lake.table(".winnowry-probe", "none").dataset_or_none()
     broken, opened = [], 0
     for corpus in ws.lake.corpora():
-        for name in (*MAIN_TABLE.values(), *sorted(SIDE_TABLES), "gates"):
+        for name in ws.lake.table_folders(corpus):
             try:
                 with storage_named(f"{corpus}.{name}", ws.root):
-                    table = ws.lake.table(corpus, name)
-                    if table.dataset_or_none() is None:
-                        continue
                     view = ws.lake.open(corpus, name)
                     view.to_table(columns=view.schema.names[:1], limit=1)  # opening reads no data file
                 opened += 1

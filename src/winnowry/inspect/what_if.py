@@ -18,8 +18,8 @@ from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion import lineage
 from winnowry.reading.stored_columns import Mask, read_columns
 from winnowry.recipe.diff import diff_specs
-from winnowry.recipe.fingerprint import stage_spec
 from winnowry.recipe.model import Recipe
+from winnowry.stages.graph import stage_named
 
 _EXAMPLES = 10
 _KEPT_AT_ONCE = 1 << 16  # rows of a few narrow columns
@@ -362,7 +362,7 @@ def _live_policy(ws: Workspace, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _policy(recipe: Recipe) -> list[dict[str, Any]]:
-    return _policies(stage_spec(recipe, "duplicates")["clean"])
+    return _policies(stage_named("duplicates").specification(recipe)["clean"])
 
 
 def _policies(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -18,25 +18,10 @@ from winnowry.lakehouse.table import Owner, Table, is_conflict
 from winnowry.lakehouse.view import TableView
 from winnowry.storage.objects import ObjectStore
 
-MAIN_TABLE: Mapping[str, str] = {
-    "landing": "landing",
-    "raw": "raw",
-    "cleaned": "cleaned",
-    "duplicates": "duplicates",
-    "scored": "scored",
-    "sampled": "sampled",
-    "comparison": "comparison",
-    "published": "published",
-}
-"""The table whose commit is the commit point of a stage."""
-
-PARTITIONED = frozenset({"raw", "cleaned", "scored"})
-"""Stages that run once a partition; the others run once a corpus."""
-
 SIDE_TABLES = frozenset({"quarantine"})
 
 INDEXED = frozenset({"raw"})
-"""Partitioned stages whose table keeps an index on record ids; ``published`` gets its index with each release."""
+"""Tables whose promotions are followed by an index on record ids; ``published`` gets its index with each release."""
 
 OLD_GATES_TIME = "at"
 """What ``gates.judged_at`` was called before 0.2: a reserved word in DuckDB."""
@@ -86,9 +71,13 @@ class Lakehouse:
         return sorted(found)
 
     def tables(self, corpus: str) -> list[str]:
-        """Names of the corpus's tables that exist."""
-        candidates = [*MAIN_TABLE.values(), "quarantine", "gates"]
-        return [name for name in candidates if self.table(corpus, name).dataset_or_none() is not None]
+        """Names of the corpus's tables, sorted; those of stages that have promoted nothing are among them."""
+        return [name for name in self.table_folders(corpus) if self.table(corpus, name).dataset_or_none() is not None]
+
+    def table_folders(self, corpus: str) -> list[str]:
+        """Names of the corpus's tables, whether they can be opened or not, sorted."""
+        folders = self.store.folders(self.corpus_uri(corpus))
+        return [name.removesuffix(".lance") for name in folders if name.endswith(".lance")]
 
     def open(self, corpus: str, name: str, version: int | str | None = None) -> TableView:
         """A table as readers may see it: the latest audited version, or one they name by number or tag.
@@ -136,15 +125,18 @@ class Lakehouse:
         """The live promotion of every (stage, partition), from the tables' rows and, for empty ones, the records."""
         live: dict[tuple[str, str], str] = {}
         promoted: dict[tuple[str, str], PromotionRecord] = {}
+        partitioned = set()
         for record in self.records(corpus).all():
             key = (record.stage, record.partition)
+            if record.partition != WHOLE_TABLE:
+                partitioned.add(record.stage)
             if record.state == "promoted" and (
                 key not in promoted or (record.promoted_at or 0) > (promoted[key].promoted_at or 0)
             ):
                 promoted[key] = record
         live.update({key: record.id for key, record in promoted.items()})
-        for stage in PARTITIONED:
-            table = self.table(corpus, MAIN_TABLE[stage])
+        for stage in sorted(partitioned):
+            table = self.table(corpus, stage)
             dataset = table.dataset_or_none()
             for owner in table.owners(dataset).values() if dataset is not None else ():
                 key = (stage, owner.partition)
@@ -153,7 +145,7 @@ class Lakehouse:
 
     def live_record(self, corpus: str, stage: str, partition: str = WHOLE_TABLE) -> PromotionRecord | None:
         """Record of the live promotion of a stage's partition, or None when nothing was promoted."""
-        found = self.promoter(corpus).live(stage, MAIN_TABLE.get(stage, stage), partition)
+        found = self.promoter(corpus).live(stage, stage, partition)
         return self.records(corpus).load(stage, partition, found) if found else None
 
     def partition_view(self, corpus: str, name: str, partition: str, stage: str = "") -> TableView:
@@ -210,7 +202,7 @@ class Lakehouse:
         """Index the rows of a stage's partition where a process died between promoting and indexing them."""
         if stage not in INDEXED:
             return
-        table = self.table(corpus, MAIN_TABLE[stage])
+        table = self.table(corpus, stage)
         dataset = table.dataset_or_none()
         if dataset is None:
             return

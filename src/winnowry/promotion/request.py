@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from winnowry.core.progress import NoProgress, Progress
+from winnowry.engine.local import LocalEngine
 from winnowry.gates.suite import Suite
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
+from winnowry.stages.graph import Stage
 
 SuiteProvider = Callable[[str, Recipe, pa.Schema], list[Suite]]
 """Gives the suites that judge a stage; the code location's ``expectations`` hands one in."""
@@ -19,11 +21,25 @@ SuiteProvider = Callable[[str, Recipe, pa.Schema], list[Suite]]
 
 @dataclass
 class Request:
-    """What was asked for: which stage of which recipe, for which partition, on whose behalf."""
+    """Which stage of which recipe, for which partition, on whose behalf.
+
+    Attributes:
+        ws: the lake.
+        recipe: a checked recipe.
+        stage: one of the recipe's stages.
+        partition: partition key; None for a stage over the whole corpus.
+        suites: gives the suites that judge the stage.
+        run_id: recorded in the lineage.
+        reason: why the stage runs.
+        progress: hears how far the stage is.
+        allow_missing: go on without partitions that are missing or stale; the gap is recorded.
+        force: take nothing over from an earlier promotion or attempt: compute every row anew.
+        engine: what units of work run on.
+    """
 
     ws: Workspace
     recipe: Recipe
-    stage: str
+    stage: Stage
     partition: str | None
     suites: SuiteProvider
     run_id: str
@@ -31,7 +47,7 @@ class Request:
     progress: Progress = field(default_factory=NoProgress)
     allow_missing: bool = False
     force: bool = False
-    """Take nothing over from an earlier promotion: compute every row anew."""
+    engine: LocalEngine = field(default_factory=LocalEngine)
 
     @property
     def key(self) -> str:
@@ -42,3 +58,8 @@ class Request:
     def corpus(self) -> str:
         """Corpus of the recipe."""
         return self.recipe.corpus
+
+    @property
+    def label(self) -> str:
+        """The stage as messages name it: ``corpus/stage[partition]``."""
+        return f"{self.corpus}/{self.stage.name}[{self.key}]"

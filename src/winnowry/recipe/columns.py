@@ -53,6 +53,15 @@ class AddedColumn(BaseModel):
         """What plans, runs and assets call it: ``TABLE.NAME``."""
         return f"{self.table}.{self.name}"
 
+    @property
+    def computed_by(self) -> str:
+        """How it is computed, in Markdown."""
+        if self.sql is not None:
+            return f"SQL `{self.sql}`"
+        if self.operator is not None:
+            return f"operator `{self.operator.op}`"
+        return f"function `{str(self.python).rpartition('/')[2]}`"
+
     def fingerprint(self) -> dict[str, Any]:
         """What its values depend on as far as the recipe says; a file by its name, wherever it lies."""
         said = self.model_dump(mode="json", exclude={"operator", "python", "batch_rows", "workers", "timeout_s"})

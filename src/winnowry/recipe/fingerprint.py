@@ -17,7 +17,8 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _hash(value: Any) -> str:
+def hash_of(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
@@ -42,41 +43,9 @@ def recipe_spec(recipe: Recipe) -> dict[str, Any]:
 
 def data_hash(recipe: Recipe) -> str:
     """Hash of all that can change data or its acceptance."""
-    return _hash({key: value for key, value in recipe_spec(recipe).items() if key not in _METADATA})
+    return hash_of({key: value for key, value in recipe_spec(recipe).items() if key not in _METADATA})
 
 
 def metadata_hash(recipe: Recipe) -> str:
     """Hash of what people read and data does not depend on."""
-    return _hash({key: value for key, value in recipe_spec(recipe).items() if key in _METADATA})
-
-
-def stage_spec(recipe: Recipe, stage: str) -> dict[str, Any]:
-    """The parts of the recipe that a stage's output depends on, apart from its inputs."""
-    spec = recipe_spec(recipe)
-    gate = spec["gates"].get(stage, {})
-    if stage in ("landing", "raw"):
-        own: dict[str, Any] = {"sources": spec["sources"], "max_record_bytes": spec["limits"]["max_record_bytes"]}
-    elif stage == "cleaned":
-        columns = [operator.fingerprint() for operator in recipe.clean]
-        own = {"clean": columns, "max_error_fraction": spec["limits"]["max_error_fraction"]}
-    elif stage == "duplicates":
-        own = {"clean": [op for op in spec["clean"] if op["op"].startswith("dedup.")]}
-    elif stage in ("fit", "scored"):
-        own = {"score": spec["score"]}
-        if stage == "scored":
-            own["by"] = (spec["sample"] or {}).get("by")
-    elif stage == "sampled":
-        own = {"sample": spec["sample"]}
-    elif stage == "comparison":
-        own = {"comparison": spec.get("comparison"), "sample": spec["sample"]}
-    else:
-        # Only which columns there are: what is in them is an input, so that a moved threshold rewrites no kept text.
-        written = {column.name for operator in (*recipe.clean, *recipe.score) for column in operator.writes()}
-        drawn = {"repeats"} if recipe.sample is not None and recipe.sample.epochs else set()
-        own = {"publish": spec["publish"], "columns": sorted(written - key_columns(recipe) | drawn)}
-    return {**own, "gate": gate}
-
-
-def stage_hash(recipe: Recipe, stage: str) -> str:
-    """Hash of :func:`stage_spec`."""
-    return _hash(stage_spec(recipe, stage))
+    return hash_of({key: value for key, value in recipe_spec(recipe).items() if key in _METADATA})

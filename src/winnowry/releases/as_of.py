@@ -7,17 +7,15 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from winnowry.core.errors import NotFoundError
-from winnowry.lakehouse.lake import MAIN_TABLE
+from winnowry.core.tables import SHARED_TABLES
 from winnowry.reading.session import Tables
+from winnowry.stages.graph import PUBLISHED, record_tables
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
     from winnowry.lakehouse.view import TableView
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.releases.model import Release
-
-
-_READ = ("raw", "cleaned", "duplicates", "scored", "sampled", "published", "quarantine", "gates")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +51,16 @@ def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
         if (record.promoted_at or 0.0) <= until:
             records[record.stage, record.partition] = record
         else:
-            later.add(MAIN_TABLE.get(record.stage, record.stage))
+            later.add(record.stage)
     if later:
         later.add("quarantine")
     views: dict[str, TableView] = {}
     moved = []
     present = ws.lake.tables(corpus)
-    for name in _READ:
+    for name in (*record_tables(), *SHARED_TABLES):
         if name not in present:
             continue
-        if name == "published":
+        if name == PUBLISHED:
             views[name] = ws.lake.open(corpus, name, release.version)
             continue
         version = _version_at(ws, corpus, name, until) if name in later else None

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from winnowry.core.errors import NotFoundError, WinnowryError
 from winnowry.runs.project import Project
+from winnowry.stages.graph import Stage, stage_of, stages_in
 
 if TYPE_CHECKING:
     from winnowry.core.progress import Progress
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.promotion.result import StageResult
     from winnowry.recipe.model import Recipe
-
-PARTITIONED = frozenset({"raw", "cleaned", "scored"})
 
 
 @dataclass(frozen=True)
@@ -170,16 +169,19 @@ def run_in_order(
         NotFoundError: a partition was named that the landing does not hold.
     """
     from winnowry.promotion.partitions import partitions_of
-    from winnowry.stages.run import stages_of
 
     started = time.perf_counter()
     results: list[StageResult] = []
     failures: list[Failure] = []
-    stages = stages_to_run(stages_of(request.recipe), request.to)
+    known = stages_in(request.recipe)
+    last = len(known) if request.to is None else known.index(stage_of(request.recipe, request.to)) + 1
+    steps = known[:last]
+    stages = [step.name for step in steps]
     not_run: tuple[str, ...] = ()
     partitions: list[str] | None = None
-    for group in stretches(stages):
-        if group[0] in PARTITIONED:
+    for stretch in stretches(steps):
+        group = tuple(step.name for step in stretch)
+        if stretch[0].partitioned:
             if partitions is None:
                 partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
             failed = {failure.partition for failure in failures}
@@ -219,20 +221,13 @@ def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str
 
 def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:
     """The result of a stage that has nothing to do, or None."""
-    from winnowry.promotion.lineage import live, stale_reasons
-    from winnowry.stages.column import declared_column, why_stale
-    from winnowry.stages.inputs import incomplete_partitions, inputs_of
+    from winnowry.stages.freshness import incomplete_partitions, why_stale
     from winnowry.stages.run import run_stage
 
     ws, recipe = request.workspace, request.recipe
     try:
-        column = declared_column(recipe, stage)
-        if column is not None and why_stale(ws, recipe, column):
-            return None
-        if column is None and stage not in (*PARTITIONED, "landing") and incomplete_partitions(ws, recipe, stage):
-            return None
-        record = live(ws, recipe, stage, partition)
-        if column is None and stale_reasons(recipe, stage, record, inputs_of(ws, recipe, stage, partition)):
+        step = stage_of(recipe, stage)
+        if incomplete_partitions(ws, recipe, step) or why_stale(ws, recipe, step, partition):
             return None
         suites = request.project.module("expectations.registry").suites_for
         return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id)
@@ -240,15 +235,16 @@ def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id
         return None  # the run will meet the same error and record it
 
 
-def stretches(stages: Sequence[str]) -> list[tuple[str, ...]]:
+def stretches(stages: Sequence[Stage]) -> list[tuple[Stage, ...]]:
     """Cut stages into stretches that one execution takes a partition, or the corpus, through.
 
-    The landing is on its own: only once it is listed are the partitions known.
+    The stage that says which partitions there are is on its own: only then are they known.
 
-    >>> stretches(["landing", "raw", "cleaned", "duplicates", "fit", "scored"])
-    [('landing',), ('raw', 'cleaned'), ('duplicates', 'fit'), ('scored',)]
+    >>> from winnowry.stages.graph import STAGES
+    >>> [[stage.name for stage in stretch] for stretch in stretches(STAGES[:6])]
+    [['landing'], ['raw', 'cleaned'], ['duplicates', 'fit'], ['scored']]
     """
-    return [tuple(group) for _, group in groupby(stages, key=lambda stage: (stage == "landing", stage in PARTITIONED))]
+    return [tuple(group) for _, group in groupby(stages, key=lambda stage: (stage.starts, stage.partitioned))]
 
 
 def _wanted(request: RunRequest, present: list[str]) -> list[str]:
@@ -259,12 +255,3 @@ def _wanted(request: RunRequest, present: list[str]) -> list[str]:
         listed = ", ".join(present[:20]) + (f" and {len(present) - 20} more" if len(present) > 20 else "")
         raise NotFoundError(f"{request.recipe.corpus} has no partition {', '.join(unknown)}{hint}\nThere are: {listed}")
     return list(request.partitions) or present
-
-
-def stages_to_run(stages: Sequence[str], to: str | None) -> list[str]:
-    """The stages up to and including ``to``.
-
-    >>> stages_to_run(["landing", "raw", "cleaned"], "raw")
-    ['landing', 'raw']
-    """
-    return list(stages) if to is None else list(stages[: stages.index(to) + 1])

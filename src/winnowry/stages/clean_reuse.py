@@ -22,7 +22,7 @@ from winnowry.engine.tasks import ChainResult, ChainTask, tasks_over
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
 from winnowry.promotion.lineage import live
-from winnowry.promotion.request import Request
+from winnowry.promotion.production import Work
 
 _KEPT_COLUMNS = ("record_id", "partition", "source", "event_time", "license")
 _QUARANTINE_COLUMNS = ("record_id", "columns", "uri", "position")
@@ -36,23 +36,19 @@ class Earlier:
     quarantine: TableView | None
 
 
-def earlier_run(request: Request, inputs: Mapping[str, str]) -> Earlier | None:
+def earlier_run(work: Work) -> Earlier | None:
     """The live promotion of this partition, where its columns are the ones this recipe would compute.
 
     None where nothing is promoted, the input is another, or more than thresholds changed.
     """
-    ws, recipe, partition = request.ws, request.recipe, request.key
-    record = live(ws, recipe, "cleaned", partition)
-    if record is None or record.lineage.get("inputs") != dict(inputs):
+    recipe = work.recipe
+    record = live(work.ws, recipe, "cleaned", work.partition)
+    if record is None or record.lineage.get("inputs") != work.inputs:
         return None
     if not same_columns(record.lineage.get("spec", {}).get("clean", []), recipe.clean):
         return None
-    lake = ws.lake
     has_rejects = record.ledger.get("rows_quarantined", 0) > 0
-    return Earlier(
-        lake.partition_view(recipe.corpus, "cleaned", partition),
-        lake.partition_view(recipe.corpus, "quarantine", partition, "cleaned") if has_rejects else None,
-    )
+    return Earlier(work.part("cleaned"), work.part("quarantine", stage="cleaned") if has_rejects else None)
 
 
 def same_columns(before: Sequence[Mapping[str, Any]], operators: Sequence[Operator]) -> bool:
@@ -107,7 +103,6 @@ def carry_kept(task: ChainTask, cleaned: TableView) -> Iterator[ChainTask]:
             offset=offset,
             n_rows=n_rows,
             stage=task.stage,
-            promotion_id=task.promotion_id,
             places=task.view,
         )
 
@@ -133,20 +128,17 @@ def run_rejected_task(task: RejectedTask) -> ChainResult:
     kept: list[pa.RecordBatch] = []
     quarantined: list[pa.RecordBatch] = []
     calls: Counter[str] = Counter()
-    errors = 0
+    errors: Counter[str] = Counter()
     for known, group in groups.items():
         back, still = _ask_again(task.whole, known, group)
         quarantined += still
         for outcome in _bring_back(task.whole, known, back):
             kept.append(outcome.kept)
-            quarantined += [
-                quarantine_rows(batch, reasons, task.whole.stage, task.whole.promotion_id)
-                for batch, reasons in outcome.rejected
-            ]
-            errors += outcome.errors
+            quarantined += [quarantine_rows(batch, reasons, task.whole.stage) for batch, reasons in outcome.rejected]
+            errors.update(outcome.errors)
             calls.update(outcome.calls)
     joined = pa.Table.from_batches(kept).combine_chunks().to_batches() if kept else []
-    return ChainResult(joined[0] if joined else None, quarantined, errors, len(rows), dict(calls))
+    return ChainResult(joined[0] if joined else None, quarantined, dict(errors), len(rows), dict(calls))
 
 
 def _judgeable(operators: Sequence[Operator], columns: Mapping[str, Any]) -> int:
@@ -204,7 +196,7 @@ def _ask_again(
     by_id = {row["record_id"]: row["columns"] for row in group}
     still = []
     for batch, reasons in outcome.rejected:
-        rejected = quarantine_rows(batch, reasons, whole.stage, whole.promotion_id)
+        rejected = quarantine_rows(batch, reasons, whole.stage)
         names = set(batch.schema.names)
         measured = [
             orjson.dumps({name: value for name, value in by_id[record_id].items() if name in names}).decode()

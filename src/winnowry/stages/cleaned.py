@@ -3,104 +3,104 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pyarrow as pa
 
 from winnowry.core.tables import TEXT
-from winnowry.engine.local import LocalEngine
-from winnowry.engine.quarantine import count_reasons
 from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
-from winnowry.lakehouse.view import TableView
-from winnowry.promotion.attempt import Attempt
-from winnowry.promotion.ledger import Ledger, read_ids
+from winnowry.promotion.ledger import read_ids
 from winnowry.promotion.limits import refuse_many_errors
-from winnowry.promotion.lineage import data_version, lineage_of
-from winnowry.promotion.request import Request
-from winnowry.promotion.result import StageResult
-from winnowry.promotion.trailing import trailing_facts
-from winnowry.recipe.tables import cleaned_schema
-from winnowry.stages.clean_reuse import (
-    Earlier,
-    carry_kept,
-    earlier_run,
-    reconsider_rejected,
-    run_rejected_task,
+from winnowry.promotion.lineage import data_version
+from winnowry.promotion.production import (
+    Candidate,
+    Findings,
+    Production,
+    Rejected,
+    Rows,
+    Work,
+    chain_rows,
+    ledger_of,
+    unit_name,
 )
+from winnowry.promotion.trailing import trailing_facts
+from winnowry.stages.clean_reuse import carry_kept, earlier_run, reconsider_rejected, run_rejected_task
 
 _CARRIED = ("record_id", "partition", "source", "event_time", "license", "payload", "uri", "position")
 
 
-def run_cleaned(request: Request, inputs: dict[str, str]) -> StageResult:
-    """Clean one partition.
+class Cleaned(Production):
+    """Cleans one partition."""
 
-    Raises:
-        TooManyErrorsError: more rows crashed an operator than ``limits.max_error_fraction`` allows.
-    """
-    ws, recipe, partition = request.ws, request.recipe, request.key
-    raw = ws.lake.partition_view(recipe.corpus, "raw", partition)
-    schema = cleaned_schema(recipe)
-    attempt = Attempt(request, schema, lineage_of(recipe, "cleaned", inputs, request.run_id))
-    columns = columns_read(recipe.clean, raw.schema.names, _CARRIED)
-    total = raw.count_rows()
-    request.progress.start("cleaned", request.partition, total)
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        self.raw = work.part("raw")
+        self.calls: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.earlier = None if work.request.force else earlier_run(work)
 
-    def unit(offset: int, n_rows: int) -> ChainTask:
+    def rows(self) -> Iterator[Rows | Rejected]:
+        """Every record of the partition: with the columns of its operators, or with its reasons.
+
+        Raises:
+            TooManyErrorsError: more rows crashed an operator than ``limits.max_error_fraction`` allows.
+        """
+        request = self.work.request
+        total = self.raw.count_rows()
+        request.progress.start(request.stage.name, request.partition, total)
+        for piece in chain_rows(self._counted(), request.progress.advance):
+            yield Rows(_as_cleaned(piece.batch)) if isinstance(piece, Rows) else piece
+        refuse_many_errors(request, self.errors, total)
+
+    def _counted(self) -> Iterator[ChainResult]:
+        for result in self._results():
+            self.calls.update(result.calls)
+            self.errors.update(result.errors)
+            yield result
+
+    def _results(self) -> Iterator[ChainResult]:
+        """Every row of the partition once: from ``raw``, or from what an earlier promotion left of it."""
+        work = self.work
+        if self.earlier is None:
+            yield from work.run(run_chain_task, tasks_over(self.raw, self._unit), unit_name)
+            return
+        whole = self._unit(0, self.raw.count_rows())
+        kept = carry_kept(whole, self.earlier.cleaned)
+        yield from work.run(run_chain_task, kept, lambda task: f"kept-{unit_name(task)}")
+        if self.earlier.quarantine is not None:
+            rejected = reconsider_rejected(whole, self.earlier.quarantine)
+            yield from work.run(run_rejected_task, rejected, lambda task: f"rejected-{task.offset:012d}-{task.n_rows}")
+
+    def _unit(self, offset: int, n_rows: int) -> ChainTask:
+        operators = self.work.recipe.clean
         return ChainTask(
-            view=raw,
-            columns=columns,
+            view=self.raw,
+            columns=columns_read(operators, self.raw.schema.names, _CARRIED),
             renamed={"payload": "text"},
-            operators=recipe.clean,
+            operators=operators,
             offset=offset,
             n_rows=n_rows,
-            stage="cleaned",
-            promotion_id=attempt.id,
+            stage=self.work.request.stage.name,
         )
 
-    reasons: Counter[str] = Counter()
-    calls: Counter[str] = Counter()
-    errors = 0
-    earlier = None if request.force else earlier_run(request, inputs)
-    for done in _results(raw, unit, earlier):
-        if done.kept is not None:
-            attempt.main.write(attempt.stamped(_as_cleaned(done.kept)))
-        for rejected in done.quarantined:
-            count_reasons(rejected, reasons)
-            attempt.quarantine.write(rejected)
-        errors += done.errors
-        calls.update(done.calls)
-        request.progress.advance(done.rows)
-    refuse_many_errors(request, errors, total, reasons)
-    main, side = attempt.stage_candidates(scope="partition")
-    ledger = Ledger.of(read_ids(raw), read_ids(attempt.view(main)), read_ids(attempt.view(side)))
-    kept_fraction = ledger.rows_out / ledger.rows_in if ledger.rows_in else 0.0
-    return attempt.conclude(
-        main,
-        side,
-        ledger=ledger,
-        facts={
-            "ledger": ledger.facts(),
-            "kept_fraction": kept_fraction,
-            "trailing": trailing_facts(request),
-            "measures": {"kept_fraction": kept_fraction, "n_rows": ledger.rows_out},
-        },
-        outputs={partition: data_version(recipe, "cleaned", inputs)},
-        quarantined_by_reason=dict(reasons),
-        metadata={"operator_calls": dict(calls), "errors": errors, "columns_reused": earlier is not None},
-        measures={"kept_fraction": kept_fraction, "n_rows": ledger.rows_out},
-    )
-
-
-def _results(raw: TableView, unit: Callable[[int, int], ChainTask], earlier: Earlier | None) -> Iterator[ChainResult]:
-    """Every row of the partition once: from ``raw``, or from what an earlier run left of it."""
-    engine = LocalEngine()
-    if earlier is None:
-        yield from engine.map(run_chain_task, tasks_over(raw, unit))
-        return
-    whole = unit(0, raw.count_rows())
-    yield from engine.map(run_chain_task, carry_kept(whole, earlier.cleaned))
-    if earlier.quarantine is not None:
-        yield from engine.map(run_rejected_task, reconsider_rejected(whole, earlier.quarantine))
+    def findings(self, candidate: Candidate) -> Findings:
+        """Every record of ``raw`` is kept or in quarantine; how many were kept."""
+        work = self.work
+        ledger = ledger_of(read_ids(self.raw), candidate)
+        kept_fraction = ledger.rows_out / ledger.rows_in if ledger.rows_in else 0.0
+        measures = {"kept_fraction": kept_fraction, "n_rows": ledger.rows_out}
+        return Findings(
+            ledger,
+            outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
+            facts={"kept_fraction": kept_fraction, "trailing": trailing_facts(work.request), "measures": measures},
+            measures=measures,
+            metadata={
+                "operator_calls": dict(self.calls),
+                "errors": self.errors.total(),
+                "columns_reused": self.earlier is not None,
+                "units_reused": work.units.reused,
+            },
+        )
 
 
 def _as_cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:

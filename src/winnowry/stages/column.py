@@ -6,26 +6,22 @@ import time
 from typing import Any
 
 from winnowry.columns.definitions import Definitions
-from winnowry.columns.fill import STAGE, ColumnGateFailed, ColumnResult, add_column
+from winnowry.columns.fill import STAGE, ColumnGateFailed, add_column
 from winnowry.columns.live_spec import spec_in
 from winnowry.columns.spec import ColumnSpec, Resources, check_where, from_operator, python_column, sql_column
-from winnowry.core.errors import MissingPartitionsError, NotFoundError, UsageError
+from winnowry.core.errors import UsageError
+from winnowry.core.ids import PromotionId
+from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.ledger import Ledger
+from winnowry.promotion.production import Findings, Production
 from winnowry.promotion.request import Request
 from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.recipe.columns import AddedColumn
-from winnowry.recipe.diff import diff_specs
 from winnowry.recipe.model import Recipe
+from winnowry.stages.graph import Stage
 
-
-def column_stages(recipe: Recipe) -> tuple[str, ...]:
-    """What the recipe's columns are called where stages are named, in order."""
-    return tuple(column.stage for column in recipe.columns or ())
-
-
-def declared_column(recipe: Recipe, stage: str) -> AddedColumn | None:
-    """The column that a stage's name stands for."""
-    return next((column for column in recipe.columns or () if column.stage == stage), None)
+_PRESENT = "present"
 
 
 def specification(ws: Workspace, recipe: Recipe, column: AddedColumn) -> ColumnSpec:
@@ -51,119 +47,119 @@ def specification(ws: Workspace, recipe: Recipe, column: AddedColumn) -> ColumnS
         raise UsageError(f"column {column.stage} of the recipe: {error}") from error
 
 
-def why_stale(ws: Workspace, recipe: Recipe, column: AddedColumn) -> list[str]:
-    """Why a column is to be computed; empty when readers have it as the recipe says.
+def definition(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str | None]:
+    """What the column's values depend on: the hash of its specification, and whether the table has it.
 
     Raises:
         UsageError: the column does not fit the table.
     """
+    column = _declared(recipe, stage)
+    dataset = ws.lake.table(recipe.corpus, column.table).dataset_or_none()
+    if dataset is None or not dataset.get_fragments():
+        return {column.table: None}
+    reads = column.operator.reads().names if column.operator is not None else ()
+    missing = [name for name in reads if name not in dataset.schema.names]
+    if missing:  # of a column declared before this one
+        return {f"{column.table}.{name}": None for name in missing}
+    version = specification(ws, recipe, column).version
+    return {"definition": version, "column": _PRESENT if column.name in dataset.schema.names else "absent"}
+
+
+def unrecorded(ws: Workspace, recipe: Recipe, stage: Stage) -> PromotionRecord | None:
+    """The promotion of a column that left no record: those of ``winnowry column add``, and of version 0.1."""
+    column = _declared(recipe, stage)
     table = ws.lake.table(recipe.corpus, column.table)
     dataset = table.dataset_or_none()
-    if dataset is None or not dataset.get_fragments():
-        return [f"{column.table} has no rows yet"]
-    definition = Definitions(ws, recipe.corpus).get(column.table, column.name)
-    missing = [
-        name
-        for name in (column.operator.reads().names if column.operator is not None else ())
-        if name not in dataset.schema.names
-    ]
-    if missing:  # of a column declared before this one
-        return [f"{', '.join(missing)} of {column.table} is not there yet"]
-    wanted = specification(ws, recipe, column)
-    if definition is None or column.name not in dataset.schema.names:
-        return ["not computed yet" if definition is None or definition.state != "failed" else "the last try failed"]
-    live = spec_in(table, dataset, definition)
-    if live.version == wanted.version:
-        return []
-    changes = diff_specs(_said(live), _said(wanted))
-    return [f"recipe changed: {line}" for line in changes] or ["recipe changed"]
-
-
-def run_column(request: Request) -> StageResult:
-    """Compute one declared column, or find it fresh.
-
-    Raises:
-        MissingPartitionsError: its table has no rows yet.
-        GateFailed: its gate refused it; the table, and the values it had before, are as they were.
-    """
-    ws, recipe = request.ws, request.recipe
-    column = declared_column(recipe, request.stage)
-    assert column is not None, f"{request.stage} is no column of {recipe.corpus}"
-    started = time.perf_counter()
-    try:
-        reasons = why_stale(ws, recipe, column)
-        spec = specification(ws, recipe, column)
-    except NotFoundError as error:
-        raise MissingPartitionsError(
-            f"{recipe.corpus}/{column.stage}: there is no table {column.table} yet; run that stage first"
-        ) from error
-    reason = "; ".join(reasons) or ("forced" if request.force else "unchanged: same definition, every row has it")
-    try:
-        done = add_column(
-            ws,
-            recipe.corpus,
-            spec,
-            suites=request.suites,
-            progress=request.progress,
-            take_place=True,
-        )
-    except ColumnGateFailed as refusal:
-        raise GateFailed(_rejected(request, spec, refusal, reason, time.perf_counter() - started)) from refusal
-    result = _result(request, spec, done, reason)
-    request.progress.finish(result)
-    return result
-
-
-def _said(spec: ColumnSpec) -> dict[str, Any]:
-    """A specification as it is compared for people."""
-    source = spec.source.rpartition("/")[2] if spec.kind == "python" else spec.source
-    return {
-        "computed by": {"kind": spec.kind, "source": source, "code": spec.code},
-        "type": str(spec.field.type),
-        "where": spec.where,
-        "max_null_fraction": spec.max_null_fraction,
-        "on_error": spec.on_error,
-    }
-
-
-def _result(request: Request, spec: ColumnSpec, done: ColumnResult, reason: str) -> StageResult:
-    return StageResult(
-        corpus=request.corpus,
-        stage=request.stage,
-        partition=None,
-        status="promoted" if done.status == "added" else "skipped",
-        reason=reason,
-        table=spec.table,
-        uri=request.ws.lake.table(request.corpus, spec.table).uri,
-        version=done.table_version,
-        promotion_id=spec.version,
-        rows_in=done.rows,
-        rows_out=done.rows,
-        seconds=done.seconds,
-        gates=done.gates,
-        metadata={
-            "column": spec.name,
-            "type": done.type,
-            "rows_without_value": done.null_rows,
-            "fragments": done.fragments,
-            "fragments_computed": done.fragments_computed,
-            "fragments_reused": done.fragments_reused,
-            "commits_refused": done.commits_refused,
-            "rows_failed": done.rows_failed,
+    known = Definitions(ws, recipe.corpus).get(column.table, column.name)
+    if dataset is None or known is None or known.state != "live" or column.name not in dataset.schema.names:
+        return None
+    version = spec_in(table, dataset, known).version
+    if version != specification(ws, recipe, column).version:
+        return None
+    rows = dataset.count_rows()
+    return PromotionRecord(
+        id=PromotionId(version),
+        corpus=recipe.corpus,
+        stage=stage.name,
+        partition=WHOLE_TABLE,
+        main=None,
+        sides=[],
+        replaces=None,
+        state="promoted",
+        created_at=0.0,
+        lineage={
+            "stage_hash": stage.hash(recipe),
+            "spec": stage.specification(recipe),
+            "inputs": {"definition": version, "column": _PRESENT},
         },
+        outputs={WHOLE_TABLE: version},
+        ledger={"rows_in": rows, "rows_out": rows, "rows_quarantined": 0},
+        promoted_version=int(dataset.version),
     )
 
 
-def _rejected(
-    request: Request, spec: ColumnSpec, refusal: ColumnGateFailed, reason: str, seconds: float
-) -> StageResult:
+class ColumnOfTable(Production):
+    """Computes one declared column beside its table and lets the gate judge it."""
+
+    def outcome(self) -> Findings:
+        """The column, as readers of the table have it now.
+
+        Raises:
+            GateFailed: its gate refused it; the table, and the values it had before, are as they were.
+        """
+        work, request = self.work, self.work.request
+        column = _declared(work.recipe, request.stage)
+        spec = specification(work.ws, work.recipe, column)
+        started = time.perf_counter()
+        try:
+            added = add_column(
+                work.ws,
+                work.recipe.corpus,
+                spec,
+                suites=request.suites,
+                progress=request.progress,
+                take_place=True,
+            )
+        except ColumnGateFailed as refusal:
+            raise GateFailed(_refused(request, spec, refusal, time.perf_counter() - started)) from refusal
+        work.inputs = {"definition": spec.version, "column": _PRESENT}
+        return Findings(
+            Ledger(added.rows, added.rows, 0),
+            outputs={work.partition: spec.version},
+            measures={"judged_as": spec.version},
+            metadata={
+                "column": spec.name,
+                "type": added.type,
+                "rows_without_value": added.null_rows,
+                "fragments": added.fragments,
+                "fragments_computed": added.fragments_computed,
+                "fragments_reused": added.fragments_reused,
+                "commits_refused": added.commits_refused,
+                "rows_failed": added.rows_failed,
+            },
+            shown={
+                "status": "promoted" if added.status == "added" else "skipped",
+                "table": spec.table,
+                "uri": work.ws.lake.table(work.recipe.corpus, spec.table).uri,
+                "version": added.table_version,
+                "promotion_id": spec.version,
+                "gates": added.gates,
+            },
+        )
+
+
+def _declared(recipe: Recipe, stage: Stage) -> AddedColumn:
+    return next(column for column in recipe.columns or () if column.stage == stage.name)
+
+
+def _refused(request: Request, spec: ColumnSpec, refusal: ColumnGateFailed, seconds: float) -> StageResult:
     rows = request.ws.lake.open(request.corpus, spec.table).count_rows()
     return StageResult(
         corpus=request.corpus,
-        stage=request.stage,
+        stage=request.stage.name,
         partition=None,
         status="rejected",
-        reason=reason,
+        reason=request.reason,
         table=spec.table,
         uri=request.ws.lake.table(request.corpus, spec.table).uri,
         promotion_id=spec.version,

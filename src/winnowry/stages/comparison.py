@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from winnowry.core.errors import EmptySourceError, UsageError
 from winnowry.core.tables import COMPARISON
 from winnowry.engine.local import LocalEngine
 from winnowry.evidence.comparison.arms import NEGATIVE, POSITIVE, ROLES, Arms
@@ -16,67 +17,105 @@ from winnowry.evidence.comparison.measure import Kept, Measured, MeasureTask, Se
 from winnowry.evidence.comparison.pool import make_pool
 from winnowry.evidence.comparison.proxies import describe
 from winnowry.evidence.comparison.summary import summarise
-from winnowry.promotion.attempt import Attempt
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ledger
-from winnowry.promotion.lineage import data_version, digest, lineage_of
-from winnowry.promotion.request import Request
-from winnowry.promotion.result import StageResult
-from winnowry.recipe.fingerprint import stage_spec
+from winnowry.promotion.lineage import data_version, digest
+from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
+from winnowry.recipe.comparison import Questions, TextSet
+from winnowry.recipe.model import Recipe
 from winnowry.report.comparison_page import comparison_page
+from winnowry.stages.graph import Stage, rows_specification
 
 _WORTH_PROCESSES = 2_000_000  # tokens to train on
 _DOSE_ARMS = ("recipe", "length_matched")
 
 
-def run_comparison(request: Request, inputs: dict[str, str]) -> StageResult:
-    """Train a proxy on each selection, evaluate it, and let the gate judge what was found.
+class ComparisonOfSelections(Production):
+    """Trains a proxy on each selection and evaluates it; a run that was killed goes on where it was.
 
-    A run that was killed goes on with the measurements that it finished.
+    Raises:
+        UsageError: the recipe has no ``comparison`` or no ``sample``.
     """
-    ws, recipe = request.ws, request.recipe
-    comparison, sample = recipe.comparison, recipe.sample
-    assert comparison is not None
-    assert sample is not None
-    token_fraction = comparison.token_fraction if comparison.token_fraction is not None else sample.token_fraction
-    assert token_fraction is not None
-    attempt = Attempt(request, COMPARISON, lineage_of(recipe, "comparison", inputs, request.run_id))
-    base = f"{ws.lake.corpus_uri(recipe.corpus)}/comparison"
-    measurements = {**stage_spec(recipe, "comparison"), "gate": None}
-    kept = Kept(ws.store, f"{base}/{digest({'spec': measurements, 'inputs': inputs})}")
-    with tempfile.TemporaryDirectory(prefix="winnowry-comparison-") as scratch:
-        pool = make_pool(ws, recipe, Path(scratch))
-        arms = Arms(recipe, pool)
-        settings = list(planned(arms, token_fraction))
-        request.progress.start("comparison", None, len(settings))
-        measured = {setting.name: found for setting in settings if (found := kept.get(setting)) is not None}
-        request.progress.advance(len(measured))
-        missing = (setting for setting in settings if setting.name not in measured)
-        # A worker's start is worth some training on two million tokens.
-        engine = LocalEngine(1 if len(settings) * int(pool.sizes.sum()) < _WORTH_PROCESSES else None)
-        for found in engine.map(run_measure_task, (_task(arms, setting) for setting in missing)):
-            kept.put(found)
-            measured[found.setting.name] = found
-            request.progress.advance(1)
-        summary = summarise(arms, list(measured.values()), token_fraction)
-    batch = _rows(list(measured.values()), describe(comparison.proxy))
-    attempt.main.write(attempt.stamped(batch))
-    main, side = attempt.stage_candidates(scope="table")
-    wanted = [
-        f"{setting.name}/{name}" for setting in settings for name in sorted({**pool.evaluations, **pool.questions})
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        comparison, sample = work.recipe.comparison, work.recipe.sample
+        if comparison is None or sample is None:
+            raise UsageError(
+                f"{work.recipe.corpus}: the recipe has no `comparison`; see docs/explanation/selection-proof.md"
+            )
+        self.proxy = comparison.proxy
+        fraction = comparison.token_fraction if comparison.token_fraction is not None else sample.token_fraction
+        assert fraction is not None  # the recipe was checked
+        self.token_fraction: float = fraction
+        self.base = f"{work.ws.lake.corpus_uri(work.recipe.corpus)}/comparison"
+        measurements = rows_specification(work.request.stage.specification(work.recipe))
+        key = digest({"spec": measurements, "inputs": work.inputs})
+        self.kept = Kept(work.ws.store, f"{self.base}/{key}")
+
+    def rows(self) -> Iterator[Rows]:
+        """A row a measurement."""
+        request = self.work.request
+        with tempfile.TemporaryDirectory(prefix="winnowry-comparison-") as scratch:
+            pool = make_pool(self.work.ws, self.work.recipe, Path(scratch))
+            arms = Arms(self.work.recipe, pool)
+            settings = list(planned(arms, self.token_fraction))
+            request.progress.start(request.stage.name, None, len(settings))
+            measured = {setting.name: kept for setting in settings if (kept := self.kept.get(setting)) is not None}
+            request.progress.advance(len(measured))
+            missing = (setting for setting in settings if setting.name not in measured)
+            # A worker's start is worth some training on two million tokens.
+            little = len(settings) * int(pool.sizes.sum()) < _WORTH_PROCESSES
+            engine = LocalEngine(1) if little else request.engine
+            for result in engine.map(run_measure_task, (_task(arms, setting) for setting in missing)):
+                self.kept.put(result)
+                measured[result.setting.name] = result
+                request.progress.advance(1)
+            self.summary = summarise(arms, list(measured.values()), self.token_fraction)
+            names = sorted({**pool.evaluations, **pool.questions})
+            self.planned = [f"{setting.name}/{name}" for setting in settings for name in names]
+        yield Rows(_rows(list(measured.values()), describe(self.proxy)))
+
+    def findings(self, candidate: Candidate) -> Findings:
+        """Every planned measurement is there; the page that shows them."""
+        work = self.work
+        written = candidate.rows.to_table(columns=["measurement_id"])["measurement_id"].to_pylist()
+        page = f"{self.base}/{work.promotion_id}/index.html"
+        work.ws.store.write(page, comparison_page(work.recipe.corpus, self.summary).encode())
+        return Findings(
+            Ledger.of(_ids(self.planned), _ids(written), _ids([])),
+            outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
+            facts={"comparison": self.summary},
+            measures={"comparison": self.summary, "page": page},
+            metadata={"verdict": self.summary["verdict"], "page": page, "comparison": self.summary},
+        )
+
+
+def text_sets(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str]:
+    """The objects that a comparison reads beside the corpus.
+
+    Raises:
+        EmptySourceError: a text set matches no object.
+    """
+    if recipe.comparison is None:
+        return {}
+    versions: dict[str, str] = {}
+    target = recipe.comparison.target
+    asked = recipe.comparison.questions or ()
+    sets: list[TextSet | Questions] = [
+        *([target] if target is not None else []),
+        *recipe.comparison.evaluations,
+        *asked,
     ]
-    written = attempt.view(main).to_table(columns=["measurement_id"])["measurement_id"].to_pylist()
-    ledger = Ledger.of(_ids(wanted), _ids(written), _ids([]))
-    page = f"{base}/{attempt.id}/index.html"
-    ws.store.write(page, comparison_page(recipe.corpus, summary).encode())
-    return attempt.conclude(
-        main,
-        side,
-        ledger=ledger,
-        facts={"ledger": ledger.facts(), "comparison": summary},
-        outputs={"__all__": data_version(recipe, "comparison", inputs)},
-        metadata={"verdict": summary["verdict"], "page": page, "comparison": summary},
-        measures={"comparison": summary, "page": page},
-    )
+    for text_set in sets:
+        objects = list(ws.store.list(ws.store.resolve(text_set.uri)))
+        if not objects:
+            raise EmptySourceError(
+                f"text set {text_set.name!r} of the comparison of {recipe.corpus}: no object matches "
+                f"{ws.store.resolve(text_set.uri)}. Check its `uri` (relative ones start at --root)."
+            )
+        versions |= {f"{text_set.name}:{info.uri}": f"{info.etag}:{info.size}" for info in objects}
+    return versions
 
 
 def planned(arms: Arms, token_fraction: float) -> Iterator[Setting]:

@@ -16,12 +16,11 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import DataError
 from winnowry.engine.local import LocalEngine
-from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, new_promotion_id
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import FittedOperator
-from winnowry.promotion.lineage import digest, lineage_of
-from winnowry.promotion.request import Request
-from winnowry.promotion.result import StageResult
+from winnowry.promotion.ledger import Ledger
+from winnowry.promotion.lineage import digest
+from winnowry.promotion.production import Findings, Production, Work
 from winnowry.recipe.model import Recipe
 from winnowry.stages.stored_fit import StoredFit, read_fit, write_fit
 
@@ -57,52 +56,30 @@ def load_fits(ws: Workspace, recipe: Recipe) -> dict[str, StoredFit]:
     return fits
 
 
-def run_fit(request: Request, inputs: dict[str, str]) -> StageResult:
-    """Fit what has not been fitted yet."""
-    ws, recipe = request.ws, request.recipe
-    started = time.perf_counter()
-    operators = fitted_operators(recipe)
-    sampled = 0
-    for operator in operators:
-        uri = fit_uri(ws, recipe, operator)
-        if not ws.store.exists(uri):
-            components = _measure(request, operator)
-            sampled = components.num_rows
-            artefact = operator.fit(components)
-            # Of two runs that fit at once the first to write wins, so both go on with the same statistics.
-            write_fit(ws.store, uri, artefact)
-    fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
-    record = PromotionRecord(
-        id=new_promotion_id(),
-        corpus=recipe.corpus,
-        stage="fit",
-        partition=WHOLE_TABLE,
-        main=None,
-        sides=[],
-        replaces=None,
-        state="promoted",
-        created_at=time.time(),
-        lineage=lineage_of(recipe, "fit", inputs, request.run_id),
-        outputs={WHOLE_TABLE: digest(fits)},
-        ledger={"rows_in": sampled, "rows_out": sampled, "rows_quarantined": 0},
-        promoted_at=time.time(),
-    )
-    ws.lake.records(recipe.corpus).save(record)
-    return StageResult(
-        corpus=recipe.corpus,
-        stage="fit",
-        partition=None,
-        status="promoted",
-        reason=request.reason,
-        promotion_id=record.id,
-        rows_in=sampled,
-        rows_out=sampled,
-        seconds=time.perf_counter() - started,
-        metadata={
-            "fitted_on_rows": sampled,
-            "fits": {name: fit_uri(ws, recipe, op) for name, op in ((o.as_ or o.op, o) for o in operators)},
-        },
-    )
+class Fit(Production):
+    """Fits what has not been fitted yet."""
+
+    def outcome(self) -> Findings:
+        """The statistics of every fitted operator, computed or as they were frozen."""
+        work = self.work
+        ws, recipe = work.ws, work.recipe
+        measured = 0
+        for operator in fitted_operators(recipe):
+            uri = fit_uri(ws, recipe, operator)
+            if not ws.store.exists(uri):
+                components = _measure(work, operator)
+                measured = components.num_rows
+                # Of two runs that fit at once the first to write wins, so both go on with the same statistics.
+                write_fit(ws.store, uri, operator.fit(components))
+        fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
+        return Findings(
+            Ledger(measured, measured, 0),
+            outputs={work.partition: digest(fits)},
+            metadata={
+                "fitted_on_rows": measured,
+                "fits": {o.as_ or o.op: fit_uri(ws, recipe, o) for o in fitted_operators(recipe)},
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -119,14 +96,13 @@ def _measured(piece: _Piece) -> tuple[pa.Array, pa.RecordBatch]:
     return piece.ids, piece.operator.measure(piece.texts)
 
 
-def _measure(request: Request, operator: FittedOperator) -> pa.Table:
+def _measure(work: Work, operator: FittedOperator) -> pa.Table:
     """Components of the sample, by record id: the fit must not depend on the order partitions were promoted in."""
-    ws, corpus = request.ws, request.recipe.corpus
-    cleaned = ws.lake.open(corpus, "cleaned")
+    request, cleaned = work.request, work.table("cleaned")
     total = cleaned.count_rows()
     share = min(1.0, FIT_ROWS / max(1, total))
     where = None if share >= 1.0 else f"record_id < '{int(share * 2**64):016x}'"
-    dropped = ws.lake.open(corpus, "duplicates").to_table(columns=["record_id"])["record_id"].combine_chunks()
+    dropped = work.table("duplicates").to_table(columns=["record_id"])["record_id"].combine_chunks()
     names = [name for name in operator.reads().names if name in cleaned.schema.names]
 
     def pieces() -> Iterator[_Piece]:
@@ -138,7 +114,7 @@ def _measure(request: Request, operator: FittedOperator) -> pa.Table:
 
     rest = pieces()
     expected = int(total * share)
-    request.progress.start("fit", None, expected)
+    request.progress.start(request.stage.name, None, expected)
     ids, parts = [], [operator.components().empty_table()]
     started, n_rows = time.perf_counter(), 0
     engine = LocalEngine(1)
@@ -156,7 +132,7 @@ def _measure(request: Request, operator: FittedOperator) -> pa.Table:
         request.progress.advance(len(found[0]))
     else:
         if (time.perf_counter() - started) * (expected / max(1, n_rows) - 1) > _WORTH_PROCESSES_S:
-            engine = LocalEngine()
+            engine = request.engine
     for some_ids, components in engine.map(_measured, rest):
         ids.append(some_ids)
         parts.append(pa.Table.from_batches([components], schema=operator.components()))

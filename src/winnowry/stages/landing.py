@@ -7,7 +7,7 @@ partition, is quarantined here, because no partition run would ever see it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -15,18 +15,15 @@ import pyarrow as pa
 from winnowry.core.errors import EmptySourceError
 from winnowry.core.ids import record_id
 from winnowry.core.tables import LANDING, QUARANTINE, UNPARTITIONED
-from winnowry.engine.quarantine import count_reasons
 from winnowry.lakehouse.workspace import Workspace
-from winnowry.promotion.attempt import Attempt
 from winnowry.promotion.ledger import Ledger, read_ids
-from winnowry.promotion.lineage import digest, lineage_of, live
-from winnowry.promotion.request import Request
-from winnowry.promotion.result import StageResult
-from winnowry.recipe.fingerprint import stage_hash
+from winnowry.promotion.lineage import digest, live
+from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
 from winnowry.recipe.model import Recipe, Source
 from winnowry.sources.base import ReadLimits, Unreadable
 from winnowry.sources.mapping import MappedRecord, map_record
 from winnowry.sources.registry import format_of
+from winnowry.stages.graph import Stage
 from winnowry.storage.objects import ObjectInfo
 
 _QUARANTINE_BATCH = 512
@@ -53,7 +50,16 @@ def landing_objects(ws: Workspace, recipe: Recipe) -> list[tuple[Source, ObjectI
 
 def landing_state(ws: Workspace, recipe: Recipe) -> dict[str, str]:
     """Data version of the landing as it is now: URI to etag and size, without opening an object."""
-    return {info.uri: f"{info.etag}:{info.size}" for _, info in landing_objects(ws, recipe)}
+    return _state(landing_objects(ws, recipe))
+
+
+def landed_objects(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str]:
+    """:func:`landing_state` as the inputs of the stage."""
+    return landing_state(ws, recipe)
+
+
+def _state(objects: Iterable[tuple[Source, ObjectInfo]]) -> dict[str, str]:
+    return {info.uri: f"{info.etag}:{info.size}" for _, info in objects}
 
 
 def read_limits(recipe: Recipe) -> ReadLimits:
@@ -81,52 +87,94 @@ def read_object(
             yield item if isinstance(item, Unreadable) else map_record(item, source, uri, path)
 
 
-def run_landing(request: Request) -> StageResult:
-    """List the sources, index new and changed objects, carry the others over, promote."""
-    ws, recipe = request.ws, request.recipe
-    objects = landing_objects(ws, recipe)
-    state = {info.uri: f"{info.etag}:{info.size}" for _, info in objects}
-    attempt = Attempt(request, LANDING, lineage_of(recipe, "landing", state, request.run_id))
-    known = _known_objects(ws, recipe)
-    request.progress.start("landing", None, len(objects))
-    rows: list[dict[str, Any]] = []
-    unread: Counter[str] = Counter()
-    reused: list[str] = []
-    expected = 0
-    for source, info in objects:
-        row = known.get(info.uri)
-        if row is not None and row["etag"] == info.etag and row["size"] == info.size:
-            reused.append(info.uri)
-        else:
-            row = _index(request, attempt, source, info, unread)
-        held = sum(p["n_records"] for p in row["partitions"])
-        expected += row["n_records"] - held
-        rows.append({**row, "promotion_id": attempt.id})
-        request.progress.advance(1)
-    if not any(row["n_records"] for row in rows):
-        raise EmptySourceError(f"{recipe.corpus}: the {len(rows)} landing objects hold no record at all")
-    _carry_quarantine(ws, recipe, attempt, reused, unread)
-    attempt.main.write(pa.RecordBatch.from_pylist(rows, schema=LANDING))
-    main, side = attempt.stage_candidates(scope="table", side_key=("raw", UNPARTITIONED))
-    quarantined = len(read_ids(attempt.view(side)))
-    n_records = sum(row["n_records"] for row in rows)
-    ledger = Ledger(
-        rows_in=n_records,
-        rows_out=n_records - expected,
-        rows_quarantined=quarantined,
-        missing=[f"{expected - quarantined} records"] if quarantined < expected else [],
-        unexpected=[f"{quarantined - expected} records"] if quarantined > expected else [],
-    )
-    outputs = {"__all__": digest(state)} | _partition_versions(rows)
-    return attempt.conclude(
-        main,
-        side,
-        ledger=ledger,
-        facts={"ledger": ledger.facts()},
-        outputs=outputs,
-        quarantined_by_reason=dict(unread),
-        metadata={"objects": len(rows), "objects_read": len(rows) - len(reused), "bytes": sum(r["size"] for r in rows)},
-    )
+class Landing(Production):
+    """Lists the sources, indexes new and changed objects, carries the others over."""
+
+    side_key = ("raw", UNPARTITIONED)
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        self.objects = landing_objects(work.ws, work.recipe)
+        # What is listed here is what the rows are made from: an object may have come since the plan looked.
+        work.inputs = _state(self.objects)
+        self.entries: list[dict[str, Any]] = []
+        self.unchanged: list[str] = []
+
+    def rows(self) -> Iterator[Rows | Rejected]:
+        """A row an object, and every record that cannot be read or has no partition.
+
+        Raises:
+            EmptySourceError: no object holds a record.
+        """
+        request, recipe = self.work.request, self.work.recipe
+        known = _known_objects(self.work)
+        request.progress.start(request.stage.name, None, len(self.objects))
+        for source, info in self.objects:
+            entry = known.get(info.uri)
+            if entry is not None and entry["etag"] == info.etag and entry["size"] == info.size:
+                self.unchanged.append(info.uri)
+            else:
+                entry = yield from self._index(source, info)
+            self.entries.append(entry)
+            request.progress.advance(1)
+        if not any(entry["n_records"] for entry in self.entries):
+            raise EmptySourceError(f"{recipe.corpus}: the {len(self.entries)} landing objects hold no record at all")
+        yield from self._carry_quarantine()
+        yield Rows(pa.RecordBatch.from_pylist([{**e, "promotion_id": ""} for e in self.entries], schema=LANDING))
+
+    def _index(self, source: Source, info: ObjectInfo) -> Generator[Rejected, None, dict[str, Any]]:
+        ws, counts, n_records = self.work.ws, Counter[str](), 0
+        rejected: list[dict[str, Any]] = []
+        for item in read_object(ws, self.work.recipe, source, info.uri, info.etag):
+            n_records += 1
+            if isinstance(item, Unreadable):
+                rejected.append(_unreadable_row(item, source, info.uri, relative_path(ws, source, info.uri)))
+                if len(rejected) >= _QUARANTINE_BATCH:
+                    yield Rejected(pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE))
+                    rejected.clear()
+            else:
+                counts[item.partition] += 1
+        yield Rejected(pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE))
+        return {
+            "uri": info.uri,
+            "source": source.name,
+            "size": info.size,
+            "etag": info.etag,
+            "modified_at": info.modified_at,
+            "partitions": [{"partition": key, "n_records": n} for key, n in sorted(counts.items())],
+            "n_records": n_records,
+        }
+
+    def _carry_quarantine(self) -> Iterator[Rejected]:
+        """The unreadable records of unchanged objects again, for this promotion."""
+        if not self.unchanged:
+            return
+        unchanged = pa.array(self.unchanged)
+        for batch in self.work.part("quarantine", UNPARTITIONED, "raw").scan(columns=QUARANTINE.names):
+            yield Rejected(batch.filter(pa.compute.is_in(batch.column("uri"), value_set=unchanged)))
+
+    def findings(self, candidate: Candidate) -> Findings:
+        """Every record of every object is in a partition or in quarantine."""
+        entries = self.entries
+        n_records = sum(entry["n_records"] for entry in entries)
+        expected = n_records - sum(part["n_records"] for entry in entries for part in entry["partitions"])
+        quarantined = len(read_ids(candidate.rejected))
+        ledger = Ledger(
+            rows_in=n_records,
+            rows_out=n_records - expected,
+            rows_quarantined=quarantined,
+            missing=[f"{expected - quarantined} records"] if quarantined < expected else [],
+            unexpected=[f"{quarantined - expected} records"] if quarantined > expected else [],
+        )
+        return Findings(
+            ledger,
+            outputs={self.work.partition: digest(self.work.inputs)} | _partition_versions(entries),
+            metadata={
+                "objects": len(entries),
+                "objects_read": len(entries) - len(self.unchanged),
+                "bytes": sum(entry["size"] for entry in entries),
+            },
+        )
 
 
 def _partition_versions(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -138,42 +186,15 @@ def _partition_versions(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {partition: digest(sorted(held)) for partition, held in holders.items()}
 
 
-def _known_objects(ws: Workspace, recipe: Recipe) -> dict[str, dict[str, Any]]:
+def _known_objects(work: Work) -> dict[str, dict[str, Any]]:
     """Landing rows that still hold, if the sources are declared as they were."""
-    record = live(ws, recipe, "landing")
-    if record is None or record.lineage.get("stage_hash") != stage_hash(recipe, "landing"):
+    stage, record = work.request.stage, live(work.ws, work.recipe, "landing")
+    if record is None or record.lineage.get("stage_hash") != stage.hash(work.recipe):
         return {}
-    return {row["uri"]: row for row in ws.lake.open(recipe.corpus, "landing").to_table().to_pylist()}
+    return {row["uri"]: row for row in work.table(stage.name).to_table().to_pylist()}
 
 
-def _index(
-    request: Request, attempt: Attempt, source: Source, info: ObjectInfo, unread: Counter[str]
-) -> dict[str, Any]:
-    counts: Counter[str] = Counter()
-    n_records = 0
-    rejected: list[dict[str, Any]] = []
-    for item in read_object(request.ws, request.recipe, source, info.uri, info.etag):
-        n_records += 1
-        if isinstance(item, Unreadable):
-            path = relative_path(request.ws, source, info.uri)
-            rejected.append(_unreadable_row(item, source, info.uri, path, attempt.id))
-            if len(rejected) >= _QUARANTINE_BATCH:
-                _write_rejected(attempt, rejected, unread)
-        else:
-            counts[item.partition] += 1
-    _write_rejected(attempt, rejected, unread)
-    return {
-        "uri": info.uri,
-        "source": source.name,
-        "size": info.size,
-        "etag": info.etag,
-        "modified_at": info.modified_at,
-        "partitions": [{"partition": key, "n_records": n} for key, n in sorted(counts.items())],
-        "n_records": n_records,
-    }
-
-
-def _unreadable_row(item: Unreadable, source: Source, uri: str, path: str, promotion_id: str) -> dict[str, Any]:
+def _unreadable_row(item: Unreadable, source: Source, uri: str, path: str) -> dict[str, Any]:
     # Identified by place even when the record has an id of its own, which may be what is wrong with it.
     reason = {"operator": item.operator, "rule": item.reason, "value": item.value, "threshold": item.threshold}
     return {
@@ -189,27 +210,5 @@ def _unreadable_row(item: Unreadable, source: Source, uri: str, path: str, promo
         "uri": uri,
         "position": item.position,
         "payload": item.payload[:_PAYLOAD_KEPT_BYTES],
-        "promotion_id": promotion_id,
+        "promotion_id": "",
     }
-
-
-def _write_rejected(attempt: Attempt, rejected: list[dict[str, Any]], unread: Counter[str]) -> None:
-    if rejected:
-        batch = pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE)
-        count_reasons(batch, unread)
-        attempt.quarantine.write(batch)
-        rejected.clear()
-
-
-def _carry_quarantine(ws: Workspace, recipe: Recipe, attempt: Attempt, reused: list[str], unread: Counter[str]) -> None:
-    """Write the unreadable records of unchanged objects again under this promotion."""
-    if not reused:
-        return
-    kept = pa.array(reused)
-    view = ws.lake.partition_view(recipe.corpus, "quarantine", UNPARTITIONED, "raw")
-    for batch in view.scan(columns=QUARANTINE.names):
-        selected = batch.filter(pa.compute.is_in(batch.column("uri"), value_set=kept))
-        if selected.num_rows:
-            count_reasons(selected, unread)
-            columns = [*selected.columns[:-1], pa.array([attempt.id] * selected.num_rows)]
-            attempt.quarantine.write(pa.RecordBatch.from_arrays(columns, schema=QUARANTINE))

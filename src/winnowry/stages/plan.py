@@ -6,16 +6,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from winnowry.core.errors import RecipeError, UsageError
-from winnowry.lakehouse.lake import PARTITIONED
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import live, stale_reasons
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.model import Recipe
-from winnowry.stages.column import declared_column, why_stale
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of
-from winnowry.stages.inputs import Inputs, inputs_of
-from winnowry.stages.landing import landing_state
-from winnowry.stages.run import stages_of
+from winnowry.stages.freshness import inputs_of, live_record
+from winnowry.stages.graph import Stage, stage_named, stages_in
 
 
 @dataclass(frozen=True)
@@ -96,37 +93,32 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
     """
     expected = expected_recall(recipe)
     entries: list[PlanEntry] = []
-    landing = live(ws, recipe, "landing")
-    state: Inputs = dict(landing_state(ws, recipe))
-    reasons = stale_reasons(recipe, "landing", landing, state)
-    entries.append(_entry(ws, recipe, "landing", None, reasons))
-    partitions = partitions_of(ws, recipe)
+    partitions: list[str] = []
     note = None
-    if reasons:
-        note = "the landing stage finds the partitions of new and changed objects; they are planned once it has run"
-    changed_partitions = _touched(landing is not None, reasons, partitions)
     will_run: set[tuple[str, str | None]] = set()
     problems: list[str] = []
-    for stage in stages_of(recipe)[1:]:
-        column = declared_column(recipe, stage)
-        if column is not None:
+    for stage in stages_in(recipe):
+        if stage.partitioned and not partitions:
+            partitions = partitions_of(ws, recipe)
+        for partition in partitions if stage.partitioned else [None]:
+            record = live_record(ws, recipe, stage, partition)
             try:
-                why = why_stale(ws, recipe, column)
-            except UsageError as error:
+                inputs = inputs_of(ws, recipe, stage, partition)
+            except UsageError as error:  # a column that does not fit its table
                 problems.append(str(error))
                 continue
-            entries.append(PlanEntry(stage, None, "run" if why else "skip", why or ["unchanged"], None))
-            continue
-        keys: list[str | None] = list(partitions) if stage in PARTITIONED else [None]
-        for partition in keys:
-            inputs = inputs_of(ws, recipe, stage, partition)
-            why = stale_reasons(recipe, stage, live(ws, recipe, stage, partition), inputs)
-            why += [f"upstream {up} would run" for up in _upstream(stage, partition, partitions, will_run)]
-            if stage == "raw" and partition in changed_partitions and not why:
-                why.append("landing would run")
-            if why:
-                will_run.add((stage, partition))
-            entries.append(_entry(ws, recipe, stage, partition, why))
+            reasons = stale_reasons(stage, recipe, record, inputs)
+            reasons += [f"upstream {name} would run" for name in _upstream(stage, recipe, partition, will_run)]
+            if reasons:
+                will_run.add((stage.name, partition))
+            rows = record.ledger.get("rows_in") if record is not None else None
+            action: Literal["run", "skip"] = "run" if reasons else "skip"
+            entries.append(PlanEntry(stage.name, partition, action, reasons or ["unchanged"], rows))
+            if stage.starts and reasons:
+                note = (
+                    f"the {stage.name} stage finds the partitions of new and changed objects; they are planned once it "
+                    "has run"
+                )
     if problems:
         raise RecipeError(tuple(problems))
     return Plan(recipe.corpus, entries, note, expected, _recommendation(ws, recipe))
@@ -158,38 +150,22 @@ def expected_recall(recipe: Recipe) -> list[ExpectedRecall]:
     return found
 
 
-def _touched(landed: bool, reasons: list[str], partitions: list[str]) -> set[str]:
-    return set() if landed or not reasons else set(partitions)
-
-
-def _upstream(
-    stage: str, partition: str | None, partitions: list[str], will_run: set[tuple[str, str | None]]
-) -> list[str]:
-    reads: dict[str, tuple[str, ...]] = {
-        "cleaned": ("raw",),
-        "duplicates": ("cleaned",),
-        "scored": ("cleaned", "duplicates", "fit"),
-        "sampled": ("scored",),
-        "comparison": ("sampled",),
-        "published": ("sampled", "comparison"),
+def _upstream(stage: Stage, recipe: Recipe, partition: str | None, will_run: set[tuple[str, str | None]]) -> list[str]:
+    """Stages that a stage reads and that would run; those that another one of them reads are not named again."""
+    reads = [read for read in stage.edges(recipe) if read.role in ("rows", "content")]
+    through = {
+        behind.stage for read in reads if read.how == "whole" for behind in stage_named(read.stage).edges(recipe)
     }
-    found = []
-    for upstream in reads.get(stage, ()):
-        if upstream not in PARTITIONED:
-            if (upstream, None) in will_run:
-                found.append(upstream)
-        elif partition is not None:
-            if (upstream, partition) in will_run:
-                found.append(f"{upstream}/{partition}")
-        else:
-            running = [key for key in partitions if (upstream, key) in will_run]
+    through |= {behind.stage for name in set(through) for behind in stage_named(name).edges(recipe)}
+    names = []
+    for read in reads:
+        if read.how == "same" and (read.stage, partition) in will_run:
+            names.append(f"{read.stage}/{partition}")
+        elif read.how in ("whole", "part") and (read.stage, None) in will_run and not stage_named(read.stage).starts:
+            names.append(read.stage)
+        elif read.how == "every" and read.stage not in through:
+            running = sorted(key for name, key in will_run if name == read.stage and key is not None)
             if running:
-                shown = ", ".join(running[:3]) + (f" and {len(running) - 3} more" if len(running) > 3 else "")
-                found.append(f"{upstream} ({shown})")
-    return found
-
-
-def _entry(ws: Workspace, recipe: Recipe, stage: str, partition: str | None, reasons: list[str]) -> PlanEntry:
-    record = live(ws, recipe, stage, partition)
-    rows = record.ledger.get("rows_in") if record is not None else None
-    return PlanEntry(stage, partition, "run" if reasons else "skip", reasons or ["unchanged"], rows)
+                more = f" and {len(running) - 3} more" if len(running) > 3 else ""
+                names.append(f"{read.stage} ({', '.join(running[:3])}{more})")
+    return names

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError, GateFailedError
+from winnowry.core.ids import record_id
 from winnowry.core.tables import QUARANTINE, RAW
 from winnowry.engine.chain import Reason
-from winnowry.engine.quarantine import count_reasons, quarantine_rows
+from winnowry.engine.quarantine import quarantine_rows
 from winnowry.lakehouse.blobs import blob_array
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
-from winnowry.promotion.attempt import Attempt
 from winnowry.promotion.ledger import Ledger, read_ids
-from winnowry.promotion.lineage import digest, lineage_of
-from winnowry.promotion.request import Request
-from winnowry.promotion.result import StageResult
+from winnowry.promotion.lineage import digest
+from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
 from winnowry.promotion.trailing import trailing_facts
+from winnowry.recipe.model import Recipe
 from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
 from winnowry.stages.landing import read_object
@@ -31,97 +30,122 @@ from winnowry.stages.large_objects import take_content
 
 _LOOKED_UP_AT_ONCE = 2000  # ids in one IN list
 _LISTED = 20
+_BATCH_BYTES = 16 << 20
 
 
-def run_raw(request: Request, inputs: dict[str, str]) -> StageResult:
-    """Read the landing objects that hold the partition and promote its records.
+class Raw(Production):
+    """Reads the landing objects that hold a partition.
 
     Raises:
-        ObjectChangedError: an object changed since the landing stage listed it.
         EmptySourceError: no landing object holds the partition.
     """
-    ws, recipe, partition = request.ws, request.recipe, request.key
-    schema = raw_schema(recipe)
-    attempt = Attempt(request, schema, lineage_of(recipe, "raw", inputs, request.run_id))
-    sources = {source.name: source for source in recipe.sources}
-    objects = _objects_of(request)
-    if not objects:
-        raise EmptySourceError(
-            f"{recipe.corpus}/raw[{partition}]: no landing object holds this partition; "
-            "`winnowry plan` lists the partitions there are"
-        )
-    expected = {row["uri"]: row["n_records"] for row in objects}
-    request.progress.start("raw", request.partition, sum(expected.values()))
-    ingested_at = datetime.now(UTC)
-    seen: dict[str, str] = {}
-    reasons: Counter[str] = Counter()
-    rows: list[dict[str, Any]] = []
-    size = 0
-    content: list[str] = []
 
-    def flush() -> None:
-        if rows:
-            attempt.main.write(_raw_batch(rows, schema))
-            request.progress.advance(len(rows))
-            rows.clear()
+    watches_table = True
 
-    for entry in objects:
-        source = sources[entry["source"]]
-        for item in read_object(ws, recipe, source, entry["uri"], entry["etag"]):
-            if isinstance(item, Unreadable) or item.partition != partition:
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        self.schema = raw_schema(work.recipe)
+        self.objects = _objects_of(work)
+        if not self.objects:
+            raise EmptySourceError(
+                f"{work.recipe.corpus}/raw[{work.partition}]: no landing object holds this partition; "
+                "`winnowry plan` lists the partitions there are"
+            )
+        self.expected = {entry["uri"]: entry["n_records"] for entry in self.objects}
+        self.seen: dict[str, str] = {}
+        self.content: list[str] = []
+
+    def rows(self) -> Iterator[Rows | Rejected]:
+        """Every record of the partition, in order of source, URI and position; a repeated id is rejected.
+
+        Raises:
+            ObjectChangedError: an object changed since the landing stage listed it.
+        """
+        request, limits = self.work.request, self.work.recipe.limits
+        request.progress.start(request.stage.name, request.partition, sum(self.expected.values()))
+        rows: list[dict[str, Any]] = []
+        size = 0
+        for row, held in self._records():
+            if isinstance(row, Rejected):
+                yield row
                 continue
-            row = {
-                "record_id": item.record_id,
-                "partition": partition,
-                "source": source.name,
-                "uri": entry["uri"],
-                "position": item.position,
-                "event_time": item.event_time,
-                "ingested_at": ingested_at,
-                "content_sha256": item.content_sha256,
-                "media_type": item.media_type,
-                "payload": item.text,
-                "meta": item.meta,
-                "license": item.license,
-                "promotion_id": attempt.id,
-            }
-            if item.record_id in seen:
-                _reject_repeated(attempt, row, seen[item.record_id], reasons)
-                continue
-            held = len(item.text or "")
-            if item.content is not None:
-                found = take_content(item.content, source, entry["uri"], recipe.limits.max_record_bytes)
-                if isinstance(found, Reason):
-                    _reject(attempt, row, found, reasons)
-                    continue
-                row |= {"payload": found.payload, "content_sha256": found.sha256}
-                held = found.held_bytes
-            seen[item.record_id] = f"{entry['uri']}:{item.position}"
-            content.append(f"{item.record_id}{row['content_sha256']}{item.event_time}{item.license}{item.meta}")
             rows.append(row)
             size += held
-            if len(rows) >= recipe.limits.batch_rows or size >= 16 << 20:
-                flush()
-                size = 0
-    flush()
-    main, side = attempt.stage_candidates(scope="partition")
-    ledger = _ledger(attempt, main, side, expected, list(seen))
-    collisions = colliding_ids(ws, recipe.corpus, partition, list(seen))
-    return attempt.conclude(
-        main,
-        side,
-        ledger=ledger,
-        facts={
-            "ledger": ledger.facts(),
-            "global": {"colliding_ids": collisions},
-            "trailing": trailing_facts(request),
-        },
-        outputs={partition: digest(sorted(content))},
-        quarantined_by_reason=dict(reasons),
-        metadata={"objects": len(objects)},
-        measures={"n_rows": ledger.rows_out},
-        reaudit=partial(refuse_collisions, ws),
-    )
+            if len(rows) >= limits.batch_rows or size >= _BATCH_BYTES:
+                yield Rows(_raw_batch(rows, self.schema))
+                request.progress.advance(len(rows))
+                rows, size = [], 0
+        if rows:
+            yield Rows(_raw_batch(rows, self.schema))
+            request.progress.advance(len(rows))
+
+    def _records(self) -> Iterator[tuple[dict[str, Any] | Rejected, int]]:
+        """Rows, or their rejection, with the bytes they hold."""
+        work = self.work
+        sources = {source.name: source for source in work.recipe.sources}
+        ingested_at = datetime.now(UTC)
+        for entry in self.objects:
+            source = sources[entry["source"]]
+            for item in read_object(work.ws, work.recipe, source, entry["uri"], entry["etag"]):
+                if isinstance(item, Unreadable) or item.partition != work.partition:
+                    continue
+                row = {
+                    "record_id": item.record_id,
+                    "partition": work.partition,
+                    "source": source.name,
+                    "uri": entry["uri"],
+                    "position": item.position,
+                    "event_time": item.event_time,
+                    "ingested_at": ingested_at,
+                    "content_sha256": item.content_sha256,
+                    "media_type": item.media_type,
+                    "payload": item.text,
+                    "meta": item.meta,
+                    "license": item.license,
+                    "promotion_id": "",
+                }
+                if item.record_id in self.seen:
+                    yield _repeated(row, self.seen[item.record_id]), 0
+                    continue
+                held = len(item.text or "")
+                if item.content is not None:
+                    content = take_content(item.content, source, entry["uri"], work.recipe.limits.max_record_bytes)
+                    if isinstance(content, Reason):
+                        yield _rejected(row, content), 0
+                        continue
+                    row |= {"payload": content.payload, "content_sha256": content.sha256}
+                    held = content.held_bytes
+                self.seen[item.record_id] = f"{entry['uri']}:{item.position}"
+                self.content.append(
+                    f"{item.record_id}{row['content_sha256']}{item.event_time}{item.license}{item.meta}"
+                )
+                yield row, held
+
+    def findings(self, candidate: Candidate) -> Findings:
+        """Every record that the landing counted is there or in quarantine, and no id is another partition's."""
+        work, ids = self.work, list(self.seen)
+        ledger = _ledger(candidate, self.expected, ids)
+        return Findings(
+            ledger,
+            outputs={work.partition: digest(sorted(self.content))},
+            facts={
+                "global": {"colliding_ids": colliding_ids(work.ws, work.recipe.corpus, work.partition, ids)},
+                "trailing": trailing_facts(work.request),
+            },
+            measures={"n_rows": ledger.rows_out},
+            metadata={"objects": len(self.objects)},
+        )
+
+    @classmethod
+    def reaudit(cls, ws: Workspace, record: PromotionRecord) -> None:
+        """Refuse ids that have landed meanwhile in another partition."""
+        refuse_collisions(ws, record)
+
+    @classmethod
+    def settle(cls, ws: Workspace, recipe: Recipe, *, promoted: bool) -> None:
+        """Index the new rows by record id."""
+        if promoted:
+            ws.lake.ensure_index(recipe.corpus, "raw")
 
 
 def _raw_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
@@ -135,56 +159,48 @@ def _raw_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.RecordBa
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _objects_of(request: Request) -> list[dict[str, Any]]:
-    landing = request.ws.lake.open(request.corpus, "landing").to_table().to_pylist()
+def _objects_of(work: Work) -> list[dict[str, Any]]:
+    landing = work.table("landing").to_table().to_pylist()
     held = []
     for row in sorted(landing, key=lambda r: (r["source"], r["uri"])):
         for part in row["partitions"]:
-            if part["partition"] == request.partition:
+            if part["partition"] == work.partition:
                 held.append({**row, "n_records": part["n_records"]})
     return held
 
 
-def _reject_repeated(attempt: Attempt, row: dict[str, Any], first: str, reasons: Counter[str]) -> None:
+def _repeated(row: dict[str, Any], first: str) -> Rejected:
     """The first record of an id wins, in order of URI and position; later ones are quarantined by their place."""
-    from winnowry.core.ids import record_id
-
     place = {**row, "record_id": record_id(row["source"], path=row["uri"], index=row["position"])}
-    _reject(
-        attempt, place, Reason("source.map", "duplicate_record_id", row["record_id"], f"first seen at {first}"), reasons
-    )
+    return _rejected(place, Reason("source.map", "duplicate_record_id", row["record_id"], f"first seen at {first}"))
 
 
-def _reject(attempt: Attempt, row: dict[str, Any], reason: Reason, reasons: Counter[str]) -> None:
+def _rejected(row: dict[str, Any], reason: Reason) -> Rejected:
     """Quarantine a record with its text; a file's bytes stay where they lie."""
     text = row["payload"] if isinstance(row["payload"], str) else ""
     batch = pa.RecordBatch.from_pylist([{**row, "payload": text}], schema=RAW)
-    rejected = quarantine_rows(batch, [[reason]], "raw", attempt.id)
-    columns = dict(zip(rejected.schema.names, rejected.columns, strict=True))
+    rows = quarantine_rows(batch, [[reason]], "raw")
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     columns["payload"] = pa.array([text.encode("utf-8", "surrogatepass")], pa.large_binary())
-    rejected = pa.RecordBatch.from_arrays(list(columns.values()), schema=QUARANTINE)
-    count_reasons(rejected, reasons)
-    attempt.quarantine.write(rejected)
+    return Rejected(pa.RecordBatch.from_arrays(list(columns.values()), schema=QUARANTINE))
 
 
-def _ledger(attempt: Attempt, main: Any, side: Any, expected: dict[str, int], kept: list[str]) -> Ledger:
+def _ledger(candidate: Candidate, expected: dict[str, int], kept: list[str]) -> Ledger:
     """Records counted by the landing pass, and the ids just read, against rows read back from the candidates."""
-    found: Counter[str] = Counter()
-    for candidate in (main, side):
-        for batch in attempt.view(candidate).scan(columns=["uri"]):
-            found.update(batch.column(0).to_pylist())
-    ids, rejected = read_ids(attempt.view(main)), read_ids(attempt.view(side))
+    by_object: Counter[str] = Counter()
+    for view in (candidate.rows, candidate.rejected):
+        for batch in view.scan(columns=["uri"]):
+            by_object.update(batch.column(0).to_pylist())
+    ids, rejected = read_ids(candidate.rows), read_ids(candidate.rejected)
     by_id = Ledger.of(np.sort(np.asarray(kept, dtype="S32")), ids, ids[:0])
+    lost = [f"{uri}: {n - by_object[uri]} records" for uri, n in expected.items() if by_object[uri] < n]
+    more = [f"{uri}: {n - expected.get(uri, 0)} records" for uri, n in by_object.items() if n > expected.get(uri, 0)]
     return Ledger(
         rows_in=sum(expected.values()),
         rows_out=len(ids),
         rows_quarantined=len(rejected),
-        missing=[f"{uri}: {n - found[uri]} records" for uri, n in expected.items() if found[uri] < n][:_LISTED]
-        + by_id.missing,
-        unexpected=[
-            f"{uri}: {n - expected.get(uri, 0)} records" for uri, n in found.items() if n > expected.get(uri, 0)
-        ][:_LISTED]
-        + by_id.unexpected,
+        missing=lost[:_LISTED] + by_id.missing,
+        unexpected=more[:_LISTED] + by_id.unexpected,
         duplicated=by_id.duplicated,
     )
 

@@ -3,129 +3,139 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
-from winnowry.engine.local import LocalEngine
-from winnowry.engine.quarantine import count_reasons
-from winnowry.engine.tasks import ChainTask, columns_read, run_chain_task, tasks_over
+from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
 from winnowry.operators.scoring.correlation import spearman
-from winnowry.promotion.attempt import Attempt
-from winnowry.promotion.ledger import Ledger, read_ids
+from winnowry.promotion.ledger import read_ids
 from winnowry.promotion.limits import refuse_many_errors
-from winnowry.promotion.lineage import data_version, lineage_of, live
-from winnowry.promotion.request import Request
-from winnowry.promotion.result import StageResult
+from winnowry.promotion.lineage import data_version, live
+from winnowry.promotion.production import (
+    Candidate,
+    Findings,
+    Production,
+    Rejected,
+    Rows,
+    Work,
+    chain_rows,
+    ledger_of,
+    unit_name,
+)
 from winnowry.promotion.trailing import trailing_facts
-from winnowry.recipe.fingerprint import stage_hash
 from winnowry.recipe.model import Recipe
 from winnowry.recipe.tables import scored_schema, written_fields
 from winnowry.stages.fit import load_fits
 
-
-def dropped_ids(request: Request, partition: str) -> frozenset[str]:
-    """Ids of a partition that are not the keepers of their groups."""
-    lake = request.ws.lake
-    if partition not in lake.partitions(request.corpus, "duplicates"):
-        return frozenset()
-    view = lake.partition_view(request.corpus, "duplicates", partition)
-    return frozenset(view.to_table(columns=["record_id"])["record_id"].to_pylist())
+_CORRELATION = "length_correlation_"
 
 
-def run_scored(request: Request, inputs: dict[str, str]) -> StageResult:
-    """Score one partition; rows already scored from the same text with the same operators are carried over."""
-    ws, recipe, partition = request.ws, request.recipe, request.key
-    schema = scored_schema(recipe)
-    if "n_tokens" not in {field.name for field in written_fields(recipe.score)}:
-        raise UsageError(f"{recipe.corpus}: `score` has no operator that writes n_tokens; add score.token_count")
-    attempt = Attempt(request, schema, lineage_of(recipe, "scored", inputs, request.run_id))
-    cleaned = ws.lake.partition_view(recipe.corpus, "cleaned", partition)
-    dropped = dropped_ids(request, partition)
-    all_ids = read_ids(cleaned)
-    keepers = np.setdiff1d(all_ids, np.asarray(sorted(dropped), dtype="S32"))
-    request.progress.start("scored", request.partition, len(keepers))
-    carried = _carry_over(request, attempt, inputs, keepers, schema)
-    request.progress.advance(len(carried))
-    fits = load_fits(ws, recipe)
-    columns = columns_read(recipe.score, cleaned.schema.names, ("record_id", "partition"))
+class Scored(Production):
+    """Scores one partition; rows already scored from the same text with the same operators are carried over.
 
-    def unit(offset: int, n_rows: int) -> ChainTask:
+    Raises:
+        UsageError: no operator counts tokens.
+    """
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        recipe = work.recipe
+        if "n_tokens" not in {field.name for field in written_fields(recipe.score)}:
+            raise UsageError(f"{recipe.corpus}: `score` has no operator that writes n_tokens; add score.token_count")
+        self.schema = scored_schema(recipe)
+        self.cleaned = work.part("cleaned")
+        self.dropped = dropped_ids(work)
+        self.keepers = np.setdiff1d(read_ids(self.cleaned), np.asarray(sorted(self.dropped), dtype="S32"))
+        self.carried: frozenset[str] = frozenset()
+        self.fits = load_fits(work.ws, recipe)
+        self.calls: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+
+    def rows(self) -> Iterator[Rows | Rejected]:
+        """Scores of every keeper.
+
+        Raises:
+            TooManyErrorsError: more rows crashed an operator than ``limits.max_error_fraction`` allows.
+        """
+        request = self.work.request
+        request.progress.start(request.stage.name, request.partition, len(self.keepers))
+        yield from self._carry_over()
+        request.progress.advance(len(self.carried))
+        if len(self.carried) < len(self.keepers):
+            yield from chain_rows(self._results(), request.progress.advance)
+        refuse_many_errors(request, self.errors, len(self.keepers))
+
+    def _results(self) -> Iterator[ChainResult]:
+        names = f"-without-{len(self.carried)}" if self.carried else ""
+        tasks = tasks_over(self.cleaned, self._unit)
+        for result in self.work.run(run_chain_task, tasks, lambda task: unit_name(task) + names):
+            self.calls.update(result.calls)
+            self.errors.update(result.errors)
+            yield result
+
+    def _unit(self, offset: int, n_rows: int) -> ChainTask:
+        operators = self.work.recipe.score
         return ChainTask(
-            view=cleaned,
-            columns=columns,
+            view=self.cleaned,
+            columns=columns_read(operators, self.cleaned.schema.names, ("record_id", "partition")),
             renamed={},
-            operators=recipe.score,
+            operators=operators,
             offset=offset,
             n_rows=n_rows,
-            stage="scored",
-            promotion_id=attempt.id,
-            fits=fits,
-            leave_out=dropped | carried,
+            stage=self.work.request.stage.name,
+            fits=self.fits,
+            leave_out=self.dropped | self.carried,
         )
 
-    reasons: Counter[str] = Counter()
-    calls: Counter[str] = Counter()
-    errors = 0
-    tasks = tasks_over(cleaned, unit) if len(carried) < len(keepers) else iter(())
-    for done in LocalEngine().map(run_chain_task, tasks):
-        if done.kept is not None:
-            attempt.main.write(attempt.stamped(done.kept))
-        for rejected in done.quarantined:
-            count_reasons(rejected, reasons)
-            attempt.quarantine.write(rejected)
-        errors += done.errors
-        calls.update(done.calls)
-        request.progress.advance(done.rows)
-    refuse_many_errors(request, errors, len(keepers), reasons)
-    main, side = attempt.stage_candidates(scope="partition")
-    view = attempt.view(main)
-    ledger = Ledger.of(keepers, read_ids(view), read_ids(attempt.view(side)))
-    measures = _measures(recipe, view.to_table(columns=_numeric(schema)))
-    return attempt.conclude(
-        main,
-        side,
-        ledger=ledger,
-        facts={
-            "ledger": ledger.facts(),
-            "trailing": trailing_facts(request),
-            "measures": measures,
-            "correlation": {
-                name.removeprefix("length_correlation_"): value
-                for name, value in measures.items()
-                if name.startswith("length_correlation_")
+    def _carry_over(self) -> Iterator[Rows]:
+        """Copy the rows of the live promotion that still hold: only which records are keepers has changed."""
+        work = self.work
+        record = live(work.ws, work.recipe, "scored", work.partition)
+        stage = work.request.stage
+        if work.request.force or record is None or record.lineage.get("stage_hash") != stage.hash(work.recipe):
+            return
+        before = record.lineage.get("inputs", {})
+        if any(before.get(key) != value for key, value in work.inputs.items() if not key.startswith("duplicates/")):
+            return
+        keepers = pa.array([value.decode() for value in self.keepers], pa.string())
+        carried: list[str] = []
+        for batch in work.part("scored").scan(columns=self.schema.names):
+            kept = batch.filter(pa.compute.is_in(batch.column("record_id"), value_set=keepers))
+            if kept.num_rows:
+                carried += kept.column("record_id").to_pylist()
+                yield Rows(kept)
+        self.carried = frozenset(carried)
+
+    def findings(self, candidate: Candidate) -> Findings:
+        """Every keeper has its scores or is in quarantine; tokens, quantiles, correlation with length."""
+        work = self.work
+        measures = _measures(work.recipe, candidate.rows.to_table(columns=_numeric(self.schema)))
+        correlations = {
+            name.removeprefix(_CORRELATION): value for name, value in measures.items() if name.startswith(_CORRELATION)
+        }
+        return Findings(
+            ledger_of(self.keepers, candidate),
+            outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
+            facts={"trailing": trailing_facts(work.request), "measures": measures, "correlation": correlations},
+            measures=measures,
+            metadata={
+                "operator_calls": dict(self.calls),
+                "rows_carried_over": len(self.carried),
+                "units_reused": work.units.reused,
+                **measures,
             },
-        },
-        outputs={partition: data_version(recipe, "scored", inputs)},
-        quarantined_by_reason=dict(reasons),
-        tokens=int(measures.get("tokens", 0)),
-        metadata={"operator_calls": dict(calls), "rows_carried_over": len(carried), **measures},
-        measures=measures,
-    )
+            tokens=int(measures.get("tokens", 0)),
+        )
 
 
-def _carry_over(
-    request: Request, attempt: Attempt, inputs: dict[str, str], keepers: Any, schema: pa.Schema
-) -> frozenset[str]:
-    """Copy the rows of the live promotion that still hold: only which records are keepers has changed."""
-    ws, recipe, partition = request.ws, request.recipe, request.key
-    record = live(ws, recipe, "scored", partition)
-    if request.force or record is None or record.lineage.get("stage_hash") != stage_hash(recipe, "scored"):
+def dropped_ids(work: Work) -> frozenset[str]:
+    """Ids of the work's partition that are not the keepers of their groups."""
+    if work.partition not in work.ws.lake.partitions(work.recipe.corpus, "duplicates"):
         return frozenset()
-    before = record.lineage.get("inputs", {})
-    if any(before.get(key) != value for key, value in inputs.items() if not key.startswith("duplicates/")):
-        return frozenset()
-    wanted = pa.array([value.decode() for value in keepers], pa.string())
-    carried: list[str] = []
-    view = ws.lake.partition_view(recipe.corpus, "scored", partition)
-    for batch in view.scan(columns=schema.names):
-        kept = batch.filter(pa.compute.is_in(batch.column("record_id"), value_set=wanted))
-        if kept.num_rows:
-            attempt.main.write(attempt.stamped(kept))
-            carried += kept.column("record_id").to_pylist()
-    return frozenset(carried)
+    return frozenset(work.part("duplicates").to_table(columns=["record_id"])["record_id"].to_pylist())
 
 
 def _numeric(schema: pa.Schema) -> list[str]:
@@ -145,7 +155,7 @@ def _measures(recipe: Recipe, table: pa.Table) -> dict[str, float]:
         if known.sum() >= 2:
             rho = spearman(score[known], tokens[known])
             if rho is not None:
-                measures[f"length_correlation_{by}"] = rho
+                measures[f"{_CORRELATION}{by}"] = rho
             for quantile in (0.1, 0.5, 0.9):
                 measures[f"{by}_p{int(quantile * 100)}"] = float(np.quantile(score[known], quantile))
             measures[f"{by}_mean"] = float(score[known].mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import shutil
@@ -60,6 +61,12 @@ class LocalStore:
         """See :meth:`ObjectStore.list`; a folder that does not exist holds nothing."""
         folder, pattern = self._split(uri_glob)
         return globs.expand(folder, pattern, files=_files, folders=_folders, below=_below)
+
+    def folders(self, uri: str) -> builtins.list[str]:
+        """See :meth:`ObjectStore.folders`."""
+        path = self._path(uri)
+        with _translated(path):
+            return sorted(entry.name for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
 
     def open(self, uri: str, *, etag: str | None = None) -> BinaryIO:
         """See :meth:`ObjectStore.open`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,10 @@ class ObjectStore(Protocol):
             uri_glob: ``*`` and ``?`` stay inside a path component, ``**`` stands for any number of components,
                 ``[ab]`` is a set. Only what lies below the literal prefix is listed.
         """
+        ...
+
+    def folders(self, uri: str) -> builtins.list[str]:
+        """Names of the folders directly below a folder, sorted; none where there is no such folder."""
         ...
 
     def open(self, uri: str, *, etag: str | None = None) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -65,6 +66,9 @@ class _AnyStore:
 
     def list(self, uri_glob: str) -> Iterator[ObjectInfo]:
         return self._of(uri_glob).list(uri_glob)
+
+    def folders(self, uri: str) -> builtins.list[str]:
+        return self._of(uri).folders(uri)
 
     def open(self, uri: str, *, etag: str | None = None) -> BinaryIO:
         return self._of(uri).open(uri, etag=etag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import threading
 import time
@@ -119,6 +120,15 @@ class S3Store:
         )
         # AWS lists in key order, others do not (SeaweedFS: "a/" before "a-b/"), so only what matches is held to sort.
         yield from sorted(found, key=lambda info: info.uri)
+
+    def folders(self, uri: str) -> builtins.list[str]:
+        """See :meth:`ObjectStore.folders`."""
+        absolute = self.resolve(uri).rstrip("/") + "/"
+        bucket, prefix = _split_uri(absolute)
+        with self._translated(absolute):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+            prefixes = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+        return sorted(name[len(prefix) : -1] for name in prefixes)
 
     def open(self, uri: str, *, etag: str | None = None) -> BinaryIO:
         """See :meth:`ObjectStore.open`; every window is asked for on the condition that the etag still holds."""

@@ -13,10 +13,11 @@ from ruamel.yaml import YAML
 from winnowry.core.errors import RecipeError, UsageError
 from winnowry.operators.text.length import Length
 from winnowry.recipe.diff import diff_specs
-from winnowry.recipe.fingerprint import data_hash, metadata_hash, stage_hash, stage_spec
+from winnowry.recipe.fingerprint import data_hash, metadata_hash
 from winnowry.recipe.load import apply_overrides, load_recipe
 from winnowry.recipe.model import Recipe
 from winnowry.recipe.schema import recipe_json_schema, reference_page, schema_text
+from winnowry.stages.graph import stage_named
 
 GOOD = """\
 version: 1
@@ -137,10 +138,10 @@ def test_the_seed_and_an_operator_version_change_the_hash(tmp_path: Path, monkey
     recipe = load(tmp_path)
     before = data_hash(recipe)
     assert data_hash(apply_overrides(recipe, ["sample.seed=8"])) != before
-    spec = stage_spec(recipe, "cleaned")
+    spec = stage_named("cleaned").specification(recipe)
     monkeypatch.setattr(Length, "VERSION", Length.VERSION + 1)
     assert data_hash(recipe) != before
-    assert diff_specs(spec, stage_spec(recipe, "cleaned")) == [
+    assert diff_specs(spec, stage_named("cleaned").specification(recipe)) == [
         f"text.length: version {Length.VERSION - 1} → {Length.VERSION}"
     ]
 
@@ -148,8 +149,8 @@ def test_the_seed_and_an_operator_version_change_the_hash(tmp_path: Path, monkey
 def test_editing_the_sample_does_not_redo_cleaning(tmp_path: Path) -> None:
     recipe = load(tmp_path)
     changed = apply_overrides(recipe, ["sample.token_fraction=0.1"])
-    assert stage_hash(changed, "cleaned") == stage_hash(recipe, "cleaned")
-    assert stage_hash(changed, "sampled") != stage_hash(recipe, "sampled")
+    assert stage_named("cleaned").hash(changed) == stage_named("cleaned").hash(recipe)
+    assert stage_named("sampled").hash(changed) != stage_named("sampled").hash(recipe)
 
 
 def test_an_environment_variable_is_replaced_and_kept_out_of_hashes(
@@ -162,7 +163,7 @@ def test_an_environment_variable_is_replaced_and_kept_out_of_hashes(
     two = load(tmp_path, text)
     assert (one.sources[0].uri, two.sources[0].uri) == ("s3://one/*.jsonl", "s3://two/*.jsonl")
     assert data_hash(one) == data_hash(two)
-    assert "s3://one" not in json.dumps(stage_spec(one, "raw"))
+    assert "s3://one" not in json.dumps(stage_named("raw").specification(one))
     assert pickle.loads(pickle.dumps(one)).sources[0].uri == "s3://one/*.jsonl"
 
 

@@ -16,9 +16,8 @@ from winnowry.core.errors import NotFoundError
 from winnowry.core.jsonable import jsonable
 from winnowry.core.progress import NoProgress
 from winnowry.promotion.result import StageResult
-from winnowry.runs.order import PARTITIONED, Failure, RunOutcome, RunRequest, StageFailed, run_in_order
+from winnowry.runs.order import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
 from winnowry.runs.project import Project
-from winnowry.stages.run import STAGES
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json" / "run.schema.json"
 
@@ -95,11 +94,3 @@ def test_the_document_of_a_run_fits_its_schema(broken: dict[tuple[str, str | Non
     document = jsonable(outcome.document())
     jsonschema.validate(document, json.loads(SCHEMA.read_text()), jsonschema.Draft202012Validator)
     assert ("error" in document) == bool(broken)
-
-
-def test_the_partitioned_stages_are_those_of_the_lakehouse() -> None:
-    from winnowry.cli import run as run_module
-    from winnowry.lakehouse.lake import PARTITIONED as known
-
-    assert known == PARTITIONED
-    assert run_module.STAGES == STAGES

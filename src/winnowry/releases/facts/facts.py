@@ -17,12 +17,11 @@ from winnowry.releases.facts.limits import limits
 from winnowry.releases.facts.selection import make_pool, partitions, score_column, scores, shifts
 from winnowry.releases.facts.verdicts import comparison, gates
 from winnowry.releases.releases import release_before
+from winnowry.stages.graph import record_tables
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.releases.model import Release
-
-_STAGES = ("raw", "cleaned", "duplicates", "scored", "sampled", "published")
 
 
 def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = True) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def _without_personal_data(verdicts: dict[str, Any]) -> dict[str, Any]:
 def _made(tables: ReleaseTables) -> dict[str, Any]:
     """How the release was made: the specification of every stage, and the packages."""
     stages = {}
-    for stage in _STAGES:
+    for stage in record_tables():
         record = tables.of_stage(stage)
         if record is not None:
             stages[stage] = record.lineage.get("spec", {})

@@ -15,65 +15,65 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnowry.core.tables import DUPLICATES
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.dedup.keys import DuplicateKeys
-from winnowry.promotion.attempt import Attempt
 from winnowry.promotion.ledger import Ids, Ledger, read_ids
-from winnowry.promotion.lineage import digest, lineage_of
-from winnowry.promotion.request import Request
-from winnowry.promotion.result import StageResult
+from winnowry.promotion.lineage import digest
+from winnowry.promotion.partitions import partitions_of
+from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.stages.duplicates.groups import MEMBERS_AT_ONCE, decide, duplicate_keys, nothing, policy_of
 from winnowry.stages.duplicates.keys import KEYS_AT_ONCE, groups_of, write_key_files
 
 
-def run_duplicates(request: Request, inputs: dict[str, str], partitions: list[str]) -> StageResult:
-    """Decide the keeper of every group of records that share keys.
+class Duplicates(Production):
+    """Decides the keeper of every group of records that share keys.
 
     Raises:
         UsageError: the recipe's operators disagree about which record of a group stays.
     """
-    ws, recipe = request.ws, request.recipe
-    operators = duplicate_keys(recipe)
-    policy_of(operators)
-    attempt = Attempt(request, DUPLICATES, lineage_of(recipe, "duplicates", inputs, request.run_id))
-    cleaned = ws.lake.open(recipe.corpus, "cleaned")
-    request.progress.start("duplicates", None, cleaned.count_rows())
-    methods: Counter[str] = Counter()
-    outputs = {partition: digest([]) for partition in partitions}
-    with tempfile.TemporaryDirectory(prefix="winnowry-dedup-", ignore_cleanup_errors=True) as scratch:
-        found = find_duplicates(cleaned, operators, Path(scratch), request.progress.advance)
-        for partition, rows in by_partition(found):
-            for batch in rows.to_batches():
-                attempt.main.write(attempt.stamped(batch))
-            attempt.main.flush()  # a fragment never spans two partitions
-            methods.update(rows["method"].to_pylist())
-            outputs[partition] = digest([rows["record_id"].to_pylist(), rows["kept_record_id"].to_pylist()])
-        # From what was decided, not from what was written: a row lost on the way would make its record a keeper.
-        dropped = np.sort(np.concatenate([_ids(part["record_id"]) for part in found]))
-        keepers = np.unique(np.concatenate([_ids(part["kept_record_id"]) for part in found]))
-    main, side = attempt.stage_candidates(scope="table")
-    ids = read_ids(cleaned)
-    lost = read_ids(attempt.view(main))
-    kept = np.setdiff1d(ids, dropped)
-    bad_keepers = np.setdiff1d(keepers, kept)
-    ledger = Ledger.of(ids, kept, lost)
-    outputs["__all__"] = digest(outputs)
-    fraction = len(lost) / len(ids) if len(ids) else 0.0
-    return attempt.conclude(
-        main,
-        side,
-        ledger=ledger,
-        facts={
-            "ledger": ledger.facts(),
-            "keepers": {"dropped": [value.decode() for value in bad_keepers[:20]]},
-            "duplicate_fraction": fraction,
-        },
-        outputs=outputs,
-        quarantined_by_reason={f"dedup.{method}: duplicate": n for method, n in sorted(methods.items())},
-        metadata={"duplicate_groups": len(keepers)},
-        measures={"duplicate_fraction": fraction},
-    )
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        self.operators = duplicate_keys(work.recipe)
+        policy_of(self.operators)
+        self.cleaned = work.table("cleaned")
+        self.methods: Counter[str] = Counter()
+        self.outputs = {key: digest([]) for key in partitions_of(work.ws, work.recipe)}
+
+    def rows(self) -> Iterator[Rows]:
+        """Every record that another one stands for."""
+        request = self.work.request
+        request.progress.start(request.stage.name, None, self.cleaned.count_rows())
+        with tempfile.TemporaryDirectory(prefix="winnowry-dedup-", ignore_cleanup_errors=True) as scratch:
+            parts = find_duplicates(self.cleaned, self.operators, Path(scratch), request.progress.advance)
+            for partition, rows in by_partition(parts):
+                for batch in rows.to_batches():
+                    yield Rows(batch)
+                self.methods.update(rows["method"].to_pylist())
+                self.outputs[partition] = digest([rows["record_id"].to_pylist(), rows["kept_record_id"].to_pylist()])
+            # From what was decided, not from what was written: a row lost on the way would make its record a keeper.
+            self.dropped = np.sort(np.concatenate([_ids(part["record_id"]) for part in parts]))
+            self.keepers = np.unique(np.concatenate([_ids(part["kept_record_id"]) for part in parts]))
+
+    def findings(self, candidate: Candidate) -> Findings:
+        """Every cleaned record is a keeper or has one, and no keeper was dropped."""
+        ids = read_ids(self.cleaned)
+        lost = read_ids(candidate.rows)
+        kept = np.setdiff1d(ids, self.dropped)
+        bad_keepers = np.setdiff1d(self.keepers, kept)
+        self.outputs[self.work.partition] = digest(self.outputs)
+        fraction = len(lost) / len(ids) if len(ids) else 0.0
+        return Findings(
+            Ledger.of(ids, kept, lost),
+            outputs=self.outputs,
+            facts={
+                "keepers": {"dropped": [value.decode() for value in bad_keepers[:20]]},
+                "duplicate_fraction": fraction,
+            },
+            measures={"duplicate_fraction": fraction},
+            metadata={"duplicate_groups": len(self.keepers)},
+            reasons={f"dedup.{method}: duplicate": n for method, n in sorted(self.methods.items())},
+        )
 
 
 def find_duplicates(

@@ -1,0 +1,76 @@
+"""What each stage reads, as data versions, and whether what is promoted still stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.lineage import live, output_version, stale_reasons
+from winnowry.promotion.partitions import partitions_of
+from winnowry.recipe.model import Recipe
+from winnowry.stages.graph import Read, Stage, stage_named
+
+Inputs = dict[str, str | None]
+
+
+def named(path: str) -> Any:
+    """The object that ``module:name`` names; the graph names functions so that reading it imports none of them."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def inputs_of(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> Inputs:
+    """Present data version of every input of a stage, keyed ``stage/partition``; None where it is not promoted.
+
+    Partitions that a corpus-wide stage lacks are left out here; see :func:`incomplete_partitions`.
+    """
+    inputs: Inputs = {}
+    for read in stage.edges(recipe):
+        if read.role == "rows":
+            inputs |= _versions(ws, recipe, read, partition)
+    if stage.inputs is not None:
+        more: Callable[[Workspace, Recipe, Stage, str | None], Mapping[str, str | None]] = named(stage.inputs)
+        inputs |= more(ws, recipe, stage, partition)
+    return inputs
+
+
+def _versions(ws: Workspace, recipe: Recipe, read: Read, partition: str | None) -> Inputs:
+    if read.how == "whole":
+        return {read.stage: output_version(live(ws, recipe, read.stage))}
+    if read.how == "every":
+        present = {key: output_version(live(ws, recipe, read.stage, key), key) for key in partitions_of(ws, recipe)}
+        return {f"{read.stage}/{key}": version for key, version in present.items() if version is not None}
+    assert partition is not None, f"{read.stage} is read by partition"
+    record = live(ws, recipe, read.stage, partition if read.how == "same" else None)
+    return {f"{read.stage}/{partition}": output_version(record, partition)}
+
+
+def why_stale(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> list[str]:
+    """Why the live promotion of a stage does not stand for recipe and inputs; empty when it does."""
+    return stale_reasons(
+        stage, recipe, live_record(ws, recipe, stage, partition), inputs_of(ws, recipe, stage, partition)
+    )
+
+
+def live_record(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> PromotionRecord | None:
+    """The live promotion of a stage; one that left no record is told from the table."""
+    record = live(ws, recipe, stage.name, partition)
+    if record is None and stage.unrecorded is not None:
+        before: Callable[[Workspace, Recipe, Stage], PromotionRecord | None] = named(stage.unrecorded)
+        return before(ws, recipe, stage)
+    return record
+
+
+def incomplete_partitions(ws: Workspace, recipe: Recipe, stage: Stage) -> list[str]:
+    """Partitions whose upstream stages are missing or stale, so that a corpus-wide stage would not see all the data."""
+    upstream = [
+        stage_named(read.stage) for read in stage.edges(recipe) if read.how == "every" and read.role != "beside"
+    ]
+    return [
+        partition
+        for partition in (partitions_of(ws, recipe) if upstream else ())
+        if any(why_stale(ws, recipe, before, partition) for before in upstream)
+    ]

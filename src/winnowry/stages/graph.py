@@ -1,0 +1,471 @@
+"""The stages of a corpus, each stated once: what it reads, writes and depends on, what judges it, what it means.
+
+Everything else asks here: the order of a run, the plan, freshness, the asset graph, the catalogue, ``explain`` and the
+release page. A new stage is one file and one entry of :data:`STAGES`; a package brings one by an entry point of the
+group ``winnowry.stages``.
+
+The graph is data: it names its functions and imports only what a recipe is made of, so that every room above
+``recipe`` may read it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from winnowry.core.errors import UsageError
+from winnowry.core.tables import COMPARISON, DUPLICATES, LANDING
+from winnowry.operators.base import Operator
+from winnowry.recipe import tables
+from winnowry.recipe.columns import AddedColumn
+from winnowry.recipe.fingerprint import canonical_json, hash_of, key_columns, recipe_spec
+from winnowry.recipe.model import Recipe
+from winnowry.recipe.valid2 import LETTERS
+
+Scope = Literal["partition", "corpus"]
+How = Literal["same", "part", "every", "whole"]
+RECORD = "record_id"
+PUBLISHED = "published"
+"""The stage whose table has releases."""
+
+Origins = Mapping[str, tuple[tuple[str, str], ...]]
+Role = Literal["rows", "content", "frozen", "complete", "beside"]
+
+
+def always(recipe: Recipe) -> bool:
+    """Every recipe has the stage or the edge."""
+    return True
+
+
+@dataclass(frozen=True)
+class Read:
+    """An edge: a stage that another one reads.
+
+    Attributes:
+        stage: the stage that is read.
+        how: ``same``: the partition of the same key; ``part``: what a corpus-wide stage says of this partition;
+            ``every``: all partitions; ``whole``: a corpus-wide stage.
+        role: ``rows``: its data version is an input; ``content``: rows are read, and :attr:`Stage.inputs` says which
+            version counts; ``frozen``: rows are read, and a new version of them changes nothing; ``complete``: nothing
+            is read, but every partition must be there and fresh; ``beside``: it is added to, whatever partitions are
+            there.
+        when: recipes that have the edge.
+    """
+
+    stage: str
+    how: How
+    role: Role = "rows"
+    when: Callable[[Recipe], bool] = always
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: of the stage, of its table and of its asset.
+        scope: whether it runs once a partition or once a corpus.
+        means: what its table holds, in one sentence.
+        produce: ``module:class`` of the :class:`~winnowry.promotion.production.Production` that makes its rows.
+        reads: its edges.
+        schema: columns of its table for a recipe; None where the stage writes no table.
+        spec: the parts of the recipe that its rows depend on, apart from its inputs and its gate.
+        suites: names of the concerns that its gate judges, in the order in which people read them.
+        more_suites: concerns that depend on the recipe.
+        judged_as: what the names of its suites begin with; its own name when None.
+        expectations: module with ``suites(recipe, schema)``; ``expectations.NAME`` when None.
+        inputs: ``module:function`` of (workspace, recipe, stage, partition) that gives the inputs which are not data
+            versions of stages.
+        unrecorded: ``module:function`` of (workspace, recipe, stage) that tells a promotion without a record from the
+            table; older versions recorded none of added columns.
+        when: recipes that have the stage.
+        key: the column that identifies a row.
+        indexed: whether the key has an index.
+        operators: the operators that write its columns.
+        renames: columns that it takes over under another name: new name to old one.
+        takes: stages whose columns it takes over by name, first one first.
+        origins: other columns of it with the (stage, column) pairs that they come from.
+        left: what the release page calls the records that are left after it; None where it drops none.
+        waits: what ``explain`` says of a record that is in its table and in no later one.
+        about: more for the catalogue, from the recipe.
+        kinds: badges of its asset.
+        starts: whether it says which partitions there are.
+        column_of: the table that it adds a column to, where it is no table of its own.
+    """
+
+    name: str
+    scope: Scope
+    means: str
+    produce: str
+    reads: tuple[Read, ...] = ()
+    schema: Callable[[Recipe], pa.Schema] | None = None
+    spec: Callable[[Recipe, dict[str, Any]], dict[str, Any]] = lambda recipe, spec: {}
+    suites: tuple[str, ...] = ()
+    more_suites: Callable[[Recipe], tuple[str, ...]] = lambda recipe: ()
+    judged_as: str | None = None
+    expectations: str | None = None
+    inputs: str | None = None
+    unrecorded: str | None = None
+    when: Callable[[Recipe], bool] = always
+    key: str = RECORD
+    indexed: bool = False
+    operators: Callable[[Recipe], tuple[Operator, ...]] = lambda recipe: ()
+    renames: tuple[tuple[str, str], ...] = ()
+    takes: tuple[str, ...] = ()
+    origins: Callable[[Recipe], Origins] = lambda recipe: {}
+    left: str | None = None
+    waits: str | None = None
+    about: Callable[[Recipe], str] = lambda recipe: ""
+    kinds: tuple[str, ...] = ("python", "lance")
+    starts: bool = False
+    column_of: str | None = None
+
+    @property
+    def table(self) -> str | None:
+        """The table that readers find it in; None where it has none."""
+        return self.column_of or (self.name if self.schema is not None else None)
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether it runs once a partition."""
+        return self.scope == "partition"
+
+    def edges(self, recipe: Recipe) -> tuple[Read, ...]:
+        """The edges that a recipe has."""
+        return tuple(read for read in self.reads if read.when(recipe))
+
+    def suite_names(self, recipe: Recipe) -> tuple[str, ...]:
+        """Names of the suites that judge it."""
+        return tuple(
+            f"{self.judged_as or self.name}.{concern}" for concern in (*self.suites, *self.more_suites(recipe))
+        )
+
+    def specification(self, recipe: Recipe) -> dict[str, Any]:
+        """The parts of the recipe that its output and its acceptance depend on, apart from its inputs."""
+        whole = recipe_spec(recipe)
+        return {**self.spec(recipe, whole), "gate": whole["gates"].get(self.name, {})}
+
+    def hash(self, recipe: Recipe) -> str:
+        """Hash of :meth:`specification`."""
+        return hash_of(self.specification(recipe))
+
+    def rows_hash(self, recipe: Recipe) -> str:
+        """Hash of what decides rows: :meth:`specification` without the gate."""
+        return hash_of(rows_specification(self.specification(recipe)))
+
+
+def rows_specification(specification: dict[str, Any]) -> dict[str, Any]:
+    """A specification without its gate: a moved threshold of the gate judges rows anew and changes none."""
+    return {**specification, "gate": None}
+
+
+# ------------------------------------------------------------------------------------------------ specifications
+
+
+def _sources(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"sources": spec["sources"], "max_record_bytes": spec["limits"]["max_record_bytes"]}
+
+
+def _cleaning(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
+    columns = [operator.fingerprint() for operator in recipe.clean]
+    return {"clean": columns, "max_error_fraction": spec["limits"]["max_error_fraction"]}
+
+
+def _deduplication(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"clean": [operator for operator in spec["clean"] if operator["op"].startswith("dedup.")]}
+
+
+def _scoring(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"score": spec["score"], "by": (spec["sample"] or {}).get("by")}
+
+
+def _publishing(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
+    # Only which columns there are: what is in them is an input, so that a moved threshold rewrites no kept text.
+    written = {column.name for operator in (*recipe.clean, *recipe.score) for column in operator.writes()}
+    drawn = {"repeats"} if recipe.sample is not None and recipe.sample.epochs else set()
+    return {"publish": spec["publish"], "columns": sorted(written - key_columns(recipe) | drawn)}
+
+
+def _listed(operators: tuple[Operator, ...]) -> str:
+    return ", ".join(operator.op for operator in operators)
+
+
+def _drawn(recipe: Recipe) -> str:
+    sample = recipe.sample
+    return f"{sample.method} by {sample.by}, seed {sample.seed}" if sample is not None else ""
+
+
+def _drawn_from(recipe: Recipe) -> Origins:
+    by = recipe.sample.by if recipe.sample is not None else None
+    chosen = tuple(("scored", column) for column in dict.fromkeys((by, "n_tokens")) if column)
+    taken_over = {name: (("scored", name),) for name in ("record_id", "partition", "n_tokens")}
+    return taken_over | {"probability": chosen, "selected": chosen}
+
+
+def _compared(recipe: Recipe) -> bool:
+    return recipe.comparison is not None
+
+
+def _of_text(recipe: Recipe) -> bool:
+    return not recipe.media
+
+
+# ------------------------------------------------------------------------------------------------------ the graph
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "landing",
+        "corpus",
+        "Landing objects by URI with size, entity tag and the partitions they hold: a partition's run opens only its "
+        "own objects, and a changed object is noticed. Records that cannot be read go to quarantine.",
+        "winnowry.stages.landing:Landing",
+        schema=lambda recipe: LANDING,
+        spec=_sources,
+        inputs="winnowry.stages.landing:landed_objects",
+        key="uri",
+        starts=True,
+    ),
+    Stage(
+        "raw",
+        "partition",
+        "Records as they arrived, with where they lay, their event time and license.",
+        "winnowry.stages.raw:Raw",
+        reads=(Read("landing", "part"),),
+        schema=tables.raw_schema,
+        spec=_sources,
+        suites=("contract", "ledger", "quality", "drift"),
+        indexed=True,
+        left="readable records",
+        waits="ingested, not yet cleaned",
+        about=lambda recipe: recipe.description or recipe.corpus,
+    ),
+    Stage(
+        "cleaned",
+        "partition",
+        "Records that passed every cleaning rule, with the columns the rules looked at. Every other record of `raw` is "
+        "in `quarantine` with operator, reason, value and threshold.",
+        "winnowry.stages.cleaned:Cleaned",
+        reads=(Read("raw", "same"),),
+        schema=tables.cleaned_schema,
+        spec=_cleaning,
+        suites=("contract", "ledger", "quality", "drift"),
+        when=_of_text,
+        operators=lambda recipe: recipe.clean,
+        renames=(("text", "payload"),),
+        left="passed the cleaning rules",
+        waits="kept by every rule, not yet scored",
+        about=lambda recipe: _listed(recipe.clean),
+    ),
+    Stage(
+        "duplicates",
+        "corpus",
+        "Cleaned records that are not the keeper of their group, decided over the whole corpus: the result does not "
+        "depend on the order in which partitions were run.",
+        "winnowry.stages.duplicates.duplicates:Duplicates",
+        reads=(Read("raw", "every", "complete"), Read("cleaned", "every")),
+        schema=lambda recipe: DUPLICATES,
+        spec=_deduplication,
+        suites=("contract", "ledger"),
+        when=_of_text,
+        origins=lambda recipe: {name: (("cleaned", name),) for name in ("record_id", "partition")},
+        left="not a duplicate",
+    ),
+    Stage(
+        "fit",
+        "corpus",
+        "Statistics that scores are normalised with, computed once from a sample of the keepers and then frozen under "
+        "the operator's fingerprint: a later partition does not shift earlier scores.",
+        "winnowry.stages.fit:Fit",
+        reads=(Read("cleaned", "every", "frozen"), Read("duplicates", "whole", "frozen")),
+        spec=lambda recipe, spec: {"score": spec["score"]},
+        when=_of_text,
+        kinds=("python", "json"),
+    ),
+    Stage(
+        "scored",
+        "partition",
+        "Scores of the keepers, without their text.",
+        "winnowry.stages.scored:Scored",
+        reads=(Read("cleaned", "same"), Read("duplicates", "part"), Read("fit", "whole")),
+        schema=tables.scored_schema,
+        spec=_scoring,
+        suites=("contract", "ledger", "quality", "drift"),
+        when=_of_text,
+        operators=lambda recipe: recipe.score,
+        left="scored",
+        waits="scored, not yet sampled",
+        about=lambda recipe: _listed(recipe.score),
+    ),
+    Stage(
+        "sampled",
+        "corpus",
+        "Every keeper with its inclusion probability, its permanent random number and whether it is selected.",
+        "winnowry.stages.sampled:Sampled",
+        reads=(Read("scored", "every"),),
+        schema=tables.sampled_schema,
+        spec=lambda recipe, spec: {"sample": spec["sample"]},
+        suites=("contract", "ledger", "budget"),
+        when=_of_text,
+        origins=_drawn_from,
+        left="drawn by the sample",
+        about=_drawn,
+    ),
+    Stage(
+        "comparison",
+        "corpus",
+        "Bits per byte of a proxy trained on the recipe's selection, on its rivals and on controls, with the same "
+        "token budget and several seeds.",
+        "winnowry.stages.comparison:ComparisonOfSelections",
+        reads=(Read("sampled", "whole"),),
+        schema=lambda recipe: COMPARISON,
+        spec=lambda recipe, spec: {"comparison": spec.get("comparison"), "sample": spec["sample"]},
+        suites=("contract", "ledger", "proof"),
+        inputs="winnowry.stages.comparison:text_sets",
+        when=_compared,
+        key="measurement_id",
+    ),
+    Stage(
+        PUBLISHED,
+        "corpus",
+        "The records for training with text, scores and provenance. Each release is a tag (`v1`, `v2`, …); the tag of "
+        "the recipe moves last.",
+        "winnowry.stages.published:Published",
+        reads=(
+            Read("sampled", "whole"),
+            Read("comparison", "whole", "content", _compared),
+            Read("cleaned", "every"),
+            Read("scored", "every", "content"),
+        ),
+        schema=tables.published_schema,
+        spec=_publishing,
+        suites=("contract", "ledger", "quality"),
+        more_suites=lambda recipe: (
+            tuple(f"valid2.{letter}" for letter in LETTERS) if recipe.gates.published.valid2 is not None else ()
+        ),
+        inputs="winnowry.stages.published:content_versions",
+        when=_of_text,
+        takes=("cleaned", "scored"),
+        left="published",
+        about=lambda recipe: f"tag `{recipe.publish.tag}`",
+    ),
+)
+"""Every built-in stage, upstream ones first."""
+
+_registered: list[Stage] = []
+
+
+@cache
+def _installed() -> tuple[Stage, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry.load() for entry in entry_points(group="winnowry.stages"))
+
+
+def all_stages() -> tuple[Stage, ...]:
+    """Built-in stages, those of installed packages and registered ones, upstream ones first."""
+    return (*STAGES, *_installed(), *_registered)
+
+
+@contextmanager
+def registered(stage: Stage) -> Iterator[Stage]:
+    """Let every recipe have one more stage inside the body.
+
+    Raises:
+        UsageError: the name stands already, or the stage reads one that does not.
+    """
+    names = [known.name for known in all_stages()]
+    if stage.name in names:
+        raise UsageError(f"there is a stage {stage.name!r} already")
+    unknown = [read.stage for read in stage.reads if read.stage not in names]
+    if unknown:
+        raise UsageError(f"stage {stage.name!r} reads {', '.join(unknown)}; there are {', '.join(names)}")
+    _registered.append(stage)
+    try:
+        yield stage
+    finally:
+        _registered.remove(stage)
+
+
+def stages_in(recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages that a recipe has, upstream ones first; the columns that it adds to tables come last."""
+    own = tuple(stage for stage in all_stages() if stage.when(recipe))
+    return own + tuple(_column_stage(column) for column in recipe.columns or ())
+
+
+def _column_stage(column: AddedColumn) -> Stage:
+    """A column that a recipe adds to a table, as a stage."""
+    written = "Written beside the data, which is not rewritten, and seen by nobody before its gate has passed. Later "
+    return Stage(
+        column.stage,
+        "corpus",
+        f"Column `{column.name}` of `{column.table}`: {column.computed_by}. {written}rows get it before they are seen.",
+        "winnowry.stages.column:ColumnOfTable",
+        reads=(Read(column.table, "every" if stage_named(column.table).partitioned else "whole", "beside"),),
+        spec=lambda recipe, spec: {"column": column.fingerprint()},
+        suites=("contract", "values"),
+        judged_as="column",
+        inputs="winnowry.stages.column:definition",
+        unrecorded="winnowry.stages.column:unrecorded",
+        kinds=("lance", "sql" if column.sql is not None else "python"),
+        column_of=column.table,
+    )
+
+
+def stage_of(recipe: Recipe, name: str) -> Stage:
+    """A stage of a recipe.
+
+    Raises:
+        UsageError: the recipe has none of this name.
+    """
+    own = stages_in(recipe)
+    for stage in own:
+        if stage.name == name:
+            return stage
+    names = [stage.name for stage in own]
+    if any(stage.name == name for stage in all_stages()):
+        raise UsageError(f"{recipe.corpus}: the recipe has no stage {name!r}; its stages are {', '.join(names)}")
+    raise UsageError(f"{recipe.corpus}: {no_stage(name, names)}")
+
+
+def stage_named(name: str) -> Stage:
+    """A stage of any recipe.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    for stage in all_stages():
+        if stage.name == name:
+            return stage
+    raise UsageError(no_stage(name, [stage.name for stage in all_stages()]))
+
+
+def no_stage(name: str, known: list[str]) -> str:
+    """Says that there is no such stage, and which were meant."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"no stage {name!r}; " + (f"did you mean {near[0]}?" if near else f"stages are {', '.join(known)}")
+
+
+def partitioned_tables() -> tuple[str, ...]:
+    """Tables that hold one fragment or more a partition, and are replaced partition by partition."""
+    return tuple(stage.name for stage in all_stages() if stage.partitioned)
+
+
+def record_tables() -> tuple[str, ...]:
+    """Tables whose rows are records, upstream ones first."""
+    return tuple(stage.name for stage in all_stages() if stage.schema is not None and stage.key == RECORD)
+
+
+def position(name: str) -> int:
+    """Place of a stage in the order of the graph; stages that are not in it come last."""
+    return next((at for at, stage in enumerate(all_stages()) if stage.name == name), len(all_stages()))
+
+
+def same_specification(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two specifications give the same rows."""
+    return canonical_json(rows_specification(one)) == canonical_json(rows_specification(other))

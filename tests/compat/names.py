@@ -15,11 +15,12 @@ from winnowry.evidence.comparison.measure import Kept, Measured, Setting
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import digest, live, output_version
 from winnowry.promotion.partitions import partitions_of
-from winnowry.recipe.fingerprint import data_hash, metadata_hash, stage_hash, stage_spec
+from winnowry.recipe.fingerprint import data_hash, metadata_hash
 from winnowry.recipe.load import load_recipe
 from winnowry.releases.tags import complete_release
 from winnowry.stages.fit import load_fits
-from winnowry.stages.inputs import inputs_of
+from winnowry.stages.freshness import inputs_of
+from winnowry.stages.graph import stage_named, stage_of
 from winnowry.stages.run import stages_of
 from winnowry.stages.stored_fit import read_fit, write_fit
 
@@ -30,7 +31,7 @@ def hashes(recipe_file: Path) -> dict[str, Any]:
     """What a recipe's data is known by: its hashes, and of every stage the specification and its hash."""
     recipe = load_recipe(recipe_file)
     stages = {
-        stage: {"hash": stage_hash(recipe, stage), "spec": stage_spec(recipe, stage)}
+        stage: {"hash": stage_named(stage).hash(recipe), "spec": stage_named(stage).specification(recipe)}
         for stage in stages_of(recipe)
         if "." not in stage  # an added column is known by its own version, see `column list`
     }
@@ -61,7 +62,7 @@ def inputs(root: Path, recipe_file: Path, *, without_data: bool = False) -> dict
         partitions = ["some"] if without_data else partitions_of(ws, recipe)
         for partition in partitions if stage in PARTITIONED else [None]:
             try:
-                value: Any = inputs_of(ws, recipe, stage, partition)
+                value: Any = inputs_of(ws, recipe, stage_of(recipe, stage), partition)
             except WinnowryError as error:
                 value = type(error).__name__
             known[stage if partition is None else f"{stage}/{partition}"] = value

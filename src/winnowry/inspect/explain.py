@@ -7,17 +7,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.ids import record_id as make_record_id
-from winnowry.inspect.explain_draw import draw_sentence, draw_values
-from winnowry.inspect.explain_group import Twin, duplicate_outcome, group_values, keeper_values, twin_of
+from winnowry.inspect.explain_draw import draw_values
+from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
+from winnowry.inspect.sentences import Beside, draw, rejected
+from winnowry.stages.freshness import named
+from winnowry.stages.graph import PUBLISHED, Stage, all_stages, position, record_tables, stage_named
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
 
-Status = Literal["published", "selected", "not_selected", "scored", "duplicate", "quarantined", "cleaned", "raw"]
+QUARANTINE = "quarantine"
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
 _NUMBERED = re.compile(r"v\d+")
@@ -58,7 +61,8 @@ class Walk:
     """A record's way through the stages.
 
     Attributes:
-        status: where it stands now.
+        status: where it stands now: ``quarantined``, ``duplicate``, ``selected``, ``not_selected``, or the last stage
+            whose table holds it.
         verdict: the same as a sentence.
         steps: in stage order.
         releases: tags that hold the record, of the newest releases.
@@ -68,7 +72,7 @@ class Walk:
     record_id: str
     corpus: str
     partition: str | None
-    status: Status
+    status: str
     verdict: str
     steps: list[Step]
     releases: tuple[str, ...] = ()
@@ -111,28 +115,28 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
 
 def _matches(ws: Workspace, corpus: str, asked: str) -> list[str]:
     """Full ids of the corpus's records that ``asked`` may mean."""
-    tables = ws.lake.tables(corpus)
+    tables, first = ws.lake.tables(corpus), (record_tables()[0], QUARANTINE)
     if _ID.fullmatch(asked):
         # A range rather than a pattern: the index answers it. No hexadecimal digit comes after "f".
         where = (
             f"record_id = '{asked}'" if len(asked) == _FULL else f"record_id >= '{asked}' AND record_id < '{asked}g'"
         )
         found: set[str] = set()
-        for name in ("raw", "quarantine"):
+        for name in first:
             if name in tables:
                 found.update(_ids(ws, corpus, name, where))
         if found:
             return sorted(found)
     found = set()
     candidates = [make_record_id(source, mapped_id=asked) for source in _sources(ws, corpus)]
-    if "raw" in tables and candidates:
+    if first[0] in tables and candidates:
         listed = ", ".join(f"'{candidate}'" for candidate in candidates)
-        found.update(_ids(ws, corpus, "raw", f"record_id IN ({listed})"))
+        found.update(_ids(ws, corpus, first[0], f"record_id IN ({listed})"))
     # What could not be read has no id of its source: it is known by its place.
     place = _PLACE.fullmatch(asked)
     if place is not None:
         uri = ws.store.resolve(place["uri"]).replace("'", "''")
-        for name in ("raw", "quarantine"):
+        for name in first:
             if name in tables:
                 found.update(_ids(ws, corpus, name, f"position = {int(place['position'])} AND uri = '{uri}'"))
     return sorted(found)
@@ -144,31 +148,48 @@ def _ids(ws: Workspace, corpus: str, table: str, where: str) -> list[str]:
 
 
 def _sources(ws: Workspace, corpus: str) -> list[str]:
-    if "landing" not in ws.lake.tables(corpus):
+    start = _start().name
+    if start not in ws.lake.tables(corpus):
         return []
-    return sorted(set(ws.lake.open(corpus, "landing").to_table(columns=["source"])["source"].to_pylist()))
+    return sorted(set(ws.lake.open(corpus, start).to_table(columns=["source"])["source"].to_pylist()))
+
+
+def _start() -> Stage:
+    """The stage whose rows are landing objects."""
+    return next(stage for stage in all_stages() if stage.starts)
+
+
+Rows = Mapping[str, tuple[int, list[dict[str, Any]]]]
 
 
 def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
-    promotions = {record.id: record for record in ws.lake.records(corpus).all()}
-    rows: dict[str, tuple[int, list[dict[str, Any]]]] = {}
     present = ws.lake.tables(corpus)
-    for name in ("raw", "quarantine", "cleaned", "duplicates", "scored", "sampled", "published"):
+    rows: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+    for name in (*record_tables(), QUARANTINE):
         if name in present:
             view = ws.lake.open(corpus, name)
             rows[name] = (view.version, view.to_table(where=f"record_id = '{record_id}'").to_pylist())
+    releases = tuple(_releases_with(ws, corpus, record_id)) if PUBLISHED in present else ()
+    steps = _steps(ws, corpus, record_id, rows, releases)
+    stands_for = _tell_group(ws, corpus, record_id, rows, steps)
+    steps.sort(key=lambda step: position(step.stage))
+    status, verdict = _verdict(rows, releases)
+    if stands_for:
+        verdict += f"; keeper of {stands_for}"
+    if releases and status != PUBLISHED:
+        verdict += f"; an earlier release holds it: {', '.join(releases)}"
+    partition = next((row["partition"] for _, held in rows.values() for row in held if row.get("partition")), None)
+    left_out = _left_out(rows)
+    text = _text_table()
+    twin = twin_of(ws.lake.open(corpus, text), left_out[1]) if left_out is not None and text in present else None
+    return Walk(record_id, corpus, partition, status, verdict, steps, releases, twin)
+
+
+def _steps(ws: Workspace, corpus: str, record_id: str, rows: Rows, releases: tuple[str, ...]) -> list[Step]:
+    promotions = {record.id: record for record in ws.lake.records(corpus).all()}
     steps: list[Step] = []
 
-    releases = _releases_with(ws, corpus, record_id) if "published" in present else []
-
-    def add(
-        stage: str,
-        table: str,
-        version: int,
-        outcome: str,
-        row: Mapping[str, Any],
-        more: Mapping[str, Any] | None = None,
-    ) -> None:
+    def add(stage: str, table: str, version: int, outcome: str, row: Mapping[str, Any], beside: Beside) -> None:
         promotion = promotions.get(row.get("promotion_id", ""))
         at = promotion.promoted_at if promotion is not None else None
         steps.append(
@@ -177,69 +198,88 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
                 table,
                 version,
                 outcome,
-                {**_values(row), **(more or {})},
+                {**_values(row), **beside.draw},
                 row.get("promotion_id"),
                 None if at is None else datetime.fromtimestamp(at, UTC),
                 promotion.lineage.get("run_id") if promotion is not None else None,
             )
         )
 
-    _landing_step(ws, corpus, present, rows, add)
-    partition: str | None = None
+    for start, version, row in _landing_rows(ws, corpus, rows):
+        add(start.name, start.name, version, _sentence(start, row, Beside()), row, Beside())
     for name, (version, held) in rows.items():
         for row in held:
-            partition = partition or row.get("partition")
-            stage = row["stage"] if name == "quarantine" else name
-            made = promotions.get(row.get("promotion_id", ""))
-            spec = made.lineage.get("spec", {}) if made is not None else {}
-            more = _drawn_by(ws, corpus, record_id, spec.get("sample") or {}) if name == "sampled" else {}
-            add(stage, name, version, _outcome(name, row, releases, more), row, more)
-    stands_for = _tell_group(ws, corpus, record_id, rows, steps)
-    order = ("landing", "raw", "cleaned", "duplicates", "scored", "sampled", "published")
-    steps.sort(key=lambda step: order.index(step.stage) if step.stage in order else len(order))
-    status, verdict = _verdict(rows, releases)
-    if stands_for:
-        verdict += f"; keeper of {stands_for}"
-    if releases and status != "published":
-        verdict += f"; an earlier release holds it: {', '.join(releases)}"
-    duplicate = rows.get("duplicates", (0, []))[1]
-    twin = twin_of(ws.lake.open(corpus, "cleaned"), duplicate[0]) if duplicate and "cleaned" in present else None
-    return Walk(record_id, corpus, partition, status, verdict, steps, tuple(releases), twin)
+            if name == QUARANTINE:
+                add(row["stage"], name, version, rejected(row), row, Beside())
+                continue
+            stage = stage_named(name)
+            beside = Beside(releases)
+            if stage.keeps == "selected":
+                made = promotions.get(row.get("promotion_id", ""))
+                spec = made.lineage.get("spec", {}) if made is not None else {}
+                beside = Beside(releases, _drawn_by(ws, corpus, record_id, stage, spec.get("sample") or {}))
+            add(name, name, version, _sentence(stage, row, beside), row, beside)
+    return steps
 
 
-def _drawn_by(ws: Workspace, corpus: str, record_id: str, sample: Mapping[str, Any]) -> dict[str, Any]:
-    scored = ws.lake.open(corpus, "scored") if "scored" in ws.lake.tables(corpus) else None
-    return draw_values(scored, record_id, sample)
+def _sentence(stage: Stage, row: Mapping[str, Any], beside: Beside) -> str:
+    if stage.says is None:
+        return f"in {stage.name}"
+    return str(named(stage.says)(row, beside))
 
 
-def _tell_group(
-    ws: Workspace, corpus: str, record_id: str, rows: Mapping[str, tuple[int, list[dict[str, Any]]]], steps: list[Step]
-) -> str:
+def _drawn_by(ws: Workspace, corpus: str, record_id: str, stage: Stage, sample: Mapping[str, Any]) -> dict[str, Any]:
+    scores = next(read.stage for read in stage.reads if read.role == "rows")
+    view = ws.lake.open(corpus, scores) if scores in ws.lake.tables(corpus) else None
+    return draw_values(view, record_id, sample)
+
+
+def _text_table() -> str:
+    """The table whose text ``duplicates`` are compared by: what the stage that finds them reads."""
+    stage = next(stage for stage in all_stages() if stage.keeps == "others")
+    return next(read.stage for read in stage.reads if read.role == "rows")
+
+
+def _left_out(rows: Rows) -> tuple[Stage, dict[str, Any]] | None:
+    """The stage and row that say that another record stands for this one."""
+    for stage in all_stages():
+        held = rows.get(stage.name, (0, []))[1]
+        if stage.keeps == "others" and held:
+            return stage, held[0]
+    return None
+
+
+def _tell_group(ws: Workspace, corpus: str, record_id: str, rows: Rows, steps: list[Step]) -> str:
     """Add the record's group of duplicates to its steps; for a keeper, say how large the group is."""
-    if "duplicates" not in rows or not rows.get("cleaned", (0, []))[1]:
+    stage = next(stage for stage in all_stages() if stage.keeps == "others")
+    text = _text_table()
+    if stage.name not in rows or not rows.get(text, (0, []))[1]:
         return ""
-    view = ws.lake.open(corpus, "duplicates")
-    if rows["duplicates"][1]:
-        step = next(step for step in steps if step.table == "duplicates")
-        step.values.update(group_values(view, rows["duplicates"][1][0]))
+    view = ws.lake.open(corpus, stage.name)
+    if rows[stage.name][1]:
+        step = next(step for step in steps if step.table == stage.name)
+        step.values.update(group_values(view, rows[stage.name][1][0]))
         return ""
-    found = keeper_values(view, record_id)
-    next(step for step in steps if step.table == "cleaned").values.update(found)
-    if not found:
+    values = keeper_values(view, record_id)
+    next(step for step in steps if step.table == text).values.update(values)
+    if not values:
         return ""
-    size = found.get("group_size")
+    size = values.get("group_size")
     return f"a group of {size:,}" if size else "a group of duplicates"
 
 
-def _landing_step(ws: Workspace, corpus: str, present: list[str], rows: Mapping[str, Any], add: Any) -> None:
-    uris = [row["uri"] for name in ("raw", "quarantine") for row in rows.get(name, (0, []))[1] if row.get("uri")]
-    if not uris or "landing" not in present:
-        return
-    view = ws.lake.open(corpus, "landing")
+def _landing_rows(ws: Workspace, corpus: str, rows: Rows) -> list[tuple[Stage, int, dict[str, Any]]]:
+    """The landing object that the record lies in."""
+    start = _start()
+    first = (record_tables()[0], QUARANTINE)
+    uris = [row["uri"] for name in first for row in rows.get(name, (0, []))[1] if row.get("uri")]
+    if not uris or start.name not in ws.lake.tables(corpus):
+        return []
+    view = ws.lake.open(corpus, start.name)
     escaped = uris[0].replace("'", "''")
     columns = ["uri", "source", "size", "etag", "modified_at", "n_records", "promotion_id"]
-    for row in view.to_table(columns=columns, where=f"uri = '{escaped}'").to_pylist():
-        add("landing", "landing", view.version, f"one of {row['n_records']:,} records in {row['uri']}", row)
+    held = view.to_table(columns=columns, where=f"uri = '{escaped}'").to_pylist()
+    return [(start, view.version, row) for row in held]
 
 
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,45 +305,6 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _outcome(table: str, row: Mapping[str, Any], releases: list[str], more: Mapping[str, Any]) -> str:
-    if table == "raw":
-        return f"read from position {row['position']:,} of {row['uri']}, partition {row['partition']}"
-    if table == "quarantine":
-        return _why(row)
-    if table == "cleaned":
-        return f"kept by every rule, {len(row['text']):,} characters" if row.get("text") else "kept by every rule"
-    if table == "duplicates":
-        return duplicate_outcome(row)
-    if table == "scored":
-        return f"scored, {row['n_tokens']:,} tokens"
-    if table == "sampled":
-        return f"{_drawn(row)}, stratum {row['stratum']}{draw_sentence(more)}"
-    return f"in the latest release; tags that hold it: {', '.join(releases) or 'none yet'}"
-
-
-def _drawn(row: Mapping[str, Any]) -> str:
-    chosen = "selected" if row["selected"] else "not selected"
-    return f"{chosen}: draw {row['draw']:.4g} at probability {row['probability']:.4g}"
-
-
-def _why(row: Mapping[str, Any]) -> str:
-    reasons = row.get("reasons") or []
-    if not reasons:
-        reasons = [
-            {"operator": row["operator"], "rule": row["reason"], "value": row["value"], "threshold": row["threshold"]}
-        ]
-    return "rejected: " + "; ".join(_reason(reason) for reason in reasons)
-
-
-def _reason(reason: Mapping[str, Any]) -> str:
-    text = f"{reason['operator']} {reason['rule']}"
-    if reason.get("value") is not None:
-        text += f", value {reason['value']}"
-    if reason.get("threshold") is not None:
-        text += f", threshold {reason['threshold']}"
-    return text
-
-
 def _releases_with(ws: Workspace, corpus: str, record_id: str) -> list[str]:
     found = ws.lake.tags(corpus).items()
     tags = sorted(found, key=lambda item: (-item[1], not _NUMBERED.fullmatch(item[0]), item[0]))[:_RELEASES_SEARCHED]
@@ -315,24 +316,24 @@ def _releases_with(ws: Workspace, corpus: str, record_id: str) -> list[str]:
     return [tag for tag, version in tags if held[version]]
 
 
-def _verdict(rows: Mapping[str, tuple[int, list[dict[str, Any]]]], releases: list[str]) -> tuple[Status, str]:
-    def of(name: str) -> list[dict[str, Any]]:
-        return rows.get(name, (0, []))[1]
-
-    if of("quarantine"):
-        row = of("quarantine")[0]
-        return "quarantined", f"quarantined at {row['stage']}, {_why(row)}"
-    if of("duplicates"):
-        row = of("duplicates")[0]
+def _verdict(rows: Rows, releases: tuple[str, ...]) -> tuple[str, str]:
+    quarantined = rows.get(QUARANTINE, (0, []))[1]
+    if quarantined:
+        return "quarantined", f"quarantined at {quarantined[0]['stage']}, {rejected(quarantined[0])}"
+    left_out = _left_out(rows)
+    if left_out is not None:
+        row = left_out[1]
         return "duplicate", f"left out as a duplicate of {row['kept_record_id']} ({row['method']})"
-    if of("published"):
-        return "published", "published, " + _outcome("published", of("published")[0], releases, {})
-    if of("sampled"):
-        if of("sampled")[0]["selected"]:
-            return "selected", "selected, not yet published"
-        return "not_selected", f"kept and scored, but {_drawn(of('sampled')[0])}"
-    if of("scored"):
-        return "scored", "scored, not yet sampled"
-    if of("cleaned"):
-        return "cleaned", "kept by every rule, not yet scored"
-    return "raw", "ingested, not yet cleaned"
+    for name in reversed(record_tables()):
+        held = rows.get(name, (0, []))[1]
+        if not held:
+            continue
+        stage, row = stage_named(name), held[0]
+        if stage.keeps == "selected":
+            if row["selected"]:
+                return "selected", str(stage.waits)
+            return "not_selected", f"kept and scored, but {draw(row)}"
+        if stage.waits is not None:
+            return name, stage.waits
+        return name, f"{name}, {_sentence(stage, row, Beside(releases))}"
+    raise AssertionError("no table holds a record that one of them was found by")

@@ -35,6 +35,7 @@ PUBLISHED = "published"
 """The stage whose table has releases."""
 
 Origins = Mapping[str, tuple[tuple[str, str], ...]]
+Keeps = Literal["rows", "others", "selected"]
 Role = Literal["rows", "content", "frozen", "complete", "beside"]
 
 
@@ -93,6 +94,9 @@ class Stage:
         origins: other columns of it with the (stage, column) pairs that they come from.
         left: what the release page calls the records that are left after it; None where it drops none.
         waits: what ``explain`` says of a record that is in its table and in no later one.
+        says: ``module:function`` of a row and what is known beside it: a sentence for ``explain``.
+        keeps: which records are left after it: those in its ``rows``; the ``others``; the ``selected`` ones.
+        shows: the column of its table that people are shown of a record.
         about: more for the catalogue, from the recipe.
         kinds: badges of its asset.
         starts: whether it says which partitions there are.
@@ -121,6 +125,9 @@ class Stage:
     origins: Callable[[Recipe], Origins] = lambda recipe: {}
     left: str | None = None
     waits: str | None = None
+    says: str | None = None
+    keeps: Keeps = "rows"
+    shows: str | None = None
     about: Callable[[Recipe], str] = lambda recipe: ""
     kinds: tuple[str, ...] = ("python", "lance")
     starts: bool = False
@@ -229,6 +236,7 @@ STAGES: tuple[Stage, ...] = (
         spec=_sources,
         inputs="winnowry.stages.landing:landed_objects",
         key="uri",
+        says="winnowry.inspect.sentences:counted_in_object",
         starts=True,
     ),
     Stage(
@@ -243,6 +251,8 @@ STAGES: tuple[Stage, ...] = (
         indexed=True,
         left="readable records",
         waits="ingested, not yet cleaned",
+        says="winnowry.inspect.sentences:read_from_object",
+        shows="payload",
         about=lambda recipe: recipe.description or recipe.corpus,
     ),
     Stage(
@@ -260,6 +270,8 @@ STAGES: tuple[Stage, ...] = (
         renames=(("text", "payload"),),
         left="passed the cleaning rules",
         waits="kept by every rule, not yet scored",
+        says="winnowry.inspect.sentences:kept_by_rules",
+        shows="text",
         about=lambda recipe: _listed(recipe.clean),
     ),
     Stage(
@@ -275,6 +287,8 @@ STAGES: tuple[Stage, ...] = (
         when=_of_text,
         origins=lambda recipe: {name: (("cleaned", name),) for name in ("record_id", "partition")},
         left="not a duplicate",
+        says="winnowry.inspect.sentences:stands_behind",
+        keeps="others",
     ),
     Stage(
         "fit",
@@ -300,6 +314,7 @@ STAGES: tuple[Stage, ...] = (
         operators=lambda recipe: recipe.score,
         left="scored",
         waits="scored, not yet sampled",
+        says="winnowry.inspect.sentences:scored",
         about=lambda recipe: _listed(recipe.score),
     ),
     Stage(
@@ -314,6 +329,9 @@ STAGES: tuple[Stage, ...] = (
         when=_of_text,
         origins=_drawn_from,
         left="drawn by the sample",
+        waits="selected, not yet published",
+        says="winnowry.inspect.sentences:drawn",
+        keeps="selected",
         about=_drawn,
     ),
     Stage(
@@ -352,6 +370,8 @@ STAGES: tuple[Stage, ...] = (
         when=_of_text,
         takes=("cleaned", "scored"),
         left="published",
+        says="winnowry.inspect.sentences:released",
+        shows="text",
         about=lambda recipe: f"tag `{recipe.publish.tag}`",
     ),
 )

@@ -11,7 +11,7 @@ import pytest
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.engine.local import LocalEngine, close_pools
-from winnowry.stages import fit
+from winnowry.stages import fit, run
 
 
 @pytest.mark.parametrize(("worth_s", "workers"), [(-1.0, 2), (1e9, 1)])
@@ -32,7 +32,8 @@ def test_statistics_do_not_depend_on_processes(
     for pieces in (256, 7):
         monkeypatch.setattr(fit, "_PIECE_ROWS", pieces)
         monkeypatch.setattr(fit, "_WORTH_PROCESSES_S", worth_s)
-        monkeypatch.setattr(fit, "LocalEngine", Noted)
+        for module in (fit, run):
+            monkeypatch.setattr(module, "LocalEngine", Noted)
         root = tmp_path / str(pieces)
         root.mkdir()
         land(root, per_year=20)

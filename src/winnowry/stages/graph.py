@@ -489,3 +489,29 @@ def position(name: str) -> int:
 def same_specification(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two specifications give the same rows."""
     return canonical_json(rows_specification(one)) == canonical_json(rows_specification(other))
+
+
+def _one(test: Callable[[Stage], bool]) -> str:
+    return next(stage.name for stage in STAGES if test(stage))
+
+
+ARRIVED = _one(lambda stage: stage.schema is not None and stage.key == RECORD)
+"""The table of records as they arrived."""
+
+LEFT_OUT = _one(lambda stage: stage.keeps == "others")
+"""The table of records that others stand for."""
+
+DRAWN = _one(lambda stage: stage.keeps == "selected")
+"""The table that says which records are in the sample."""
+
+KEPT = _one(lambda stage: bool(stage.renames))
+"""The table of records that every cleaning rule kept, with their text."""
+
+SCORED = _one(lambda stage: any(read.stage == LEFT_OUT for read in stage.reads) and stage.partitioned)
+"""The table of scores."""
+
+
+def before_text(name: str) -> bool:
+    """Whether records that a stage rejects never had a row with text or payload."""
+    stage = stage_named(name)
+    return not any(stage_named(read.stage).shows is not None for read in stage.reads)

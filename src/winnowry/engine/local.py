@@ -1,34 +1,24 @@
-"""Run a function over units of work, in this process or in a pool of spawned ones, results in order."""
+"""The local engine: this process, or a pool of spawned ones on this machine."""
 
 from __future__ import annotations
 
 import atexit
 import gc
 import os
+import pickle
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import TypeVar
 
-from winnowry.core.errors import WorkerLostError
+from winnowry.core.errors import UsageError, WorkerLostError
+from winnowry.engine.base import IN_FLIGHT_PER_SLOT, ONE_CORE, Resources, Result, Task
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-_QUEUED_PER_WORKER = 2  # backpressure: finished results wait for the committer in bounded number
 _pools: dict[int, ProcessPoolExecutor] = {}
-
-
-def worker_count() -> int:
-    """Workers to use: ``WINNOWRY_WORKERS``, else the cores this process may run on."""
-    configured = os.environ.get("WINNOWRY_WORKERS")
-    if configured:
-        return max(1, int(configured))
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1))
 
 
 class LocalEngine:
@@ -38,50 +28,106 @@ class LocalEngine:
     that a run over many partitions pays their start once.
 
     Args:
-        workers: processes; 1 runs everything in this process.
+        slots: processes; 1 runs everything in this process. None: ``WINNOWRY_WORKERS``, else the cores this process
+            may run on.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers if workers is not None else worker_count()
+    def __init__(self, slots: int | None = None) -> None:
+        self._slots = slots if slots is not None else _worker_count()
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """Apply a function to every task, yielding results in task order.
+    @property
+    def slots(self) -> int:
+        """Processes."""
+        return self._slots
 
-        Args:
-            function: importable (picklable) function.
-            tasks: picklable units of work, consumed as workers become free.
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        *,
+        ordered: bool = True,
+        resources: Resources = ONE_CORE,
+    ) -> Iterator[Result]:
+        """See :meth:`winnowry.engine.base.Engine.map`; one task alone runs in this process.
 
-        Yields:
-            One result a task. An exception of a task is raised here.
+        Tasks that share a GPU are counted against one GPU: all processes see the same first one.
 
         Raises:
             WorkerLostError: a process of the pool died.
         """
         iterator = iter(tasks)
-        first = [task for _, task in zip(range(2), iterator, strict=False)]
-        if self.workers == 1 or len(first) < 2:  # one unit: a pool could not run it faster
-            for task in (*first, *iterator):
+        workers = _fitting(self.slots, resources)
+        first = list(islice(iterator, 2)) if workers > 1 else []
+        if len(first) < 2:  # a pool could not run one task faster
+            for task in chain(first, iterator):
                 yield function(task)
             return
         try:
-            yield from self._pooled(function, first, iterator)
+            yield from _pooled(_pool(workers), workers, function, first, iterator, ordered)
         except BrokenProcessPool as error:
-            _pools.pop(self.workers, None)
+            _pools.pop(workers, None)
             raise WorkerLostError(
                 "a worker process died: most often the machine ran out of memory, or a library crashed (see above, and "
-                f"`dmesg`). {self.workers} processes were at work: try fewer (WINNOWRY_WORKERS=1) or smaller batches. "
-                "Nothing became visible, and what was finished is kept"
+                f"`dmesg`). {workers} processes were at work: try fewer (WINNOWRY_WORKERS=1) or smaller batches. "
+                "Nothing became visible"
             ) from error
 
-    def _pooled(self, function: Callable[[Task], Result], first: list[Task], rest: Iterator[Task]) -> Iterator[Result]:
-        pool = _pool(self.workers)
-        queued: deque[Future[Result]] = deque(pool.submit(_run, function, task) for task in first)
-        for task in rest:
-            while len(queued) >= self.workers * _QUEUED_PER_WORKER:
-                yield queued.popleft().result()
-            queued.append(pool.submit(_run, function, task))
+
+def local_engine(argument: str) -> LocalEngine:
+    """The engine of ``local`` and ``local[N]``.
+
+    Raises:
+        UsageError: N is not a number of processes.
+
+    >>> local_engine("3").slots
+    3
+    """
+    if not argument:
+        return LocalEngine()
+    if not argument.isascii() or not argument.isdigit() or int(argument) < 1:
+        raise UsageError(f"engine local[{argument}]: expected a number of processes, at least 1, such as local[8]")
+    return LocalEngine(int(argument))
+
+
+def _worker_count() -> int:
+    configured = os.environ.get("WINNOWRY_WORKERS")
+    if configured:
+        return max(1, int(configured))
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1))
+
+
+def _fitting(slots: int, resources: Resources) -> int:
+    """Tasks that this machine runs at a time: no more than slots, at least one."""
+    fitting = [slots]
+    if resources.cpu > 1:
+        fitting.append(int(slots / resources.cpu))
+    if resources.gpu > 0:
+        fitting.append(int(1 / resources.gpu))
+    if resources.memory_bytes > 0:
+        fitting.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // resources.memory_bytes)
+    return max(1, min(fitting))
+
+
+def _pooled(
+    pool: ProcessPoolExecutor,
+    workers: int,
+    function: Callable[[Task], Result],
+    first: list[Task],
+    rest: Iterator[Task],
+    ordered: bool,
+) -> Iterator[Result]:
+    queued: list[Future[Result]] = [pool.submit(_run, function, task) for task in first]
+    try:
         while queued:
-            yield queued.popleft().result()
+            for task in islice(rest, workers * IN_FLIGHT_PER_SLOT - len(queued)):
+                queued.append(pool.submit(_run, function, task))
+            if not ordered:
+                wait_for(queued, return_when=FIRST_COMPLETED)
+            position = 0 if ordered else next(i for i, future in enumerate(queued) if future.done())
+            yield queued.pop(position).result()
+    finally:
+        for future in queued:  # a task failed, or nobody wants the rest
+            future.cancel()
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -100,10 +146,23 @@ def start_worker() -> None:
 def _run(function: Callable[[Task], Result], task: Task) -> Result:
     try:
         return function(task)
+    except Exception as error:
+        if _can_be_sent(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
     finally:
         if not gc.isenabled():  # the first task is done, and with it the start
             gc.freeze()
             gc.enable()
+
+
+def _can_be_sent(error: Exception) -> bool:
+    """Whether an exception outlives pickling: one that does not would look like a dead process to the pool."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True
 
 
 def end_with_parent() -> None:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from winnowry.engine.chain import run_chain
-from winnowry.engine.local import worker_count
 from winnowry.engine.quarantine import quarantine_rows
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
@@ -19,6 +18,7 @@ Unit = TypeVar("Unit")
 UNIT_ROWS = 2048
 """Most rows of a unit."""
 _UNIT_BYTES = 64 << 20
+_UNITS = 8  # of a small view: enough for the cores of one machine to end together
 _LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost more than its rows
 
 
@@ -88,12 +88,12 @@ def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatc
 
 
 def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Unit]:
-    """Cut a view into units: twice as many as workers where there are rows enough, so that they end together.
+    """Cut a view into units, by its rows alone: every machine and every attempt cuts the same version alike.
 
-    Rows of a fragment whose files are large for their number make smaller units: a worker holds a unit at once.
+    An eighth of the rows, at least 256 and at most :data:`UNIT_ROWS`. Rows of a fragment whose files are large for
+    their number make smaller units: a worker holds a unit at once.
     """
-    total = view.count_rows()
-    share = -(-total // (2 * worker_count()))
+    share = -(-view.count_rows() // _UNITS)
     offset = 0
     for n_rows in _unit_sizes(view, min(UNIT_ROWS, max(_LEAST_ROWS, share))):
         yield make(offset, n_rows)

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from winnowry.engine.local import end_with_parent, worker_count
+from winnowry.engine.local import LocalEngine, end_with_parent
 from winnowry.runs.order import ExecuteStages, Failure, RunRequest, StageFailed, Taken, one_by_one
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def jobs_for(n_partitions: int, asked: int | None) -> int:
     >>> jobs_for(3, None), jobs_for(100, 3), jobs_for(2, 3)
     (1, 3, 2)
     """
-    most = asked if asked is not None else min(worker_count(), n_partitions // _PAYS_OFF, _MOST)
+    most = asked if asked is not None else min(LocalEngine().slots, n_partitions // _PAYS_OFF, _MOST)
     return max(1, min(most, n_partitions))
 
 
@@ -99,7 +99,7 @@ class StageProcesses:
         if self._pool is None:
             yield from self._execute(stages, partition)
             return
-        results, failed = self._pool.submit(_take, tuple(stages), partition, worker_count()).result()
+        results, failed = self._pool.submit(_take, tuple(stages), partition, LocalEngine().slots).result()
         yield from results
         if failed is not None:
             raise StageFailed(*failed)
@@ -122,7 +122,7 @@ class StageProcesses:
             return
         if self._pool is None:
             self._pool = self._start(jobs)
-        workers = max(1, worker_count() // jobs)
+        workers = max(1, LocalEngine().slots // jobs)
         futures = {key: self._pool.submit(_take, tuple(left), key, workers) for key, left in rest.items() if left}
         try:
             for key in partitions:

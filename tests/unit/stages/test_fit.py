@@ -25,7 +25,7 @@ def test_statistics_do_not_depend_on_processes(
             super().__init__(2 if n is None else n)
 
         def map(self, function: Any, tasks: Any) -> Any:
-            used.append(self.workers)
+            used.append(self.slots)
             return super().map(function, tasks)
 
     found = []

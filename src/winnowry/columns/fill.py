@@ -16,6 +16,7 @@ from winnowry.columns.spec import ColumnSpec
 from winnowry.columns.values import ColumnTask, engine_for, run_column_task
 from winnowry.core.errors import ContractError, DataError, GateFailedError, LakehouseError, UsageError, WorkerLostError
 from winnowry.core.progress import NoProgress, Progress
+from winnowry.engine.base import Engine
 from winnowry.gates.checkpoint import run_checkpoint
 from winnowry.gates.history import gate_rows
 from winnowry.gates.result import GateResult
@@ -110,6 +111,7 @@ def add_column(
     progress: Progress | None = None,
     fragments: int | None = None,
     take_place: bool = False,
+    engine: Engine | None = None,
 ) -> ColumnResult:
     """Add a column, safely beside any number of other writers.
 
@@ -122,6 +124,7 @@ def add_column(
         fragments: a trial: compute so many fragments, report, and change nothing; their files are used later.
         take_place: where a column of this name was added with another specification, compute the new values beside
             the old ones and put them in their place in one commit.
+        engine: what computes it where there are rows enough; None: the one that the environment names.
 
     Raises:
         UsageError: the table has another column of this name, or no rows.
@@ -131,7 +134,7 @@ def add_column(
         WorkerLostError: a process that computed it died.
         StorageError: the store or the disk failed.
     """
-    fill = _Fill(ws, corpus, spec, suites, progress if progress is not None else NoProgress(), take_place)
+    fill = _Fill(ws, corpus, spec, suites, progress if progress is not None else NoProgress(), take_place, engine)
     again = "run the same again: what was computed is kept"
     with storage_named(f"column {corpus}/{spec.table}.{spec.name}", ws.root, then=again):
         return fill.trial(fragments) if fragments is not None else fill.run()
@@ -145,9 +148,10 @@ class _Fill:
         spec: ColumnSpec,
         suites: ColumnSuites,
         progress: Progress,
-        take_place: bool = False,
+        take_place: bool,
+        engine: Engine | None,
     ) -> None:
-        self.take_place = take_place
+        self.take_place, self.engine = take_place, engine
         self.ws, self.corpus, self.spec, self.suites, self.progress = ws, corpus, spec, suites, progress
         self.table: Table = ws.lake.table(corpus, spec.table)
         self.definitions = Definitions(ws, corpus)
@@ -242,7 +246,7 @@ class _Fill:
             return
         self.progress.start(self.spec.name, None, sum(fragment.physical_rows for fragment in missing))
         tasks = (ColumnTask(self.table, int(dataset.version), f.fragment_id, self.spec) for f in missing)
-        for file in engine_for(self.spec, missing).map(run_column_task, tasks):
+        for file in engine_for(self.spec, missing, self.engine).map(run_column_task, tasks):
             self.definitions.keep(self.spec, file)
             self.files[file.key] = file
             self.computed.add(file.key)

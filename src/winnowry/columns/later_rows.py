@@ -8,12 +8,15 @@ from winnowry.columns.definitions import Definitions
 from winnowry.columns.live_spec import spec_in
 from winnowry.columns.values import ColumnTask, engine_for, run_column_task
 from winnowry.core.errors import PromotionConflictError
+from winnowry.engine.base import Engine
 from winnowry.lakehouse.columns import attach_files, column_versions, dataset_of
 from winnowry.lakehouse.table import Table
 from winnowry.lakehouse.workspace import Workspace
 
 
-def complete_fragments(ws: Workspace, corpus: str, table: Table, fragments: list[dict[str, Any]]) -> int:
+def complete_fragments(
+    ws: Workspace, corpus: str, table: Table, fragments: list[dict[str, Any]], engine: Engine | None = None
+) -> int:
     """Give fragments that are written and not committed the columns that were added to their table.
 
     Args:
@@ -21,6 +24,7 @@ def complete_fragments(ws: Workspace, corpus: str, table: Table, fragments: list
         corpus: the corpus.
         table: the table they will belong to.
         fragments: metadata as JSON; changed in place.
+        engine: what computes them where there are rows enough; None: the one that the environment names.
 
     Returns:
         The version of the table that was looked at: a column that lands later is not in the fragments.
@@ -39,7 +43,7 @@ def complete_fragments(ws: Workspace, corpus: str, table: Table, fragments: list
         staged = dataset_of(table, fragments)
         spec = spec_in(table, dataset, definition)
         tasks = [ColumnTask(table, int(staged.version), f.fragment_id, spec) for f in staged.get_fragments()]
-        files = list(engine_for(spec, staged.get_fragments()).map(run_column_task, tasks))
+        files = list(engine_for(spec, staged.get_fragments(), engine).map(run_column_task, tasks))
         attach_files(fragments, definition.template, files)
     return version
 

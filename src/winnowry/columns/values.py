@@ -15,7 +15,10 @@ from winnowry.columns.limit import time_limit
 from winnowry.columns.python_function import same_function
 from winnowry.columns.spec import ColumnSpec, operator_of
 from winnowry.core.errors import ContractError, DataError, UsageError, WinnowryError
+from winnowry.engine.base import Engine
+from winnowry.engine.isolate import isolated
 from winnowry.engine.local import LocalEngine
+from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
 from winnowry.lakehouse.table import Table
@@ -25,7 +28,7 @@ BATCH_ROWS = 1024
 """Rows of a call of a function, unless it is told otherwise."""
 _WAITS = (0.5, 1.0, 2.0)  # seconds before a transient error is met again
 _FAILED_KEPT = 100  # of a fragment
-_ERROR_KEPT = 300  # characters
+_ERROR_CHARACTERS = 300
 BLOB_BATCH_ROWS = 32
 _ADDRESS = "_rowaddr"
 _WORTH_PROCESSES = 20_000  # rows
@@ -41,15 +44,22 @@ class ColumnTask:
     spec: ColumnSpec
 
 
-def engine_for(spec: ColumnSpec, fragments: Iterable[Any]) -> LocalEngine:
-    """Workers that were asked for or pay off.
+def engine_for(spec: ColumnSpec, fragments: Iterable[Any], engine: Engine | None = None) -> Engine:
+    """The engine that computes a column.
 
-    Lance answers SQL on all cores by itself, a few rows are done before a process starts.
+    Lance answers SQL on all cores by itself, and a few rows are done before a process starts: they stay in this one.
+
+    Args:
+        spec: the column; a number of workers that it names is kept to, by processes of this machine.
+        fragments: what is to be computed.
+        engine: what computes many rows; None: the one that the environment names.
     """
     if spec.resources.workers is not None:
         return LocalEngine(spec.resources.workers)
     rows = sum(fragment.physical_rows for fragment in fragments)
-    return LocalEngine(1 if spec.kind == "sql" or rows < _WORTH_PROCESSES else None)
+    if spec.kind == "sql" or rows < _WORTH_PROCESSES:
+        return LocalEngine(1)
+    return engine if engine is not None else engine_named()
 
 
 def run_column_task(task: ColumnTask) -> ColumnFile:
@@ -95,8 +105,8 @@ def _parts(
             ) from error
         except Exception as error:
             if spec.on_error == "fail":
-                raise DataError(_blame(spec, compute, batch, fragment.fragment_id, error)) from error
-            values = _what_can_be(spec, compute, batch, failed)
+                raise DataError(_failure_message(spec, compute, batch, fragment.fragment_id, error)) from error
+            values = _values_or_null(spec, compute, batch, failed)
         yield places, values
 
 
@@ -110,35 +120,32 @@ def _patiently(compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBa
     return compute(batch)
 
 
-def _what_can_be(
+def _values_or_null(
     spec: ColumnSpec,
     compute: Callable[[pa.RecordBatch], pa.Array],
     batch: pa.RecordBatch,
     failed: list[tuple[str, str]],
 ) -> pa.Array:
-    """The values of a batch, null where the function fails on a row alone: halves of halves are tried.
+    """The values of a batch, null where the function fails on a row alone.
 
     Raises:
         ContractError: another type or number of values than rows; that is no fault of a row.
     """
-    try:
-        values = compute(batch)
-    except WinnowryError:
-        raise
-    except Exception as error:
-        if batch.num_rows == 1:
-            name = batch.column("record_id")[0].as_py() if "record_id" in batch.schema.names else "?"
-            failed.append((str(name), f"{type(error).__name__}: {error}"[:_ERROR_KEPT]))
-            return pa.nulls(1, spec.field.type)
-        middle = batch.num_rows // 2
-        halves = (batch.slice(0, middle), batch.slice(middle))
-        return pa.concat_arrays([_what_can_be(spec, compute, half, failed) for half in halves])
-    if len(values) != batch.num_rows or values.type != spec.field.type:
-        raise ContractError(
-            f"{spec.name}: {batch.num_rows} rows were given, {len(values)} values of {values.type} came back; the "
-            f"column is {spec.field.type}"
-        )
-    return values
+    parts = [pa.nulls(0, spec.field.type)]
+    for part in isolated(compute, batch, fatal=(WinnowryError,)):
+        if part.error is not None:
+            name = batch.column("record_id")[part.start].as_py() if "record_id" in batch.schema.names else "?"
+            failed.append((str(name), f"{type(part.error).__name__}: {part.error}"[:_ERROR_CHARACTERS]))
+            parts.append(pa.nulls(1, spec.field.type))
+            continue
+        values = part.values
+        if len(values) != part.n_rows or values.type != spec.field.type:
+            raise ContractError(
+                f"{spec.name}: the function was given {part.n_rows} rows and returned {len(values)} values of "
+                f"{values.type}; the column is {spec.field.type}"
+            )
+        parts.append(values)
+    return pa.concat_arrays(parts)
 
 
 def _function(spec: ColumnSpec, dataset: Any, objects: list[str]) -> Callable[[pa.RecordBatch], pa.Array]:
@@ -175,32 +182,22 @@ def _rows_said(spec: ColumnSpec, batch: pa.RecordBatch) -> str:
     return f"{said}, records {ids[0].as_py()} to {ids[-1].as_py()}"
 
 
-def _blame(
+def _failure_message(
     spec: ColumnSpec,
     compute: Callable[[pa.RecordBatch], pa.Array],
     batch: pa.RecordBatch,
     fragment_id: int,
     error: Exception,
 ) -> str:
-    """What failed, down to the row: the batch is halved until the first failing row stands alone."""
-    low, high, found = 0, batch.num_rows, error
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            compute(batch.slice(low, middle - low))
-        except Exception as first:
-            high, found = middle, first
-        else:
-            try:
-                compute(batch.slice(middle, high - middle))
-            except Exception as second:
-                low, found = middle, second
-            else:
-                break  # it fails only for rows together
+    """What failed, and the first row that fails alone, where there is one."""
     where = f"fragment {fragment_id} of {spec.table}"
-    if high - low == 1 and "record_id" in batch.schema.names:
-        where += f", record {batch.column('record_id')[low].as_py()}"
+    for part in isolated(compute, batch):
+        if part.error is not None:
+            error = part.error
+            if "record_id" in batch.schema.names:
+                where += f", record {batch.column('record_id')[part.start].as_py()}"
+            break
     return (
-        f"column {spec.name}: {spec.source.rpartition('/')[2]} failed on {where}: {type(found).__name__}: {found}. "
+        f"column {spec.name}: {spec.source.rpartition('/')[2]} failed on {where}: {type(error).__name__}: {error}. "
         "Nothing became visible; files of finished fragments are kept for the next try"
     )

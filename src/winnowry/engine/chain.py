@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import ContractError, UsageError
+from winnowry.engine.isolate import isolated
 from winnowry.operators.base import FittedOperator, Operator
 
 ERROR_RULE = "error"
@@ -17,6 +18,9 @@ ERROR_RULE = "error"
 
 STORED = "stored:"
 """Prefix of input columns that an earlier run computed: an operator whose columns are all there is not called."""
+
+_NO_FAULT_OF_A_ROW = (ContractError, UsageError)  # the operator, or what it was given, is wrong
+_ERROR_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
@@ -148,21 +152,19 @@ def _apply(operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | N
 def _apply_isolated(
     operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | None
 ) -> tuple[pa.RecordBatch, dict[int, str]]:
-    """Apply an operator; when it raises, halve the batch until the crashing rows stand alone."""
-    try:
-        return _apply(operator, batch, fit), {}
-    except (ContractError, UsageError):
-        raise  # the operator, or what it was given, is wrong, not a row
-    except Exception as error:
-        if batch.num_rows <= 1:
-            message = f"{type(error).__name__}: {error}"[:500]
-            return _empty(operator.writes()), ({0: message} if batch.num_rows else {})
-        half = batch.num_rows // 2
-        left, left_crashed = _apply_isolated(operator, batch.slice(0, half), fit)
-        right, right_crashed = _apply_isolated(operator, batch.slice(half), fit)
-        crashed = {**left_crashed, **{row + half: text for row, text in right_crashed.items()}}
-        joined = pa.Table.from_batches([left, right]).combine_chunks().to_batches()
-        return (joined[0] if joined else _empty(operator.writes())), crashed
+    """Columns of the rows that the operator did not crash on, and the error of each other row by its number."""
+    parts = list(isolated(lambda rows: _apply(operator, rows, fit), batch, fatal=_NO_FAULT_OF_A_ROW))
+    crashed = {
+        part.start: f"{type(part.error).__name__}: {part.error}"[:_ERROR_CHARACTERS]
+        for part in parts
+        if part.error is not None
+    }
+    computed = [part.values for part in parts if part.values is not None]
+    if len(computed) == 1:
+        return computed[0], crashed
+    joined = pa.Table.from_batches(computed, schema=None if computed else operator.writes()).combine_chunks()
+    batches = joined.to_batches()
+    return (batches[0] if batches else _empty(operator.writes())), crashed
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
@@ -177,15 +179,3 @@ def _text(value: object) -> str | None:
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     return str(value)
-
-
-def check_inputs(operators: Sequence[Operator], given: pa.Schema) -> list[str]:
-    """Columns that an operator reads and nothing before it provides; empty when the chain is sound."""
-    have = set(given.names)
-    problems = []
-    for index, operator in enumerate(operators):
-        missing = [name for name in operator.reads().names if name not in have]
-        if missing:
-            problems.append(f"{index}.{operator.op}: reads {missing}, which nothing before it writes")
-        have |= set(operator.writes().names)
-    return problems

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from winnowry.engine.chain import run_chain
+from winnowry.engine.operator_files import OperatorFiles
 from winnowry.engine.quarantine import quarantine_rows
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
@@ -28,6 +29,8 @@ class ChainTask:
 
     Attributes:
         places: where ``uri`` and ``position`` of rejected rows are looked up, if the view does not have them.
+        files: what :func:`~winnowry.engine.operator_files.publish_files` made of the operators; None: they read their
+            files where they were declared, which only works where these are.
     """
 
     view: TableView
@@ -40,6 +43,11 @@ class ChainTask:
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     leave_out: frozenset[str] = frozenset()
     places: TableView | None = None
+    files: OperatorFiles | None = None
+
+    def operators_here(self) -> tuple[Operator, ...]:
+        """The operators, reading their files on this machine; called in a worker."""
+        return self.operators if self.files is None else self.files.localised(self.operators)
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ def run_chain_task(task: ChainTask) -> ChainResult:
         table = table.filter(pa.array(keep, pa.bool_()))
     batches = table.combine_chunks().to_batches()
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
-    outcome = run_chain(task.operators, batch, task.fits)
+    outcome = run_chain(task.operators_here(), batch, task.fits)
     quarantined = [
         quarantine_rows(_placed(rejected, task.places), reasons, task.stage) for rejected, reasons in outcome.rejected
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
+
+from winnowry.operators.input_path import InputPath, input_paths, moved
 
 Comparison = Literal[">=", ">", "<=", "<", "==", "in"]
 
@@ -119,6 +121,19 @@ class Operator(BaseModel):
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the columns of this operator: its name, version and every parameter they depend on."""
         return {**self.model_dump(mode="json", by_alias=True), "version": self.VERSION}
+
+    def input_paths(self) -> tuple[InputPath, ...]:
+        """Files that it reads: the values of its fields of type :class:`InputPath`, however deep."""
+        return tuple(input_paths(self))
+
+    def with_input_paths(self, places: Mapping[str, str]) -> Self:
+        """The same operator, which reads its files elsewhere; it is declared, hashed and named as before.
+
+        Args:
+            places: where a declared path leads; paths that are not among them stay.
+        """
+        operator: Self = moved(self, lambda path: InputPath(path.declared, places.get(path.declared, str(path))))
+        return operator
 
 
 class FittedOperator(Operator):

@@ -13,6 +13,8 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from winnowry.operators.input_path import InputPath
+
 _BLOCK = 1 << 20
 _FORMATS = (".jsonl", ".parquet", ".txt")
 _COMPRESSED = (".gz", ".zst")
@@ -24,8 +26,7 @@ class EvaluationSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, description="what a match is reported as")
-    path: str = Field(
-        min_length=1,
+    path: InputPath = Field(
         description="file on every machine that runs the stage: .jsonl, .parquet or .txt (a text a line), also .gz and "
         ".zst; relative ones start at the folder the command runs in",
     )

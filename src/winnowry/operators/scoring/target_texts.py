@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from winnowry.core.errors import ContractError
 from winnowry.operators.dedup.evaluation_sets import EvaluationSet
+from winnowry.operators.input_path import InputPath
 
 
 class TargetTexts(BaseModel):
@@ -18,8 +19,7 @@ class TargetTexts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(
-        min_length=1,
+    path: InputPath = Field(
         description="file, or glob of files, on the machine that fits: .jsonl, .parquet or .txt (a text a line), also "
         ".gz and .zst; relative ones start at the folder the command runs in",
     )
@@ -69,4 +69,4 @@ class TargetTexts(BaseModel):
                 f"target set: no file matches {Path(pattern).absolute()}; give a full path, or one relative to "
                 f"{Path.cwd()}"
             )
-        return [EvaluationSet(name=path, path=path, fields=self.fields) for path in files]
+        return [EvaluationSet(name=path, path=InputPath(path), fields=self.fields) for path in files]

@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from winnowry.core.errors import UsageError
 from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT, as_text
+from winnowry.operators.input_path import InputPath
 
 _LABEL_PREFIX = "__label__"
 
@@ -71,7 +72,7 @@ class Classifier(Operator):
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
 
     op: Literal["text.classifier"] = "text.classifier"
-    model: str = Field(
+    model: InputPath = Field(
         description="Path of the model, .bin or .ftz; a relative path starts at the working directory. Source: "
         "Joulin et al. 2016, e.g. the quality classifier of DCLM (Li et al. 2024) or Dolma's jigsaw models."
     )

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from winnowry.operators.input_path import InputPath
+
 _BLOCK = 1 << 20
 _OF_A_FOLDER = ("domains", "urls")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/*", re.IGNORECASE)
@@ -34,8 +36,7 @@ class UrlList(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     category: str = Field(min_length=1, description="what a match is reported as, e.g. adult")
-    path: str = Field(
-        min_length=1,
+    path: InputPath = Field(
         description="file on every machine that runs the stage, a domain or URL a line (also .gz), or a folder with "
         "files `domains` and `urls`, as those of UT1 are; relative ones start at the folder the command runs in",
     )

@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 from winnowry.core.errors import UsageError
 from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT, column, ratio, utf8_buffers
+from winnowry.operators.input_path import InputPath
 from winnowry.operators.text.nfc import to_nfc
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class WordLists(Operator):
     """
 
     op: Literal["text.word_lists"] = "text.word_lists"
-    lists: dict[Category, str] = Field(
+    lists: dict[Category, InputPath] = Field(
         min_length=1,
         max_length=64,
         description="Path of the list of each category: UTF-8, one term a line, `# ` begins a comment; relative paths "

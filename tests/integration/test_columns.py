@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -332,3 +333,46 @@ def test_the_number_of_rows_given_at_once_can_be_told(root: Path) -> None:
     dataset = ws.lake.table("small", "published").dataset()
     add(ws, python_column(dataset, "published", "at_once", f"{path}:size", type_="int64", resources=Resources(3, 1)))
     assert max(table(ws)["at_once"].to_pylist()) == 3
+
+
+def test_a_machine_without_the_files_computes_the_same_column(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("winnowry.columns.values._WORTH_PROCESSES", 1)
+    words = tmp_path / "words.txt"
+    words.write_text("service\n")
+    ws = Workspace.open(str(root))
+    dataset = ws.lake.table("small", "published").dataset()
+    specs = [
+        operator_column(dataset, "published", "listed_n", f'text.word_lists:lists={{crude: "{words}"}}'),
+        python_column(dataset, "published", "doubled", f"{root}/functions.py:twice", type_="int64"),
+    ]
+    for spec, file in zip(specs, (words, root / "functions.py"), strict=True):
+
+        class Elsewhere:
+            """Runs tasks when the file is gone."""
+
+            slots = 1
+
+            def map(self, function: Any, tasks: Any, file: Path = file, **_: Any) -> Any:
+                file.unlink()
+                return map(function, tasks)
+
+        assert add(ws, spec, engine=Elsewhere()).null_rows == 0
+        assert not file.exists()
+    table = ws.lake.open("small", "published").to_table(columns=["text", "n_words", "listed_n", "doubled"])
+    assert table["doubled"].to_pylist() == [2 * n for n in table["n_words"].to_pylist()]
+    expected = [len(re.findall(r"\bservice\b", text, re.IGNORECASE)) for text in table["text"].to_pylist()]
+    assert table["listed_n"].to_pylist() == expected
+    assert sum(expected) > 0
+
+
+def test_a_column_of_an_operator_whose_file_changed_is_refused(root: Path, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("service\n")
+    ws = Workspace.open(str(root))
+    dataset = ws.lake.table("small", "published").dataset()
+    spec = operator_column(dataset, "published", "listed_n", f'text.word_lists:lists={{crude: "{words}"}}')
+    words.write_text("resource\n")
+    with pytest.raises(UsageError, match=r"words\.txt changed since the column was added \(lists_sha256\)"):
+        add(ws, spec)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from winnowry.columns.definitions import Definition, Definitions
 from winnowry.columns.live_spec import spec_in
 from winnowry.columns.spec import ColumnSpec
-from winnowry.columns.values import ColumnTask, engine_for, run_column_task
+from winnowry.columns.values import ColumnTask, engine_for, publish_code, run_column_task
 from winnowry.core.errors import ContractError, DataError, GateFailedError, LakehouseError, UsageError, WorkerLostError
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.engine.base import Engine
@@ -245,7 +245,8 @@ class _Fill:
         if not missing:
             return
         self.progress.start(self.spec.name, None, sum(fragment.physical_rows for fragment in missing))
-        tasks = (ColumnTask(self.table, int(dataset.version), f.fragment_id, self.spec) for f in missing)
+        code = publish_code(self.ws.store, self.spec)
+        tasks = (ColumnTask(self.table, int(dataset.version), f.fragment_id, self.spec, code) for f in missing)
         for file in engine_for(self.spec, missing, self.engine).map(run_column_task, tasks):
             self.definitions.keep(self.spec, file)
             self.files[file.key] = file

@@ -6,7 +6,7 @@ from typing import Any
 
 from winnowry.columns.definitions import Definitions
 from winnowry.columns.live_spec import spec_in
-from winnowry.columns.values import ColumnTask, engine_for, run_column_task
+from winnowry.columns.values import ColumnTask, engine_for, publish_code, run_column_task
 from winnowry.core.errors import PromotionConflictError
 from winnowry.engine.base import Engine
 from winnowry.lakehouse.columns import attach_files, column_versions, dataset_of
@@ -42,7 +42,8 @@ def complete_fragments(
         assert definition.template is not None, f"{definition.spec.name} is in the table, so its commit was planned"
         staged = dataset_of(table, fragments)
         spec = spec_in(table, dataset, definition)
-        tasks = [ColumnTask(table, int(staged.version), f.fragment_id, spec) for f in staged.get_fragments()]
+        code = publish_code(ws.store, spec)
+        tasks = [ColumnTask(table, int(staged.version), f.fragment_id, spec, code) for f in staged.get_fragments()]
         files = list(engine_for(spec, staged.get_fragments(), engine).map(run_column_task, tasks))
         attach_files(fragments, definition.template, files)
     return version

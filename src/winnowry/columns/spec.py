@@ -22,7 +22,7 @@ from winnowry.core.formats import from_document, to_document
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.operators.base import FittedOperator, Operator
 from winnowry.operators.registry import operators
-from winnowry.recipe.messages import did_you_mean
+from winnowry.recipe.messages import did_you_mean, field_names
 
 Kind = Literal["sql", "operator", "python"]
 OnError = Literal["fail", "null"]
@@ -232,21 +232,32 @@ def operator_of(spec: ColumnSpec) -> tuple[Operator, str]:
     """The operator of a specification, and the column of it that is meant.
 
     Raises:
-        UsageError: the operator is not installed, or is of another version than the one the column was made with.
+        UsageError: the operator is not installed, or it or a file that it reads is another one than the column was
+            made with.
     """
-    said = json.loads(spec.source)
-    parameters = dict(said["operator"])
+    source = json.loads(spec.source)
+    parameters = dict(source["operator"])
     version = parameters.pop("version")
     cls = operators().get(parameters["op"])
     if cls is None:
         raise UsageError(f"column {spec.name} of {spec.table}: operator {parameters['op']!r} is not installed")
-    operator = cls.model_validate(parameters)
+    fields = field_names(cls)
+    operator = cls.model_validate({name: value for name, value in parameters.items() if name in fields})
     if version != operator.VERSION:
         raise UsageError(
             f"column {spec.name} of {spec.table} was computed by version {version} of {operator.op}, this is version "
             f"{operator.VERSION}: drop the column and add it again"
         )
-    return operator, str(said["column"])
+    # What a fingerprint holds beside the parameters is of the contents of files.
+    now = operator.fingerprint()
+    changed = [name for name, value in parameters.items() if name not in fields and now.get(name) != value]
+    if changed:
+        paths = ", ".join(path.declared for path in operator.input_paths())
+        raise UsageError(
+            f"column {spec.name} of {spec.table}: {paths} changed since the column was added ({', '.join(changed)}): "
+            "restore it, or drop the column and add it again"
+        )
+    return operator, str(source["column"])
 
 
 def python_column(dataset: Any, table: str, name: str, place: str, *, type_: str | None, **options: Any) -> ColumnSpec:

@@ -12,16 +12,19 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.columns.limit import time_limit
-from winnowry.columns.python_function import same_function
+from winnowry.columns.python_function import check_same, same_function
 from winnowry.columns.spec import ColumnSpec, operator_of
 from winnowry.core.errors import ContractError, DataError, UsageError, WinnowryError
 from winnowry.engine.base import Engine
 from winnowry.engine.isolate import isolated
-from winnowry.engine.local import LocalEngine
+from winnowry.engine.operator_files import OperatorFiles, publish_files, publish_paths
 from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
 from winnowry.lakehouse.table import Table
+from winnowry.operators.base import Operator
+from winnowry.operators.input_path import InputPath
+from winnowry.storage.objects import ObjectStore
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
 BATCH_ROWS = 1024
@@ -35,6 +38,19 @@ _WORTH_PROCESSES = 20_000  # rows
 
 
 @dataclass(frozen=True)
+class ColumnCode:
+    """What computes a column, for a worker anywhere.
+
+    Attributes:
+        operator: the operator and the one of its columns that is meant; None for other kinds.
+        files: files that it reads, or the Python file; None where there are none.
+    """
+
+    operator: tuple[Operator, str] | None = None
+    files: OperatorFiles | None = None
+
+
+@dataclass(frozen=True)
 class ColumnTask:
     """Compute a column for one fragment of one version of a table."""
 
@@ -42,6 +58,23 @@ class ColumnTask:
     version: int
     fragment_id: int
     spec: ColumnSpec
+    code: ColumnCode
+
+
+def publish_code(store: ObjectStore, spec: ColumnSpec) -> ColumnCode:
+    """Make ready for workers what computes a column; called where tasks are made.
+
+    Raises:
+        UsageError: the operator is not installed, or a file is gone, or changed since the column was added.
+    """
+    if spec.kind == "operator":
+        operator, column = operator_of(spec)
+        return ColumnCode((operator, column), publish_files(store, [operator]))
+    if spec.kind == "python":
+        file, _, _ = spec.source.rpartition(":")
+        check_same(Path(file), spec.code)
+        return ColumnCode(files=publish_paths(store, [InputPath(file)]))
+    return ColumnCode()
 
 
 def engine_for(spec: ColumnSpec, fragments: Iterable[Any], engine: Engine | None = None) -> Engine:
@@ -55,10 +88,10 @@ def engine_for(spec: ColumnSpec, fragments: Iterable[Any], engine: Engine | None
         engine: what computes many rows; None: the one that the environment names.
     """
     if spec.resources.workers is not None:
-        return LocalEngine(spec.resources.workers)
+        return engine_named(f"local[{spec.resources.workers}]")
     rows = sum(fragment.physical_rows for fragment in fragments)
     if spec.kind == "sql" or rows < _WORTH_PROCESSES:
-        return LocalEngine(1)
+        return engine_named("local[1]")
     return engine if engine is not None else engine_named()
 
 
@@ -87,7 +120,7 @@ def _parts(
             yield places, batch.column(0)
         return
     objects = [name for name in blob_columns(dataset.schema) if name in spec.inputs]
-    compute = _function(spec, dataset, objects)
+    compute = _function(task, dataset, objects)
     names = [name for name in spec.inputs if name not in objects]
     names += ["record_id"] if "record_id" not in names and "record_id" in fragment.schema.names else []
     rows = spec.resources.batch_rows or (BLOB_BATCH_ROWS if objects else BATCH_ROWS)
@@ -133,12 +166,12 @@ def _values_or_null(
     """
     parts = [pa.nulls(0, spec.field.type)]
     for part in isolated(compute, batch, fatal=(WinnowryError,)):
-        if part.error is not None:
+        values = part.values
+        if values is None:
             name = batch.column("record_id")[part.start].as_py() if "record_id" in batch.schema.names else "?"
             failed.append((str(name), f"{type(part.error).__name__}: {part.error}"[:_ERROR_CHARACTERS]))
             parts.append(pa.nulls(1, spec.field.type))
             continue
-        values = part.values
         if len(values) != part.n_rows or values.type != spec.field.type:
             raise ContractError(
                 f"{spec.name}: the function was given {part.n_rows} rows and returned {len(values)} values of "
@@ -148,14 +181,17 @@ def _values_or_null(
     return pa.concat_arrays(parts)
 
 
-def _function(spec: ColumnSpec, dataset: Any, objects: list[str]) -> Callable[[pa.RecordBatch], pa.Array]:
+def _function(task: ColumnTask, dataset: Any, objects: list[str]) -> Callable[[pa.RecordBatch], pa.Array]:
     """What computes a batch; large objects are opened by the addresses of its rows."""
-    if spec.kind == "operator":
-        operator, column = operator_of(spec)
+    spec, code = task.spec, task.code
+    places = code.files.local_places() if code.files is not None else {}
+    if code.operator is not None:
+        operator, column = code.operator
+        here = operator.with_input_paths(places)
         reads = operator.reads().names
-        return lambda batch: operator.apply(batch.select(reads)).column(column)
+        return lambda batch: here.apply(batch.select(reads)).column(column)
     file, _, name = spec.source.rpartition(":")
-    function = same_function(Path(file), name, spec.code)
+    function = same_function(Path(places.get(file, file)), name, spec.code)
 
     def compute(batch: pa.RecordBatch) -> pa.Array:
         inputs = {column: batch.column(column) for column in spec.inputs if column not in objects}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from winnowry.operators.base import Operator
+from winnowry.operators.input_path import InputPath
 from winnowry.storage.artefacts import Artefacts
 from winnowry.storage.objects import ObjectStore
 
@@ -33,11 +34,15 @@ class OperatorFiles:
         Raises:
             StorageError: a copy below the root is gone, or holds something else.
         """
+        places = self.local_places()
+        return tuple(operator.with_input_paths(places) for operator in operators) if places else tuple(operators)
+
+    def local_places(self) -> dict[str, str]:
+        """Where each declared path leads on this machine."""
         if not self.contents:
-            return tuple(operators)
+            return {}
         tree = self.artefacts.tree(self.contents)
-        places = {declared: f"{tree}{absolute}" for declared, absolute in self.places.items()}
-        return tuple(operator.with_input_paths(places) for operator in operators)
+        return {declared: f"{tree}{absolute}" for declared, absolute in self.places.items()}
 
 
 def publish_files(store: ObjectStore, operators: Sequence[Operator]) -> OperatorFiles:
@@ -50,14 +55,18 @@ def publish_files(store: ObjectStore, operators: Sequence[Operator]) -> Operator
         UsageError: a file cannot be read, or changed while it was copied.
         StorageError: the store refused.
     """
+    return publish_paths(store, [path for operator in operators for path in operator.input_paths()])
+
+
+def publish_paths(store: ObjectStore, paths: Sequence[InputPath]) -> OperatorFiles:
+    """As :func:`publish_files`, for paths that stand alone."""
     artefacts = Artefacts(store)
     places: dict[str, str] = {}
     contents: dict[str, str] = {}
-    for operator in operators:
-        for path in operator.input_paths():
-            files = path.files()
-            if files:
-                places[path.declared] = path.absolute()
-            for file in files:
-                contents[str(file)] = artefacts.put(file)
+    for path in paths:
+        files = path.files()
+        if files:
+            places[path.declared] = path.absolute()
+        for file in files:
+            contents[str(file)] = artefacts.put(file)
     return OperatorFiles(artefacts, places, contents)

@@ -62,8 +62,8 @@ class Definitions:
 
     def of(self, table: str) -> list[Definition]:
         """Columns added to a table, by name."""
-        found = sorted(self._store.list(f"{self._base}/{table}/*.json"), key=lambda info: info.uri)
-        return [self._read(info.uri) for info in found]
+        objects = sorted(self._store.list(f"{self._base}/{table}/*.json"), key=lambda info: info.uri)
+        return [self._read(info.uri) for info in objects]
 
     def get(self, table: str, name: str) -> Definition | None:
         """One column, or None."""
@@ -71,14 +71,14 @@ class Definitions:
         return self._read(uri) if self._store.exists(uri) else None
 
     def claim(self, spec: ColumnSpec, *, take_place: bool = False) -> Definition:
-        """Begin a column, or go on with one that somebody else has begun with the same specification.
+        """Start a column, or continue one that another process started with the same specification.
 
         Args:
             spec: the column.
             take_place: it may take the place of a live column of the same name.
 
         Raises:
-            UsageError: another column of this name is there or on its way.
+            UsageError: another column of this name exists or is being computed.
         """
         mine = Definition(spec, "filling", time.time())
         if self._store.write(self._uri(spec.table, spec.name), mine.body(), if_absent=True):
@@ -115,7 +115,7 @@ class Definitions:
     def land(
         self, definition: Definition, spec: ColumnSpec, template: Mapping[str, Any] | None, table_version: int
     ) -> Definition:
-        """Note that readers see the column with the values of ``spec``."""
+        """Record that readers see the column with the values of ``spec``."""
         earlier = definition.earlier
         if spec.version != definition.spec.version:
             before = (definition.spec, definition.table_version)
@@ -134,18 +134,18 @@ class Definitions:
         return landed
 
     def fail(self, spec: ColumnSpec, error: Exception) -> None:
-        """Note that the column failed: its name is free for another try, with this or another specification.
+        """Record that the column failed: its name is free for another attempt, with this or another specification.
 
-        Where it was to take another's place, that one stays.
+        A column that it was to replace stays.
         """
         there = self.get(spec.table, spec.name)
         if there is None:
             return
-        said = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"
         if there.next is not None and there.next.version == spec.version:
-            self._store.write(self._uri(spec.table, spec.name), replace(there, next=None, error=said).body())
+            self._store.write(self._uri(spec.table, spec.name), replace(there, next=None, error=message).body())
         elif there.spec.version == spec.version and there.state == "filling":
-            self._store.write(self._uri(spec.table, spec.name), replace(there, state="failed", error=said).body())
+            self._store.write(self._uri(spec.table, spec.name), replace(there, state="failed", error=message).body())
 
     def note_template(self, definition: Definition, template: Mapping[str, Any]) -> None:
         """Keep how the column is entered in a fragment, before the commit after which a crash could lose it."""
@@ -159,16 +159,16 @@ class Definitions:
         self._store.delete(self._uri(table, name))
 
     def files(self, spec: ColumnSpec) -> dict[str, ColumnFile]:
-        """Files that are written, by fragment key: what a killed run left is used."""
-        found = {}
+        """Files that are written, by fragment key; those of a killed run are used again."""
+        files = {}
         for info in self._store.list(f"{self._folder(spec)}/*.json"):
             document = from_bytes("column file", info.uri, self._store.read(info.uri)).content
             file = from_document(ColumnFile, document)
-            found[file.key] = file
-        return found
+            files[file.key] = file
+        return files
 
     def keep(self, spec: ColumnSpec, file: ColumnFile) -> None:
-        """Note a file that is written; of two for one fragment the last one counts, they hold the same."""
+        """Record a file that is written; of two for one fragment the last one counts: both hold the same values."""
         self._store.write(f"{self._folder(spec)}/{file.path.removesuffix('.lance')}.json", described(file))
 
     def _folder(self, spec: ColumnSpec) -> str:

@@ -48,7 +48,7 @@ STAGE = "column"
 
 @dataclass(frozen=True)
 class ColumnResult:
-    """What became of a column.
+    """What adding a column did.
 
     Attributes:
         status: ``added``; ``present`` where it was there already; ``trial`` where only some fragments were computed.
@@ -120,7 +120,7 @@ def add_column(
         corpus: the corpus.
         spec: the column.
         suites: gives the suites that judge it (stage ``column``).
-        progress: told about rows.
+        progress: receives the rows computed.
         fragments: a trial: compute so many fragments, report, and change nothing; their files are used later.
         take_place: where a column of this name was added with another specification, compute the new values beside
             the old ones and put them in their place in one commit.
@@ -157,9 +157,9 @@ class _Fill:
         self.definitions = Definitions(ws, corpus)
         self.started = time.perf_counter()
         # A file that waited longer than unreferenced files are kept is gone; its values are computed again.
-        found = self.definitions.files(spec)
-        self.files = {key: file for key, file in found.items() if ws.store.exists(f"{self.table.uri}/data/{file.path}")}
-        self.found_before = set(self.files)
+        files = self.definitions.files(spec)
+        self.files = {key: file for key, file in files.items() if ws.store.exists(f"{self.table.uri}/data/{file.path}")}
+        self.files_before = set(self.files)
         self.computed: set[str] = set()
         self.used: set[str] = set()
         self.refused = 0
@@ -238,7 +238,7 @@ class _Fill:
         for fragment in fragments:
             key = fragment_key(dataset, fragment, self.spec.inputs)
             if key in self.files:
-                if key in self.found_before and key not in self.computed:
+                if key in self.files_before and key not in self.computed:
                     self.used.add(key)
             else:
                 missing.append(fragment)
@@ -318,7 +318,7 @@ class _Fill:
         )
 
     def _needed(self) -> list[ColumnFile]:
-        """Files that this run computed or found and used."""
+        """Files that this run computed, or used from an earlier one."""
         return [self.files[key] for key in sorted(self.computed | self.used)]
 
 
@@ -337,15 +337,15 @@ def without_value(spec: ColumnSpec) -> str:
 
 
 def candidate_facts(before: Any, view: TableView, spec: ColumnSpec) -> Mapping[str, Any]:
-    """What the gate judges: measured on the candidate, not taken from the code that computed it."""
-    wanted = view.count_rows(spec.where)
+    """What the gate judges: measured on the candidate, not reported by the code that computed it."""
+    rows_expected = view.count_rows(spec.where)
     columns = {field.name: str(field.type) for field in view.schema}
     return {
         "column": {
             "name": spec.name,
             "rows_before": before.count_rows(),
             "rows_after": view.count_rows(),
-            "wanted": wanted,
+            "wanted": rows_expected,
             "without_value": rows_without_value(view, spec),
             "others_before": {field.name: str(field.type) for field in before.schema if field.name != spec.name},
             "others_after": {name: kind for name, kind in columns.items() if name != spec.name},

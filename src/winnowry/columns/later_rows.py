@@ -1,4 +1,4 @@
-"""Rows written after a column was added get it before they are seen: readers never meet a partly filled one."""
+"""Rows written after a column was added get its values before they are visible: no reader sees half a column."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def complete_fragments(
     if not fragments:
         return version
     present = set(dataset.schema.names)
-    added = [found for found in Definitions(ws, corpus).of(table.name) if found.spec.name in present]
-    for definition in sorted(added, key=lambda found: found.created_at):  # one may read another
+    added = [definition for definition in Definitions(ws, corpus).of(table.name) if definition.spec.name in present]
+    for definition in sorted(added, key=lambda definition: definition.created_at):  # one may read another
         assert definition.template is not None, f"{definition.spec.name} is in the table, so its commit was planned"
         staged = dataset_of(table, fragments)
         spec = spec_in(table, dataset, definition)

@@ -85,10 +85,10 @@ def list_columns(ws: Workspace, corpus: str, table: str | None = None) -> list[L
         raise NotFoundError(f"{corpus} has no table {table!r}; it has {', '.join(tables)}")
     definitions = Definitions(ws, corpus)
     return [
-        _listed(ws, corpus, definitions, found)
+        _listed(ws, corpus, definitions, definition)
         for name in tables
         if table in (None, name)
-        for found in definitions.of(name)
+        for definition in definitions.of(name)
     ]
 
 
@@ -131,11 +131,11 @@ def _by_partition(view: TableView, spec: ColumnSpec) -> list[PartitionState]:
 
 
 def _partition_counts(view: TableView, where: str | None) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for batch in view.scan(["partition"], where):
         for entry in batch.column("partition").value_counts().to_pylist():
-            found[entry["values"]] += entry["counts"]
-    return found
+            counts[entry["values"]] += entry["counts"]
+    return counts
 
 
 def _short(spec: ColumnSpec) -> str:
@@ -152,15 +152,15 @@ def drop(ws: Workspace, corpus: str, table: str, name: str) -> int:
         UsageError: no such column was added: a stage's own columns cannot be dropped, or another one reads it.
     """
     definitions = Definitions(ws, corpus)
-    added = definitions.of(table)
-    if name not in {found.spec.name for found in added}:
-        listed = ", ".join(found.spec.name for found in added) or "none"
+    specs = [definition.spec for definition in definitions.of(table)]
+    if name not in {spec.name for spec in specs}:
+        listed = ", ".join(spec.name for spec in specs) or "none"
         raise UsageError(f"no column {name!r} was added to {corpus}.{table}; added: {listed}")
-    readers = [found.spec.name for found in added if name in found.spec.inputs and found.spec.name != name]
+    readers = [spec.name for spec in specs if name in spec.inputs and spec.name != name]
     if readers:
         raise UsageError(f"{name} is read by {', '.join(readers)}: drop that first")
     handle = ws.lake.table(corpus, table)
-    # The column goes first: rows written between the two steps would be asked for a column that is not defined.
+    # The column first: rows written between the two steps would need values of a column that is not defined.
     drop_column(handle, name)
     definitions.forget(table, name)
     return int(handle.dataset().version)

@@ -39,7 +39,7 @@ class Resources:
     """How a column is computed; its values do not depend on it.
 
     Attributes:
-        batch_rows: rows given to a function at once; None: 1,024, or 32 where it reads large objects.
+        batch_rows: rows of one call of a function; None: 1,024, or 32 where it reads large objects.
         workers: processes that compute; None: as many as pay off. 1 for a function that needs a GPU alone.
         timeout_s: seconds a function may take for a batch; 0: no limit.
         unknown_keys: what a newer version wrote beside these; kept.
@@ -92,13 +92,13 @@ class ColumnSpec:
     @cached_property
     def version(self) -> str:
         """Hash of everything the values depend on; of a Python file its content, not where it lies."""
-        said = asdict(self)
-        del said["resources"], said["unknown_keys"]  # what an older reader may ignore changes no value
+        fields = asdict(self)
+        del fields["resources"], fields["unknown_keys"]  # what an older reader may ignore changes no value
         if self.kind == "python":
-            said["source"] = self.source.rpartition(":")[2]
+            fields["source"] = self.source.rpartition(":")[2]
         if self.on_error == "fail":  # columns that were added before there was a choice keep their version
-            del said["on_error"]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+            del fields["on_error"]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
         """The specification as data."""
@@ -128,7 +128,7 @@ def check_name(name: str) -> None:
 
 
 def check_where(dataset: Any, where: str | None) -> None:
-    """Refuse a predicate that does not hold together on this table.
+    """Refuse a predicate that is not valid on this table.
 
     Raises:
         UsageError: with what is wrong.
@@ -138,11 +138,11 @@ def check_where(dataset: Any, where: str | None) -> None:
     try:
         dataset.scanner(columns=[], filter=where, limit=1, with_row_id=True).to_table()
     except (ValueError, OSError) as error:
-        reason = _said(error)
+        reason = _reason(error)
         raise UsageError(f"--where {where!r}: {reason}; columns are {', '.join(dataset.schema.names)}") from error
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Lance's message without the place in its source."""
     return _RUST_PLACE.sub("", str(error).split("\n")[0])
 
@@ -157,7 +157,7 @@ def sql_column(dataset: Any, table: str, name: str, expression: str, **options: 
         scanner = dataset.scanner(columns={name: expression}, limit=0)
         kind = scanner.to_table().schema.field(name).type
     except (ValueError, OSError) as error:
-        reason = _said(error)
+        reason = _reason(error)
         raise UsageError(f"--sql {expression!r}: {reason}; columns are {', '.join(dataset.schema.names)}") from error
     words = set(_WORD.findall(_STRING.sub("", expression)))
     inputs = tuple(column for column in dataset.schema.names if column in words)
@@ -170,19 +170,19 @@ def operator_column(dataset: Any, table: str, name: str, text: str, **options: A
     Args:
         dataset: the table.
         table: its name.
-        name: of the column; where the operator writes several, the one of this name is taken.
+        name: of the column; where the operator writes several, the one of this name.
         text: ``OP`` or ``OP:key=value,…``; values as in YAML.
         options: the other attributes of the specification.
 
     Raises:
-        UsageError: unknown operator or parameter, a column it reads is missing, or it is not clear which one it writes
-            is meant.
+        UsageError: unknown operator or parameter, a column it reads is missing, or it writes several and none of
+            this name.
     """
     return from_operator(dataset, table, name, _operator(text), **options)
 
 
 def from_operator(dataset: Any, table: str, name: str, operator: Operator, **options: Any) -> ColumnSpec:
-    """As :func:`operator_column`, for an operator that is there already."""
+    """As :func:`operator_column`, for an operator that is already made."""
     if isinstance(operator, FittedOperator):
         raise UsageError(f"{operator.op} needs statistics of the corpus: put it into `score` of the recipe")
     missing = [field.name for field in operator.reads() if field.name not in dataset.schema.names]
@@ -268,11 +268,11 @@ def python_column(dataset: Any, table: str, name: str, place: str, *, type_: str
         table: its name.
         name: of the column.
         place: ``FILE:FUNCTION``.
-        type_: Arrow type such as ``float64``; told from the function's answer for some rows when None.
+        type_: Arrow type such as ``float64``; None: that of the function's values for some rows.
         options: the other attributes of the specification.
 
     Raises:
-        UsageError: no such file or function, a parameter that is no column, or a type that cannot be told.
+        UsageError: no such file or function, a parameter that is no column, or no value that shows the type.
     """
     file, _, function_name = place.rpartition(":")
     if not file:
@@ -286,7 +286,7 @@ def python_column(dataset: Any, table: str, name: str, place: str, *, type_: str
         lacking = f"{table} has no {', '.join(missing)}{hint}" if missing else "it has none"
         raise UsageError(f"{place}: its parameters name the columns it reads; {lacking}")
     limit_s = options.get("resources", Resources()).timeout_s
-    kind = _type_named(type_) if type_ is not None else _type_told(function, dataset, inputs, place, limit_s)
+    kind = _type_named(type_) if type_ is not None else _type_of_values(function, dataset, inputs, place, limit_s)
     source = f"{path}:{function_name}"
     return ColumnSpec(name, table, "python", source, inputs, serialised(pa.field(name, kind)), code, **options)
 
@@ -295,18 +295,20 @@ def _type_named(name: str) -> pa.DataType:
     try:
         return pa.type_for_alias(name)
     except ValueError as error:
-        raise UsageError(f"--type {name!r}: no Arrow type is called so; e.g. float64, int64, string, bool") from error
+        raise UsageError(
+            f"--type {name!r}: no Arrow type has this name; examples: float64, int64, string, bool"
+        ) from error
 
 
-def _type_told(function: Any, dataset: Any, inputs: tuple[str, ...], place: str, limit_s: float) -> pa.DataType:
+def _type_of_values(function: Any, dataset: Any, inputs: tuple[str, ...], place: str, limit_s: float) -> pa.DataType:
     objects = [name for name in blob_columns(dataset.schema) if name in inputs]
     plain = [column for column in inputs if column not in objects] or ["record_id"]
     sample = dataset.to_table(columns=plain, limit=_SAMPLE_ROWS, with_row_address=True).combine_chunks()
-    given: dict[str, Any] = {name: sample[name].combine_chunks() for name in inputs if name not in objects}
+    arguments: dict[str, Any] = {name: sample[name].combine_chunks() for name in inputs if name not in objects}
     addresses = sample["_rowaddr"].combine_chunks()
-    given |= {column: open_blobs(dataset, column, addresses) for column in objects}
+    arguments |= {column: open_blobs(dataset, column, addresses) for column in objects}
     with time_limit(limit_s, f"{place}, for {sample.num_rows} rows that tell its type"):
-        values = function(**given)
+        values = function(**arguments)
     kind = values.type if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values).type
     if pa.types.is_null(kind):
         raise UsageError(f"{place}: no value in the first {sample.num_rows} rows tells the type; give --type")

@@ -28,8 +28,8 @@ from winnowry.storage.objects import ObjectStore
 
 Places = np.ndarray[Any, np.dtype[np.int64]]
 BATCH_ROWS = 1024
-"""Rows of a call of a function, unless it is told otherwise."""
-_WAITS = (0.5, 1.0, 2.0)  # seconds before a transient error is met again
+"""Rows of a call of a function, unless the column sets another number."""
+_WAITS = (0.5, 1.0, 2.0)  # seconds before each new attempt after a transient error
 _FAILED_KEPT = 100  # of a fragment
 _ERROR_CHARACTERS = 300
 BLOB_BATCH_ROWS = 32
@@ -100,7 +100,7 @@ def run_column_task(task: ColumnTask) -> ColumnFile:
 
     Raises:
         DataError: the function failed; with the fragment and, where one row is to blame, the row.
-        ContractError: it answered with another type or number of values than it was given rows.
+        ContractError: the values have another type, or are more or fewer than the rows.
     """
     dataset = task.table.dataset(task.version)
     fragment = dataset.get_fragment(task.fragment_id)
@@ -128,7 +128,7 @@ def _parts(
         if objects:
             batch = batch.append_column(_ADDRESS, pa.array(places + (fragment.fragment_id << 32), pa.uint64()))
         try:
-            values = _patiently(compute, batch)
+            values = _with_retries(compute, batch)
         except WinnowryError:
             raise
         except ImportError as error:  # no row is to blame
@@ -143,8 +143,8 @@ def _parts(
         yield places, values
 
 
-def _patiently(compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBatch) -> pa.Array:
-    """Compute; what a network or a store may do better the next time is tried again."""
+def _with_retries(compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBatch) -> pa.Array:
+    """Compute; try again after an error of the network or of a store."""
     for wait in _WAITS:
         try:
             return compute(batch)
@@ -196,7 +196,7 @@ def _function(task: ColumnTask, dataset: Any, objects: list[str]) -> Callable[[p
     def compute(batch: pa.RecordBatch) -> pa.Array:
         inputs = {column: batch.column(column) for column in spec.inputs if column not in objects}
         inputs |= {column: open_blobs(dataset, column, batch.column(_ADDRESS)) for column in objects}
-        with time_limit(spec.resources.timeout_s, f"column {spec.name}: {_rows_said(spec, batch)}"):
+        with time_limit(spec.resources.timeout_s, f"column {spec.name}: {_rows_text(spec, batch)}"):
             values = function(**inputs)
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
@@ -204,18 +204,18 @@ def _function(task: ColumnTask, dataset: Any, objects: list[str]) -> Callable[[p
             try:
                 values = pa.array(values, type=spec.field.type)
             except (TypeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise UsageError(f"{spec.source}: its values are no {spec.field.type}: {error}") from error
+                raise UsageError(f"{spec.source}: its values cannot be {spec.field.type}: {error}") from error
         return values
 
     return compute
 
 
-def _rows_said(spec: ColumnSpec, batch: pa.RecordBatch) -> str:
-    said = f"{spec.source.rpartition('/')[2]} of {batch.num_rows} rows of {spec.table}"
+def _rows_text(spec: ColumnSpec, batch: pa.RecordBatch) -> str:
+    text = f"{spec.source.rpartition('/')[2]} of {batch.num_rows} rows of {spec.table}"
     if "record_id" not in batch.schema.names:
-        return said
+        return text
     ids = batch.column("record_id")
-    return f"{said}, records {ids[0].as_py()} to {ids[-1].as_py()}"
+    return f"{text}, records {ids[0].as_py()} to {ids[-1].as_py()}"
 
 
 def _failure_message(

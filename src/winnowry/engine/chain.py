@@ -17,9 +17,9 @@ ERROR_RULE = "error"
 """The rule name of a row that crashed an operator; its value is the exception."""
 
 STORED = "stored:"
-"""Prefix of input columns that an earlier run computed: an operator whose columns are all there is not called."""
+"""Prefix of input columns that an earlier run computed: an operator is not called where all its columns are stored."""
 
-_NO_FAULT_OF_A_ROW = (ContractError, UsageError)  # the operator, or what it was given, is wrong
+_NO_FAULT_OF_A_ROW = (ContractError, UsageError)  # the operator or its arguments are wrong
 _ERROR_CHARACTERS = 500
 
 
@@ -35,14 +35,14 @@ class Reason:
 
 @dataclass
 class Outcome:
-    """What a chain made of a batch.
+    """The result of a chain over a batch.
 
     Attributes:
         kept: rows that passed every rule, with all columns.
         rejected: the other rows, with the columns computed before they were set aside, and their reasons in step.
         reasons: one list a rejected row.
         errors: rows that crashed, by the operator's name.
-        calls: rows given to each operator that was called, by its name.
+        calls: rows that each operator was called for, by its name.
     """
 
     kept: pa.RecordBatch
@@ -62,11 +62,11 @@ def run_chain(
 
     Args:
         operators: the chain.
-        batch: n rows; must hold what the operators read. Columns named ``STORED`` + name are taken as computed.
+        batch: n rows; must hold what the operators read. A column ``STORED`` + name counts as computed.
         fits: frozen statistics of fitted operators by operator name.
 
     Returns:
-        Kept and rejected rows; together exactly the n rows given.
+        Kept and rejected rows; together exactly the n rows.
     """
     outcome = Outcome(kept=batch)
     reasons: list[list[Reason]] = [[] for _ in range(batch.num_rows)]
@@ -134,18 +134,18 @@ def _stored(operator: Operator, batch: pa.RecordBatch) -> pa.RecordBatch | None:
 
 
 def _apply(operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | None) -> pa.RecordBatch:
-    wanted = batch.select(operator.reads().names)
+    inputs = batch.select(operator.reads().names)
     if isinstance(operator, FittedOperator):
         if fit is None:
-            raise ContractError(f"{operator.op}: no fit artefact was given; run the fit stage first")
-        computed = operator.apply_fitted(wanted, fit)
+            raise ContractError(f"{operator.op}: there is no fit of it; run the fit stage first")
+        computed = operator.apply_fitted(inputs, fit)
     else:
-        computed = operator.apply(wanted)
+        computed = operator.apply(inputs)
     declared = operator.writes()
     if computed.schema.names != declared.names or [c.type for c in computed.columns] != [f.type for f in declared]:
         raise ContractError(f"{operator.op}: declared columns {declared}, returned {computed.schema}")
     if computed.num_rows != batch.num_rows:
-        raise ContractError(f"{operator.op}: given {batch.num_rows} rows, returned {computed.num_rows}")
+        raise ContractError(f"{operator.op}: called for {batch.num_rows} rows, returned {computed.num_rows}")
     return computed
 
 

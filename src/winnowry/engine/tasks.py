@@ -52,7 +52,7 @@ class ChainTask:
 
 @dataclass(frozen=True)
 class ChainResult:
-    """Kept rows (None for none), quarantine rows, rows that crashed an operator, rows given to each operator."""
+    """Kept rows (None for none), quarantine rows, rows that crashed, all rows, rows of the calls of each operator."""
 
     kept: pa.RecordBatch | None
     quarantined: list[pa.RecordBatch]
@@ -88,8 +88,8 @@ def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatc
         return rejected
     ids = rejected.column("record_id").to_pylist()
     listed = ", ".join("'" + record_id.replace("'", "''") + "'" for record_id in ids)
-    found = places.to_table(columns=["record_id", "uri", "position"], where=f"record_id IN ({listed})").to_pylist()
-    by_id = {row["record_id"]: row for row in found}
+    rows = places.to_table(columns=["record_id", "uri", "position"], where=f"record_id IN ({listed})").to_pylist()
+    by_id = {row["record_id"]: row for row in rows}
     for name, kind in (("uri", pa.string()), ("position", pa.int64())):
         rejected = rejected.append_column(name, pa.array([by_id[record_id][name] for record_id in ids], kind))
     return rejected
@@ -110,28 +110,28 @@ def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Un
 
 def _unit_sizes(view: TableView, most_rows: int) -> Iterator[int]:
     """Rows of each unit: at most ``most_rows``, and as stored at most :data:`_UNIT_BYTES` unless one row has more."""
-    taken, held = 0, 0.0
+    n_rows, n_bytes = 0, 0.0
     for fragment in view.dataset().get_fragments():
         left = fragment.physical_rows - fragment.num_deletions
         stored = sum(file.file_size_bytes or 0 for file in fragment.data_files())
         row_bytes = stored / max(1, fragment.physical_rows)
         while left:
-            room = most_rows - taken
+            room = most_rows - n_rows
             if row_bytes:
-                room = min(room, max(int((_UNIT_BYTES - held) / row_bytes), 0 if taken else 1))
+                room = min(room, max(int((_UNIT_BYTES - n_bytes) / row_bytes), 0 if n_rows else 1))
             if room <= 0:
-                yield taken
-                taken, held = 0, 0.0
+                yield n_rows
+                n_rows, n_bytes = 0, 0.0
                 continue
             step = min(left, room)
-            taken, held, left = taken + step, held + step * row_bytes, left - step
-    if taken:
-        yield taken
+            n_rows, n_bytes, left = n_rows + step, n_bytes + step * row_bytes, left - step
+    if n_rows:
+        yield n_rows
 
 
 def columns_read(operators: Sequence[Operator], available: Sequence[str], always: Sequence[str]) -> tuple[str, ...]:
     """Columns of a table that a chain needs: its own inputs and those that are carried on."""
-    wanted = set(always)
+    needed = set(always)
     for operator in operators:
-        wanted |= set(operator.reads().names)
-    return tuple(name for name in available if name in wanted)
+        needed |= set(operator.reads().names)
+    return tuple(name for name in available if name in needed)

@@ -245,7 +245,7 @@ def test_no_rows_give_no_rows() -> None:
     [
         ("name", ContractError, "wrong: declared columns"),
         ("type", ContractError, "wrong: declared columns"),
-        ("rows", ContractError, "wrong: given 3 rows, returned 2"),
+        ("rows", ContractError, "wrong: called for 3 rows, returned 2"),
         ("usage", UsageError, "no such file"),
     ],
 )

@@ -50,7 +50,17 @@ def test_a_row_above_the_bound_is_a_unit_of_its_own(view: TableView, monkeypatch
     assert sum(n for _, n in units) == 940
 
 
-def test_small_rows_make_units_by_number(view: TableView) -> None:
-    units = [n for _, n in tasks_over(view, lambda offset, n_rows: (offset, n_rows))]
-    assert sum(units) == 940
-    assert len(units) <= 4
+@pytest.mark.parametrize("workers", ["1", "64"])
+@pytest.mark.parametrize(
+    ("n_rows", "expected"),
+    [(0, []), (1, [1]), (940, [256, 256, 256, 172]), (4001, [501] * 7 + [494]), (17000, [2048] * 8 + [616])],
+    ids=str,
+)
+def test_units_depend_on_the_rows_and_on_no_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_rows: int, expected: list[int], workers: str
+) -> None:
+    monkeypatch.setenv("WINNOWRY_WORKERS", workers)
+    uri = str(tmp_path / "numbers.lance")
+    lance.write_dataset(pa.table({"n": range(n_rows)}, pa.schema([("n", pa.int64())])), uri)
+    units = list(tasks_over(TableView(uri, 1, {}, "numbers"), lambda offset, n_rows: n_rows))
+    assert units == expected

@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -191,7 +192,7 @@ class Rows(NamedTuple):
 
     kept: list[dict[str, object]]
     rejected: list[tuple[str, str, str]]
-    errors: int
+    errors: dict[str, int]
 
 
 def chain() -> tuple[Operator, ...]:
@@ -206,15 +207,15 @@ def chain() -> tuple[Operator, ...]:
 
 def rows_of(engine: Engine, view: TableView) -> Rows:
     def unit(offset: int, n_rows: int) -> ChainTask:
-        return ChainTask(view, ("record_id", "text"), {}, chain(), offset, n_rows, "cleaned", "p")
+        return ChainTask(view, ("record_id", "text"), {}, chain(), offset, n_rows, "cleaned")
 
-    kept, rejected, errors = [], [], 0
+    kept, rejected, errors = [], [], Counter[str]()
     for result in engine.map(run_chain_task, tasks_over(view, unit)):
         kept += result.kept.to_pylist() if result.kept is not None else []
         for batch in result.quarantined:
             rejected += [(row["record_id"], row["operator"], row["reason"]) for row in batch.to_pylist()]
-        errors += result.errors
-    return Rows(kept, rejected, errors)
+        errors.update(result.errors)
+    return Rows(kept, rejected, dict(errors))
 
 
 def test_a_chain_over_a_lance_view_gives_the_same_rows_on_every_engine(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def rejected(outcome: Outcome) -> dict[int | None, list[Reason]]:
 def test_rows_that_pass_are_kept_with_every_column() -> None:
     outcome = run_chain([Doubled(least=4)], rows(2, 3))
     assert outcome.kept.to_pydict() == {"n": [2, 3], "doubled": [4, 6], "quarter": [0.5, 0.75]}
-    assert (outcome.rejected, outcome.errors, outcome.calls) == ([], 0, {"doubled": 2})
+    assert (outcome.rejected, outcome.errors, outcome.calls) == ([], {}, {"doubled": 2})
 
 
 def test_a_rejected_row_lists_every_reason_in_chain_order() -> None:
@@ -180,7 +180,7 @@ def test_a_row_that_crashes_an_operator_is_set_aside_alone_with_the_error() -> N
         -2: [Reason("doubled", ERROR_RULE, "ValueError: negative: [-2]", None)],
         1: [Reason("doubled", "least", "2", "4")],
     }
-    assert outcome.errors == 2
+    assert outcome.errors == {"doubled": 2}
     assert outcome.calls == {"doubled": 5, "seen_cheaply": 3}
     assert [batch.column("n").to_pylist() for batch, _ in outcome.rejected] == [[-1, -2], [1]]
 
@@ -204,7 +204,7 @@ def test_a_crashed_row_keeps_the_reasons_it_had() -> None:
 def test_where_every_row_crashes_the_kept_rows_have_all_columns() -> None:
     outcome = run_chain([Doubled()], rows(-1, -2, -3))
     assert outcome.kept.to_pydict() == {"n": [], "doubled": [], "quarter": []}
-    assert outcome.errors == 3
+    assert outcome.errors == {"doubled": 3}
     assert list(rejected(outcome)) == [-1, -2, -3]
 
 

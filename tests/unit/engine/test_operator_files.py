@@ -85,7 +85,7 @@ def rows(results: list[ChainResult]) -> tuple[list[Any], list[Any]]:
 
 def test_a_worker_without_the_files_gives_the_same_rows(files: Path, store: ObjectStore, view: TableView) -> None:
     operators = chain_over(files)
-    here = rows([run_chain_task(ChainTask(view, ("record_id", "text", "meta"), {}, operators, 0, 4, "cleaned", "p"))])
+    here = rows([run_chain_task(ChainTask(view, ("record_id", "text", "meta"), {}, operators, 0, 4, "cleaned"))])
     assert [row["record_id"] for row in here[0]] == ["0"]
     assert {(row["record_id"], row["operator"]) for row in here[1]} == {
         ("1", "text.url_filter"), ("2", "text.decontaminate"), ("3", "text.classifier"),
@@ -94,7 +94,7 @@ def test_a_worker_without_the_files_gives_the_same_rows(files: Path, store: Obje
     published = publish_files(store, operators)
     files.rename(files.with_name("moved away"))
     tasks = [
-        ChainTask(view, ("record_id", "text", "meta"), {}, operators, offset, 2, "cleaned", "p", files=published)
+        ChainTask(view, ("record_id", "text", "meta"), {}, operators, offset, 2, "cleaned", files=published)
         for offset in (0, 2)
     ]
     answers = list(LocalEngine(2).map(run_elsewhere, tasks))
@@ -105,7 +105,7 @@ def test_a_worker_without_the_files_gives_the_same_rows(files: Path, store: Obje
 
 def test_without_published_files_the_worker_lacks_them(files: Path, view: TableView) -> None:
     operator = example_of("text.decontaminate", sets=[{"name": "exam", "path": str(files / "questions.txt")}])
-    task = ChainTask(view, ("record_id", "text"), {}, (operator,), 0, 4, "cleaned", "p")
+    task = ChainTask(view, ("record_id", "text"), {}, (operator,), 0, 4, "cleaned")
     files.rename(files.with_name("moved away"))
     with pytest.raises(ContractError, match="no file"):
         run_chain_task(task)
@@ -138,7 +138,7 @@ def test_a_changed_file_is_another_artefact_and_older_tasks_read_the_older_one(
     files: Path, store: ObjectStore, view: TableView
 ) -> None:
     def counts(published: Any, operators: tuple[Operator, ...]) -> list[int]:
-        task = ChainTask(view, ("record_id", "text"), {}, operators, 0, 4, "cleaned", "p", files=published)
+        task = ChainTask(view, ("record_id", "text"), {}, operators, 0, 4, "cleaned", files=published)
         kept = run_chain_task(pickle.loads(pickle.dumps(task))).kept
         assert kept is not None
         counted: list[int] = kept.column("listed_n").to_pylist()

@@ -5,21 +5,20 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from winnowry.recipe.base import RecipePart
 from winnowry.recipe.operators import AnyOperator, read_operator
 
 ColumnTable = Literal["raw", "cleaned", "scored", "published"]
 
 
-class AddedColumn(BaseModel):
+class AddedColumn(RecipePart):
     """A column added to a table that is there: computed beside it, gated, and only then seen.
 
     Give one of `sql`, `operator` and `python`. Rows that come later get the column before they are seen. A changed
     definition is computed beside the old values and takes their place in one commit.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="name of the column")
     table: ColumnTable = Field(default="published", description="the table")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
+from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.place import Place
 
 Arm = Literal[
@@ -25,11 +26,7 @@ TARGETED = frozenset({"bits_per_byte", "dsir"})
 """Arms that need to know what the corpus should be good at."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TextSet(_Model):
+class TextSet(RecipePart):
     """Documents beside the corpus, one a record: a target, or what a proxy is evaluated on."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="what the results call it")
@@ -37,7 +34,7 @@ class TextSet(_Model):
     text: str = Field(default="text", description="field with the text; of text files the whole file is one document")
 
 
-class Questions(_Model):
+class Questions(RecipePart):
     """Multiple-choice questions: a proxy's answer is the choice that makes question and choice the likeliest text."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="what the results call it")
@@ -49,7 +46,7 @@ class Questions(_Model):
     )
 
 
-class Holdout(_Model):
+class Holdout(RecipePart):
     """The newest records: no arm may select them, every proxy is evaluated on them."""
 
     newest_fraction: float | None = Field(
@@ -64,14 +61,14 @@ class Holdout(_Model):
         return self
 
 
-class NgramProxy(_Model):
+class NgramProxy(RecipePart):
     """An interpolated Kneser-Ney n-gram model: minutes on a CPU."""
 
     kind: Literal["ngram"] = Field(default="ngram", description="n-gram model")
     order: int = Field(default=3, ge=1, le=5, description="longest n-gram, in tokens")
 
 
-class TransformerProxy(_Model):
+class TransformerProxy(RecipePart):
     """A small causal transformer (extra ``winnowry[torch]``), on a GPU where there is one."""
 
     kind: Literal["transformer"] = Field(description="causal transformer")
@@ -93,7 +90,7 @@ class TransformerProxy(_Model):
 Proxy = Annotated[NgramProxy | TransformerProxy, Field(discriminator="kind")]
 
 
-class Comparison(_Model):
+class Comparison(GrowingPart):
     """Arms that select with the same token budget, a proxy trained on each selection, and what it is evaluated on."""
 
     target: TextSet | None = Field(
@@ -120,6 +117,8 @@ class Comparison(_Model):
     evaluation_tokens: int = Field(default=500_000, ge=100, description="of each evaluation set at most so many tokens")
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of the draws")
 
+    _LATER: ClassVar[frozenset[str]] = frozenset({"questions"})
+
     @model_validator(mode="after")
     def _consistent(self) -> Comparison:
         problems = []
@@ -139,12 +138,6 @@ class Comparison(_Model):
         if problems:
             raise ValueError("; ".join(problems))
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """An option that came later changes no hash of a recipe without it."""
-        dumped: dict[str, Any] = dump(self)
-        return dumped if self.questions is not None else {k: v for k, v in dumped.items() if k != "questions"}
 
     def compared(self) -> tuple[Arm, ...]:
         """The arms, without those that need a target where there is none."""

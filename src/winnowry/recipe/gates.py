@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
+from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.valid2 import Valid2Gate
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Drift(_Model):
+class _Drift(RecipePart):
     max_drift: float = Field(default=0.5, ge=0, description="relative change against trailing partitions that warns")
 
 
@@ -39,13 +36,13 @@ class ScoredGate(_Drift):
     min_scored_fraction: float = Field(default=0.95, ge=0, le=1, description="share of records with a score")
 
 
-class SampledGate(_Model):
+class SampledGate(RecipePart):
     """Gate of ``sampled``."""
 
     budget_tolerance_records: float = Field(default=1.0, ge=0, description="budget may be missed by so many records")
 
 
-class ComparisonGate(_Model):
+class ComparisonGate(RecipePart):
     """Gate of ``comparison``: with it, a selection that does not prove itself is not published."""
 
     better_than: Literal["random", "length_matched"] = Field(
@@ -54,7 +51,7 @@ class ComparisonGate(_Model):
     on: str = Field(default="holdout", description="evaluation that decides: `holdout`, the target or another set")
 
 
-class PublishedGate(_Model):
+class PublishedGate(GrowingPart):
     """Gate of ``published``."""
 
     min_rows: int = Field(default=1, ge=0, description="fewest records in a release")
@@ -62,14 +59,10 @@ class PublishedGate(_Model):
         default=None, description="gate on the VALID² card; without it the card is made and blocks nothing"
     )
 
-    @model_serializer(mode="wrap")
-    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A gate that came later changes no hash of a recipe without it."""
-        dumped: dict[str, Any] = dump(self)
-        return {name: value for name, value in dumped.items() if value is not None}
+    _LATER: ClassVar[frozenset[str]] = frozenset({"valid2"})
 
 
-class Gates(_Model):
+class Gates(GrowingPart):
     """Parameters of every stage's gate."""
 
     raw: RawGate = Field(default_factory=RawGate, description="gate of raw")
@@ -81,8 +74,4 @@ class Gates(_Model):
     )
     published: PublishedGate = Field(default_factory=PublishedGate, description="gate of published")
 
-    @model_serializer(mode="wrap")
-    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A gate that came later changes no hash of a recipe without it."""
-        dumped: dict[str, Any] = dump(self)
-        return {name: value for name, value in dumped.items() if value is not None}
+    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison"})

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
+from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
@@ -23,22 +16,7 @@ from winnowry.sampling.spec import SampleSpec
 from winnowry.sources.transcode import codec_name
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Optional(_Model):
-    """A model whose later options are left out where they are not set: adding one changes no hash of a recipe."""
-
-    _LATER: ClassVar[frozenset[str]] = frozenset()
-
-    @model_serializer(mode="wrap")
-    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped: dict[str, Any] = dump(self)
-        return {name: value for name, value in dumped.items() if value is not None or name not in self._LATER}
-
-
-class Fields(_Optional):
+class Fields(GrowingPart):
     """Which field of a record means what; all others are kept in ``raw.meta`` as JSON."""
 
     id: str | None = Field(default=None, description="field that identifies the record; else its file and line do")
@@ -57,7 +35,7 @@ class Fields(_Optional):
     _LATER: ClassVar[frozenset[str]] = frozenset({"event_time_format"})
 
 
-class Partition(_Model):
+class Partition(RecipePart):
     """How records are cut into partitions: by event time, a field's value, or a part of the path."""
 
     by: Literal["event_time", "field", "path"] = Field(default="event_time", description="what decides")
@@ -87,7 +65,7 @@ _FORMAT_OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Source(_Optional):
+class Source(GrowingPart):
     """Where raw records come from."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="part of every record's identity: do not rename")
@@ -161,7 +139,7 @@ class Source(_Optional):
         return self
 
 
-class Limits(_Model):
+class Limits(RecipePart):
     """Bounds on a run."""
 
     max_record_bytes: int = Field(default=64 << 20, ge=1, description="longer records are quarantined, in bytes")
@@ -169,13 +147,13 @@ class Limits(_Model):
     batch_rows: int = Field(default=1024, ge=1, description="rows held at once while reading")
 
 
-class Publish(_Model):
+class Publish(RecipePart):
     """The release."""
 
     tag: str = Field(default="prod", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", description="tag moved to each new release")
 
 
-class Recipe(_Optional):
+class Recipe(GrowingPart):
     """One corpus, from raw data to a release."""
 
     version: Literal[1] = Field(description="format of the recipe")

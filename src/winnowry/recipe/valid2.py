@@ -7,9 +7,11 @@ high-quality data sets in China; no numbers are published for them. Indicators a
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
+
+from winnowry.recipe.base import GrowingPart, RecipePart
 
 Letter = Literal["vitality", "authenticity", "large_sample", "integrity", "diversity", "density"]
 LETTERS: tuple[Letter, ...] = get_args(Letter)
@@ -122,10 +124,8 @@ _CONSUMERS: dict[Consumer, dict[IndicatorName, float]] = {
 }
 
 
-class Annotation(BaseModel):
+class Annotation(RecipePart):
     """Labels, and what they are judged by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str = Field(min_length=1, description="column of published that holds the labels")
     reference: str = Field(
@@ -134,19 +134,15 @@ class Annotation(BaseModel):
     )
 
 
-class KeyedFacts(BaseModel):
+class KeyedFacts(RecipePart):
     """Records that state a value for a key: of one key all should state the same."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str = Field(min_length=1, description="column of published that says what a record is about")
     value: str = Field(min_length=1, description="column with what it says")
 
 
-class Valid2Gate(BaseModel):
+class Valid2Gate(GrowingPart):
     """Gate on the VALID² card of a release; without it the card is made and blocks nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     domain: Domain = Field(
         default="general", description="preset of what is fresh: general, news, industry, code, timeless"
@@ -182,6 +178,10 @@ class Valid2Gate(BaseModel):
         default=2000, ge=100, le=1_000_000, description="records whose text is read, drawn by the hash of their ids"
     )
 
+    _LATER: ClassVar[frozenset[str]] = frozenset(
+        {"as_of", "fresh_days", "half_life_days", "synthetic_share", "annotation", "facts", "embedding", "zstd_range"}
+    )
+
     @model_validator(mode="after")
     def _in_range(self) -> Valid2Gate:
         for name, value in self.thresholds.items():
@@ -191,12 +191,6 @@ class Valid2Gate(BaseModel):
         if self.zstd_range is not None and self.zstd_range[0] > self.zstd_range[1]:
             raise ValueError("`zstd_range` is [lowest, highest]")
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """An option that came later changes no hash of a recipe without it."""
-        dumped: dict[str, Any] = dump(self)
-        return {name: value for name, value in dumped.items() if value is not None}
 
     def threshold(self, name: IndicatorName) -> float | None:
         """What an indicator must reach or not exceed; None where it is only reported.

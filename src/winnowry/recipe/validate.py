@@ -20,7 +20,7 @@ from winnowry.recipe.model import Limits, Publish, Recipe, Source
 from winnowry.recipe.place import names_variable
 from winnowry.sampling.spec import SampleSpec
 
-_Model = TypeVar("_Model", bound=BaseModel)
+_Part = TypeVar("_Part", bound=BaseModel)
 _SECTIONS: dict[str, type[BaseModel]] = {
     "sample": SampleSpec,
     "comparison": Comparison,
@@ -101,7 +101,7 @@ def _column(item: Any, path: Path, problems: list[Problem]) -> AddedColumn | Non
     return None if column is None or operator is None else column.model_copy(update={"operator": operator})
 
 
-def _one(cls: type[_Model], item: Any, path: Path, problems: list[Problem]) -> _Model | None:
+def _one(cls: type[_Part], item: Any, path: Path, problems: list[Problem]) -> _Part | None:
     try:
         # As JSON and strict: a list is a tuple, but `true` is no number and `"50"` no integer.
         return cls.model_validate_json(json.dumps(item), strict=True)

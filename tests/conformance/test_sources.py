@@ -15,10 +15,11 @@ import pytest
 import zstandard
 
 from winnowry.sources.base import ReadLimits, Record, Unreadable
-from winnowry.sources.registry import FORMATS, FormatOptions, format_named
+from winnowry.sources.registry import formats, reader_of
 
 ROWS = [{"id": "1", "text": "grüße"}, {"id": "2", "text": 'line\nbreak, "quoted"'}, {"id": "3", "text": ""}]
-OPTIONS = {"sgml": FormatOptions(record_element="row"), "xml": FormatOptions(record_element="row")}
+FORMATS = tuple(formats())
+OPTIONS = {"sgml": {"record_element": "row"}, "xml": {"record_element": "row"}}
 WHOLE_OBJECT = ("text", "html")
 
 
@@ -45,9 +46,11 @@ def conversion(name: str, text: bytes) -> bytes:
     return head.encode() + b"Content-Length: %d\r\n\r\n" % len(text) + text + b"\r\n\r\n"
 
 
-def read(name: str, data: bytes, limits: ReadLimits | None = None, **options: str) -> list[Record | Unreadable]:
-    chosen = FormatOptions(**{**vars(OPTIONS.get(name, FormatOptions())), **options})  # type: ignore[arg-type]
-    return list(format_named(name, chosen).read(io.BytesIO(data), f"a.{name}", limits or ReadLimits()))
+def read(
+    name: str, data: bytes, limits: ReadLimits | None = None, members: str | None = None
+) -> list[Record | Unreadable]:
+    reader = reader_of(formats()[name](**OPTIONS.get(name, {})), members=members)
+    return list(reader.read(io.BytesIO(data), f"a.{name}", limits or ReadLimits()))
 
 
 def rows_of(items: list[Record | Unreadable]) -> list[tuple[int, object, object]]:

@@ -59,18 +59,19 @@ def check_media(
     columns: Sequence[AddedColumn | None],
 ) -> list[Problem]:
     """Files that are no text are taken in, gated, and given columns; what works on text is not for them."""
-    files = [index for index, source in enumerate(sources) if source is not None and source.format == "files"]
+    valid = [(index, source) for index, source in enumerate(sources) if source is not None]
+    files = [(index, source.format) for index, source in valid if source.options.payload_kind == "blob"]
     if not files:
         return []
-    others = [index for index, source in enumerate(sources) if source is not None and source.format != "files"]
-    if others:
-        message = "`format: files` beside sources of text: they make one table; give the files a corpus of their own"
-        return [Problem(("sources", files[0], "format"), message)]
+    index, name = files[0]
+    if len(files) < len(valid):
+        message = f"`format: {name}` beside sources of text: they make one table; give the files a corpus of their own"
+        return [Problem(("sources", index, "format"), message)]
     problems = []
     if operators or sample is not None:
         stage = "clean or score" if operators else "sample"
         message = f"a corpus of files ends at `raw`: {stage} is for text; compute `columns` of `raw` instead"
-        problems.append(Problem(("sources", files[0], "format"), message))
+        problems.append(Problem(("sources", index, "format"), message))
     return problems + [
         Problem(("columns", index, "table"), "a corpus of files has the table raw: say `table: raw`")
         for index, column in enumerate(columns)

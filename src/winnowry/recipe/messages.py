@@ -10,6 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 Path = tuple[str | int, ...]
+UNKNOWN_FIELD = "unknown_field"
+"""Type of an error that says by itself that a key is unknown, and what was meant."""
 
 _EXPECTED = {
     "int": "a whole number", "float": "a number", "bool": "true or false", "string": "text",
@@ -61,12 +63,19 @@ def problems_of(error: ValidationError, cls: type[BaseModel], prefix: Path = ())
     found = []
     for item in error.errors(include_url=False):
         place: Path = tuple(part for part in item["loc"])
-        unknown = item["type"] == "extra_forbidden"
-        found.append(Problem((*prefix, *place), _sentence(cls, place, dict(item)), at_key=unknown))
+        unknown = item["type"] in ("extra_forbidden", UNKNOWN_FIELD)
+        found.append(Problem((*prefix, *place), sentence(cls, place, dict(item)), at_key=unknown))
     return found
 
 
-def _sentence(cls: type[BaseModel], place: Path, item: dict[str, Any]) -> str:
+def sentence(cls: type[BaseModel], place: Path, item: dict[str, Any]) -> str:
+    """One mistake in words.
+
+    Args:
+        cls: the model that was validated.
+        place: where in it.
+        item: the mistake, as pydantic lists it.
+    """
     kind, value, context = str(item["type"]), item["input"], item.get("ctx", {})
     if kind == "extra_forbidden":
         known = field_names(_model_at(cls, place[:-1]) or cls)

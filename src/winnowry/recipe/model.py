@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
+from winnowry.recipe.formats import known_format, option_values, read_format
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.operators import AnyOperator, read_operator
 from winnowry.recipe.place import Place
 from winnowry.sampling.spec import SampleSpec
-from winnowry.sources.transcode import codec_name
+from winnowry.sources.base import SourceFormat
+from winnowry.sources.registry import formats
 
 
 class Fields(GrowingPart):
@@ -54,89 +56,58 @@ class Partition(RecipePart):
         return self
 
 
-_FORMAT_OPTIONS: dict[str, tuple[str, ...]] = {
-    "encoding": ("jsonl", "csv", "text", "html", "sgml", "xml"),
-    "record_element": ("sgml", "xml"),
-    "record_types": ("warc",),
-    "content_types": ("warc",),
-    "statuses": ("warc",),
-    "profile": ("jsonl",),
-    "payload": ("files",),
-}
-
-
 class Source(GrowingPart):
-    """Where raw records come from."""
+    """Where raw records come from; the options of its format stand beside these keys."""
+
+    model_config = ConfigDict(extra="allow")  # what is extra is an option of the format, and judged by it
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="part of every record's identity: do not rename")
     uri: Place = Field(
         description="glob of landing objects; relative ones start at the root; `${env:NAME}` is replaced"
     )
-    format: Literal["jsonl", "parquet", "csv", "text", "html", "warc", "sgml", "xml", "files"] = Field(
-        default="jsonl",
-        description="how to read them; warc also reads ARC, WET and WAT; files takes each object as it is: images, "
-        "audio, video",
-    )
+    format: str = Field(default="jsonl", description="how to read them: a source format, of those below")
     license: str | None = Field(default=None, description="licence of the records")
     fields: Fields = Field(default_factory=Fields, description="which field means what")
     partition: Partition = Field(default_factory=Partition, description="how records are cut into partitions")
+    # An option of csv that stays here: version 1 writes it for sources of every format, and hashes depend on that.
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="field separator, for csv")
     members: str | None = Field(
         default=None,
         min_length=1,
         description="for tar archives: glob of the files inside to read, e.g. `*.sgm`; `*` matches `/` too",
     )
-    encoding: str | None = Field(
-        default=None,
-        description="character encoding of the objects, e.g. gb18030; UTF-8 unless set, for html the declared or "
-        "detected one, for sgml and xml the declared one",
-    )
-    record_element: str | None = Field(
-        default=None, min_length=1, description="for sgml and xml: the element that is a record, e.g. `page`"
-    )
-    record_types: tuple[str, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="for warc: types of records that are documents; response, resource and conversion unless set; "
-        "WAT needs metadata",
-    )
-    content_types: tuple[str, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="for warc: media types to read, the others are quarantined; text/html, application/xhtml+xml and "
-        "text/plain unless set; WAT needs application/json",
-    )
-    payload: Literal["copied", "referenced"] | None = Field(
-        default=None,
-        description="for files: whether the lake holds the bytes (copied, unless set) or where they lie (referenced), "
-        "which then must neither move nor change",
-    )
-    statuses: tuple[int, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="for warc: HTTP status codes to read, the others are quarantined; 200 unless set",
-    )
 
-    profile: Literal["tc609"] | None = Field(
-        default=None,
-        description="for jsonl: `tc609` reads records of SAC/TC609, whose text lies in `data_content`; the date is in "
-        "`original_time`",
-    )
+    _LATER: ClassVar[frozenset[str]] = frozenset({"members"})
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({*_FORMAT_OPTIONS, "members"})
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_format(value)
 
     @model_validator(mode="after")
-    def _options_fit(self) -> Source:
-        for option, formats in _FORMAT_OPTIONS.items():
-            if getattr(self, option) is not None and self.format not in formats:
-                raise ValueError(f"`{option}` is for {' and '.join(formats)}; the format is {self.format}")
-        if self.format in ("sgml", "xml") and self.record_element is None:
-            raise ValueError(f"`format: {self.format}` needs `record_element`, the element that is a record")
-        if self.encoding is not None and codec_name(self.encoding) is None:
-            raise ValueError(f"`encoding: {self.encoding}` is unknown; e.g. utf-8, windows-1252 or gb18030")
-        if self.payload == "referenced" and self.members is not None:
-            raise ValueError("`payload: referenced` is for objects that lie there; files inside archives are copied")
+    def _options_fit(self, info: ValidationInfo) -> Source:
+        written = self.model_extra or {}
+        options = read_format(
+            self.format, {**self._shared(), **written}, tuple(type(self).model_fields), strict=info.mode == "json"
+        )
+        reason = options.why_no_members() if self.members is not None else None
+        if reason is not None:
+            raise ValueError(reason)
+        values = {key: value for key, value in option_values(options).items() if key not in type(self).model_fields}
+        self.model_fields_set.difference_update(written.keys() - values.keys())
+        written.clear()
+        written.update(values)
         return self
+
+    def _shared(self) -> dict[str, Any]:
+        """Fields of the source that its format has as an option, as far as they are set."""
+        names = self.model_fields_set & set(type(self).model_fields) & set(formats()[self.format].model_fields)
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def options(self) -> SourceFormat:
+        """The format of the objects, with its options."""
+        return formats()[self.format].model_validate({**self._shared(), **(self.model_extra or {})})
 
 
 class Limits(RecipePart):

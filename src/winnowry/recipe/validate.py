@@ -14,11 +14,13 @@ from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
+from winnowry.recipe.formats import read_format
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Path, Problem, did_you_mean, problems_of
 from winnowry.recipe.model import Limits, Publish, Recipe, Source
 from winnowry.recipe.place import names_variable
 from winnowry.sampling.spec import SampleSpec
+from winnowry.sources.registry import formats
 
 _Part = TypeVar("_Part", bound=BaseModel)
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -77,7 +79,24 @@ def _each(items: Any, stage: str, problems: list[Problem], read: Any) -> list[An
 
 
 def _source(item: Any, path: Path, problems: list[Problem]) -> Source | None:
-    return _one(Source, item, path, problems)
+    source = _one(Source, item, path, problems)
+    if source is None and isinstance(item, dict):
+        problems += [problem for problem in _option_problems(item, path) if problem not in problems]
+    return source
+
+
+def _option_problems(item: dict[str, Any], path: Path) -> list[Problem]:
+    """Mistakes in the options of a source's format, which the source judges only where its own keys are right."""
+    name = item.get("format", Source.model_fields["format"].default)
+    if not isinstance(name, str) or name not in formats():
+        return []
+    own = Source.model_fields
+    options = {str(key): value for key, value in item.items() if key not in own or key in formats()[name].model_fields}
+    try:
+        read_format(name, options, tuple(own), strict=True)
+    except ValidationError as error:
+        return problems_of(error, Source, path)
+    return []
 
 
 def _operator(item: Any, path: Path, problems: list[Problem]) -> Operator | None:

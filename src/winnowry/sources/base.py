@@ -1,10 +1,13 @@
-"""What a source format yields: records, or what could not be read and why."""
+"""What a source format is, and what it yields: records, or what could not be read and why."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, ClassVar, Literal, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 PAYLOAD_KEPT_BYTES = 1 << 20
 """Of an unreadable record; the landing object still has all of it."""
@@ -63,8 +66,8 @@ class Unreadable:
     payload: bytes
 
 
-class Format(Protocol):
-    """Reads the records of one object."""
+class Reader(Protocol):
+    """Reads the records of one object: a source format, or what stands around one (a tar archive)."""
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
         """Yield records and unreadable places in position order, in memory bounded by the limits.
@@ -73,6 +76,50 @@ class Format(Protocol):
         Errors of the store (:class:`~winnowry.core.errors.StorageError`) pass through.
         """
         ...
+
+
+class SourceFormat(BaseModel):
+    """A format of landing objects, with its options as fields.
+
+    A format is one class in one file: of this package, or of another package that names it under the entry points
+    ``winnowry.sources``. A recipe writes ``format: NAME`` and the options beside it, in the source. Options are
+    optional, unless a validator says what is missing; one that is not set is no part of the recipe's hash.
+
+    Attributes:
+        name: what a recipe calls it; reasons of unreadable records begin with ``source.NAME``.
+        payload_kind: ``text``: records carry their text in ``data``; ``blob``: they carry bytes as ``content``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    payload_kind: ClassVar[Literal["text", "blob"]] = "text"
+
+    _text_field: str = PrivateAttr(default="text")
+
+    @abstractmethod
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`Reader.read`."""
+
+    @property
+    def text_field(self) -> str:
+        """The field of a record that the source maps as its text; ``text`` unless the source says so."""
+        return self._text_field
+
+    def with_text_field(self, name: str) -> Self:
+        """This format for a source that maps another field as its text."""
+        changed = self.model_copy()
+        changed._text_field = name
+        return changed
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether the lake only notes where the bytes of a ``blob`` lie, and does not copy them."""
+        return False
+
+    def why_no_members(self) -> str | None:
+        """Why files inside tar archives cannot be read with these options; None where they can."""
+        return None
 
 
 class FieldsSpec(Protocol):
@@ -147,8 +194,8 @@ class SourceSpec(Protocol):
         ...
 
     @property
-    def format(self) -> str:
-        """Name of the format in :mod:`winnowry.sources.registry`."""
+    def options(self) -> SourceFormat:
+        """The format of the objects, with its options."""
         ...
 
     @property
@@ -167,38 +214,8 @@ class SourceSpec(Protocol):
         ...
 
     @property
-    def delimiter(self) -> str:
-        """Of CSV; one character."""
-        ...
-
-    @property
-    def encoding(self) -> str | None:
-        """Character encoding of the objects; None: UTF-8, or what an object declares."""
-        ...
-
-    @property
     def members(self) -> str | None:
         """Glob of the files to read inside each object, which is a tar archive then."""
-        ...
-
-    @property
-    def record_element(self) -> str | None:
-        """Of SGML and XML: the element that is a record."""
-        ...
-
-    @property
-    def record_types(self) -> tuple[str, ...] | None:
-        """Of WARC: the types of records that hold documents."""
-        ...
-
-    @property
-    def content_types(self) -> tuple[str, ...] | None:
-        """Of WARC: the media types to read."""
-        ...
-
-    @property
-    def statuses(self) -> tuple[int, ...] | None:
-        """Of WARC: the HTTP status codes to read."""
         ...
 
 

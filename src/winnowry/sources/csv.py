@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-from winnowry.core.errors import UsageError
-from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, Unreadable, unreadable
+from pydantic import Field, field_validator
+
+from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.compression import BrokenStreamError, decompressed
 from winnowry.sources.lines import Line, split_lines
+from winnowry.sources.transcode import Encoding, utf8_stream
 
 _OPERATOR = "source.csv"
 
 
-class Csv:
-    """Reads CSV as RFC 4180 has it (UTF-8; quotes doubled; line breaks inside quotes); plain, gzip or zstd.
+class Csv(SourceFormat):
+    """Reads CSV as RFC 4180 has it (quotes doubled; line breaks inside quotes); plain, gzip or zstd.
 
     Every value is a string. Positions count rows after the header, blank ones included.
-
-    Args:
-        delimiter: one character.
-
-    Raises:
-        UsageError: the delimiter is not one character.
     """
 
-    def __init__(self, delimiter: str = ",") -> None:
-        if len(delimiter) != 1 or delimiter in '"\r\n':
-            raise UsageError(f"delimiter {delimiter!r}: expected one character, not a quote or line break")
-        self._delimiter = delimiter
+    name: ClassVar[str] = "csv"
+
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="field separator")
+    encoding: Encoding | None = Field(
+        default=None, description="character encoding of the objects, e.g. gb18030; UTF-8 unless set"
+    )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _separates(cls, value: str) -> str:
+        if value in '"\r\n':
+            raise ValueError(f"delimiter {value!r}: expected one character, not a quote or line break")
+        return value
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
+        """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_csv`` (quotes), ``wrong_field_count``, ``bad_header`` (then nothing else is read), ``bad_utf8``,
         ``over_long_record``, and those of :class:`~winnowry.sources.compression.BrokenStreamError`. A quote that is
@@ -40,8 +45,9 @@ class Csv:
         """
         # A process-wide setting of Python's; only ever raised, so that readers in other threads are not disturbed.
         csv.field_size_limit(max(csv.field_size_limit(), limits.max_record_bytes))
-        lines = _RecordLines(split_lines(decompressed(stream, limits), limits.max_record_bytes), limits)
-        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        chunks = decompressed(utf8_stream(stream, self.encoding, limits), limits)
+        lines = _RecordLines(split_lines(chunks, limits.max_record_bytes), limits)
+        rows = csv.reader(lines, delimiter=self.delimiter, strict=True)
         header: list[str] | None = None
         position = -1
         while True:

@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar, Literal
 
-from winnowry.sources.base import ReadLimits, Record, Unreadable
+from pydantic import Field
+
+from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable
 
 _UNKNOWN = "application/octet-stream"
 
 
-class Files:
+class Files(SourceFormat):
     """Reads each object as the record ``{"name": file name}`` with its bytes as content; nothing is decompressed."""
 
+    name: ClassVar[str] = "files"
+    payload_kind: ClassVar[Literal["text", "blob"]] = "blob"
+
+    payload: Literal["copied", "referenced"] = Field(
+        default="copied",
+        description="whether the lake holds the bytes (copied) or where they lie (referenced), which then must neither "
+        "move nor change",
+    )
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether the lake only notes where the bytes lie."""
+        return self.payload == "referenced"
+
+    def why_no_members(self) -> str | None:
+        """Files inside archives have no place of their own to refer to."""
+        if not self.by_reference:
+            return None
+        return "`payload: referenced` is for objects that lie there; files inside archives are copied"
+
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`. The content is not read here: who only counts records opens no video."""
+        """See :meth:`~winnowry.sources.base.Reader.read`.
+
+        The content is not read here: who only counts records opens no video.
+        """
         name = uri.rpartition("/")[2]
         yield Record(0, {"name": name}, media_type_of(name), stream)
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
+from pydantic import Field
+
+from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.charset import decode, looks_binary
 from winnowry.sources.text import whole_object
+from winnowry.sources.transcode import Encoding
 
 _OPERATOR = "source.html"
 _MOST_REPLACED = 0.1
 
 
-class Html:
-    """Reads an HTML file (plain, gzip or zstd) as the record ``{"text": markup, "name": file name, "charset"}``.
+class Html(SourceFormat):
+    """Reads an HTML file (plain, gzip or zstd) as the record ``{"text": markup, "name": file name, "charset"}``."""
 
-    Args:
-        encoding: of the files where it is known; else :func:`~winnowry.sources.charset.decode` finds it out.
-    """
+    name: ClassVar[str] = "html"
 
-    def __init__(self, encoding: str | None = None) -> None:
-        self._encoding = encoding
+    encoding: Encoding | None = Field(
+        default=None,
+        description="character encoding of the objects, e.g. gb18030; unless set, the declared or detected one",
+    )
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
+        """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``over_long_record``, ``binary_content``, ``bad_encoding`` (more than a tenth of the characters cannot
         be decoded), and those of :class:`~winnowry.sources.compression.BrokenStreamError`.
@@ -33,7 +36,7 @@ class Html:
         if isinstance(data, Unreadable):
             yield data
             return
-        decoded = decode(data, self._encoding)
+        decoded = decode(data, self.encoding)
         if looks_binary(decoded.text):
             yield unreadable(0, _OPERATOR, "binary_content", data, f"read as {decoded.encoding}")
         elif decoded.replaced_ratio > _MOST_REPLACED:

@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar, Literal
 
 import orjson
+from pydantic import Field
 
-from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.compression import decompressed
 from winnowry.sources.lines import Line, split_lines
+from winnowry.sources.tc609 import lift_text
+from winnowry.sources.transcode import Encoding, utf8_stream
 
 _OPERATOR = "source.jsonl"
 
 
-class JsonLines:
-    """Reads JSON Lines as UTF-8; lines end with LF or CRLF.
+class JsonLines(SourceFormat):
+    """Reads JSON Lines (plain, gzip or zstd); lines end with LF or CRLF.
 
     Blank lines hold no record; they count in the positions, so that a position is the line number less one.
     Integers beyond 64 bits become floats, of repeated keys the last wins, NaN and Infinity are not JSON.
     """
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
+    name: ClassVar[str] = "jsonl"
 
-        Reasons: ``bad_json``, ``bad_utf8``, ``not_an_object``, ``over_long_record``, and those of
-        :class:`~winnowry.sources.compression.BrokenStreamError`.
+    encoding: Encoding | None = Field(
+        default=None, description="character encoding of the objects, e.g. gb18030; UTF-8 unless set"
+    )
+    profile: Literal["tc609"] | None = Field(
+        default=None,
+        description="`tc609` reads records of SAC/TC609, whose text lies in `data_content`; the date is in "
+        "`original_time`",
+    )
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`~winnowry.sources.base.Reader.read`.
+
+        Reasons: ``bad_json``, ``bad_utf8``, ``not_an_object``, ``over_long_record``, those of
+        :class:`~winnowry.sources.compression.BrokenStreamError`, and with a profile those of
+        :func:`~winnowry.sources.tc609.lift_text`.
         """
-        for line in split_lines(decompressed(stream, limits), limits.max_record_bytes):
+        lines = split_lines(decompressed(utf8_stream(stream, self.encoding, limits), limits), limits.max_record_bytes)
+        for line in lines:
             item = _parse(line, limits)
-            if item is not None:
-                yield item
+            if item is None:
+                continue
+            yield lift_text(item, self.text_field) if self.profile == "tc609" and isinstance(item, Record) else item
 
 
 def _parse(line: Line, limits: ReadLimits) -> Record | Unreadable | None:

@@ -64,7 +64,7 @@ def map_record(record: Record, source: SourceSpec, uri: str, relative_path: str)
     """Find a record's identity, partition and text.
 
     Args:
-        record: from a :class:`~winnowry.sources.base.Format`.
+        record: from a :class:`~winnowry.sources.base.Reader`.
         source: the recipe's source.
         uri: the object.
         relative_path: path of the object below the literal prefix of the source's pattern.

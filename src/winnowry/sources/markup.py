@@ -6,85 +6,93 @@ import codecs
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, ClassVar
 
-from winnowry.core.errors import UsageError
-from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
+from pydantic import Field, model_validator
+
+from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.compression import BrokenStreamError, decompressed
 from winnowry.sources.element_fields import BadMarkupError, fields_of
 from winnowry.sources.elements import Broken, Element, split_elements
-from winnowry.sources.transcode import checked_encoding, codec_name, utf8_chunks
+from winnowry.sources.transcode import Encoding, codec_name, utf8_chunks
 
 _DECLARED = re.compile(rb"""\A\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*["']([\w.:-]{1,40})["']""")
 _HEAD_BYTES = 1024
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-class Markup:
-    """Reads the elements of a name as records, e.g. ``<REUTERS …>…</REUTERS>``; plain, gzip or zstd.
+class _Markup(SourceFormat):
+    """Elements of a name as records; the field mapped as text may hold elements."""
+
+    encoding: Encoding | None = Field(
+        default=None, description="character encoding of the objects, e.g. gb18030; unless set, the declared one"
+    )
+    record_element: str = Field(min_length=1, description="the element that is a record, e.g. `page`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_an_element(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("record_element") is None:
+            raise ValueError(f"`format: {cls.name}` needs `record_element`, the element that is a record")
+        return data
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`~winnowry.sources.base.Reader.read`.
+
+        Reasons: ``bad_sgml`` or ``bad_xml`` (tags that do not match, nesting deeper than 256), ``unclosed_record``,
+        ``truncated_record``, ``bad_encoding``, ``over_long_record``, and those of
+        :class:`~winnowry.sources.compression.BrokenStreamError`. What lies between records is no record.
+        """
+        operator = f"source.{self.name}"
+        codec = codec_name(self.encoding) if self.encoding is not None else None
+        chunks = _utf8(decompressed(stream, limits), codec)
+        elements = split_elements(chunks, self.record_element, self.name == "sgml", limits)
+        for position, item in enumerate(elements):
+            if isinstance(item, Broken):
+                yield unreadable(position, operator, item.reason, item.data, item.value, item.threshold)
+                continue
+            yield self._record(position, item, operator, codec or "utf-8")
+
+    def _record(self, position: int, element: Element, operator: str, codec: str) -> Record | Unreadable:
+        try:
+            markup = element.data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            value = f"{error.reason} at byte {error.start} of the record"
+            return unreadable(position, operator, "bad_encoding", element.data, value, codec)
+        try:
+            return Record(position, fields_of(markup, self.name == "xml", self.text_field))
+        except BadMarkupError as wrong:
+            return unreadable(position, operator, f"bad_{self.name}", element.data, str(wrong))
+
+
+class Sgml(_Markup):
+    """Reads the SGML elements of a name as records, e.g. ``<REUTERS …>…</REUTERS>``; plain, gzip or zstd.
 
     Fields are the attributes of the record element as ``@NAME``, the elements below it by path (``TEXT/TITLE``) and
     their attributes (``TEXT/@TYPE``). A value is the whole text of the element with entities decoded once; of an
     element that occurs several times a list. Elements that only hold elements have no field of their own, except the
     one mapped as text. Record elements do not nest: one that begins before the last has ended ends it, unreadable.
 
-    SGML: names are in upper case however they are written, attribute values may lack quotes, and start tags may lack
-    end tags: the end tag of an enclosing element closes them. XML: names are as written, tags must match. Known
-    entities are those of HTML 5; numbered ones become their character, and are dropped where that is a control
-    character; unknown entities stay as they are, and no document type is read.
+    Names are in upper case however they are written, attribute values may lack quotes, and start tags may lack end
+    tags: the end tag of an enclosing element closes them. Known entities are those of HTML 5; numbered ones become
+    their character, and are dropped where that is a control character; unknown entities stay as they are, and no
+    document type is read.
 
-    Args:
-        dialect: ``sgml`` or ``xml``.
-        record_element: name of the element.
-        text_path: path of the text, e.g. ``TEXT/BODY``.
-        encoding: of the objects; None: what a byte-order mark or XML declaration says, else UTF-8.
-
-    Raises:
-        UsageError: there is no such encoding, or no element is named.
-
-    Source: ISO 8879 (SGML); W3C, XML 1.0 (fifth edition).
+    Source: ISO 8879 (SGML).
     """
 
-    def __init__(
-        self,
-        dialect: Literal["sgml", "xml"],
-        record_element: str | None,
-        text_path: str = "text",
-        encoding: str | None = None,
-    ) -> None:
-        if not record_element:
-            raise UsageError(f"format {dialect} needs `record_element`, the name of the element that is a record")
-        self._dialect = dialect
-        self._record_element = record_element
-        self._text_path = text_path
-        self._encoding = checked_encoding(encoding) if encoding else None
+    name: ClassVar[str] = "sgml"
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
 
-        Reasons: ``bad_sgml`` or ``bad_xml`` (tags that do not match, nesting deeper than 256), ``unclosed_record``,
-        ``truncated_record``, ``bad_encoding``, ``over_long_record``, and those of
-        :class:`~winnowry.sources.compression.BrokenStreamError`. What lies between records is no record.
-        """
-        operator = f"source.{self._dialect}"
-        chunks = _utf8(decompressed(stream, limits), self._encoding)
-        elements = split_elements(chunks, self._record_element, self._dialect == "sgml", limits)
-        for position, item in enumerate(elements):
-            if isinstance(item, Broken):
-                yield unreadable(position, operator, item.reason, item.data, item.value, item.threshold)
-                continue
-            yield self._record(position, item, operator)
+class Xml(_Markup):
+    """Reads the XML elements of a name as records, with fields and entities as for SGML; plain, gzip or zstd.
 
-    def _record(self, position: int, element: Element, operator: str) -> Record | Unreadable:
-        try:
-            markup = element.data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            value = f"{error.reason} at byte {error.start} of the record"
-            return unreadable(position, operator, "bad_encoding", element.data, value, self._encoding or "utf-8")
-        try:
-            return Record(position, fields_of(markup, self._dialect == "xml", self._text_path))
-        except BadMarkupError as wrong:
-            return unreadable(position, operator, f"bad_{self._dialect}", element.data, str(wrong))
+    Names are as written, and tags must match.
+
+    Source: W3C, XML 1.0 (fifth edition).
+    """
+
+    name: ClassVar[str] = "xml"
 
 
 def _utf8(chunks: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:

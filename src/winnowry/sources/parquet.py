@@ -5,23 +5,24 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 
 _OPERATOR = "source.parquet"
 _BATCH_ROWS = 256
 _SPOOLED_BYTES = 64 << 20
 
 
-class Parquet:
+class Parquet(SourceFormat):
     """Reads Parquet; a damaged row group is one unreadable place, the next row group goes on at its own position."""
 
+    name: ClassVar[str] = "parquet"
+
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
+        """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_parquet`` (its value says how many rows it stands for), ``over_long_record``, ``bad_utf8`` and
         ``bad_value`` (a value Python has no form for, such as a time before the year 1).
@@ -36,6 +37,8 @@ class Parquet:
 
 
 def _rows(stream: BinaryIO, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+    import pyarrow.parquet as pq  # loads slowly; a recipe is read without it
+
     try:
         file = pq.ParquetFile(pa.PythonFile(stream, mode="r"), pre_buffer=False)
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8

@@ -1,131 +1,91 @@
-"""Formats by name."""
+"""All source formats by name: the built-in ones and those of installed entry points (group ``winnowry.sources``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
 
+import winnowry.sources
 from winnowry.core.errors import UsageError
-from winnowry.sources.base import Format, ReadLimits, Record, SourceSpec, Unreadable
+from winnowry.sources.base import Reader, SourceFormat, SourceSpec
 
-FORMATS = ("jsonl", "parquet", "csv", "text", "html", "warc", "sgml", "xml", "files")
-_UTF8_ONLY = ("jsonl", "csv", "text")
-
-
-@dataclass(frozen=True)
-class FormatOptions:
-    """How objects of a format are set up; a format passes over what it has no use for.
-
-    Attributes:
-        delimiter: of CSV.
-        encoding: of the objects; None: UTF-8, or what they declare.
-        members: glob of the files inside, where the objects are tar archives.
-        record_element: of SGML and XML.
-        text: name of the text field.
-        record_types: of WARC; None: :data:`~winnowry.sources.warc.RECORD_TYPES`.
-        content_types: of WARC; None: :data:`~winnowry.sources.warc.CONTENT_TYPES`.
-        statuses: of WARC; None: :data:`~winnowry.sources.warc.STATUSES`.
-        profile: ``tc609``: records of SAC/TC609; None: records as they are.
-    """
-
-    delimiter: str = ","
-    encoding: str | None = None
-    members: str | None = None
-    record_element: str | None = None
-    text: str = "text"
-    record_types: tuple[str, ...] | None = None
-    content_types: tuple[str, ...] | None = None
-    statuses: tuple[int, ...] | None = None
-    profile: str | None = None
+_GROUP = "winnowry.sources"
+_registered: dict[str, type[SourceFormat]] = {}
 
 
-def format_of(source: SourceSpec) -> Format:
-    """The reader of a source, set up as the source says.
+def formats() -> dict[str, type[SourceFormat]]:
+    """Every source format by its name, sorted by name.
 
     Raises:
-        UsageError: there is no such format, or an option does not fit it.
+        UsageError: an entry point leads to no source format, or to one of a name that is in use.
     """
-    named: dict[str, Any] = {name: getattr(source, name, None) for name in FormatOptions.__dataclass_fields__}
-    named["text"] = source.fields.text
-    return format_named(source.format, FormatOptions(**{name: value for name, value in named.items() if value}))
+    return dict(sorted({**_installed(), **_registered}.items()))
 
 
-def format_named(name: str, options: FormatOptions | None = None) -> Format:
+def register(cls: type[SourceFormat]) -> type[SourceFormat]:
+    """Add a format for this process; a format that is to be there in every process needs an entry point.
+
+    Raises:
+        UsageError: another format has its name.
+    """
+    _add(_registered, cls, formats())
+    return cls
+
+
+def format_of(source: SourceSpec) -> Reader:
+    """The reader of a source's objects."""
+    return reader_of(source.options, source.fields.text or "text", source.members)
+
+
+def reader_of(options: SourceFormat, text_field: str = "text", members: str | None = None) -> Reader:
     """The reader of a format.
 
     Args:
-        name: one of :data:`FORMATS`.
-        options: how it is set up.
-
-    Raises:
-        UsageError: there is no such format, or an option does not fit it.
+        options: the format, with its options.
+        text_field: the field that the source maps as text.
+        members: glob of the files to read, where the objects are tar archives.
     """
-    options = options or FormatOptions()
-    content = _content(name, options)
-    if options.profile == "tc609":
-        from winnowry.sources.tc609 import Tc609Records
+    content = options.with_text_field(text_field)
+    if members is None:
+        return content
+    from winnowry.sources.tar import Tar
 
-        content = Tc609Records(content, options.text)
-    if options.encoding is not None and name in _UTF8_ONLY:
-        content = _Transcoded(content, options.encoding)
-    if options.members is not None:
-        from winnowry.sources.tar import Tar
-
-        return Tar(content, options.members)
-    return content
+    return Tar(content, members)
 
 
-def _content(name: str, options: FormatOptions) -> Format:
-    # Imported when used: Parquet loads a large library.
-    if name == "jsonl":
-        from winnowry.sources.jsonl import JsonLines
+@cache
+def _installed() -> dict[str, type[SourceFormat]]:
+    named: dict[str, type[SourceFormat]] = {}
+    for module in pkgutil.iter_modules(winnowry.sources.__path__, f"{winnowry.sources.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if _is_format(value) and value.__module__ == module.name:
+                _add(named, value, named)
+    for entry in entry_points(group=_GROUP):
+        cls = entry.load()
+        if not _is_format(cls):
+            raise UsageError(
+                f"entry point {entry.name!r} of {_GROUP} leads to {entry.value}, which is no source format; expected "
+                "a subclass of winnowry.sources.base.SourceFormat with a `name`"
+            )
+        _add(named, cls, named)
+    return named
 
-        return JsonLines()
-    if name == "parquet":
-        from winnowry.sources.parquet import Parquet
 
-        return Parquet()
-    if name == "csv":
-        from winnowry.sources.csv import Csv
+def _is_format(value: object) -> bool:
+    """Whether it is a format that can be used: base classes that formats share have no name."""
+    return isinstance(value, type) and issubclass(value, SourceFormat) and hasattr(value, "name")
 
-        return Csv(options.delimiter)
-    if name == "text":
-        from winnowry.sources.text import Text
 
-        return Text()
-    if name == "html":
-        from winnowry.sources.html import Html
-
-        return Html(options.encoding)
-    if name == "warc":
-        from winnowry.sources.warc import CONTENT_TYPES, RECORD_TYPES, STATUSES, Warc
-
-        return Warc(
-            options.record_types or RECORD_TYPES, options.content_types or CONTENT_TYPES, options.statuses or STATUSES
+def _add(to: dict[str, type[SourceFormat]], cls: type[SourceFormat], known: dict[str, type[SourceFormat]]) -> None:
+    other = known.get(cls.name)
+    if other is not None and other is not cls:
+        raise UsageError(
+            f"two source formats are named {cls.name!r}: {_place(other)} and {_place(cls)}; rename or uninstall one"
         )
-    if name in ("sgml", "xml"):
-        from winnowry.sources.markup import Markup
-
-        return Markup("sgml" if name == "sgml" else "xml", options.record_element, options.text, options.encoding)
-    if name == "files":
-        from winnowry.sources.files import Files
-
-        return Files()
-    raise UsageError(f"format {name!r} is unknown; expected one of {', '.join(FORMATS)}")
+    to[cls.name] = cls
 
 
-class _Transcoded:
-    """A format that reads UTF-8, over objects in another encoding."""
-
-    def __init__(self, content: Format, encoding: str) -> None:
-        from winnowry.sources.transcode import checked_encoding
-
-        self._content = content
-        self._encoding = checked_encoding(encoding)
-
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`."""
-        from winnowry.sources.transcode import Utf8Stream
-
-        return self._content.read(Utf8Stream(stream, self._encoding, limits), uri, limits)  # type: ignore[arg-type]
+def _place(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import BinaryIO
 
-from winnowry.sources.base import Format, ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.base import Reader, ReadLimits, Record, Unreadable, unreadable
 from winnowry.sources.compression import BrokenStreamError, decompressed
 
 _OPERATOR = "source.tar"
@@ -30,12 +30,12 @@ class Tar:
     Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
     """
 
-    def __init__(self, content: Format, members: str) -> None:
+    def __init__(self, content: Reader, members: str) -> None:
         self._content = content
         self._members = members
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
+        """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_tar`` (the rest of the archive is not read), ``truncated_tar``, those of the format of the
         files, and those of :class:`~winnowry.sources.compression.BrokenStreamError`.

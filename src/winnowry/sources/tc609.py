@@ -6,11 +6,11 @@ Source: the format as dingo-python 2.5.0 checks it (rules 0201 and 0203 to 0205)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from winnowry.sources.base import Format, ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.base import Record, Unreadable, unreadable
 from winnowry.sources.mapping import serialized
 
 INTERNET = "互联网"
@@ -23,40 +23,30 @@ _SEMVER = re.compile(r"\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
 _OPERATOR = "source.tc609"
 
 
-class Tc609Records:
-    """Reads what another format reads, and lifts the text out of ``data_content`` into a field of its own.
+def lift_text(record: Record, text_field: str) -> Record | Unreadable:
+    """A record with the text of ``data_content`` in a field of its own.
 
     Several text items are joined by a blank line. ``data_content`` is kept only where it holds more than text.
 
     Args:
-        content: the format that reads the objects.
-        text: the field that the text goes to.
+        record: as JSON Lines hold it.
+        text_field: the field that the text goes to.
+
+    Returns:
+        The record, or an unreadable place for the reason ``no_data_content`` (not a list of objects) or
+        ``no_text_content``.
     """
-
-    def __init__(self, content: Format, text: str) -> None:
-        self._content = content
-        self._text = text
-
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
-
-        Reasons, besides those of the format: ``no_data_content`` (not a list of objects), ``no_text_content``.
-        """
-        for item in self._content.read(stream, uri, limits):
-            yield item if isinstance(item, Unreadable) else self._lifted(item)
-
-    def _lifted(self, record: Record) -> Record | Unreadable:
-        content = record.data.get("data_content")
-        if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
-            return unreadable(record.position, _OPERATOR, "no_data_content", serialized(record.data))
-        texts = [item["content"] for item in content if _is_text(item) and isinstance(item.get("content"), str)]
-        if not texts:
-            return unreadable(record.position, _OPERATOR, "no_text_content", serialized(record.data))
-        data = dict(record.data)
-        if len(texts) == len(content):
-            del data["data_content"]
-        data[self._text] = "\n\n".join(texts)
-        return Record(record.position, data, record.media_type)
+    content = record.data.get("data_content")
+    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
+        return unreadable(record.position, _OPERATOR, "no_data_content", serialized(record.data))
+    texts = [item["content"] for item in content if _is_text(item) and isinstance(item.get("content"), str)]
+    if not texts:
+        return unreadable(record.position, _OPERATOR, "no_text_content", serialized(record.data))
+    data = dict(record.data)
+    if len(texts) == len(content):
+        del data["data_content"]
+    data[text_field] = "\n\n".join(texts)
+    return Record(record.position, data, record.media_type)
 
 
 def _is_text(item: Mapping[str, Any]) -> bool:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, Unreadable, unreadable
+from pydantic import Field
+
+from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.compression import BrokenStreamError, decompressed
+from winnowry.sources.transcode import Encoding, utf8_stream
 
 _OPERATOR = "source.text"
 _BOM = b"\xef\xbb\xbf"
 
 
-class Text:
-    """Reads a whole UTF-8 file (plain, gzip or zstd) as the record ``{"text": content, "name": file name}``."""
+class Text(SourceFormat):
+    """Reads a whole file (plain, gzip or zstd) as the record ``{"text": content, "name": file name}``."""
+
+    name: ClassVar[str] = "text"
+
+    encoding: Encoding | None = Field(
+        default=None, description="character encoding of the objects, e.g. gb18030; UTF-8 unless set"
+    )
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
+        """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_utf8``, ``over_long_record``, and those of
         :class:`~winnowry.sources.compression.BrokenStreamError`.
         """
-        data = whole_object(stream, limits, _OPERATOR)
+        data = whole_object(utf8_stream(stream, self.encoding, limits), limits, _OPERATOR)
         if isinstance(data, Unreadable):
             yield data
             return

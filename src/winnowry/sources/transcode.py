@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import Annotated, BinaryIO, cast
 
-from winnowry.core.errors import UsageError
+from pydantic import AfterValidator
+
 from winnowry.sources.base import ReadLimits
 from winnowry.sources.compression import decompressed
 
@@ -33,16 +34,14 @@ def codec_name(name: str) -> str | None:
     return codec.name if getattr(codec, "_is_text_encoding", True) else None
 
 
-def checked_encoding(name: str) -> str:
-    """Python's name of a text encoding.
+def _known(name: str) -> str:
+    if codec_name(name) is None:
+        raise ValueError(f"`encoding: {name}` is unknown; e.g. utf-8, windows-1252 or gb18030")
+    return name
 
-    Raises:
-        UsageError: there is none of that name.
-    """
-    found = codec_name(name)
-    if found is None:
-        raise UsageError(f"encoding {name!r} is unknown; expected a name such as utf-8, windows-1252 or gb18030")
-    return found
+
+Encoding = Annotated[str, AfterValidator(_known)]
+"""An option of a format: the name of a character encoding, as it was written."""
 
 
 def utf8_chunks(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -88,3 +87,15 @@ class Utf8Stream(io.RawIOBase):
             self._left = chunk
         data, self._left = self._left[:size], self._left[size:]
         return data
+
+
+def utf8_stream(stream: BinaryIO, encoding: str | None, limits: ReadLimits) -> BinaryIO:
+    """A stream for a format that reads UTF-8.
+
+    Args:
+        stream: plain, gzip or zstd.
+        encoding: of the decompressed bytes; None: they are UTF-8 already, and the stream is handed on as it is.
+        limits: for the decompression.
+    """
+    codec = codec_name(encoding) if encoding is not None else None
+    return stream if codec is None else cast(BinaryIO, Utf8Stream(stream, codec, limits))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Literal
+from functools import cached_property
+from typing import Any, BinaryIO, ClassVar, Literal
+
+from pydantic import Field
 
 from winnowry.sources.archive_frames import Frame, archive_frames
-from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.charset import decode, looks_binary
 
 RECORD_TYPES = ("response", "resource", "conversion")
@@ -45,35 +48,41 @@ class _Document:
     status: int | None = None
 
 
-class Warc:
+class Warc(SourceFormat):
     """Reads web archives: WARC 0.17 to 1.1, WET, WAT and ARC; plain, gzip or zstd; one record in memory at a time.
 
     A record of the archive becomes ``{"text", "url", "date", "status", "content_type", "charset", "record_type",
-    "warc_record_id", "payload_digest"}``: the payload without HTTP headers, transfer and content encoding, decoded as
-    :func:`~winnowry.sources.charset.decode` says; ``date`` is the time of the fetch. Positions count all records
-    of the archive, so that those of types that are not asked for (requests, metadata, warcinfo) leave gaps; such
-    records are no documents and leave no trace.
-
-    Args:
-        record_types: types that hold documents. WAT: ``metadata``.
-        content_types: media types to read, without parameters. WAT: ``application/json``.
-        statuses: HTTP status codes to read; payloads fetched without HTTP have none and are read.
+    "warc_record_id", "payload_digest"}``: the payload without HTTP headers, transfer and content encoding, decoded
+    from the declared or detected charset; ``date`` is the time of the fetch. Positions count all records of the
+    archive, so that those of other types (requests, metadata, warcinfo) leave gaps; such records are no documents and
+    leave no trace.
 
     Source: ISO 28500:2017 (WARC 1.1); RFC 9112 (HTTP/1.1); Internet Archive, "ARC file format" (1996).
     """
 
-    def __init__(
-        self,
-        record_types: Sequence[str] = RECORD_TYPES,
-        content_types: Sequence[str] = CONTENT_TYPES,
-        statuses: Sequence[int] = STATUSES,
-    ) -> None:
-        self._record_types = frozenset(record_types)
-        self._content_types = frozenset(name.lower() for name in content_types)
-        self._statuses = frozenset(statuses)
+    name: ClassVar[str] = "warc"
+
+    record_types: tuple[str, ...] = Field(
+        default=RECORD_TYPES, min_length=1, description="types of records that are documents; WAT needs metadata"
+    )
+    content_types: tuple[str, ...] = Field(
+        default=CONTENT_TYPES,
+        min_length=1,
+        description="media types to read, without parameters, the others are quarantined; WAT needs application/json",
+    )
+    statuses: tuple[int, ...] = Field(
+        default=STATUSES,
+        min_length=1,
+        description="HTTP status codes to read, the others are quarantined; payloads fetched without HTTP have none "
+        "and are read",
+    )
+
+    @cached_property
+    def _media_types(self) -> frozenset[str]:
+        return frozenset(media_type.lower() for media_type in self.content_types)
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`Format.read`.
+        """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: those of :func:`~winnowry.sources.archive_frames.archive_frames`; ``revisit`` (the payload is in
         another record, which is the value), ``http_status``, ``content_type``, ``truncated_payload`` (the crawler
@@ -86,7 +95,7 @@ class Warc:
                 yield unreadable(position, _OPERATOR, frame.reason, frame.payload, frame.value, frame.threshold)
                 continue
             record_type = _record_type(frame)
-            if record_type != "revisit" and record_type not in self._record_types:
+            if record_type != "revisit" and record_type not in self.record_types:
                 continue
             try:
                 yield self._record(position, frame, record_type, limits)
@@ -103,8 +112,8 @@ class Warc:
             raise _RefusedError("truncated_payload", cause)
         document = self._document(frame, url, limits)
         content_type = document.content_type or _sniffed(document.payload)
-        if content_type not in self._content_types:
-            raise _RefusedError("content_type", content_type, ", ".join(sorted(self._content_types)))
+        if content_type not in self._media_types:
+            raise _RefusedError("content_type", content_type, ", ".join(sorted(self._media_types)))
         decoded = decode(document.payload, document.charset)
         if looks_binary(decoded.text):
             raise _RefusedError("binary_content", f"{content_type}, read as {decoded.encoding}")
@@ -135,8 +144,8 @@ class Warc:
         if not over_http:
             return _Document(frame.body, content_type, charset)
         document = _http_document(frame.body, limits)
-        if document.status not in self._statuses:
-            raise _RefusedError("http_status", str(document.status), ", ".join(map(str, sorted(self._statuses))))
+        if document.status not in self.statuses:
+            raise _RefusedError("http_status", str(document.status), ", ".join(map(str, sorted(set(self.statuses)))))
         return document
 
 

@@ -41,14 +41,14 @@ def take_content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> 
     Returns:
         The content, or why it is refused.
     """
-    referenced = source.payload == "referenced"
+    referenced = source.options.by_reference
     digest, parts, size = hashlib.sha256(), [], 0
     while chunk := stream.read(_CHUNK_BYTES):
         size += len(chunk)
         if not referenced:
             if size > max_bytes:
                 limit = str(max_bytes)
-                return Reason("source.files", "over_long_record", f"more than {limit} bytes", limit)
+                return Reason(f"source.{source.format}", "over_long_record", f"more than {limit} bytes", limit)
             parts.append(chunk)
         digest.update(chunk)
     if not referenced:

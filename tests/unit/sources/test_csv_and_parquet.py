@@ -5,15 +5,15 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
-from winnowry.core.errors import UsageError
 from winnowry.sources.base import ReadLimits, Record, Unreadable
 from winnowry.sources.csv import Csv
 from winnowry.sources.parquet import Parquet
 
 
 def read_csv(data: bytes, delimiter: str = ",") -> list[Record | Unreadable]:
-    return list(Csv(delimiter).read(io.BytesIO(data), "a.csv", ReadLimits()))
+    return list(Csv(delimiter=delimiter).read(io.BytesIO(data), "a.csv", ReadLimits()))
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,9 @@ def test_a_repeated_field_name_makes_the_file_unreadable() -> None:
 
 def test_the_delimiter_is_the_sources() -> None:
     assert read_csv(b"a\tb\n1\t2,3\n", "\t") == [Record(0, {"a": "1", "b": "2,3"})]
-    with pytest.raises(UsageError, match="delimiter"):
-        Csv(",,")
+    for wrong in (",,", "", '"', "\n"):
+        with pytest.raises(ValidationError, match="delimiter"):
+            Csv(delimiter=wrong)
 
 
 def test_a_damaged_row_group_is_one_unreadable_place_and_the_next_keeps_its_positions() -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from winnowry.core.errors import UsageError
 from winnowry.sources.base import ReadLimits, Record, Unreadable
 from winnowry.sources.element_fields import BadMarkupError, decode_entities, fields_of
 from winnowry.sources.elements import Element, split_elements
-from winnowry.sources.markup import Markup
-from winnowry.sources.registry import FormatOptions, format_named
+from winnowry.sources.markup import Sgml, Xml
+from winnowry.sources.registry import reader_of
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "finance_en" / "reuters21578.sgml.tar.zst"
 STORY = """<!DOCTYPE lewis SYSTEM "lewis.dtd">
@@ -34,9 +34,15 @@ STORY = """<!DOCTYPE lewis SYSTEM "lewis.dtd">
 
 
 def read(
-    data: bytes | str, dialect: str = "sgml", element: str = "REUTERS", limits: ReadLimits | None = None, **options: str
+    data: bytes | str,
+    dialect: str = "sgml",
+    element: str = "REUTERS",
+    limits: ReadLimits | None = None,
+    text_path: str = "text",
+    encoding: str | None = None,
 ) -> list[Record | Unreadable]:
-    reader = Markup(dialect, element, **options)  # type: ignore[arg-type]
+    options = (Sgml if dialect == "sgml" else Xml)(record_element=element, encoding=encoding)
+    reader = reader_of(options, text_path)
     content = data.encode() if isinstance(data, str) else data
     return list(reader.read(io.BytesIO(content), "a", limits or ReadLimits()))
 
@@ -234,17 +240,17 @@ def test_bytes_of_another_encoding_cost_only_their_record() -> None:
 
 
 def test_a_source_without_a_record_element_is_refused() -> None:
-    with pytest.raises(UsageError, match="record_element"):
-        format_named("sgml")
-    with pytest.raises(UsageError, match="klingon"):
-        format_named("xml", FormatOptions(record_element="r", encoding="klingon"))
+    with pytest.raises(ValidationError, match="`format: sgml` needs `record_element`"):
+        Sgml.model_validate({})
+    with pytest.raises(ValidationError, match="klingon"):
+        Xml(record_element="r", encoding="klingon")
 
 
 @pytest.mark.skipif(not DATA.is_file(), reason=f"needs the development data at {DATA}")
 def test_reuters_21578_has_the_documents_that_its_readme_counts() -> None:
-    options = FormatOptions(members="*/reut2-*.sgm", record_element="REUTERS", text="TEXT/BODY")
+    reader = reader_of(Sgml(record_element="REUTERS"), "TEXT/BODY", members="*/reut2-*.sgm")
     with DATA.open("rb") as stream:
-        items = list(format_named("sgml", options).read(stream, DATA.name, ReadLimits()))
+        items = list(reader.read(stream, DATA.name, ReadLimits()))
     assert [item.position for item in items] == list(range(21_578))
     (bad,) = (item for item in items if isinstance(item, Unreadable))
     assert (bad.reason, bad.value) == (  # by hand: byte 0xFC of reut2-017.sgm

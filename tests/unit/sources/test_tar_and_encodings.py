@@ -6,13 +6,13 @@ import tarfile
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import ValidationError
 
-from winnowry.core.errors import UsageError
 from winnowry.sources.base import ReadLimits, Record, Unreadable
 from winnowry.sources.charset import decode, looks_binary
 from winnowry.sources.event_time import parse_with_format
 from winnowry.sources.html import Html
-from winnowry.sources.registry import FormatOptions, format_named
+from winnowry.sources.registry import formats, reader_of
 from winnowry.sources.transcode import utf8_chunks
 
 
@@ -30,7 +30,7 @@ def archive(files: dict[str, bytes], layout: int = tarfile.PAX_FORMAT) -> bytes:
 
 
 def read(data: bytes, name: str = "text", **options: str) -> list[Record | Unreadable]:
-    reader = format_named(name, FormatOptions(**{"members": "*.txt", **options}))  # type: ignore[arg-type]
+    reader = reader_of(formats()[name](**options), members="*.txt")
     return list(reader.read(io.BytesIO(data), "a.tar", ReadLimits(max_record_bytes=100_000)))
 
 
@@ -83,7 +83,7 @@ def test_every_truncation_of_an_archive_is_survived() -> None:
 
 def test_objects_in_another_encoding_are_read_line_by_line() -> None:
     lines = ['{"text": "第一"}'.encode("gb18030"), b'{"text": "\xff\xff"}', '{"text": "第三"}'.encode("gb18030")]
-    reader = format_named("jsonl", FormatOptions(encoding="gb18030"))
+    reader = formats()["jsonl"].model_validate({"encoding": "gb18030"})
     items = list(reader.read(io.BytesIO(b"\n".join(lines)), "a", ReadLimits()))
     assert brief(items) == [(0, "第一"), (1, "bad_utf8"), (2, "第三")]
 
@@ -103,8 +103,8 @@ def test_half_a_character_at_the_end_is_not_lost() -> None:
 
 def test_an_unknown_encoding_is_refused() -> None:
     for name in ("klingon", "base64", "rot13"):
-        with pytest.raises(UsageError, match=name):
-            format_named("jsonl", FormatOptions(encoding=name))
+        with pytest.raises(ValidationError, match=f"`encoding: {name}` is unknown"):
+            formats()["jsonl"].model_validate({"encoding": name})
 
 
 RUSSIAN = "Все люди рождаются свободными и равными в своем достоинстве и правах. " * 3

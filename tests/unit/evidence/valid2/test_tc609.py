@@ -19,7 +19,7 @@ from winnowry.releases.export import export
 from winnowry.releases.facts.facts import release_facts
 from winnowry.releases.releases import releases
 from winnowry.sources.base import ReadLimits, Record, Unreadable
-from winnowry.sources.registry import FormatOptions, format_named
+from winnowry.sources.jsonl import JsonLines
 from winnowry.sources.tc609 import FIELDS, problems
 
 RECIPE = """\
@@ -133,7 +133,7 @@ def test_a_wrong_record_is_told_what_is_wrong(change: dict[str, Any], said: str)
 
 def read(*lines: object) -> list[Record | Unreadable]:
     stream = io.BytesIO("\n".join(json.dumps(line) for line in lines).encode())
-    return list(format_named("jsonl", FormatOptions(profile="tc609")).read(stream, "a.jsonl", ReadLimits()))
+    return list(JsonLines(profile="tc609").read(stream, "a.jsonl", ReadLimits()))
 
 
 def test_text_is_lifted_out_of_its_list() -> None:

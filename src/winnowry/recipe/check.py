@@ -1,4 +1,4 @@
-"""What is wrong with a recipe although each part is valid; asked before any byte is read."""
+"""Mistakes of a recipe whose parts are valid each on its own; checked before any byte is read."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def check_parts(
     score: Sequence[Operator | None],
     sample: SampleSpec | None,
 ) -> list[Problem]:
-    """All problems among the parts.
+    """All problems between the parts.
 
     Args:
-        sources: None stands for a part with a mistake of its own; what depends on it is not judged.
+        sources: None stands for a part with a mistake of its own; what depends on it is not checked.
         clean: as above.
         score: as above.
         sample: None also where the recipe has none.
@@ -58,7 +58,7 @@ def check_media(
     sample: SampleSpec | None,
     columns: Sequence[AddedColumn | None],
 ) -> list[Problem]:
-    """Files that are no text are taken in, gated, and given columns; what works on text is not for them."""
+    """Problems of a corpus of files that are no text: it ends at `raw`, and has no operators."""
     valid = [(index, source) for index, source in enumerate(sources) if source is not None]
     files = [(index, source.format) for index, source in valid if source.options.payload_kind == "blob"]
     if not files:
@@ -150,9 +150,9 @@ def _chain(stage: str, operators: Sequence[Operator | None], have: set[str] | No
 def _keepers(clean: Sequence[Operator | None], scores: set[str] | None) -> list[Problem]:
     """Groups are formed over the keys of all operators, from ``cleaned``: one policy, by a number that is there."""
     problems = []
-    askers = [(index, operator) for index, operator in enumerate(clean) if isinstance(operator, DuplicateKeys)]
-    for index, operator in askers[1:]:
-        first_index, first = askers[0]
+    key_operators = [(index, operator) for index, operator in enumerate(clean) if isinstance(operator, DuplicateKeys)]
+    for index, operator in key_operators[1:]:
+        first_index, first = key_operators[0]
         if (operator.keep, operator.by) != (first.keep, first.by):
             message = (
                 f"{_policy(operator)}, but clean.{first_index} ({first.op}) {_policy(first)}; a group may be held "
@@ -162,7 +162,7 @@ def _keepers(clean: Sequence[Operator | None], scores: set[str] | None) -> list[
     types = {field.name: field.type for field in CLEANED}
     types |= {field.name: field.type for operator in clean if operator is not None for field in operator.writes()}
     numbers = {name for name, kind in types.items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)}
-    for index, operator in askers:
+    for index, operator in key_operators:
         by = operator.by
         if by is None or by in numbers or (by not in types and None in clean):
             continue

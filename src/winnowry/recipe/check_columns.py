@@ -1,4 +1,4 @@
-"""What is wrong with declared columns, given the rest of the recipe."""
+"""Mistakes of declared columns beside the rest of the recipe."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def check_columns(
         if column.stage in first:
             problems.append(Problem((*at, "name"), f"columns.{first[column.stage]} is {column.stage} already"))
         first.setdefault(column.stage, index)
-        given = [form for form in _FORMS if getattr(column, form) is not None]
-        if len(given) != 1:
-            problems.append(Problem(at, f"give one of sql, operator and python; got {' and '.join(given) or 'none'}"))
+        forms = [form for form in _FORMS if getattr(column, form) is not None]
+        if len(forms) != 1:
+            problems.append(Problem(at, f"give one of sql, operator and python; got {' and '.join(forms) or 'none'}"))
         if column.type is not None and column.python is None:
             problems.append(Problem((*at, "type"), "`type` is for `python`: the type of the others is known"))
         if column.name in own[column.table]:

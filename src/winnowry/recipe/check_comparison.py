@@ -1,4 +1,4 @@
-"""What is wrong with a comparison, given the rest of the recipe."""
+"""Mistakes of a comparison beside the rest of the recipe."""
 
 from __future__ import annotations
 

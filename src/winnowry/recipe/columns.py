@@ -1,4 +1,4 @@
-"""What a recipe says about columns added to living tables: ``columns``."""
+"""Columns added to living tables: ``columns`` of a recipe."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class AddedColumn(RecipePart):
         return f"function `{str(self.python).rpartition('/')[2]}`"
 
     def fingerprint(self) -> dict[str, Any]:
-        """What its values depend on as far as the recipe says; a file by its name, wherever it lies."""
-        said = self.model_dump(mode="json", exclude={"operator", "python", "batch_rows", "workers", "timeout_s"})
+        """What its values depend on, as far as the recipe knows; a file by its name, not by its folder."""
+        spec = self.model_dump(mode="json", exclude={"operator", "python", "batch_rows", "workers", "timeout_s"})
         if self.operator is not None:
-            said["operator"] = self.operator.fingerprint()
+            spec["operator"] = self.operator.fingerprint()
         if self.python is not None:
             file, _, function = self.python.rpartition(":")
-            said["python"] = f"{PurePath(file).name}:{function}"
-        return said
+            spec["python"] = f"{PurePath(file).name}:{function}"
+        return spec

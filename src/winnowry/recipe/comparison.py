@@ -1,4 +1,4 @@
-"""What a recipe says about proving its selection: ``comparison``."""
+"""How a selection is proven: ``comparison`` of a recipe."""
 
 from __future__ import annotations
 

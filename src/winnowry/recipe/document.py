@@ -12,7 +12,7 @@ from winnowry.recipe.messages import Path, Problem
 class Document:
     """One parsed file.
 
-    YAML 1.2: ``no`` is text and ``1e-3`` a number. A key given twice is a mistake, all of which are in
+    YAML 1.2: ``no`` is text and ``1e-3`` a number. A repeated key is a mistake, all of which are in
     :attr:`problems`, with the place of the second one.
 
     Args:
@@ -29,7 +29,7 @@ class Document:
 
         self.file = file
         self.problems: list[tuple[str, str]] = []
-        """(position, message) of keys given twice."""
+        """(position, message) of repeated keys."""
         reader = YAML(typ="safe", pure=True)
         reader.allow_duplicate_keys = True
         try:
@@ -54,10 +54,10 @@ class Document:
         node = self._root
         mark = node.start_mark
         for index, part in enumerate(path):
-            found = _child(node, part)
-            if found is None:
+            child = _child(node, part)
+            if child is None:
                 break
-            key, node = found
+            key, node = child
             mark = key.start_mark if at_key and index == len(path) - 1 else node.start_mark
         return f"{mark.line + 1}:{mark.column + 1}"
 
@@ -65,10 +65,10 @@ class Document:
         """The text of a scalar as it stands in the file, or None."""
         node = self._root
         for part in path:
-            found = _child(node, part)
-            if found is None:
+            child = _child(node, part)
+            if child is None:
                 return None
-            node = found[1]
+            node = child[1]
         return node.value if isinstance(node.value, str) else None
 
     def _find_repeated(self, node: Any, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Mistakes in words: what pydantic found, as a sentence with a suggestion."""
+"""Mistakes in words: an error of pydantic as a sentence with a suggestion."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def field_names(cls: type[BaseModel]) -> list[str]:
 
 def problems_of(error: ValidationError, cls: type[BaseModel], prefix: Path = ()) -> list[Problem]:
     """All mistakes of a validation."""
-    found = []
+    problems = []
     for item in error.errors(include_url=False):
         place: Path = tuple(part for part in item["loc"])
         unknown = item["type"] in ("extra_forbidden", UNKNOWN_FIELD)
-        found.append(Problem((*prefix, *place), sentence(cls, place, dict(item)), at_key=unknown))
-    return found
+        problems.append(Problem((*prefix, *place), sentence(cls, place, dict(item)), at_key=unknown))
+    return problems
 
 
 def sentence(cls: type[BaseModel], place: Path, item: dict[str, Any]) -> str:
@@ -128,4 +128,4 @@ def _model_at(cls: type[BaseModel], place: Path) -> type[BaseModel] | None:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+    return next((model for part in get_args(annotation) if (model := _model_in(part)) is not None), None)

@@ -18,7 +18,7 @@ def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     Args:
         recipe: any valid recipe; it is not changed.
         overrides: ``ADDRESS=VALUE``. An address is an operator's name and a parameter
-            (``text.length.min_words=80``), the name given by ``as`` (``gc.tier=tagged``), the stage and 0-based index
+            (``text.length.min_words=80``), the name of ``as`` (``gc.tier=tagged``), the stage and 0-based index
             (``clean.3.min_words=80``), or a path (``sample.seed=1``, ``gates.cleaned.min_kept_fraction=0.3``). A
             value is YAML.
 
@@ -38,8 +38,8 @@ def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
             changed[path] = override
         except ValueError as error:
             problems.append(f"--set {override}: {error}")
-    result, found = validate(data)
-    problems += [_line(problem, changed) for problem in found]
+    result, mistakes = validate(data)
+    problems += [_line(problem, changed) for problem in mistakes]
     if problems or result is None:
         raise RecipeError(tuple(problems))
     return result
@@ -117,14 +117,14 @@ def _names(recipe: Recipe) -> dict[str, list[Path]]:
 
 
 def _addresses(recipe: Recipe) -> list[str]:
-    found = [key for key in Recipe.model_fields if key not in ("sources", "clean", "score")]
+    addresses = [key for key in Recipe.model_fields if key not in ("sources", "clean", "score")]
     for operator in (*recipe.clean, *recipe.score):
         keys = field_names(type(operator))
-        found += [f"{name}.{key}" for name in (operator.op, operator.as_) if name for key in keys]
+        addresses += [f"{name}.{key}" for name in (operator.op, operator.as_) if name for key in keys]
     for section in ("sample", "gates", "publish", "limits"):
         part = getattr(recipe, section)
-        found += [f"{section}.{key}" for key in (field_names(type(part)) if part is not None else [])]
-    return found
+        addresses += [f"{section}.{key}" for key in (field_names(type(part)) if part is not None else [])]
+    return addresses
 
 
 def _line(problem: Problem, changed: dict[Path, str]) -> str:

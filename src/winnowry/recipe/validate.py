@@ -1,4 +1,4 @@
-"""Plain data to a recipe: every part is validated on its own, so that all mistakes are found at once."""
+"""Plain data to a recipe: every part is validated on its own, so that all mistakes are reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Cut a WARC or ARC archive into its records, whatever their headers claim."""
+"""Cut a WARC or ARC archive into its records, whatever their headers claim.
+
+By hand on purpose. Crawled archives are cut, damaged and wrong about their lengths. A reader that trusts the declared
+length loses the records behind a wrong one; here every lost record is counted, and the next one is read.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ class Frame:
 
     Attributes:
         kind: ``warc`` or ``arc``.
-        headers: fields by lower-case name; of ARC ``url``, ``ip``, ``date``, ``content-type`` as far as given.
+        headers: fields by lower-case name; of ARC ``url``, ``ip``, ``date`` and ``content-type``, as far as present.
         body: the block, as long as the header says.
     """
 
@@ -46,9 +50,9 @@ class Damage:
     Attributes:
         reason: ``bad_warc_header``, ``bad_content_length``, ``wrong_content_length``, ``truncated_record``,
             ``over_long_record``, or that of a :class:`~winnowry.sources.compression.BrokenStreamError`.
-        value: what was found.
+        value: what is there.
         threshold: what was declared or allowed.
-        payload: the bytes, cut to what is kept.
+        payload: the bytes, cut to :data:`~winnowry.sources.base.PAYLOAD_KEPT_BYTES`.
     """
 
     reason: str
@@ -66,9 +70,9 @@ def begins_record(data: bytes) -> bool:
 def archive_frames(stream: BinaryIO, limits: ReadLimits) -> Iterator[Frame | Damage]:
     """Records and damaged places of an archive in order, one record in memory at a time.
 
-    The length that a header declares is believed when what follows is another record or the end of a gzip member;
-    else the record ends where the next one begins, and is damaged. Of a record longer than the limit only the
-    beginning is kept; a record that begins inside it ends it.
+    The length that a header declares holds where another record or the end of a gzip member follows. Else the record
+    ends where the next one begins, and counts as damaged. Of a record longer than the limit only the beginning is
+    kept; the next record that begins inside it ends it.
 
     Args:
         stream: plain, gzip (one member a record, or all in one) or zstd.
@@ -94,7 +98,7 @@ def archive_frames(stream: BinaryIO, limits: ReadLimits) -> Iterator[Frame | Dam
 
 @dataclass
 class _Window:
-    """What is in memory of the present member."""
+    """The part of the present member that is in memory."""
 
     stream: BinaryIO
     limits: ReadLimits
@@ -106,9 +110,9 @@ class _Window:
     def __post_init__(self) -> None:
         self._pieces = member_pieces(self.stream, self.limits, begins_record)
 
-    def available(self, wanted: int) -> int:
-        """How many of so many bytes the member still has, after reading as many as are needed."""
-        while len(self._data) - self._at < wanted and self._end is None:
+    def available(self, most: int) -> int:
+        """Number of bytes that lie ahead in the member, at most ``most``; reads until they are in memory."""
+        while len(self._data) - self._at < most and self._end is None:
             piece = self._next_piece()
             if isinstance(piece, bytes):
                 self._append(piece)
@@ -116,7 +120,7 @@ class _Window:
                 self._end = piece or MemberEnd()
                 if self._end.error is None:
                     self._join()
-        return min(len(self._data) - self._at, wanted)
+        return min(len(self._data) - self._at, most)
 
     def _next_piece(self) -> bytes | MemberEnd | None:
         piece, self._ahead = self._ahead, None
@@ -136,7 +140,7 @@ class _Window:
             self._ahead = self._end = None
 
     def take_error(self) -> BrokenStreamError | None:
-        """Why the member ends, told once."""
+        """Why the member ends early; returned once, then None."""
         if self._end is None or self._end.error is None:
             return None
         error, self._end = self._end.error, MemberEnd()
@@ -155,12 +159,12 @@ class _Window:
         return True
 
     def peek(self, offset: int, n_bytes: int) -> bytes:
-        """Bytes so far ahead, which are in memory."""
+        """Bytes at an offset ahead, which must be in memory."""
         start = self._at + offset
         return bytes(memoryview(self._data)[start : start + n_bytes])
 
     def take(self, n_bytes: int) -> bytes:
-        """The next bytes, which are in memory."""
+        """Consume the next bytes, which must be in memory."""
         data = self.peek(0, n_bytes)
         self._at += len(data)
         return data
@@ -168,23 +172,23 @@ class _Window:
     def match(self, pattern: re.Pattern[bytes]) -> int | None:
         """Length of the pattern at this place."""
         self.available(_OVERLAP_BYTES)
-        found = pattern.match(self._data, self._at)
-        return found.end() - self._at if found else None
+        start = pattern.match(self._data, self._at)
+        return start.end() - self._at if start else None
 
     def header(self) -> bytes | None:
-        """The bytes up to and with a blank line."""
-        wanted = 4 << 10
+        """The bytes up to and including the blank line; None where there is none within 64 KiB."""
+        searched_bytes = 4 << 10
         while True:
-            n_bytes = self.available(wanted)
-            found = _HEADER_END.search(self._data, self._at, self._at + n_bytes)
-            if found:
-                return self.take(found.end() - self._at)
-            if n_bytes < wanted or wanted >= _MAX_HEADER_BYTES:
+            n_bytes = self.available(searched_bytes)
+            blank_line = _HEADER_END.search(self._data, self._at, self._at + n_bytes)
+            if blank_line:
+                return self.take(blank_line.end() - self._at)
+            if n_bytes < searched_bytes or searched_bytes >= _MAX_HEADER_BYTES:
                 return None
-            wanted *= 4
+            searched_bytes *= 4
 
     def skip_line_ends(self) -> int:
-        """Pass over CR and LF; how many there were."""
+        """Skip CR and LF; returns how many there were."""
         n_passed = 0
         while self.available(1) and self._data[self._at] in _LINE_ENDS:
             self._at += 1
@@ -192,7 +196,7 @@ class _Window:
         return n_passed
 
     def ends_record(self, offset: int) -> bool:
-        """Whether a record can end so far ahead: then comes another one, or the whole end of the member."""
+        """Whether a record can end at an offset: another one, or the undamaged end of the member, follows."""
         ahead = self.available(offset + _OVERLAP_BYTES) - offset
         following = self.peek(offset, ahead).lstrip(b"\r\n")
         if not following:
@@ -200,28 +204,28 @@ class _Window:
         return _WARC_START.match(following) is not None or _ARC_START.match(following) is not None
 
     def blank_line_at(self, offset: int) -> bool:
-        """Whether the two line ends that close a record come so far ahead, and more after them."""
+        """Whether the two line ends that close a record stand at an offset, and more bytes follow."""
         return self.available(offset + 5) == offset + 5 and self.peek(offset, 4) == b"\r\n\r\n"
 
     def start_within(self, n_bytes: int, pattern: re.Pattern[bytes]) -> int | None:
-        """Where in the next bytes, which are in memory, another record begins."""
-        found = pattern.search(self._data, self._at, self._at + n_bytes)
-        return found.end() - self._at if found else None
+        """Offset of the next record within bytes that are in memory; None where none begins."""
+        start = pattern.search(self._data, self._at, self._at + n_bytes)
+        return start.end() - self._at if start else None
 
     def until_start(self, most: int | None = None, pattern: re.Pattern[bytes] = _NEXT_START) -> bytes:
-        """Pass over bytes up to the next start of a record, the end of the member or so many; their beginning."""
-        kept = bytearray()
-        passed = 0
+        """Skip to the next record or the end of the member, at most ``most`` bytes; returns the beginning."""
+        beginning = bytearray()
+        n_skipped = 0
         while True:
-            step = _STEP_BYTES if most is None else min(_STEP_BYTES, most - passed)
+            step = _STEP_BYTES if most is None else min(_STEP_BYTES, most - n_skipped)
             n_bytes = self.available(step + _OVERLAP_BYTES)
             start = self.start_within(n_bytes, pattern)
-            found = start is not None and start <= step
-            taken = self.take(start if found and start is not None else min(n_bytes, step))
-            passed += len(taken)
-            kept += taken[: max(PAYLOAD_KEPT_BYTES - len(kept), 0)]
-            if found or n_bytes <= step or passed == most:
-                return bytes(kept)
+            begins = start is not None and start <= step
+            piece = self.take(start if begins and start is not None else min(n_bytes, step))
+            n_skipped += len(piece)
+            beginning += piece[: max(PAYLOAD_KEPT_BYTES - len(beginning), 0)]
+            if begins or n_bytes <= step or n_skipped == most:
+                return bytes(beginning)
 
 
 def _warc(window: _Window, first_line: int, limits: ReadLimits) -> Frame | Damage:
@@ -254,22 +258,23 @@ def _block(
         payload = head + window.until_start(n_bytes, _NEXT_WARC_START if kind == "warc" else _NEXT_START)
         threshold = str(limits.max_record_bytes)
         return _damaged(window, "over_long_record", str(n_bytes), threshold, payload)
-    found = window.available(n_bytes)
-    if found == n_bytes and window.ends_record(n_bytes):
+    n_available = window.available(n_bytes)
+    if n_available == n_bytes and window.ends_record(n_bytes):
         return Frame(kind, headers, window.take(n_bytes))
-    cut = window.start_within(found, _NEXT_WARC_START if kind == "warc" else _NEXT_START)
-    if cut is None and found == n_bytes and window.blank_line_at(n_bytes):
+    cut = window.start_within(n_available, _NEXT_WARC_START if kind == "warc" else _NEXT_START)
+    if cut is None and n_available == n_bytes and window.blank_line_at(n_bytes):
         return Frame(kind, headers, window.take(n_bytes))  # what follows is no record, and not of this one
     if cut is not None:
         return Damage("wrong_content_length", str(cut), str(n_bytes), (head + window.take(cut))[:PAYLOAD_KEPT_BYTES])
-    if found < n_bytes:
-        return _damaged(window, "truncated_record", str(found), str(n_bytes), head + window.take(found))
+    if n_available < n_bytes:
+        payload = head + window.take(n_available)
+        return _damaged(window, "truncated_record", str(n_available), str(n_bytes), payload)
     block = window.take(n_bytes) + window.until_start()
     return _damaged(window, "wrong_content_length", f"at least {len(block)}", str(n_bytes), head + block)
 
 
 def _damaged(window: _Window, reason: str, value: str | None, threshold: str | None, payload: bytes) -> Damage:
-    """The damage of a record; a stream that breaks inside it is the cause of it."""
+    """The damage of a record; where the stream broke inside it, that is the reason."""
     error = window.take_error() if window.available(1) == 0 else None
     if error is not None:
         reason, value, threshold = error.reason, error.value, error.threshold

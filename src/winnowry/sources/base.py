@@ -35,8 +35,8 @@ class Record:
     Attributes:
         position: 0-based line or row of the object.
         data: field name to value.
-        media_type: of the content, where the format knows it; else it is told from the text.
-        content: bytes that are no text: images, audio, video. To be read before the next record is asked for.
+        media_type: of the content, where the format knows it; else it is detected from the text.
+        content: bytes that are no text: images, audio, video. Read them before the next record.
     """
 
     position: int
@@ -51,9 +51,9 @@ class Unreadable:
 
     Attributes:
         position: 0-based line or row of the object.
-        operator: who says so: ``source.<format>`` or ``source.map``.
+        operator: what refused it: ``source.<format>`` or ``source.map``.
         reason: snake_case code, e.g. ``bad_json``, ``truncated_gzip``, ``missing_event_time``.
-        value: what was found, short.
+        value: what is there, cut short.
         threshold: what was allowed, when there is a limit.
         payload: the bytes at that place, at most :data:`PAYLOAD_KEPT_BYTES`.
     """
@@ -152,7 +152,7 @@ class FieldsSpec(Protocol):
 
 
 class PartitionSpec(Protocol):
-    """How a record's partition is told."""
+    """What decides the partition of a record."""
 
     @property
     def by(self) -> str | None:
@@ -222,7 +222,7 @@ class SourceSpec(Protocol):
 def unreadable(
     position: int, operator: str, reason: str, payload: bytes, value: str | None = None, threshold: str | None = None
 ) -> Unreadable:
-    """An :class:`Unreadable` with its payload and value cut to what is kept."""
+    """An :class:`Unreadable` whose payload and value are cut to the length that is kept."""
     return Unreadable(
         position, operator, reason, value[:300] if value is not None else None, threshold, payload[:PAYLOAD_KEPT_BYTES]
     )

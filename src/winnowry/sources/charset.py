@@ -1,4 +1,8 @@
-"""Bytes to text when the encoding is declared wrongly, or not at all."""
+"""Bytes to text when the encoding is declared wrongly, or not at all.
+
+The table of labels is by hand on purpose: Python's codecs read ``iso-8859-1`` and ``gb2312`` literally, while pages are
+written for browsers, which read a larger encoding under these labels.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ _BROWSERS = {
     "iso-8859-8-i": "iso8859-8",
     "utf-16": "utf-16-le",
 }
-"""Labels that browsers take for another encoding than Python does."""
+"""Labels that mean another encoding to browsers than to Python."""
 _META_WITHIN_BYTES = 1024
 _DETECTED_FROM_BYTES = 128 << 10
 _REPLACED = "\ufffd"
@@ -72,7 +76,7 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
 
     Args:
         data: the bytes.
-        declared: what HTTP says, e.g. ``"utf-8"``; unknown names are passed over.
+        declared: the charset of the HTTP header, e.g. ``"utf-8"``; unknown names are ignored.
 
     Source: WHATWG Encoding Standard, section 4.2 (labels); WHATWG HTML, section 13.2.3.2 (sniffing).
 
@@ -101,20 +105,20 @@ def looks_binary(text: str) -> bool:
 
 
 def _candidates(data: bytes, declared: str | None) -> Iterator[str]:
-    said = _python_name(declared)
-    if said is not None and said.startswith(_ALSO_VALID_UTF8) and _ASCII_CONTROLS.search(data):
-        yield said
+    transport = _python_name(declared)
+    if transport is not None and transport.startswith(_ALSO_VALID_UTF8) and _ASCII_CONTROLS.search(data):
+        yield transport
     if _is_utf8(data):
         yield "utf-8"
         return
-    if said is not None and said != "utf-8":
-        yield said
-    found = _META.search(data, 0, _META_WITHIN_BYTES)
-    meta = _python_name(found[1].decode("ascii")) if found else None
+    if transport is not None and transport != "utf-8":
+        yield transport
+    label = _META.search(data, 0, _META_WITHIN_BYTES)
+    meta = _python_name(label[1].decode("ascii")) if label else None
     if meta is not None and not meta.startswith(_ALSO_VALID_UTF8):  # the declaration itself was ASCII
         yield meta
     yield from _detected(data)
-    if "utf-8" in (said, meta):
+    if "utf-8" in (transport, meta):
         yield "utf-8"
 
 

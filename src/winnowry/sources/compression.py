@@ -1,4 +1,4 @@
-"""Decompress a stream whatever it is compressed with, told by its first bytes, in bounded memory."""
+"""Decompress a stream in bounded memory; its first bytes say how it is compressed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BrokenStreamError(Exception):
 
     Args:
         reason: ``truncated_gzip``, ``bad_gzip``, ``truncated_zstd``, ``bad_zstd`` or ``compression_ratio``.
-        value: what was found.
+        value: what is there.
         threshold: what was allowed.
     """
 

@@ -31,10 +31,10 @@ def decode_entities(text: str) -> str:
     return _REFERENCE.sub(_referenced, text) if "&" in text else text
 
 
-def _referenced(found: re.Match[str]) -> str:
-    if found[1] is None:
-        return html.unescape(found[0])
-    return html5.get(found[1] + ";", found[0])
+def _referenced(reference: re.Match[str]) -> str:
+    if reference[1] is None:
+        return html.unescape(reference[0])
+    return html5.get(reference[1] + ";", reference[0])
 
 
 @dataclass
@@ -51,9 +51,9 @@ def fields_of(markup: str, strict: bool, text_path: str) -> dict[str, object]:
 
     Args:
         markup: from its start tag to its end tag.
-        strict: XML: tags match, names keep their case. Else SGML: see :class:`~winnowry.sources.markup.Markup`.
-        text_path: the path whose whole text is wanted even where the element only holds elements; of several
-            elements of that path the texts are joined by newlines.
+        strict: XML: tags match, names keep their case. Else SGML: see :class:`~winnowry.sources.markup.Sgml`.
+        text_path: path of the text; it is read whole also where the element only holds elements, and the texts of
+            several elements of that path are joined by newlines.
 
     Raises:
         BadMarkupError: a tag does not match (XML), or elements nest deeper than 256, or so that the texts of nested
@@ -70,7 +70,7 @@ class _Reader:
         self._open: list[_Open] = []
         self._texts: list[str] = []
         self._data: dict[str, object] = {}
-        self._wanted: list[str] = []
+        self._text_parts: list[str] = []
         self._n_copied = 0
         self._never_closed: set[str] = set()
 
@@ -84,8 +84,8 @@ class _Reader:
             raise BadMarkupError(f"<{self._open[-1].name}> is not closed")
         while self._open:
             self._close()
-        if self._wanted:
-            self._data[self._text_path] = "\n".join(self._wanted)
+        if self._text_parts:
+            self._data[self._text_path] = "\n".join(self._text_parts)
         return self._data
 
     def _text(self, text: str) -> None:
@@ -94,7 +94,7 @@ class _Reader:
             self._open[-1].has_text = self._open[-1].has_text or not text.isspace()
 
     def _section(self, at: int) -> int | None:
-        """Pass over a comment, CDATA section, instruction or declaration; None where none begins or it does not end."""
+        """The end of a comment, CDATA section, instruction or declaration; None where there is none, or no end."""
         if self._markup[at + 1 : at + 2] not in ("!", "?"):
             return None
         for opener, closer in _SECTIONS:
@@ -109,21 +109,21 @@ class _Reader:
         return None
 
     def _tag(self, at: int) -> int:
-        found = _TAG.match(self._markup, at)
-        if found is None:
+        tag = _TAG.match(self._markup, at)
+        if tag is None:
             if self._strict:
                 raise BadMarkupError(f"'<' begins no tag at character {at}")
             self._text("<")
             return at + 1
-        closing, written, rest = found.groups()
+        closing, written, rest = tag.groups()
         name = written if self._strict else written.upper()
         if closing:
             self._end(name, at)
-            return found.end()
+            return tag.end()
         self._start(name, rest)
         if rest.endswith("/") or (not self._strict and name in _EMPTY):
             self._close()
-        return found.end()
+        return tag.end()
 
     def _start(self, name: str, rest: str) -> None:
         if self._open:
@@ -150,15 +150,15 @@ class _Reader:
 
     def _close(self) -> None:
         element = self._open.pop()
-        wanted = element.path == self._text_path
-        if not (wanted or (element.path and (element.has_text or not element.has_elements))):
+        is_text = element.path == self._text_path
+        if not (is_text or (element.path and (element.has_text or not element.has_elements))):
             return
         text = "".join(self._texts[element.first_text :])
         self._n_copied += len(text)
         if self._n_copied > _MOST_COPIED * len(self._markup):
             raise BadMarkupError(f"nested texts take more than {_MOST_COPIED} times the record")
-        if wanted:
-            self._wanted.append(text)
+        if is_text:
+            self._text_parts.append(text)
         else:
             self._put(element.path, text)
 

@@ -32,7 +32,7 @@ class Broken:
         reason: ``unclosed_record``, ``truncated_record``, ``over_long_record``, or that of a
             :class:`~winnowry.sources.compression.BrokenStreamError`.
         data: its beginning.
-        value: what was found.
+        value: what is there.
         threshold: what is allowed.
     """
 
@@ -45,7 +45,7 @@ class Broken:
 def split_elements(
     chunks: Iterable[bytes], name: str, ignore_case: bool, limits: ReadLimits
 ) -> Iterator[Element | Broken]:
-    """The elements of a name in order; what lies between them is passed over.
+    """The elements of a name in order; what lies between them is ignored.
 
     An element ends at its first end tag, or, unclosed, where the next one of its name begins. Tags in comments, CDATA
     sections and processing instructions of up to 1 MiB do not count.
@@ -63,8 +63,8 @@ def split_elements(
     scan = 0
     start: int | None = None
     while True:
-        found = token.search(window.data, scan)
-        if found is None:
+        match = token.search(window.data, scan)
+        if match is None:
             scan = max(scan, len(window.data) - _LONGEST_TOKEN_BYTES)
             if start is not None and len(window.data) - start > limits.max_record_bytes:
                 yield _over_long(window.data[start:], limits)
@@ -80,20 +80,20 @@ def split_elements(
             elif start is not None:
                 yield Broken("truncated_record", rest, "the stream ends inside the record")
             return
-        closer = _CLOSERS.get(found[0])
+        closer = _CLOSERS.get(match[0])
         if closer is not None:
-            scan = window.after(closer, found.end())
-        elif found[0].startswith(b"</"):
-            scan = found.end()
+            scan = window.after(closer, match.end())
+        elif match[0].startswith(b"</"):
+            scan = match.end()
             if start is not None:
                 yield _element(window.data[start:scan], limits)
                 start = None
         else:
             if start is not None:
-                data = bytes(window.data[start : found.start()])
+                data = bytes(window.data[start : match.start()])
                 yield Broken("unclosed_record", data[:PAYLOAD_KEPT_BYTES], f"no </{name}>")
-            start = found.start()
-            scan = window.tag_end(found.end())
+            start = match.start()
+            scan = window.tag_end(match.end())
             if window.data[scan - 2 : scan] == b"/>":
                 yield _element(window.data[start:scan], limits)
                 start = None
@@ -116,7 +116,7 @@ class _Window:
         self.broken: BrokenStreamError | None = None
 
     def more(self) -> bool:
-        """Read on; False at the end of the stream, whole or broken."""
+        """Read the next chunk; False at the end of the stream, whole or broken."""
         try:
             chunk = next(self._chunks, None)
         except BrokenStreamError as error:
@@ -128,7 +128,7 @@ class _Window:
         return True
 
     def drop(self, n_bytes: int) -> int:
-        """Forget bytes that are done with, when it pays; how many."""
+        """Free bytes that are no longer needed, where they are many; returns how many."""
         if n_bytes < _COMPACT_BYTES:
             return 0
         del self.data[:n_bytes]
@@ -136,7 +136,7 @@ class _Window:
         return n_bytes
 
     def after(self, closer: bytes, begin: int) -> int:
-        """Where a comment ends; its own start when it does not within the longest comment."""
+        """Where a comment ends; ``begin`` where it does not end within the longest comment."""
         limit = begin + _LONGEST_COMMENT_BYTES
         while True:
             end = self.data.find(closer, max(begin, self._searched.get(closer, 0)), limit)
@@ -148,10 +148,10 @@ class _Window:
                 return begin
 
     def tag_end(self, begin: int) -> int:
-        """Where a start tag ends; its name's end when it does not within the longest tag."""
+        """Where a start tag ends; ``begin`` where it does not end within the longest tag."""
         while True:
-            found = _TAG_END.match(self.data, begin, begin + _LONGEST_TAG_BYTES)
-            if found is not None:
-                return found.end()
+            tag_end = _TAG_END.match(self.data, begin, begin + _LONGEST_TAG_BYTES)
+            if tag_end is not None:
+                return tag_end.end()
             if len(self.data) >= begin + _LONGEST_TAG_BYTES or not self.more():
                 return begin

@@ -46,26 +46,26 @@ def parse_event_time(value: object) -> datetime:
     raise ValueError(f"{type(value).__name__} is not an event time")
 
 
-def parse_with_format(value: object, written: str) -> datetime:
-    """Read an event time written another way.
+def parse_with_format(value: object, layout: str) -> datetime:
+    """Read an event time of a given layout.
 
     Args:
         value: text.
-        written: how, as for ``datetime.strptime``; names of months and days are English.
+        layout: codes of ``datetime.strptime``; names of months and days are English.
 
     Returns:
-        UTC (where the format has no zone, the time is taken as UTC), microseconds.
+        UTC, microseconds; a time without a zone is UTC.
 
     Raises:
-        ValueError: it is no text, or not written so.
+        ValueError: it is no text, or has another layout.
 
     >>> parse_with_format(" 5-MAR-1987 09:22:57.75", "%d-%b-%Y %H:%M:%S.%f").isoformat()
     '1987-03-05T09:22:57.750000+00:00'
     """
     if not isinstance(value, str):
-        raise ValueError(f"{type(value).__name__} is not an event time written as {written!r}")
+        raise ValueError(f"{type(value).__name__} is not an event time written as {layout!r}")
     try:
-        return _utc(datetime.strptime(value.strip(), written))
+        return _utc(datetime.strptime(value.strip(), layout))
     except OverflowError as error:
         raise ValueError(f"{value!r} is out of range") from error
 
@@ -73,8 +73,8 @@ def parse_with_format(value: object, written: str) -> datetime:
 def _from_text(text: str) -> datetime:
     if _YEAR.fullmatch(text):
         return datetime(int(text), 1, 1, tzinfo=UTC)
-    if found := _MONTH.fullmatch(text):
-        return datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC)
+    if month := _MONTH.fullmatch(text):
+        return datetime(int(month[1]), int(month[2]), 1, tzinfo=UTC)
     if _UNIX_SECONDS.fullmatch(text):
         return _from_number(float(text) if "." in text else int(text))
     return _utc(datetime.fromisoformat(text))

@@ -39,7 +39,7 @@ class Files(SourceFormat):
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
-        The content is not read here: who only counts records opens no video.
+        The content is not read here, so that counting records opens no video.
         """
         name = uri.rpartition("/")[2]
         yield Record(0, {"name": name}, media_type_of(name), stream)

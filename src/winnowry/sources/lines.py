@@ -18,7 +18,7 @@ class Line:
     Attributes:
         number: 0-based.
         data: the bytes without the line feed; of an over-long line only its beginning.
-        n_bytes: length of the line, whatever was kept.
+        n_bytes: length of the whole line.
         too_long: whether it is longer than allowed.
         broken: why the stream ends inside (or right before) this line, else None.
     """
@@ -35,7 +35,7 @@ def split_lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[Line]:
 
     Args:
         chunks: the stream; a :class:`BrokenStreamError` from it becomes the last line.
-        max_bytes: longest line; longer ones are passed over, only their beginning is kept.
+        max_bytes: longest line; of longer ones only the beginning is kept.
     """
     number = 0
     parts: list[bytes] = []  # of the line being read

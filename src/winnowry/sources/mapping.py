@@ -1,4 +1,4 @@
-"""From a record as its format holds it to a row of ``raw``: identity, partition, text, the rest."""
+"""From a record of a format to a row of ``raw``: identity, partition, text, and everything else as ``meta``."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class MappedRecord:
         meta: JSON object of all other fields, mapped ones included, keys sorted.
         license: of the record, else of the source.
         content_sha256: hexadecimal SHA-256 of the text in UTF-8; empty for a record with content, not read yet.
-        media_type: what the format says; else ``text/html`` when the text starts as an HTML document or the object
+        media_type: that of the format; else ``text/html`` when the text starts as an HTML document or the object
             is named so, else ``text/plain``.
-        content: bytes that are no text; to be read before the next record is asked for.
+        content: bytes that are no text; read them before the next record.
     """
 
     record_id: RecordId
@@ -156,13 +156,13 @@ def _license(data: dict[str, object], name: str | None) -> str | None:
     return value
 
 
-def _event_time(data: dict[str, object], name: str | None, written: str | None) -> tuple[datetime | None, str | None]:
-    """The time, and why there is none although the record has a value."""
+def _event_time(data: dict[str, object], name: str | None, layout: str | None) -> tuple[datetime | None, str | None]:
+    """The time, or why the value of the record is none."""
     value = data.get(name) if name else None
     if value is None or (isinstance(value, str) and not value.strip()):
         return None, None
     try:
-        return (parse_event_time(value) if written is None else parse_with_format(value, written)), None
+        return (parse_event_time(value) if layout is None else parse_with_format(value, layout)), None
     except ValueError as error:
         return None, f"{value!r}: {error}"
 

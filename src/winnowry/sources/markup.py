@@ -96,7 +96,7 @@ class Xml(_Markup):
 
 
 def _utf8(chunks: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
-    """The text as UTF-8; where no encoding is given, its beginning says which it is."""
+    """The text as UTF-8; without an encoding, its beginning says which it is."""
     head = b""
     broken: BrokenStreamError | None = None
     if encoding is None:

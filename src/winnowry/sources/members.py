@@ -1,4 +1,7 @@
-"""The gzip members of an archive one by one, so that a damaged one costs only itself."""
+"""The gzip members of an archive one by one, so that a damaged one costs only itself.
+
+By hand on purpose: Python's ``gzip`` reads all members as one stream and ends at the first damaged one.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ def member_pieces(
 ) -> Iterator[bytes | MemberEnd]:
     """Decompressed pieces with the ends of gzip members between them; the last item is always an end.
 
-    A member that is damaged, or inflates beyond the limits, ends with its error, and reading goes on at the next
-    place that is the start of a member whose content begins as a record does. Other streams (plain, zstd) are one
+    A member that is damaged, or inflates beyond the limits, ends with its error, and reading goes on at the
+    next member whose content begins as a record does. Other streams (plain, zstd) are one
     member.
 
     Args:
@@ -135,8 +138,8 @@ def _skip_to_member(source: _Input, begins_record: Callable[[bytes], bool]) -> b
         more = source.read(_INPUT_BYTES)
         window += more
         begin = 0
-        while found := _MEMBER_START.search(window, begin):
-            at = found.start()
+        while start := _MEMBER_START.search(window, begin):
+            at = start.start()
             if len(window) - at < _TRIED_BYTES and more:
                 break  # try it when enough is there
             if begins_record(_beginning(window[at : at + _TRIED_BYTES])):
@@ -145,7 +148,7 @@ def _skip_to_member(source: _Input, begins_record: Callable[[bytes], bool]) -> b
             begin = at + 1
         if not more:
             return False
-        window = window[found.start() :] if found else window[-(_START_BYTES - 1) :]
+        window = window[start.start() :] if start else window[-(_START_BYTES - 1) :]
 
 
 def _beginning(compressed: bytes) -> bytes:

@@ -1,4 +1,8 @@
-"""Tar archives: their files one after the other, as the objects of another format."""
+"""Tar archives: their files one after the other, as the objects of another format.
+
+By hand on purpose. Python's ``tarfile`` ends at a damaged header as it does at the end of an archive, without an error.
+Here what cannot be read is reported, with the bytes of the header.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ class Tar:
 
     Args:
         content: reads each file.
-        members: glob of the paths to read, ``*`` matching ``/`` too; other files are passed over.
+        members: glob of the paths to read, ``*`` matching ``/`` too; other files are skipped.
 
     Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
     """
@@ -49,7 +53,7 @@ class Tar:
                 first = position
                 for item in self._content.read(contents, f"{uri}#{name}", limits):  # type: ignore[arg-type]
                     position = first + item.position + 1
-                    yield _moved(item, first, name)
+                    yield _in_archive(item, first, name)
                 if tape.broken is not None:
                     return
         except BrokenStreamError as broken:
@@ -58,7 +62,7 @@ class Tar:
             yield unreadable(position, _OPERATOR, wrong.reason, wrong.payload, str(wrong))
 
 
-def _moved(item: Record | Unreadable, first: int, name: str) -> Record | Unreadable:
+def _in_archive(item: Record | Unreadable, first: int, name: str) -> Record | Unreadable:
     if isinstance(item, Record):
         return replace(item, position=first + item.position, data={**item.data, "member": name})
     value = name if item.value is None else f"{name}: {item.value}"
@@ -80,7 +84,7 @@ class _Tape:
         self.broken: BrokenStreamError | None = None
 
     def some(self, most: int) -> bytes:
-        """Up to so many bytes; empty at the end."""
+        """At most ``most`` bytes, at least one; empty at the end."""
         while not self._left:
             try:
                 chunk = next(self._chunks, None)
@@ -94,7 +98,7 @@ class _Tape:
         return data
 
     def exactly(self, n_bytes: int) -> bytes:
-        """So many bytes, fewer at the end."""
+        """``n_bytes`` bytes, fewer at the end."""
         data = bytearray()
         while len(data) < n_bytes and (part := self.some(n_bytes - len(data))):
             data += part
@@ -124,14 +128,14 @@ class _Contents(io.RawIOBase):
         return data
 
     def skip(self) -> None:
-        """Pass over what was not read, and the padding."""
+        """Skip what was not read, and the padding."""
         n_bytes = self._n_left + self._n_padding
         while n_bytes and (part := self._tape.some(min(n_bytes, 1 << 20))):
             n_bytes -= len(part)
 
 
 def _files(tape: _Tape) -> Iterator[tuple[str, _Contents]]:
-    """Names and contents of regular files; what the consumer leaves unread of one is passed over."""
+    """Names and contents of regular files; what is left unread of one is skipped."""
     long_name: str | None = None
     while header := tape.exactly(_BLOCK_BYTES):
         if len(header) < _BLOCK_BYTES:
@@ -150,8 +154,8 @@ def _files(tape: _Tape) -> Iterator[tuple[str, _Contents]]:
             if n_bytes > _LONGEST_NAME_BYTES:
                 raise _BadTarError("bad_tar", f"a name header of {n_bytes} bytes", header)
             block = tape.exactly(n_bytes + -n_bytes % _BLOCK_BYTES)[:n_bytes]
-            found = block.rstrip(b"\0") if kind == _LONG_NAME else _pax_path(block)
-            long_name = found.decode("utf-8", "replace") if found else long_name
+            path = block.rstrip(b"\0") if kind == _LONG_NAME else _pax_path(block)
+            long_name = path.decode("utf-8", "replace") if path else long_name
             continue
         name, long_name = long_name or _name(header), None if kind != _PAX_ALL else long_name
         contents = _Contents(tape, n_bytes)

@@ -55,35 +55,35 @@ def _is_text(item: Mapping[str, Any]) -> bool:
 
 
 def problems(record: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a record of the format; nothing where it is right.
+    """Mistakes in a record of the format, one line each; empty where it is right.
 
     >>> problems({"id": "1"})[0]
     'rid: missing'
     """
-    found = [f"{name}: missing" for name in FIELDS if name not in record]
-    found += [
+    mistakes = [f"{name}: missing" for name in FIELDS if name not in record]
+    mistakes += [
         f"{name}: expected a string that is not empty"
         for name in _STRINGS
         if name in record and (not isinstance(record[name], str) or not record[name].strip())
     ]
     if record.get("rid") is not None and not isinstance(record["rid"], list):
-        found.append("rid: expected a list or null")
+        mistakes.append("rid: expected a list or null")
     content = record.get("data_content")
     if not isinstance(content, list) or not content:
-        found.append("data_content: expected a list that is not empty")
+        mistakes.append("data_content: expected a list that is not empty")
     else:
-        found += [
+        mistakes += [
             f"data_content[{place}]: expected media_type and content or path"
             for place, item in enumerate(content)
             if not isinstance(item, dict) or not item.get("media_type") or not ({"content", "path"} & set(item))
         ]
     if type(record.get("generated_data_indicator")) is not int or record["generated_data_indicator"] not in (0, 1):
-        found.append("generated_data_indicator: expected 0 or 1")
+        mistakes.append("generated_data_indicator: expected 0 or 1")
     if isinstance(record.get("version"), str) and not _SEMVER.fullmatch(record["version"]):
-        found.append("version: expected MAJOR.MINOR.PATCH")
+        mistakes.append("version: expected MAJOR.MINOR.PATCH")
     if record.get("source") == INTERNET and not is_url(record.get("source_details")):
-        found.append(f"source_details: expected an HTTP(S) URL, since source is {INTERNET}")
-    return found + _annotation_problems(record.get("annotation"))
+        mistakes.append(f"source_details: expected an HTTP(S) URL, since source is {INTERNET}")
+    return mistakes + _annotation_problems(record.get("annotation"))
 
 
 def _annotation_problems(annotation: object) -> list[str]:
@@ -91,13 +91,13 @@ def _annotation_problems(annotation: object) -> list[str]:
         return []
     if not isinstance(annotation, dict):
         return ["annotation: expected an object or null"]
-    found = []
+    mistakes = []
     if not isinstance(annotation.get("label"), list) or not annotation["label"]:
-        found.append("annotation.label: expected a list that is not empty")
+        mistakes.append("annotation.label: expected a list that is not empty")
     for name, allowed in (("annotation_method", METHODS), ("annotator", ANNOTATORS)):
         if name not in annotation or (annotation[name] is not None and annotation[name] not in allowed):
-            found.append(f"annotation.{name}: expected one of {', '.join(sorted(allowed))}")
-    return found
+            mistakes.append(f"annotation.{name}: expected one of {', '.join(sorted(allowed))}")
+    return mistakes
 
 
 def is_url(value: object) -> bool:

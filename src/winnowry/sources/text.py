@@ -51,9 +51,9 @@ def whole_object(stream: BinaryIO, limits: ReadLimits, operator: str) -> bytes |
         for chunk in decompressed(stream, limits):
             size += len(chunk)
             if size > limits.max_record_bytes:
-                kept = b"".join([*parts, chunk[:PAYLOAD_KEPT_BYTES]])
+                beginning = b"".join([*parts, chunk[:PAYLOAD_KEPT_BYTES]])
                 threshold = str(limits.max_record_bytes)
-                return unreadable(0, operator, "over_long_record", kept, f"more than {threshold}", threshold)
+                return unreadable(0, operator, "over_long_record", beginning, f"more than {threshold}", threshold)
             parts.append(chunk)
     except BrokenStreamError as broken:
         return unreadable(0, operator, broken.reason, b"".join(parts), broken.value, broken.threshold)

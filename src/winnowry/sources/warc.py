@@ -31,7 +31,7 @@ _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]{1,40})""", re.IGNORECASE
 
 
 class _RefusedError(Exception):
-    """A record that is no document of those wanted."""
+    """A record that is no document, or none that the options choose."""
 
     def __init__(self, reason: str, value: str | None, threshold: str | None = None) -> None:
         self.reason, self.value, self.threshold = reason, value, threshold
@@ -100,8 +100,8 @@ class Warc(SourceFormat):
             try:
                 yield self._record(position, frame, record_type, limits)
             except _RefusedError as refused:
-                kept = frame.body[:_REFUSED_KEPT_BYTES]
-                yield unreadable(position, _OPERATOR, refused.reason, kept, refused.value, refused.threshold)
+                beginning = frame.body[:_REFUSED_KEPT_BYTES]
+                yield unreadable(position, _OPERATOR, refused.reason, beginning, refused.value, refused.threshold)
 
     def _record(self, position: int, frame: Frame, record_type: str, limits: ReadLimits) -> Record:
         headers = frame.headers
@@ -159,7 +159,7 @@ def _http_document(block: bytes, limits: ReadLimits) -> _Document:
     """An HTTP response without its headers and encodings.
 
     Archives often keep a transfer or content encoding in the headers that the crawler has already undone: a payload
-    that does not decode, and begins neither as a chunk nor as compressed data, is taken as it is.
+    that does not decode, and begins neither as a chunk nor as compressed data, is left as it is.
     """
     if not block.startswith(b"HTTP/"):
         raise _RefusedError("bad_http", repr(block[:40])[2:-1], "a status line")
@@ -200,8 +200,8 @@ def _media_type(header: str | None) -> tuple[str | None, str | None]:
     """Media type and charset of a Content-Type header."""
     if not header:
         return None, None
-    found = _CHARSET.search(header)
-    return header.partition(";")[0].strip().lower() or None, found[1] if found else None
+    charset = _CHARSET.search(header)
+    return header.partition(";")[0].strip().lower() or None, charset[1] if charset else None
 
 
 def _sniffed(payload: bytes) -> str:

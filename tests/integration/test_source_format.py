@@ -14,12 +14,12 @@ from ruamel.yaml import YAML
 
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import RecipeError, UsageError
-from winnowry.recipe.fingerprint import stage_hash
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Source
 from winnowry.recipe.schema import recipe_json_schema, schema_text
 from winnowry.sources import registry
 from winnowry.sources.jsonl import JsonLines
+from winnowry.stages.graph import stage_named
 
 MODULE = '''
 """Lines of key=value, with a blank line between records."""
@@ -98,7 +98,8 @@ def test_its_options_are_hashed_where_they_are_set(tmp_path: Path) -> None:
     without = load_recipe(recipe_file(tmp_path, ', comments: ["#"]', ""))
     assert whole.model_dump(mode="json")["sources"][0]["comments"] == ["#"]
     assert "comments" not in without.model_dump(mode="json")["sources"][0]
-    assert stage_hash(whole, "landing") != stage_hash(without, "landing")
+    landing = stage_named("landing")
+    assert landing.hash(whole) != landing.hash(without)
 
 
 @pytest.mark.usefixtures("installed")

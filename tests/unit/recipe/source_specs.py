@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from winnowry.core.errors import WinnowryError
-from winnowry.recipe.fingerprint import data_hash, stage_hash
+from winnowry.recipe.fingerprint import data_hash
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Recipe, Source
+from winnowry.stages.graph import stage_named
 
 GOLDEN = Path(__file__).parent / "golden" / "source_specs.json"
 STAGES = ("landing", "raw", "cleaned", "duplicates", "fit", "scored", "sampled", "comparison", "published")
@@ -98,7 +99,7 @@ def spec_of(recipe: Recipe) -> dict[str, Any]:
     return {
         "sources": json.dumps(written["sources"]),
         "data_hash": data_hash(recipe),
-        "stages": {stage: stage_hash(recipe, stage) for stage in STAGES},
+        "stages": {stage: stage_named(stage).hash(recipe) for stage in STAGES},
     }
 
 

@@ -212,7 +212,7 @@ def result_view(result: ColumnResult) -> list[RenderableType]:
     """What was added, and what it took."""
     from rich.text import Text
 
-    from winnowry.cli.output import counted, number
+    from winnowry.core.numbers import counted, number
 
     said = {"added": "added", "present": "is there already:", "trial": "trial of"}[result.status]
     line = Text.assemble(
@@ -244,7 +244,8 @@ def list_view(found: list[ListedColumn]) -> list[RenderableType]:
     """Added columns as a table."""
     from rich.text import Text
 
-    from winnowry.cli.output import grid, number
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import number
 
     if not found:
         return [Text("No column was added. Add one: winnowry column add CORPUS NAME --sql 'EXPR'", "bright_black")]

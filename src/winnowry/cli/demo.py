@@ -27,13 +27,13 @@ def command(versions: int | None, call: Call) -> int:
     if not call.as_json:
         from rich.text import Text
 
-        from winnowry.cli.output import number, size
+        from winnowry.core.numbers import byte_size, number
 
         years = list(landed.years)
         call.output().show(
             Text.assemble(
                 ("✓ ", "green"), ("landed", "bold"), f"  {number(landed.records)} pages of the AWS API reference, "
-                f"{size(landed.bytes)} of HTML, {years[0]}–{years[-1]}, in {number(landed.objects)} objects below "
+                f"{byte_size(landed.bytes)} of HTML, {years[0]}–{years[-1]}, in {number(landed.objects)} objects below "
                 f"{workspace.root}/landing",
             ),
             soft_wrap=True,

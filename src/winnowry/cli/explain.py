@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from winnowry.cli.options import Call, common_options
-from winnowry.cli.output import visible
+from winnowry.core.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -38,12 +38,15 @@ def command(
     if not call.as_json:
         from rich.text import Text
 
-        from winnowry.cli.output import counted, grid, number, size
+        from winnowry.cli.output import grid
+        from winnowry.core.numbers import byte_size, counted, number
 
         table = grid(["File", "Rows", "Size", "SHA-256"], right=["Rows", "Size"])
         for file in done.files[:20]:
-            table.add_row(file.name, number(file.rows), size(file.bytes), Text(file.sha256[:16] + "…", "bright_black"))
-        amount = f"{counted(done.rows, 'row')}, {size(done.bytes)} in {counted(len(done.files), 'file')}"
+            table.add_row(
+                file.name, number(file.rows), byte_size(file.bytes), Text(file.sha256[:16] + "…", "bright_black")
+            )
+        amount = f"{counted(done.rows, 'row')}, {byte_size(done.bytes)} in {counted(len(done.files), 'file')}"
         headline = Text.assemble(
             ("✓ ", "bold green"), (f"{corpus} {done.release}", "bold"), f": {amount} below {done.out}"
         )

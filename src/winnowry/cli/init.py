@@ -27,7 +27,8 @@ def command(directory: Path, call: Call) -> int:
     if not call.as_json:
         from rich.text import Text
 
-        from winnowry.cli.output import counted, grid
+        from winnowry.cli.output import grid
+        from winnowry.core.numbers import counted
 
         table = grid(["Folder", "Files", "What for"], right=["Files"])
         purposes = {

@@ -42,7 +42,8 @@ def maintenance_view(done: list[Maintenance], *, dry_run: bool) -> list[Renderab
     """A line a table."""
     from rich.text import Text
 
-    from winnowry.cli.output import grid, number, size
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import byte_size, number
 
     names = ["Fragments", "Merged", "To index" if dry_run else "Indexed", "Versions", "Candidates", "Files", "Freed"]
     parts: list[RenderableType] = []
@@ -64,7 +65,7 @@ def maintenance_view(done: list[Maintenance], *, dry_run: bool) -> list[Renderab
                         upkeep.files_removed,
                     )
                 ),
-                size(upkeep.bytes_removed) if upkeep.bytes_removed else "",
+                byte_size(upkeep.bytes_removed) if upkeep.bytes_removed else "",
                 Text("; ".join(upkeep.postponed), "yellow"),
             )
         said = "would be done" if dry_run else "done"

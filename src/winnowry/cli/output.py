@@ -67,55 +67,6 @@ class Output:
                 self.console.print(renderable, soft_wrap=soft_wrap)
 
 
-_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421, 0x0A: 0x23CE}
-_TURNING = dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xB7)
-
-
-def visible(text: str) -> str:
-    r"""Text of others as a terminal may show it: what would steer it, or turn the text around, becomes a picture.
-
-    >>> visible("a\nb\r\x1b[31m\u202e")
-    'a⏎b␍␛[31m·'
-    """
-    return text.translate(_PICTURES | _TURNING)
-
-
-def number(value: float | int | None, *, digits: int = 1) -> str:
-    """A number with thousands separators, or nothing.
-
-    >>> number(21842), number(3.14159), number(None)
-    ('21,842', '3.1', '')
-    """
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
-
-
-def size(n_bytes: int | None) -> str:
-    """Bytes for people.
-
-    >>> size(999), size(28_000_000), size(None)
-    ('999 B', '28.0 MB', '')
-    """
-    if n_bytes is None:
-        return ""
-    amount, units = float(n_bytes), ("B", "kB", "MB", "GB", "TB", "PB")
-    for unit in units[:-1]:
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} {units[-1]}"
-
-
-def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """A count with its noun.
-
-    >>> counted(1, "partition"), counted(3, "partition"), counted(2, "entry", "entries")
-    ('1 partition', '3 partitions', '2 entries')
-    """
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
-
-
 def grid(columns: Sequence[str], *, right: Iterable[str] = (), title: str | None = None) -> Table:
     """A table with a header and a rule below it, nothing else.
 

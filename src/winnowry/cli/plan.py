@@ -48,7 +48,8 @@ def plan_view(planned: Plan, root: str) -> list[RenderableType]:
     """The plan, one line for partitions of a stage that run for the same reasons; URIs are shown below the root."""
     from rich.text import Text
 
-    from winnowry.cli.output import counted, grid, number
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import counted, number
 
     table = grid(["", "Stage", "Partition", "Rows in", "Why"], right=["Rows in"])
     groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[str | None, int | None]]] = {}

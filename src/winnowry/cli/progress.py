@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from winnowry.cli.output import number
+from winnowry.core.numbers import number
 
 if TYPE_CHECKING:
     import rich.progress

@@ -147,7 +147,8 @@ def releases_view(found: list[Release]) -> list[RenderableType]:
     """Releases as a table."""
     from rich.text import Text
 
-    from winnowry.cli.output import grid, number
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import number
 
     table = grid(
         ["Release", "Tags", "Created (UTC)", "Rows", "Tokens", "Added", "Removed", "Version", "Left out"],
@@ -172,7 +173,7 @@ def facts_view(facts: Mapping[str, Any]) -> list[RenderableType]:
     """What the card of a release says, for a terminal."""
     from rich.markdown import Markdown
 
-    from winnowry.cli.output import visible
+    from winnowry.core.visible import visible
     from winnowry.report.markdown_card import markdown_facts
 
     shown = "\n".join(visible(line) for line in markdown_facts(facts).split("\n"))
@@ -184,8 +185,8 @@ def release_view(release: Release, uri: str) -> list[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
-    from winnowry.cli.output import number
     from winnowry.cli.summary import python_code, reading_example
+    from winnowry.core.numbers import number
 
     table = Table.grid(padding=(0, 2, 0, 0))
     facts = {
@@ -212,7 +213,8 @@ def diff_view(difference: ReleaseDiff) -> list[RenderableType]:
     """What differs between two releases."""
     from rich.text import Text
 
-    from winnowry.cli.output import counted, grid, number
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import counted, number
 
     summary = grid(["", difference.old, difference.new, "Change"], right=[difference.old, difference.new, "Change"])
     for name, old, new in (
@@ -251,7 +253,8 @@ def diff_view(difference: ReleaseDiff) -> list[RenderableType]:
 def _changes_view(difference: ReleaseDiff) -> list[RenderableType]:
     from rich.text import Text
 
-    from winnowry.cli.output import grid, number
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import number
 
     parts: list[RenderableType] = []
     if difference.removed_reasons:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from winnowry.cli.options import Call, common_options
-from winnowry.cli.output import visible
+from winnowry.core.visible import visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +63,8 @@ def rows_view(rows: pa.Table, *, width: int, cut: bool = False) -> list[Renderab
     import pyarrow as pa
     from rich.text import Text
 
-    from winnowry.cli.output import counted, grid
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import counted
 
     numeric = [
         field.name

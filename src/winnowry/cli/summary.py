@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from winnowry.cli.output import counted, grid, number
+from winnowry.cli.output import grid
 from winnowry.cli.progress import MARKS, STATUSES
+from winnowry.core.numbers import counted, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

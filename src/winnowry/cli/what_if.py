@@ -16,7 +16,8 @@ def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableT
     """Kept and dropped now and then, the rules that moved, and records that change side."""
     from rich.text import Text
 
-    from winnowry.cli.output import grid, number
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import number
 
     totals = grid(["", "Now", "Then", "Change"], right=["Now", "Then", "Change"])
     rows: list[tuple[str, int | None, int | None]] = [

@@ -14,10 +14,12 @@ from assets.stage import owners_of
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import WinnowryError
 from winnowry.recipe.valid2 import LETTERS
+from winnowry.report.valid2 import letters, plain_value
 from winnowry.stages.graph import stages_in
 
 if TYPE_CHECKING:
     from winnowry.recipe.model import Recipe
+    from winnowry.report.valid2 import Indicator, Letter
 
 AGAIN_AT = "0 5 * * *"
 _INDICATORS = ["letter", "indicator", "value", "asked for", "score", "says"]
@@ -53,6 +55,7 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
             card = card_of_today(ws, recipe, datetime.now(UTC))
         except WinnowryError as error:
             raise dg.Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
+        judged = letters(card)
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
@@ -61,12 +64,12 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
                 "grade": _grade(card["grade"]),
                 **letter_scores(card),
                 "indicators": table(
-                    (_row(indicator) for letter in card["letters"] for indicator in letter["indicators"]), _INDICATORS
+                    (_row(indicator) for letter in judged for indicator in letter.indicators), _INDICATORS
                 ),
                 "page": link(_page(ws.lake.corpus_uri(recipe.corpus), card["release"])),
                 "card": dg.MetadataValue.json(plain(card)),
             },
-            check_results=[_check(key, letter) for letter in card["letters"]],
+            check_results=[_check(key, letter) for letter in judged],
         )
 
     return measure
@@ -96,51 +99,36 @@ def _grade(grade: Mapping[str, Any]) -> str:
     return f"{grade['score']:.2f} ({grade['worst'].replace('_', ' ')})"
 
 
-def _row(indicator: Mapping[str, Any]) -> dict[str, object]:
-    asked = (
-        "" if indicator["threshold"] is None else f"{'≥' if indicator['at_least'] else '≤'} {indicator['threshold']}"
-    )
+def _row(indicator: "Indicator") -> dict[str, object]:
+    facts = indicator.facts
     return {
-        "letter": indicator["letter"],
-        "indicator": indicator["name"],
-        "value": _short(indicator["value"]),
-        "asked for": asked,
-        "score": _short(indicator["score"]),
-        "says": indicator["why"] or indicator["note"] or indicator["label"],
+        "letter": facts["letter"],
+        "indicator": indicator.name,
+        "value": indicator.plain_value,
+        "asked for": indicator.plain_bound,
+        "score": plain_value(facts["score"]),
+        "says": facts["why"] or facts["note"] or indicator.label,
     }
 
 
-def _short(value: float | None) -> str:
-    """Four digits, but counts in full.
-
-    >>> [_short(value) for value in (0.145415, 967868.0, None)]
-    ['0.1454', '967,868', '']
-    """
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
-
-
-def _check(key: dg.AssetKey, letter: Mapping[str, Any]) -> dg.AssetCheckResult:
-    own = letter["indicators"]
-    failing = [indicator for indicator in own if indicator["passed"] is False]
-    metadata: dict[str, Any] = {"indicators": table(map(_row, own), _INDICATORS)}
-    examples = [{"indicator": item["name"], **example} for item in failing for example in item["examples"]]
+def _check(key: dg.AssetKey, letter: "Letter") -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"indicators": table(map(_row, letter.indicators), _INDICATORS)}
+    examples = [{"indicator": item.name, **example} for item in letter.failing for example in item.facts["examples"]]
     if examples:
         metadata["records"] = table(examples, ["indicator", "record_id", "value"])
-    for item in own:
-        if item["value"] is not None:  # numbers alone, so that the UI plots them over time
-            metadata[item["name"]] = float(item["value"])
-    if failing:
+    for item in letter.indicators:
+        if item.measured:  # numbers alone, so that the UI plots them over time
+            metadata[item.name] = float(item.facts["value"])
+    if letter.failing:
         description = "; ".join(
-            f"{item['name']} is {_short(item['value'])}, asked for {_row(item)['asked for']}" for item in failing
+            f"{item.name} is {item.plain_value}, asked for {item.plain_bound}" for item in letter.failing
         )
     else:
-        description = "holds" if letter["passed"] else "nothing of it could be judged"
+        description = "holds" if letter.passed else "nothing of it could be judged"
     return dg.AssetCheckResult(
         asset_key=key,
-        check_name=letter["letter"],
-        passed=letter["passed"] is not False,
+        check_name=letter.name,
+        passed=letter.passed is not False,
         severity=dg.AssetCheckSeverity.WARN,
         description=description,
         metadata=metadata,

@@ -1,10 +1,12 @@
-"""What both cards of a release say: licences, languages and sizes in the words that catalogues know."""
+"""What a release's page and cards share: licences, languages, sizes, dates and rules in the same words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from winnowry.core.numbers import day
 
 Facts = Mapping[str, Any]
 
@@ -39,10 +41,10 @@ def license_sentence(facts: Facts) -> str:
         return "No record states a licence: whether the data may be used is for the reader to find out."
     n_stated = data["licenses"]["total"] - (1 if data["unlicensed"] else 0)
     more = f" and {n_stated - len(stated):,} more" if n_stated > len(stated) else ""
-    said = f"Stated licence{'s' if n_stated > 1 else ''}: {', '.join(stated)}{more}"
+    text = f"Stated licence{'s' if n_stated > 1 else ''}: {', '.join(stated)}{more}"
     if data["unlicensed"]:
-        said += f"; {data['unlicensed']:,} of {data['rows']:,} records state none"
-    return f"{said}."
+        text += f"; {data['unlicensed']:,} of {data['rows']:,} records state none"
+    return f"{text}."
 
 
 def hub_license(name: str) -> str | None:
@@ -58,10 +60,24 @@ def hub_license(name: str) -> str | None:
 
 def languages(facts: Facts) -> list[str]:
     """Codes of the languages that were identified, most tokens first; empty where nobody looked."""
-    found = facts["contents"]["languages"]
-    return [] if found is None else [
-        entry["name"] for entry in found["listed"] if entry["name"] and _LANGUAGE.fullmatch(entry["name"])
+    identified = facts["contents"]["languages"]
+    return [] if identified is None else [
+        entry["name"] for entry in identified["listed"] if entry["name"] and _LANGUAGE.fullmatch(entry["name"])
     ]  # fmt: skip
+
+
+def dates_sentence(time: Facts) -> str:
+    """From when to when the records date, and how many have no date."""
+    if time["first"] is None:
+        return "No record has a date."
+    undated = f"; {time['undated']:,} have none." if time["undated"] else "."
+    return f"Dates of the records: {day(time['first'])} to {day(time['last'])}{undated}"
+
+
+def rule_name(rule: Facts) -> str:
+    """What left records out: operator and reason, or one of them where they have one name."""
+    operator, reason = str(rule["operator"]), str(rule["reason"])
+    return f"{operator}: {reason}" if operator != reason else reason
 
 
 def size_category(rows: int) -> str:

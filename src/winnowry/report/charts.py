@@ -1,13 +1,25 @@
-"""Charts of the pages: inline SVG that follows the page's colours, and bars made of HTML that reflow on a phone."""
+"""Charts of all pages as geometry; ``templates/chart.html.j2`` draws them as inline SVG in the page's own colours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 from math import floor, isfinite, log10
+from typing import Literal
+
+from winnowry.core.numbers import compact, fixed
 
 WIDTH, HEIGHT = 420, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 10, 26, 36
+_ROW, _NAME_WIDTH, _NAME_CHARACTERS = 24, 148, 21  # of a range plot
+_TICK_CHARACTERS = 14
+_MOST_DOTS = 60  # of a line, before its points run together
+
+CHOSEN, ALL, SECOND, QUIET = "var(--a)", "var(--soft)", "var(--b)", "var(--dim)"
+"""Colours by meaning: what was published or is best, what it was chosen from, another series, and references."""
+LINE_COLOURS = (CHOSEN, SECOND, QUIET, "var(--good)", "var(--bad)")
+
+Anchor = Literal["start", "middle", "end"]
 
 Series = tuple[str, Sequence[float], str]
 """Name, values, colour."""
@@ -15,20 +27,92 @@ Series = tuple[str, Sequence[float], str]
 Line = tuple[str, Sequence[tuple[float, float]], str]
 """Name, points, colour."""
 
+Range = tuple[str, float, float, float, str]
+"""Name, middle, low, high, colour."""
 
-def short(value: float) -> str:
-    """A number in a few characters.
 
-    >>> short(0), short(0.25), short(950), short(21851), short(1_210_122), short(0.00012)
-    ('0', '0.25', '950', '21.9k', '1.21M', '0.00012')
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A straight line; the title is shown on touch."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    colour: str
+    width: int = 1
+    dashed: bool = False
+    title: str = ""
+    kind: Literal["stroke"] = "stroke"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle; without a colour it is seen only when it is touched, with its title."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: str | None = None
+    title: str = ""
+    kind: Literal["box"] = "box"
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A point of a series."""
+
+    x: float
+    y: float
+    radius: float
+    colour: str
+    title: str
+    kind: Literal["dot"] = "dot"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A line through points."""
+
+    points: tuple[tuple[float, float], ...]
+    colour: str
+    kind: Literal["path"] = "path"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Text beside an axis."""
+
+    x: float
+    y: float
+    text: str
+    anchor: Anchor = "start"
+    quiet: bool = True
+    kind: Literal["label"] = "label"
+
+
+Element = Stroke | Box | Dot | Path | Label
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What a template needs to draw.
+
+    Attributes:
+        title: heading, and the chart's name for screen readers.
+        text: what the chart shows, in words.
+        elements: from the back to the front.
+        legend: name and colour of each series.
+        height: of the drawing, whose width is ``WIDTH``.
     """
-    size = abs(value)
-    for limit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if size >= limit:
-            return f"{value / (1e3 if suffix == 'k' else limit):.3g}{suffix}"
-    if size >= 1000 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+
+    title: str
+    text: str
+    elements: tuple[Element, ...]
+    legend: tuple[tuple[str, str], ...] = ()
+    height: float = HEIGHT
+    width: float = WIDTH
 
 
 def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
@@ -58,32 +142,34 @@ def histogram(
     names: Sequence[str] | None = None,
     stacked: bool = False,
     marks: Sequence[tuple[str, float, str]] = (),
-) -> str:
-    """Bars of one or two series over common bins.
+) -> Chart | None:
+    """Bars of one or more series over common bins.
 
     Args:
         title: heading.
         edges: k + 1 ends of k bins.
-        series: k values each; the first is drawn at the bottom or in front.
+        series: k values each; the first is drawn at the bottom or to the left.
         x_label: below the axis.
         y_label: above the axis.
         names: what to write below each bin, instead of numbers.
         stacked: pile the series up; else each is drawn from zero, side by side.
         marks: vertical lines with name, place and colour.
+
+    Returns:
+        The chart; None where there is no bin or no series.
     """
     n = len(edges) - 1
     if n < 1 or not series:
-        return ""
+        return None
     heights = [sum(s[1][i] for s in series) if stacked else max(s[1][i] for s in series) for i in range(n)]
     top = max(*heights, 0.0) or 1.0
     low, high = float(edges[0]), float(edges[-1])
-    drawn = [_y_axis(0.0, top, y_label)]
+    elements: list[Element] = _y_axis(0.0, top, y_label)
     for i in range(n):
         left, right = _x(edges[i], low, high), _x(edges[i + 1], low, high)
+        bin_name = names[i] if names else f"{compact(edges[i])} – {compact(edges[i + 1])}"
+        values_text = ", ".join(f"{name} {compact(values[i])}" for name, values, _ in series)
         base = 0.0
-        told = f"{names[i] if names else f'{short(edges[i])} – {short(edges[i + 1])}'}: " + ", ".join(
-            f"{name} {short(values[i])}" for name, values, _ in series
-        )
         for place, (_, values, colour) in enumerate(series):
             start, stop = left + 0.5, right - 0.5
             if not stacked and (names or len(series) > 1):
@@ -92,31 +178,22 @@ def histogram(
                 stop = start + wide - 0.5
             y, y_base = _y(base + values[i], 0.0, top), _y(base, 0.0, top)
             if values[i] > 0:
-                drawn.append(
-                    f'<rect x="{start:.1f}" y="{y:.1f}" width="{max(stop - start, 0.5):.1f}" '
-                    f'height="{max(y_base - y, 0.6):.1f}" fill="{colour}"/>'
-                )
+                elements.append(Box(start, y, max(stop - start, 0.5), max(y_base - y, 0.6), colour))
             base += values[i] if stacked else 0.0
-        drawn.append(
-            f'<rect class="hit" x="{left:.1f}" y="{_TOP}" width="{right - left:.1f}" '
-            f'height="{HEIGHT - _TOP - _BOTTOM}"><title>{escape(told)}</title></rect>'
-        )
+        title_of_bin = f"{bin_name}: {values_text}"
+        elements.append(Box(left, _TOP, right - left, HEIGHT - _TOP - _BOTTOM, title=title_of_bin))
     for name, at, colour in marks:
         x = _x(min(max(at, low), high), low, high)
-        drawn.append(
-            f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{HEIGHT - _BOTTOM}" stroke="{colour}" '
-            f'stroke-dasharray="4 3"><title>{escape(name)}: {short(at)}</title></line>'
-        )
+        elements.append(Stroke(x, _TOP, x, HEIGHT - _BOTTOM, colour, dashed=True, title=f"{name}: {compact(at)}"))
     if names:
         every = max(1, -(-n // 6))
-        drawn += [
-            _tick_text((_x(edges[i], low, high) + _x(edges[i + 1], low, high)) / 2, names[i])
-            for i in range(0, n, every)
-        ]
+        centres = [(_x(edges[i], low, high) + _x(edges[i + 1], low, high)) / 2 for i in range(n)]
+        elements += [_tick_label(centres[i], names[i]) for i in range(0, n, every)]
     else:
-        drawn.append(_x_ticks(low, high))
-    legend = [(name, colour) for name, _, colour in series] if len(series) > 1 else []
-    return figure(title, legend, drawn, x_label)
+        elements += _x_ticks(low, high)
+    elements.append(_x_title(x_label))
+    spans = "; ".join(f"{name}: {_span(values)} in {n} bins" for name, values, _ in series)
+    return Chart(title, f"{y_label} by {x_label}. {spans}.", tuple(elements), _legend(series))
 
 
 def lines(
@@ -127,7 +204,8 @@ def lines(
     y_label: str,
     x_names: Sequence[str] | None = None,
     percent_x: bool = False,
-) -> str:
+    from_zero: bool = True,
+) -> Chart | None:
     """One or more lines.
 
     Args:
@@ -136,14 +214,19 @@ def lines(
         x_label: below the axis.
         y_label: above the axis.
         x_names: names of x = 0, 1, 2 …
-        percent_x: write x as per cent.
+        percent_x: write x as per cent, from 0 to 100.
+        from_zero: the y axis begins at zero; else at the lowest value.
+
+    Returns:
+        The chart; None without a point.
     """
     points = [point for _, line, _ in series for point in line]
     if not points:
-        return ""
+        return None
     low, high = min(p[0] for p in points), max(p[0] for p in points)
     bottom, top = min(p[1] for p in points), max(p[1] for p in points)
-    bottom, top = min(bottom, 0.0), max(top, 0.0)
+    if from_zero:
+        bottom, top = min(bottom, 0.0), max(top, 0.0)
     if top <= bottom:
         top = bottom + 1.0
     if percent_x:
@@ -152,79 +235,73 @@ def lines(
         low, high = 0.0, float(len(x_names) - 1)
     elif high <= low:
         low, high = low - 0.5, high + 0.5
-    drawn = [_y_axis(bottom, top, y_label)]
+    elements: list[Element] = _y_axis(bottom, top, y_label)
     for name, line, colour in series:
-        path = " ".join(f"{_x(x, low, high):.1f},{_y(y, bottom, top):.1f}" for x, y in line)
-        drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        if len(line) <= 60:
+        elements.append(Path(tuple((_x(x, low, high), _y(y, bottom, top)) for x, y in line), colour))
+        if len(line) <= _MOST_DOTS:
             for x, y in line:
-                where = x_names[int(x)] if x_names else f"{x:.0%}" if percent_x else short(x)
-                drawn.append(
-                    f'<circle cx="{_x(x, low, high):.1f}" cy="{_y(y, bottom, top):.1f}" r="2.6" fill="{colour}">'
-                    f"<title>{escape(name)}, {escape(where)}: {y:.4g}</title></circle>"
-                )
+                where = x_names[int(x)] if x_names else f"{x:.0%}" if percent_x else compact(x)
+                dot_title = f"{name}, {where}: {y:.4g}"
+                elements.append(Dot(_x(x, low, high), _y(y, bottom, top), 2.6, colour, dot_title))
     if x_names:
-        n = len(x_names)
-        every = max(1, -(-n // 5))
-        drawn += [_tick_text(_x(float(i), low, high), x_names[i]) for i in range(0, n, every)]
+        every = max(1, -(-len(x_names) // 5))
+        elements += [_tick_label(_x(float(i), low, high), x_names[i]) for i in range(0, len(x_names), every)]
     elif percent_x:
-        drawn += [_tick_text(_x(v, low, high), f"{v:.0%}") for v in (0, 0.25, 0.5, 0.75, 1)]
+        elements += [_tick_label(_x(v, low, high), f"{v:.0%}") for v in (0, 0.25, 0.5, 0.75, 1)]
     else:
-        drawn.append(_x_ticks(low, high))
-    legend = [(name, colour) for name, _, colour in series] if len(series) > 1 else []
-    return figure(title, legend, drawn, x_label)
+        elements += _x_ticks(low, high)
+    elements.append(_x_title(x_label))
+    spans = "; ".join(f"{name}: {_span([y for _, y in line])}" for name, line, _ in series)
+    return Chart(title, f"{y_label} by {x_label}. {spans}.", tuple(elements), _legend(series))
 
 
-def intervals(title: str, rows: Sequence[tuple[str, float, float, float, str]], x_label: str) -> str:
-    """A dot with its interval a row, around zero: name, middle, low, high, colour."""
+def ranges(title: str, rows: Sequence[Range], *, x_label: str) -> Chart | None:
+    """A row with a dot and its interval for each name, on a common axis through zero.
+
+    Args:
+        title: heading.
+        rows: from the top.
+        x_label: below the axis.
+
+    Returns:
+        The chart; None without a row.
+    """
     if not rows:
-        return ""
+        return None
     low, high = min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))
     span = (high - low) or 1.0
     low, high = low - 0.05 * span, high + 0.05 * span
-    left, height = 140, 40 + 24 * len(rows)
+    height = 16 + _ROW * len(rows) + _BOTTOM
 
     def x(value: float) -> float:
-        return left + (value - low) / (high - low) * (WIDTH - left - _RIGHT)
+        return _NAME_WIDTH + (value - low) / (high - low) * (WIDTH - _NAME_WIDTH - _RIGHT)
 
-    drawn = [f'<line x1="{x(0):.1f}" y1="4" x2="{x(0):.1f}" y2="{height - 34}" stroke="var(--dim)"/>']
+    elements: list[Element] = [Stroke(x(0), 4, x(0), height - 34, QUIET)]
+    in_words = []
     for place, (name, middle, start, stop, colour) in enumerate(rows):
-        y = 18 + place * 24
-        drawn.append(
-            f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(name[:20])}</text>'
-            f'<line x1="{x(start):.1f}" y1="{y}" x2="{x(stop):.1f}" y2="{y}" stroke="{colour}" stroke-width="2"/>'
-            f'<circle cx="{x(middle):.1f}" cy="{y}" r="4" fill="{colour}"><title>{escape(name)}: {middle:+.4f} '
-            f"[{start:+.4f}, {stop:+.4f}]</title></circle>"
-        )
-    drawn += [
-        f'<text class="dim" x="{x(v):.1f}" y="{height - 20}" text-anchor="middle">{v:+.3g}</text>'
-        for v in ticks(low, high, 3)
-    ]
-    return figure(title, [], drawn, x_label, height)
+        y = 18 + place * _ROW
+        in_words.append(f"{name}: {fixed(middle, 4, sign=True)} "
+                        f"[{fixed(start, 4, sign=True)}, {fixed(stop, 4, sign=True)}]")  # fmt: skip
+        elements += [
+            Label(_NAME_WIDTH - 8, y + 4, _cut(name, _NAME_CHARACTERS), "end", quiet=False),
+            Stroke(x(start), y, x(stop), y, colour, width=2),
+            Dot(x(middle), y, 4, colour, in_words[-1]),
+        ]
+    elements += [Label(x(v), height - 20, f"{v:+.3g}", "middle") for v in ticks(low, high, 3)]
+    elements.append(_x_title(x_label, height))
+    return Chart(title, f"{x_label}. {'; '.join(in_words)}.", tuple(elements), height=height)
 
 
-def bars(rows: Sequence[tuple[str, float, str, str]], *, of: float) -> str:
-    """A horizontal bar a row, as HTML: name, value, what to write, class of the bar."""
-    return '<div class="bars">' + "".join(
-        f'<div class="bar {escape(kind)}"><span class="name">{escape(name)}</span><span class="track">'
-        + (f'<span style="width:{100 * value / of:.2f}%"></span>' if of and value else "")
-        + '</span>'
-        f'<span class="value">{escape(said)}</span></div>'
-        for name, value, said, kind in rows
-    ) + "</div>"  # fmt: skip
+def _legend(series: Sequence[Series] | Sequence[Line]) -> tuple[tuple[str, str], ...]:
+    return tuple((item[0], item[2]) for item in series) if len(series) > 1 else ()
 
 
-def figure(
-    title: str, legend: Sequence[tuple[str, str]], drawn: Sequence[str], x_label: str, height: float = HEIGHT
-) -> str:
-    """An SVG with its heading and legend."""
-    keys = "".join(f'<span><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in legend)
-    label = f'<text class="dim" x="{WIDTH - _RIGHT}" y="{height - 4}" text-anchor="end">{escape(x_label)}</text>'
-    return (
-        f'<figure><figcaption>{escape(title)}<span class="legend">{keys}</span></figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">{"".join(drawn)}{label}'
-        "</svg></figure>"
-    )
+def _span(values: Sequence[float]) -> str:
+    return f"{compact(min(values))} to {compact(max(values))}" if values else "none"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _x(value: float, low: float, high: float) -> float:
@@ -235,24 +312,24 @@ def _y(value: float, bottom: float, top: float) -> float:
     return HEIGHT - _BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - _TOP - _BOTTOM)
 
 
-def _y_axis(bottom: float, top: float, label: str) -> str:
-    drawn = [f'<text class="dim" x="4" y="12">{escape(label)}</text>']
+def _y_axis(bottom: float, top: float, label: str) -> list[Element]:
+    elements: list[Element] = [Label(4, 12, label)]
     for value in ticks(bottom, top):
         y = _y(value, bottom, top)
-        drawn.append(
-            f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{WIDTH - _RIGHT}" y2="{y:.1f}" stroke="var(--line)"/>'
-            f'<text class="dim" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{short(value)}</text>'
-        )
-    return "".join(drawn)
+        elements.append(Stroke(_LEFT, y, WIDTH - _RIGHT, y, "var(--line)"))
+        elements.append(Label(_LEFT - 6, y + 4, compact(value), "end"))
+    return elements
 
 
-def _x_ticks(low: float, high: float) -> str:
-    return "".join(_tick_text(_x(value, low, high), short(value)) for value in ticks(low, high, 5))
+def _x_ticks(low: float, high: float) -> list[Element]:
+    return [_tick_label(_x(value, low, high), compact(value)) for value in ticks(low, high, 5)]
 
 
-def _tick_text(x: float, text: str) -> str:
-    anchor = "end" if x > WIDTH - _RIGHT - 12 else "middle"
-    x = min(x, WIDTH - 2) if anchor == "end" else x
-    return (
-        f'<text class="dim" x="{x:.1f}" y="{HEIGHT - _BOTTOM + 15}" text-anchor="{anchor}">{escape(text[:14])}</text>'
-    )
+def _tick_label(x: float, text: str) -> Element:
+    shown = _cut(text, _TICK_CHARACTERS)
+    at_the_end = x > WIDTH - _RIGHT - 12
+    return Label(min(x, WIDTH - 2), HEIGHT - _BOTTOM + 15, shown, "end" if at_the_end else "middle")
+
+
+def _x_title(text: str, height: float = HEIGHT) -> Element:
+    return Label(WIDTH - _RIGHT, height - 4, _cut(text, 60), "end")

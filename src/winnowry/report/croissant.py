@@ -64,7 +64,7 @@ def croissant(facts: Facts, *, table: str | None = None) -> dict[str, Any]:
     """Describe a release for machines.
 
     Args:
-        facts: what ``pipeline.release_facts.facts.release_facts`` gives.
+        facts: what ``releases.facts.facts.release_facts`` gives.
         table: where the table lies, seen from the card; where it lies in the lake when None.
 
     Returns:
@@ -98,19 +98,19 @@ def croissant(facts: Facts, *, table: str | None = None) -> dict[str, Any]:
 
 def _description(facts: Facts) -> str:
     release, data = facts["release"], facts["contents"]
-    said = [str((facts.get("about") or {}).get("description") or "").strip().rstrip(".")]
+    parts = [str((facts.get("about") or {}).get("description") or "").strip().rstrip(".")]
     tokens = "" if data["tokens"] is None else f" with {data['tokens']:,} tokens"
     read = facts["funnel"][0]["rows"] if facts["funnel"] else None
     of = "" if read is None else f", out of {read:,} that were read"
-    said.append(f"Release {release['name']} of the corpus {facts['corpus']}: {data['rows']:,} records{tokens}{of}")
-    return ". ".join(filter(None, said)) + f". {license_sentence(facts)}"
+    parts.append(f"Release {release['name']} of the corpus {facts['corpus']}: {data['rows']:,} records{tokens}{of}")
+    return ". ".join(filter(None, parts)) + f". {license_sentence(facts)}"
 
 
 def _responsible(facts: Facts) -> dict[str, Any]:
     """What the vocabulary for responsible AI asks for and the tables answer."""
-    said: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     if facts["limits"]:
-        said["rai:dataLimitations"] = [limit["text"] for limit in facts["limits"]]
+        answers["rai:dataLimitations"] = [limit["text"] for limit in facts["limits"]]
     steps = facts["made"]["stages"]
     operators = [
         f"{stage}: {op.get('op')}, version {op.get('version', 1)}"
@@ -122,12 +122,12 @@ def _responsible(facts: Facts) -> dict[str, Any]:
         by = f" by {sample['by']}" if sample.get("by") else ""
         operators.append(f"sampled: {sample.get('method')}{by}")
     if operators:
-        said["rai:dataPreprocessingProtocol"] = operators
+        answers["rai:dataPreprocessingProtocol"] = operators
     sources = [source for source in steps.get("raw", {}).get("sources") or [] if source.get("name")]
     if sources:
         named = ", ".join(f"{source['name']} ({source.get('format', 'jsonl')})" for source in sources)
-        said["rai:dataCollection"] = f"Taken from files that were there: {named}."
-    return said
+        answers["rai:dataCollection"] = f"Taken from files that were there: {named}."
+    return answers
 
 
 def _distribution(facts: Facts, at: str) -> list[dict[str, Any]]:

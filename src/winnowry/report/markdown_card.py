@@ -10,16 +10,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from winnowry.core.numbers import byte_size, counted, day, percent, rounded
 from winnowry.report.card_terms import (
+    dates_sentence,
     hub_license,
     languages,
     license_sentence,
     one_line,
+    rule_name,
     size_category,
     stated_licenses,
 )
-from winnowry.report.markup import counted, day, n_bytes, number, percent
-from winnowry.report.release_valid2 import LETTER_TITLES, indicator_bound, indicator_value
+from winnowry.report.valid2 import letters, tc609_summary
 
 Facts = Mapping[str, Any]
 
@@ -31,7 +33,7 @@ def markdown_card(facts: Facts) -> str:
     """Describe a release for people, with front matter for the hub.
 
     Args:
-        facts: what ``pipeline.release_facts.facts.release_facts`` gives.
+        facts: what ``releases.facts.facts.release_facts`` gives.
 
     Returns:
         Markdown without markup of the data's: every name in it is escaped. It holds no text of any record.
@@ -101,17 +103,17 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1)
 
 def _lead(facts: Facts) -> str:
     release, data, about = facts["release"], facts["contents"], facts.get("about") or {}
-    said = []
+    parts = []
     if about.get("description"):
-        said.append(_text(str(about["description"]).strip().rstrip(".")) + ".")
-    of = f"{data['rows']:,} records" + ("" if data["tokens"] is None else f", {number(data['tokens'])} tokens")
-    said.append(f"{of}, {n_bytes(data['stored_bytes'])} stored.")
+        parts.append(_text(str(about["description"]).strip().rstrip(".")) + ".")
+    amount = f"{data['rows']:,} records" + ("" if data["tokens"] is None else f", {rounded(data['tokens'])} tokens")
+    parts.append(f"{amount}, {byte_size(data['stored_bytes'])} stored.")
     if release["created_at"]:
-        said.append(f"Published {day(release['created_at'])}.")
-    said.append(_text(license_sentence(facts)))
+        parts.append(f"Published {day(release['created_at'])}.")
+    parts.append(_text(license_sentence(facts)))
     if about.get("owner"):
-        said.append(f"Who to ask: {_text(about['owner'])}.")
-    return " ".join(said)
+        parts.append(f"Who to ask: {_text(about['owner'])}.")
+    return " ".join(parts)
 
 
 def _limits(facts: Facts) -> str:
@@ -126,26 +128,21 @@ def _contents(facts: Facts) -> list[str]:
     data = facts["contents"]
     if not data["rows"]:
         return ["Nothing: the release holds no record."]
-    time = data["time"]
-    dates = "No record has a date." if time["first"] is None else (
-        f"Dates of the records: {day(time['first'])} to {day(time['last'])}"
-        + (f"; {time['undated']:,} have none." if time["undated"] else ".")
-    )  # fmt: skip
-    parts = [dates]
+    parts = [dates_sentence(data["time"])]
     for name, noun in (("sources", "source"), ("licenses", "licence"), ("languages", "language")):
-        found = data[name]
-        if found is None:
+        mix = data[name]
+        if mix is None:
             parts.append("Languages: not identified by this recipe.")
             continue
         rows = [
             [entry["name"] or f"no {noun} stated", f"{entry['rows']:,}", percent(entry["rows"], data["rows"]),
              "–" if data["tokens"] is None else f"{entry['tokens']:,}", percent(entry["tokens"], data["tokens"])]
-            for entry in found["listed"]
+            for entry in mix["listed"]
         ]  # fmt: skip
         parts.append(_table([noun, "records", "share", "tokens", "share of tokens"], rows))
-        rest = found["total"] - len(found["listed"])
+        rest = mix["total"] - len(mix["listed"])
         if rest:
-            parts.append(f"and {rest:,} more, with {counted(found['rest_rows'], 'record')}.")
+            parts.append(f"and {rest:,} more, with {counted(mix['rest_rows'], 'record')}.")
     return parts
 
 
@@ -153,9 +150,7 @@ def _funnel(facts: Facts) -> str:
     rows = []
     whole = facts["funnel"][0]["rows"]
     for step in facts["funnel"]:
-        why = [f"{reason['operator']}: {reason['reason']} {reason['rows']:,}"
-               if reason["operator"] != reason["reason"] else f"{reason['reason']} {reason['rows']:,}"
-               for reason in step["reasons"]]  # fmt: skip
+        why = [f"{rule_name(reason)} {reason['rows']:,}" for reason in step["reasons"]]
         if step["other_rows"]:
             why.append(f"{step['other_reasons']:,} more reasons {step['other_rows']:,}")
         if step["pending"] > 0:
@@ -168,25 +163,25 @@ def _chosen(facts: Facts) -> str:
     scores = facts["scores"]
     if scores is None:
         return "Records were not chosen by a score."
-    said = f"Chosen by {_text(scores['by'])}."
+    chosen = f"Chosen by {_text(scores['by'])}."
     groups = (("published", "mean_kept"), ("not published", "mean_dropped"))
     means = [f"{name} {scores[key]:.4g}" for name, key in groups if scores.get(key) is not None]
     compared = facts["comparison"]
-    told = "" if not means else f" Mean score: {', '.join(means)}."
+    mean_scores = "" if not means else f" Mean score: {', '.join(means)}."
     proof = (
         " Whether a model learns more from it than from a random selection was not measured."
         if compared is None
         else f" Compared with {_text(compared['reference'])}: {_text(compared['verdict'])}."
     )
-    return said + told + proof
+    return chosen + mean_scores + proof
 
 
 def _changes(facts: Facts) -> str:
-    found = facts["changes"]
-    said = f"{counted(found['added'], 'record')} came, {found['removed']:,} went, {found['kept']:,} stayed."
-    why = [f"- {_text(reason['reason'])}: {reason['rows']:,}" for reason in found["removed_reasons"]]
-    recipe = [f"- recipe: {_text(line)}" for line in found["recipe"]]
-    return "\n".join([said, *([""] if why or recipe else []), *why, *recipe])
+    changes = facts["changes"]
+    counts = f"{counted(changes['added'], 'record')} came, {changes['removed']:,} went, {changes['kept']:,} stayed."
+    why = [f"- {_text(reason['reason'])}: {reason['rows']:,}" for reason in changes["removed_reasons"]]
+    recipe = [f"- recipe: {_text(line)}" for line in changes["recipe"]]
+    return "\n".join([counts, *([""] if why or recipe else []), *why, *recipe])
 
 
 def _valid2(facts: Facts) -> list[str]:
@@ -194,29 +189,17 @@ def _valid2(facts: Facts) -> list[str]:
     if card is None:
         return ["No card was made when this was released."]
     rows = []
-    for letter in card["letters"]:
-        failing = [
-            f"{item['label']}: {indicator_value(item['value'], item)}, asked for {indicator_bound(item)}"
-            for item in letter["indicators"]
-            if item["passed"] is False
-        ]
-        score = "not measured" if letter["score"] is None else f"{letter['score']:.2f}"
-        verdict = {True: "met", False: "fails", None: ""}[letter["passed"]]
-        rows.append([LETTER_TITLES[letter["letter"]], score, verdict, "; ".join(failing)])
+    for letter in letters(card):
+        failing = [f"{item.label}: {item.value}, asked for {item.bound}" for item in letter.failing]
+        rows.append([letter.title, letter.score_text, letter.verdict, "; ".join(failing)])
     about = (
         f"A letter scores what its worst indicator reaches of its threshold, 1 where all are met. Presets for domain "
         f"{_text(card['domain'])} and consumer {_text(card['consumer'])}."
     )
-    said = [about, _table(["letter", "score", "verdict", "what fails"], rows, left=4)]
+    parts = [about, _table(["letter", "score", "verdict", "what fails"], rows, left=4)]
     if facts.get("tc609"):
-        items, checks = facts["tc609"]["indicators"], facts["tc609"]["documentation"]
-        measured = sum(item["status"] == "measured" for item in items)
-        answered = sum(item["answered"] for item in checks)
-        said.append(
-            f"SAC/TC609: {measured} of {len(items)} items measured, {answered} of {len(checks)} documentation checks "
-            "answered."
-        )
-    return said
+        parts.append(f"SAC/TC609: {tc609_summary(facts['tc609'])}.")
+    return parts
 
 
 def _gates(facts: Facts) -> str:

@@ -3,95 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
-from winnowry.report.charts import bars
-from winnowry.report.markup import counted, note, number, percent, table
+from winnowry.core.numbers import counted, number, percent, rounded, significant
+from winnowry.report.cells import Bar, Table
 
 Facts = Mapping[str, Any]
 
-
-def changes_section(facts: Facts) -> str:
-    """Records that came and went, why, where, and what it did to the mix, the scores and the gates."""
-    found = facts.get("changes")
-    if found is None:
-        return note("This is the first release: there is none before it to compare with.")
-    old, new = found["before"], facts["release"]["name"]
-    parts = [_summary(facts, found, old, new)]
-    whole = max(found["rows_before"], facts["contents"]["rows"], 1)
-    moved = [
-        ("in both", found["kept"], f"{found['kept']:,}", "left"),
-        ("+ added", found["added"], f"{found['added']:,}", "last"),
-        ("− removed", found["removed"], f"{found['removed']:,}", "drop"),
-    ]
-    moved += [(f"− {r['reason']}", r["rows"], f"{r['rows']:,}", "drop") for r in found["removed_reasons"]]
-    parts += [bars(moved, of=whole), _more(found, "removed_reasons", "more reasons")]
-    parts += ["<h3>What changed in the recipe</h3>", _recipe(found)]
-    if found["sources"]:
-        parts += ["<h3>Sources</h3>", _sources(found, old, new)]
-    if found["scores"]:
-        head = ["column", f"mean {old}", f"mean {new}", f"median {old}", f"median {new}"]
-        names = ("mean_old", "mean_new", "median_old", "median_new")
-        rows = [[score["column"], *(_value(score[name]) for name in names)] for score in found["scores"]]
-        parts += ["<h3>Scores</h3>", table(head, rows), note("Medians are approximate."),
-                  _more(found, "scores", "more columns")]  # fmt: skip
-    if found["gates"]:
-        rows = [[f"{gate['suite']} {gate['expectation']}" + (f" of {gate['column']}" if gate["column"] else ""),
-                 gate["verdict_old"] or "not judged", gate["verdict_new"] or "not judged"]
-                for gate in found["gates"]]  # fmt: skip
-        parts += ["<h3>Gates with another verdict</h3>", table(["expectation", old, new], rows, left=(0, 1, 2)),
-                  _more(found, "gates", "more expectations")]  # fmt: skip
-    if found["partitions"]:
-        rows = [[row["partition"], f"{row['added']:,}", f"{row['removed']:,}"] for row in found["partitions"]]
-        shown = counted(len(rows), "partition") + (" with most changes" if found["more_partitions"] else "")
-        listed = table(["partition", "added", "removed"], rows) + _more(found, "partitions", "more partitions")
-        parts.append(f"<details><summary>{escape(shown)}</summary>{listed}</details>")
-    return "".join(parts)
+_SCORE_KEYS = ("mean_old", "mean_new", "median_old", "median_new")
 
 
-def _summary(facts: Facts, found: Facts, old: str, new: str) -> str:
-    rows, before = facts["contents"]["rows"], found["rows_before"]
-    said = f"Against {old}: {rows:,} records instead of {before:,}"
+def changes_view(facts: Facts) -> dict[str, Any] | None:
+    """Records that came and went, why, where, and what it did to the mix, the scores and the gates.
+
+    Returns:
+        What ``release/changes.html.j2`` shows; None for a first release.
+    """
+    changes = facts.get("changes")
+    if changes is None:
+        return None
+    old, new = changes["before"], facts["release"]["name"]
+    return {
+        "summary": _summary(facts, changes, old, new),
+        "whole": max(changes["rows_before"], facts["contents"]["rows"], 1),
+        "bars": [
+            Bar("in both", changes["kept"], number(changes["kept"]), "left"),
+            Bar("+ added", changes["added"], number(changes["added"]), "last"),
+            Bar("− removed", changes["removed"], number(changes["removed"]), "drop"),
+            *(Bar(f"− {r['reason']}", r["rows"], number(r["rows"]), "drop") for r in changes["removed_reasons"]),
+        ],
+        "sources": _sources(changes, old, new),
+        "scores": Table(
+            ["column", f"mean {old}", f"mean {new}", f"median {old}", f"median {new}"],
+            [[score["column"], *(significant(score[key]) for key in _SCORE_KEYS)] for score in changes["scores"]],
+        ),
+        "gates": Table(
+            ["expectation", old, new],
+            [
+                [
+                    f"{gate['suite']} {gate['expectation']}" + (f" of {gate['column']}" if gate["column"] else ""),
+                    gate["verdict_old"] or "not judged",
+                    gate["verdict_new"] or "not judged",
+                ]
+                for gate in changes["gates"]
+            ],
+            left=(0, 1, 2),
+        ),
+        "partitions": Table(
+            ["partition", "added", "removed"],
+            [[row["partition"], number(row["added"]), number(row["removed"])] for row in changes["partitions"]],
+        ),
+    }
+
+
+def _summary(facts: Facts, changes: Facts, old: str, new: str) -> str:
+    rows, rows_before = facts["contents"]["rows"], changes["rows_before"]
+    text = f"Against {old}: {rows:,} records instead of {rows_before:,}"
     tokens = facts["contents"]["tokens"]
-    if tokens is not None and found["tokens_before"] is not None:
-        said += f", {number(tokens)} tokens instead of {number(found['tokens_before'])}"
-    said += f". {counted(found['added'], 'record')} came, {found['removed']:,} went"
-    if before:
-        said += f"; together {percent(found['added'] + found['removed'], before)} of {old}"
-    said += "."
-    if found["rewritten"]:
-        said += (
-            f" {counted(found['rewritten'], 'record')} that both have "
-            f"{'was' if found['rewritten'] == 1 else 'were'} written anew in {new}: the text or a column changed."
+    if tokens is not None and changes["tokens_before"] is not None:
+        text += f", {rounded(tokens)} tokens instead of {rounded(changes['tokens_before'])}"
+    text += f". {counted(changes['added'], 'record')} came, {changes['removed']:,} went"
+    if rows_before:
+        text += f"; together {percent(changes['added'] + changes['removed'], rows_before)} of {old}"
+    text += "."
+    if changes["rewritten"]:
+        text += (
+            f" {counted(changes['rewritten'], 'record')} that both have "
+            f"{'was' if changes['rewritten'] == 1 else 'were'} written anew in {new}: the text or a column changed."
         )
-    elif not found["added"] and not found["removed"]:
-        said += " Both hold the same records."
-    return f"<p>{escape(said)}</p>"
+    elif not changes["added"] and not changes["removed"]:
+        text += " Both hold the same records."
+    return text
 
 
-def _recipe(found: Facts) -> str:
-    if not found["recipe"]:
-        return note("Nothing: the specifications of all stages are the same.")
-    listed = "".join(f"<li>{escape(line)}</li>" for line in found["recipe"])
-    return f'<ul class="limits">{listed}</ul>' + _more(found, "recipe", "more changes")
-
-
-def _sources(found: Facts, old: str, new: str) -> str:
-    totals = [sum(source[name] for source in found["sources"]) for name in ("tokens_old", "tokens_new")]
-    head = ["source", f"records {old}", f"records {new}", f"of tokens {old}", f"of tokens {new}"]
+def _sources(changes: Facts, old: str, new: str) -> Table:
+    tokens_old, tokens_new = (sum(source[key] for source in changes["sources"]) for key in ("tokens_old", "tokens_new"))
     rows = [
-        [source["source"], f"{source['rows_old']:,}", f"{source['rows_new']:,}",
-         percent(source["tokens_old"], totals[0]), percent(source["tokens_new"], totals[1])]
-        for source in found["sources"]
+        [source["source"], number(source["rows_old"]), number(source["rows_new"]),
+         percent(source["tokens_old"], tokens_old), percent(source["tokens_new"], tokens_new)]
+        for source in changes["sources"]
     ]  # fmt: skip
-    cut = " Shares are of the sources that are listed." if found["more_sources"] else ""
-    return table(head, rows) + (note(f"and {found['more_sources']:,} more.{cut}") if cut else "")
-
-
-def _value(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.4g}"
-
-
-def _more(found: Facts, name: str, noun: str) -> str:
-    return note(f"and {found[f'more_{name}']:,} {noun}") if found[f"more_{name}"] else ""
+    return Table(["source", f"records {old}", f"records {new}", f"of tokens {old}", f"of tokens {new}"], rows)

@@ -4,187 +4,168 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
-from winnowry.report.charts import intervals
-from winnowry.report.markup import counted, day, note, table
+from winnowry.core.numbers import minute, number
+from winnowry.report.card_terms import rule_name
+from winnowry.report.cells import GATE_TONES, Table, Word
+from winnowry.report.charts import ranges
+from winnowry.report.comparison_ranges import arm_ranges
 
 Facts = Mapping[str, Any]
 
 _OPENED = 10  # rows that are shown without being asked for
 _OPENED_EXAMPLES = 5  # of an opened rule
 _EXAMPLES_SIZE = 2_000_000  # characters of markup
+_EXAMPLE_MARKUP = 200  # characters of markup around one example
+_MORE_OF_AN_ENTITY = 4  # characters that an escaped one takes more
 _OUTCOMES = {"better": "", "worse": " bad"}
-_WORDS = {"pass": "good", "warn": "warn", "fail": "bad", "broken": "bad"}
+_OPERATORS_KEY = {"cleaned": "clean", "duplicates": "clean", "scored": "score"}
 
 
-def examples_section(facts: Facts) -> str:
-    """Some records that each rule left out, with the value that did it; the first few open, the others folded."""
+def examples_view(facts: Facts) -> dict[str, Any]:
+    """Some records that each rule left out, with the value that did it; the first few open, the others folded.
+
+    Returns:
+        What ``release/examples.html.j2`` shows; so many records of each rule that the page stays small.
+    """
     rules = facts["examples"]
-    if not rules:
-        return note("Nothing was left out.")
-    hidden = (
-        "e-mail addresses, telephone numbers and the like are masked"
-        if facts.get("masked", True)
-        else "personal data is NOT masked on this page"
-    )
-    most = max(len(rule["records"]) for rule in rules)
-    shown = [_rule(rule, most, opened=place == 0) for place, rule in enumerate(rules)]
-    while most > _OPENED_EXAMPLES and sum(map(len, shown)) > _EXAMPLES_SIZE:
+    most = max((len(rule["records"]) for rule in rules), default=0)
+    while (
+        most > _OPENED_EXAMPLES and sum(_size(record) for r in rules for record in r["records"][:most]) > _EXAMPLES_SIZE
+    ):
         most //= 2
-        shown = [_rule(rule, most, opened=place == 0) for place, rule in enumerate(rules)]
-    said = (
-        f"Up to {most:,} records of each rule, picked at random. Text is as it arrived, of HTML the words (after "
-        f"cleaning, for duplicates and what was not drawn), cut to 300 characters; {hidden}. "
-        "winnowry explain RECORD_ID tells the rest."
-    )
-    return note(said) + "".join(shown)
+    return {
+        "most": most,
+        "masked": facts.get("masked", True),
+        "rules": [
+            {
+                "name": rule_name(rule),
+                "stage": rule["stage"],
+                "rows": rule["rows"],
+                "first": rule["records"][:most][:_OPENED_EXAMPLES],
+                "folded": rule["records"][:most][_OPENED_EXAMPLES:],
+            }
+            for rule in rules
+        ],
+    }  # fmt: skip
 
 
-def _rule(rule: Facts, most: int, *, opened: bool) -> str:
-    name = f"{rule['operator']}: {rule['reason']}" if rule["operator"] != rule["reason"] else rule["reason"]
-    examples = [_example(record) for record in rule["records"][:most]]
-    shown, more = "".join(examples[:_OPENED_EXAMPLES]), examples[_OPENED_EXAMPLES:]
-    if more:
-        shown += f'<details class="more"><summary>{len(more):,} more</summary>{"".join(more)}</details>'
-    return (
-        f'<details{" open" if opened else ""}><summary>{escape(name)} <span class="dim">at {escape(rule["stage"])}, '
-        f"{counted(rule['rows'], 'record')}</span></summary>{shown}</details>"
-    )
+def _size(record: Facts) -> int:
+    texts = (record[key] for key in ("value", "threshold", "record_id", "partition", "text"))
+    return _EXAMPLE_MARKUP + sum(_escaped_size(str(text)) for text in texts if text)
 
 
-def _example(record: Facts) -> str:
-    told = [f"<b>{escape(record['value'])}</b>" if record["value"] else ""]
-    told.append(f"against {escape(record['threshold'])}" if record["threshold"] else "")
-    where = f'<span class="dim">{escape(record["record_id"])}, partition {escape(record["partition"])}</span>'
-    text = record["text"]
-    quote = (
-        f"<blockquote>{escape(text)}{'…' if record['cut'] else ''}</blockquote>"
-        if text
-        else note("no text is stored" if text is None else "the text is empty")
-    )
-    return f'<div class="example"><p>{" ".join(filter(None, [*told, where]))}</p>{quote}</div>'
+def _escaped_size(text: str) -> int:
+    return len(text) + _MORE_OF_AN_ENTITY * sum(map(text.count, "&<>'\""))
 
 
-def gates_section(facts: Facts) -> str:
-    """Verdicts by suite, what the release itself had to meet, and what did not pass."""
+def gates_view(facts: Facts) -> dict[str, Any] | None:
+    """Verdicts by suite, what the release itself had to meet, and what did not pass.
+
+    Returns:
+        What ``release/gates.html.j2`` shows; None where no result is stored.
+    """
     gates = facts["gates"]
     if not gates["suites"]:
-        return note("No gate result is stored.")
-    parts = [
-        note("Every promotion on the way here was judged before it became visible. All verdicts up to this release:")
-    ]
-    rows = [
-        [suite["table"], suite["suite"], *(f"{suite[kind]:,}" for kind in ("passed", "warned", "failed", "broken")),
-         day(suite["last"], with_time=True)]
+        return None
+    suites = [
+        [suite["table"], suite["suite"], *(number(suite[key]) for key in ("passed", "warned", "failed", "broken")),
+         minute(suite["last"])]
         for suite in gates["suites"]
     ]  # fmt: skip
-    head = ["table", "suite", "passed", "warned", "failed", "broken", "last judged (UTC)"]
-    parts.append(table(head, rows, left=(0, 1)))
-    if gates["own"]:
-        own = [[_expectation(row), row["severity"], row["message"] or row["observed"] or "", _word(row["verdict"])]
-               for row in gates["own"]]  # fmt: skip
-        table_of_own = table(["expectation", "severity", "observed", "verdict"], own, left=(0, 1, 2), raw=3)
-        held = sum(row["verdict"] == "pass" for row in gates["own"])
-        parts.append(
-            f"<details><summary>What this release itself had to meet: {held:,} of {len(own):,} passed</summary>"
-            f"{table_of_own}</details>"
+    own = [
+        [_expectation(row), row["severity"], row["message"] or row["observed"] or "", _verdict(row)]
+        for row in gates["own"]
+    ]
+    notable = [
+        [minute(row["judged_at"]), row["table"], _partition(row["partition"]), row["message"] or _expectation(row),
+         _verdict(row)]
+        for row in gates["notable"]
+    ]  # fmt: skip
+    return {
+        "suites": Table(
+            ["table", "suite", "passed", "warned", "failed", "broken", "last judged (UTC)"], suites, left=(0, 1)
+        ),
+        "own": Table(["expectation", "severity", "observed", "verdict"], own, left=(0, 1, 2)) if own else None,
+        "own_passed": sum(row["verdict"] == "pass" for row in gates["own"]),
+        "notable": Table(
+            ["judged (UTC)", "table", "partition", "what was found", "verdict"], notable, left=(0, 1, 2, 3), tight=(0,)
         )
-    else:
-        parts.append(note("No result is stored for the promotion of this release itself."))
-    if gates["notable"]:
-        rest = gates["n_notable"] - len(gates["notable"])
-        listed = [
-            [day(row["judged_at"], with_time=True), row["table"], _partition(row["partition"]),
-             row["message"] or _expectation(row), _word(row["verdict"])]
-            for row in gates["notable"]
-        ]  # fmt: skip
-        head = ["judged (UTC)", "table", "partition", "what was found", "verdict"]
-        more = note(f"and {rest:,} more") if rest else ""
-        opened = " open" if len(listed) <= _OPENED else ""
-        parts.append(
-            f"<details{opened}><summary>What did not pass: {gates['n_notable']:,}</summary>"
-            f"{table(head, listed, left=(0, 1, 2, 3), raw=4, tight=(0,))}{more}</details>"
-        )
-    return "".join(parts)
+        if notable
+        else None,
+        "opened": len(notable) <= _OPENED,
+    }
 
 
 def _expectation(row: Facts) -> str:
-    said = row["expectation"].removeprefix("expect_").replace("_", " ")
-    limits = ", ".join(f"{k} {v}" for k, v in (row.get("parameters") or {}).items() if k != "column")
-    return f"{row['column'] + ': ' if row['column'] else ''}{said}{f' ({limits})' if limits else ''}"[:300]
+    name = row["expectation"].removeprefix("expect_").replace("_", " ")
+    limits = ", ".join(f"{key} {value}" for key, value in (row.get("parameters") or {}).items() if key != "column")
+    return f"{row['column'] + ': ' if row['column'] else ''}{name}{f' ({limits})' if limits else ''}"[:300]
 
 
 def _partition(partition: str) -> str:
     return "all" if partition == "__all__" else partition
 
 
-def _word(verdict: str) -> str:
-    return f'<span class="{_WORDS.get(verdict, "")}">{escape(verdict)}</span>'
+def _verdict(row: Facts) -> Word:
+    return Word(row["verdict"], GATE_TONES.get(row["verdict"], ""))
 
 
-def comparison_section(facts: Facts) -> str:
-    """Verdict and arms of the comparison."""
-    found = facts["comparison"]
-    if found is None:
-        return note("Not measured: no comparison of this selection with a random one was made for this release.")
-    decides = found["decides"]
-    verdict, colon, rest = str(found["verdict"]).partition(":")
-    said = colon + rest
-    parts = [
-        (
-            f'<div class="verdict{_OUTCOMES.get(found["outcome"], " no")}"><strong>{escape(verdict)}</strong>'
-            f"{escape(said)}"
-            f'<p class="dim">Controls: {escape(str(found["controls"]["why"]))}.</p></div>'
-        ),
-        note(
-            f"{found['proxy']} proxies, {found['seeds']} seeds, {found['budget_tokens']:,} tokens each; bits per byte, "
-            f"lower is better. Compared {day(found['compared_at'], with_time=True)} UTC."
-        ),
-    ]
-    if not found["of_this_selection"]:
-        parts.append(note("It was made of an earlier selection, not of the one that this release holds."))
-    charts = []
-    for evaluation in [item["name"] for item in found["evaluations"]]:
-        rows = []
-        for arm in found["arms"]:
-            measured = arm["evaluations"].get(evaluation, {})
-            if "difference" in measured:
-                colour = "var(--b)" if arm["arm"] == "recipe" else "var(--a)"
-                colour = "var(--dim)" if arm["role"] != "candidate" else colour
-                rows.append((arm["arm"], measured["difference"], *measured["interval"], colour))
-        label = f"bits per byte better than {found['reference']}"
-        title = evaluation + (" (decides)" if evaluation == decides else "")
-        charts.append(intervals(title, sorted(rows, key=lambda row: -row[1]), label))
-    return "".join(parts) + f'<div class="charts">{"".join(charts)}</div>'
+def comparison_view(facts: Facts) -> dict[str, Any] | None:
+    """Verdict and arms of the comparison.
+
+    Returns:
+        What ``release/comparison.html.j2`` shows; None where none was made.
+    """
+    comparison = facts["comparison"]
+    if comparison is None:
+        return None
+    verdict, colon, rest = str(comparison["verdict"]).partition(":")
+    label = f"bits per byte better than {comparison['reference']}"
+    charts = [
+        ranges(name + (" (decides)" if name == comparison["decides"] else ""), arm_ranges(comparison["arms"], name),
+               x_label=label)
+        for name in (item["name"] for item in comparison["evaluations"])
+    ]  # fmt: skip
+    return {
+        "verdict": verdict,
+        "because": colon + rest,
+        "tone": _OUTCOMES.get(comparison["outcome"], " no"),
+        "charts": [chart for chart in charts if chart is not None],
+    }
 
 
-def made_section(facts: Facts) -> str:
-    """Operators and parameters of every stage, and the packages."""
+def made_view(facts: Facts) -> dict[str, Any] | None:
+    """Operators and parameters of every stage, and the packages.
+
+    Returns:
+        What ``release/made.html.j2`` shows; None where nothing is recorded.
+    """
     made = facts["made"]
     if not made["stages"]:
-        return note("No promotion record tells how the release was made.")
+        return None
     rows = []
     for stage, spec in made["stages"].items():
-        operators = spec.get({"cleaned": "clean", "duplicates": "clean", "scored": "score"}.get(stage, ""), [])
+        operators = spec.get(_OPERATORS_KEY.get(stage, ""), [])
         rows += [[stage, f"{op.get('op')}, version {op.get('version', 1)}", _parameters(op)] for op in operators]
         for source in spec.get("sources", []):
-            told = " ".join(filter(None, [source.get("format"), source.get("uri"), source.get("license")]))
-            rows.append([stage, f"source {source.get('name')}", told])
+            origin = " ".join(filter(None, [source.get("format"), source.get("uri"), source.get("license")]))
+            rows.append([stage, f"source {source.get('name')}", origin])
         if spec.get("sample"):
             rows.append([stage, f"sample {spec['sample'].get('method', '')}", _parameters(spec["sample"])])
         if spec.get("gate"):
             rows.append([stage, "gate", _parameters(spec["gate"])])
-    packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items())
-    return (
-        table(["stage", "what", "with"], rows, left=(0, 1, 2))
-        + (note(f"Seed {made['seed']}.") if made["seed"] is not None else "")
-        + (note(f"Packages: {packages}.") if packages else "")
-    )
+    return {
+        "steps": Table(["stage", "what", "with"], rows, left=(0, 1, 2)),
+        "packages": ", ".join(f"{name} {version}" for name, version in made["packages"].items()),
+    }
 
 
 def _parameters(spec: Facts) -> str:
     left_out = {"op", "version", "method"}
-    said = {k: v for k, v in spec.items() if k not in left_out and v not in (None, [], {})}
-    return ", ".join(f"{k}: {v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)}" for k, v in said.items())
+    shown = {key: value for key, value in spec.items() if key not in left_out and value not in (None, [], {})}
+    return ", ".join(
+        f"{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for key, value in shown.items()
+    )

@@ -2,130 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from html import escape
-from importlib.resources import files
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from winnowry.report.markup import counted, day, n_bytes, number, percent
-from winnowry.report.release_changes import changes_section
-from winnowry.report.release_evidence import comparison_section, examples_section, gates_section, made_section
+from winnowry.core.numbers import NONE, byte_size, counted, day, minute, number, percent, rounded
+from winnowry.report.release_changes import changes_view
+from winnowry.report.release_evidence import comparison_view, examples_view, gates_view, made_view
 from winnowry.report.release_sections import (
-    chosen_section,
-    contents_section,
-    drift_section,
-    duplicates_section,
-    funnel_section,
-    shifts_section,
+    chosen_view,
+    contents_view,
+    drift_view,
+    duplicates_view,
+    funnel_view,
+    shifts_view,
 )
-from winnowry.report.release_valid2 import valid2_section
+from winnowry.report.release_valid2 import valid2_view
+from winnowry.report.render import render
 
 Facts = Mapping[str, Any]
+View = Mapping[str, Any] | None
+
+
+def _facts_alone(facts: Facts) -> View:
+    """For sections whose template needs nothing but the facts."""
+    return None
+
+
+_SECTIONS: tuple[tuple[str, str, Callable[[Facts], View]], ...] = (
+    ("limits", "Known limits", _facts_alone),
+    ("contents", "What the data is", contents_view),
+    ("funnel", "From raw to published", funnel_view),
+    ("chosen", "How it was chosen", chosen_view),
+    ("shifts", "What the choice shifted", shifts_view),
+    ("drift", "Drift over partitions", drift_view),
+    ("duplicates", "Duplicates", duplicates_view),
+    ("changes", "Since the release before", changes_view),
+    ("examples", "What was left out, by example", examples_view),
+    ("gates", "Gates", gates_view),
+    ("valid2", "VALID²", valid2_view),
+    ("comparison", "Is the selection worth it?", comparison_view),
+    ("use", "Read, cite, reproduce", _facts_alone),
+    ("made", "How it was made", made_view),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section, laid out by the template of its anchor below ``templates/release``."""
+
+    anchor: str
+    title: str
+    view: View
 
 
 def release_page(facts: Facts) -> str:
     """Lay out a release.
 
     Args:
-        facts: what ``pipeline.release_facts.facts.release_facts`` gives.
+        facts: what ``releases.facts.facts.release_facts`` gives.
 
     Returns:
         The page; every name and text in it is escaped.
     """
-    release = facts["release"]
-    sections = (
-        ("limits", "Known limits", _limits(facts)),
-        ("contents", "What the data is", contents_section(facts)),
-        ("funnel", "From raw to published", funnel_section(facts)),
-        ("chosen", "How it was chosen", chosen_section(facts)),
-        ("shifts", "What the choice shifted", shifts_section(facts)),
-        ("drift", "Drift over partitions", drift_section(facts)),
-        ("duplicates", "Duplicates", duplicates_section(facts)),
-        ("changes", "Since the release before", changes_section(facts)),
-        ("examples", "What was left out, by example", examples_section(facts)),
-        ("gates", "Gates", gates_section(facts)),
-        ("valid2", "VALID²", valid2_section(facts)),
-        ("comparison", "Is the selection worth it?", comparison_section(facts)),
-        ("use", "Read, cite, reproduce", _use(facts)),
-        ("made", "How it was made", made_section(facts)),
-    )
-    tags = "".join(f'<span class="tag other">{escape(tag)}</span>' for tag in release["tags"])
-    title = f"{facts['corpus']} {release['name']}"
-    head = (
-        f'<h1>{escape(facts["corpus"])} <span class="tag">{escape(release["name"])}</span>{tags}</h1>'
-        f'<p class="dim">{escape(_born(release))}</p>'
-    )
-    nav = "".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name, _ in sections)
-    body = "".join(f'<section id="{anchor}"><h2>{escape(name)}</h2>{text}</section>' for anchor, name, text in sections)
-    style = files("winnowry.report").joinpath("release.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,'
-        f'initial-scale=1"><link rel="icon" href="data:,"><title>{escape(title)}</title><style>{style}</style></head>'
-        f"<body><main>{head}{_tiles(facts)}<nav>{nav}</nav>{body}{_footer(release)}</main></body></html>"
+    return render(
+        "release.html.j2",
+        facts=facts,
+        published=_published(facts["release"]),
+        tiles=_tiles(facts),
+        sections=[Section(anchor, title, view(facts)) for anchor, title, view in _SECTIONS],
+        origin=_origin(facts["release"]),
     )
 
 
-def _born(release: Facts) -> str:
-    said = [f"Published {day(release['created_at'], with_time=True)} UTC" if release["created_at"] else
-            "It is not recorded when this was published", f"version {release['version']} of the table"]  # fmt: skip
+def _published(release: Facts) -> str:
+    parts = [f"Published {minute(release['created_at'])} UTC" if release["created_at"] else
+             "It is not recorded when this was published", f"version {release['version']} of the table"]  # fmt: skip
     if release["rows_added"] is not None:
-        said.append(f"{counted(release['rows_added'], 'record')} added and {release['rows_removed'] or 0:,} removed")
-    return ", ".join(said)
+        parts.append(f"{counted(release['rows_added'], 'record')} added and {release['rows_removed'] or 0:,} removed")
+    return ", ".join(parts)
 
 
-def _tiles(facts: Facts) -> str:
+def _tiles(facts: Facts) -> list[tuple[str, str]]:
     data = facts["contents"]
     rows, tokens = data["rows"], data["tokens"]
     read = facts["funnel"][0]["rows"]
-    suites = facts["gates"]["suites"]
-    passed, warned = (sum(suite[name] for suite in suites) for name in ("passed", "warned"))
-    failed = sum(suite["failed"] + suite["broken"] for suite in suites)
-    licenses = [entry["name"] or "none stated" for entry in data["licenses"]["listed"]]
-    first, last = (day(data["time"][name]) for name in ("first", "last"))
-    undated = data["time"]["undated"]
-    dates = "by date of the records" if not undated else f"dates of {percent(rows - undated, rows)} of the records"
     tiles = [
-        (f"{rows:,}", "record" if rows == 1 else "records"),
-        (number(tokens), "tokens" + (f", {tokens / rows:,.0f} a record" if tokens and rows else "")),
-        (percent(rows, read), f"of {read:,} records read"),
-        (n_bytes(data["stored_bytes"]), "stored"),
-        (licenses[0] if data["licenses"]["total"] == 1 else f"{data['licenses']['total']:,}" if licenses else "–",
-         "licence" if data["licenses"]["total"] == 1 else "licences"),
-        ((first[:4] if first[:4] == last[:4] else f"{first[:4]}–{last[:4]}") if first else "no dates",
-         dates if first else "on any record"),
-        (f"{passed:,}" if suites else "none", "gate results passed" + (f", {warned:,} warned" if warned else "")
-         + (f", {failed:,} failed" if failed else "")),
-    ]  # fmt: skip
+        (number(rows), "record" if rows == 1 else "records"),
+        (rounded(tokens), "tokens" + (f", {tokens / rows:,.0f} a record" if tokens and rows else "")),
+    ]
     if data["tokens_with_repeats"] is not None and data["tokens_with_repeats"] != tokens:
-        tiles.insert(2, (number(data["tokens_with_repeats"]), "tokens with repeats"))
-    return '<div class="tiles">' + "".join(
-        f'<div class="tile"><b>{escape(value)}</b><span>{escape(name)}</span></div>' for value, name in tiles
-    ) + "</div>"  # fmt: skip
+        tiles.append((rounded(data["tokens_with_repeats"]), "tokens with repeats"))
+    return [
+        *tiles,
+        (percent(rows, read), f"of {read:,} records read"),
+        (byte_size(data["stored_bytes"]), "stored"),
+        _licenses_tile(data["licenses"]),
+        _dates_tile(data["time"], rows),
+        _gates_tile(facts["gates"]["suites"]),
+    ]
 
 
-def _limits(facts: Facts) -> str:
-    if not facts["limits"]:
-        return '<p class="dim">None that the tables show.</p>'
-    listed = "".join(f'<li class="{escape(limit["kind"])}">{escape(limit["text"])}</li>' for limit in facts["limits"])
-    return f'<ul class="limits">{listed}</ul>'
+def _licenses_tile(licenses: Facts) -> tuple[str, str]:
+    if licenses["total"] == 1:
+        return licenses["listed"][0]["name"] or "none stated", "licence"
+    return number(licenses["total"]) if licenses["listed"] else NONE, "licences"
 
 
-def _use(facts: Facts) -> str:
-    use = facts["use"]
-    return "".join(
-        f'<h3>{title}</h3><p class="dim">{said}</p><pre><code>{escape(use[name])}</code></pre>'
-        for name, title, said in (
-            ("read", "Read it", "Three lines of Python; a release never changes under its name."),
-            ("cite", "Cite it", "The number of the release and the hash of its recipe say exactly which data this is."),
-            ("reproduce", "Make it again", (
-                "In the project that holds the recipe; the same input and recipe select the same records, and what is "
-                "unchanged is not redone."
-            )),
-        )
-    )  # fmt: skip
+def _dates_tile(time: Facts, rows: int) -> tuple[str, str]:
+    first, last = day(time["first"])[:4], day(time["last"])[:4]
+    if not first:
+        return "no dates", "on any record"
+    undated = time["undated"]
+    name = f"dates of {percent(rows - undated, rows)} of the records" if undated else "by date of the records"
+    return first if first == last else f"{first}–{last}", name
 
 
-def _footer(release: Facts) -> str:
+def _gates_tile(suites: list[Facts]) -> tuple[str, str]:
+    passed, warned = (sum(suite[key] for suite in suites) for key in ("passed", "warned"))
+    failed = sum(suite["failed"] + suite["broken"] for suite in suites)
+    name = (
+        "gate results passed" + (f", {warned:,} warned" if warned else "") + (f", {failed:,} failed" if failed else "")
+    )
+    return number(passed) if suites else "none", name
+
+
+def _origin(release: Facts) -> str:
     named = (("recipe", "data_hash"), ("promotion", "promotion_id"), ("run", "run_id"))
-    said = [f"{name} {release[key]}" for name, key in named if release[key]]
-    return f"<footer>Made by winnowry from the tables themselves. {escape(', '.join(said))}</footer>"
+    return ", ".join(f"{name} {release[key]}" for name, key in named if release[key])

@@ -2,64 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from winnowry.report.charts import bars, histogram, lines
-from winnowry.report.markup import counted, day, note, number, percent, table
+from winnowry.core.numbers import NONE, counted, fixed, number, percent, rounded
+from winnowry.report.card_terms import dates_sentence, rule_name
+from winnowry.report.cells import Bar, Cell, Share, Table
+from winnowry.report.charts import ALL, CHOSEN, QUIET, SECOND, Chart, Line, Series, histogram, lines
 
 Facts = Mapping[str, Any]
 
-_POOL, _KEPT = "var(--soft)", "var(--a)"
 _LONGEST = 80  # characters of a name
 _PARTITIONS_SHOWN = 60  # rows of the table, newest
 
 
-def contents_section(facts: Facts) -> str:
-    """Sources, licences and languages with their shares, and the time span."""
+def contents_view(facts: Facts) -> dict[str, Any] | None:
+    """Sources, licences and languages with their shares, and the time span.
+
+    Returns:
+        What ``release/contents.html.j2`` shows; None where the release holds no record.
+    """
     data = facts["contents"]
     if not data["rows"]:
-        return note("Nothing: the release holds no record.")
-    time = data["time"]
-    if time["first"] is None:
-        span = "No record has a date."
-    else:
-        span = f"Dates of the records: {day(time['first'])} to {day(time['last'])}"
-        span += f"; {time['undated']:,} have none." if time["undated"] else "."
-    if data["characters"] is not None:
-        span += f" {number(data['characters'])} characters of text."
-    parts = [f"<p>{escape(span)}</p>", "<h3>Sources</h3>"]
-    head = ["source", "licence", "records", "share", "tokens", "share of tokens"]
-    parts.append(_shares(data, "sources", head, "source", license_of=True))
+        return None
+    mixes = [_shares(data, "sources", "source", "Sources")]
     if data["licenses"]["total"] > 1 or data["sources"]["total"] > 1:
-        head = ["licence", "records", "share", "tokens", "share of tokens"]
-        parts += ["<h3>Licences</h3>", _shares(data, "licenses", head, "licence")]
-    if data["languages"] is None:
-        parts.append(note("Languages: not identified by this recipe."))
-    else:
-        head = ["language", "records", "share", "tokens", "share of tokens"]
-        parts += ["<h3>Languages</h3>", _shares(data, "languages", head, "language")]
-    return "".join(parts)
+        mixes.append(_shares(data, "licenses", "licence", "Licences"))
+    if data["languages"] is not None:
+        mixes.append(_shares(data, "languages", "language", "Languages"))
+    return {"span": _span(data), "mixes": mixes, "has_languages": data["languages"] is not None}
 
 
-def _shares(data: Facts, which: str, head: list[str], noun: str, *, license_of: bool = False) -> str:
-    found, rows, tokens = data[which], data["rows"], data["tokens"]
-    lined = []
-    for entry in found["listed"]:
-        share = entry["tokens"] / tokens if tokens else entry["rows"] / rows
+def _span(data: Facts) -> str:
+    text = dates_sentence(data["time"])
+    if data["characters"] is not None:
+        text += f" {rounded(data['characters'])} characters of text."
+    return text
+
+
+def _shares(data: Facts, key: str, noun: str, title: str) -> dict[str, Any]:
+    mix, rows, tokens = data[key], data["rows"], data["tokens"]
+    of_sources = key == "sources"
+    lined: list[list[Cell]] = []
+    for entry in mix["listed"]:
+        fraction = entry["tokens"] / tokens if tokens else entry["rows"] / rows
         lined.append([
-            _named(entry["name"], noun),
-            *([_license(entry)] if license_of else []),
-            f"{entry['rows']:,}", percent(entry["rows"], rows), "–" if tokens is None else f"{entry['tokens']:,}",
-            f'<i style="width:{60 * share:.1f}px"></i>{percent(entry["tokens"], tokens)}',
+            _name(entry["name"], noun),
+            *([_license(entry)] if of_sources else []),
+            number(entry["rows"]), percent(entry["rows"], rows), NONE if tokens is None else number(entry["tokens"]),
+            Share(percent(entry["tokens"], tokens), fraction),
         ])  # fmt: skip
-    rest = found["total"] - len(found["listed"])
-    said = note(f"and {rest:,} more, with {counted(found['rest_rows'], 'record')}.") if rest else ""
-    return table(head, lined, left=(0, 1) if license_of else (0,), raw=len(head) - 1) + said
+    head = [noun, *(["licence"] if of_sources else []), "records", "share", "tokens", "share of tokens"]
+    return {
+        "title": title,
+        "table": Table(head, lined, left=(0, 1) if of_sources else (0,)),
+        "rest": mix["total"] - len(mix["listed"]),
+        "rest_rows": mix["rest_rows"],
+    }
 
 
-def _named(name: str | None, noun: str) -> str:
+def _name(name: str | None, noun: str) -> str:
     if not name:
         return f"no {noun} stated"
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
@@ -68,90 +70,74 @@ def _named(name: str | None, noun: str) -> str:
 def _license(entry: Facts) -> str:
     if not entry["licenses"]:
         return "none stated"
-    said = str(entry["license"]) if entry["licenses"] == 1 else f"{entry['licenses']:,} different ones"
-    return said + (f"; {entry['unlicensed']:,} records state none" if entry["unlicensed"] else "")
+    text = str(entry["license"]) if entry["licenses"] == 1 else f"{entry['licenses']:,} different ones"
+    return text + (f"; {entry['unlicensed']:,} records state none" if entry["unlicensed"] else "")
 
 
-def funnel_section(facts: Facts) -> str:
+def funnel_view(facts: Facts) -> dict[str, Any]:
     """Rows left after each stage, and what was dropped in it for which reason."""
     steps = facts["funnel"]
     whole = max(step["rows"] for step in steps)
-    rows: list[tuple[str, float, str, str]] = []
+    bars: list[Bar] = []
     for step in steps:
-        rows += [(f"− {_reason(reason)}", reason["rows"], f"{reason['rows']:,}", "drop") for reason in step["reasons"]]
+        bars += [_dropped(rule_name(reason), reason["rows"]) for reason in step["reasons"]]
         if step["other_rows"]:
-            name = f"− {step['other_reasons']:,} more reasons"
-            rows.append((name, step["other_rows"], f"{step['other_rows']:,}", "drop"))
+            bars.append(_dropped(f"{step['other_reasons']:,} more reasons", step["other_rows"]))
         if step["pending"] > 0:
-            rows.append(("− not taken further, no reason stored", step["pending"], f"{step['pending']:,}", "drop"))
-        kind = "last" if step is steps[-1] else "left"
-        rows.append((step["label"], step["rows"], f"{step['rows']:,} · {percent(step['rows'], whole)}", kind))
-    balanced = all(step["pending"] == 0 for step in steps)
-    said = (
-        "Every record that was read is published or counted below under the reason it was left out for."
-        if balanced
-        else "The counts do not add up: see the known limits."
-    )
-    return note(said) + bars(rows, of=whole)
+            bars.append(_dropped("not taken further, no reason stored", step["pending"]))
+        text = f"{number(step['rows'])} · {percent(step['rows'], whole)}"
+        bars.append(Bar(step["label"], step["rows"], text, "last" if step is steps[-1] else "left"))
+    return {"bars": bars, "whole": whole, "balanced": all(step["pending"] == 0 for step in steps)}
 
 
-def _reason(reason: Facts) -> str:
-    return f"{reason['operator']}: {reason['reason']}" if reason["operator"] != reason["reason"] else reason["reason"]
+def _dropped(name: str, rows: int) -> Bar:
+    return Bar(f"− {name}", rows, number(rows), "drop")
 
 
-def chosen_section(facts: Facts) -> str:
+def chosen_view(facts: Facts) -> dict[str, Any]:
     """Score of kept and dropped records, its distribution function, and the sampling curve."""
-    scores = facts["scores"]
+    scores, method = facts["scores"], (facts["made"]["stages"].get("sampled", {}).get("sample") or {}).get("method")
     if scores is None:
-        sample = facts["made"]["stages"].get("sampled", {}).get("sample") or {}
-        method = f" ({sample['method']})" if sample.get("method") else ""
-        return note(f"Records were not chosen by a score{method}.")
+        return {
+            "summary": f"Records were not chosen by a score{f' ({method})' if method else ''}.",
+            "charts": [],
+        }
+    by = scores["by"]
     if not scores["edges"]:
-        return note(f"None of the {scores['rows']:,} scored records has a usable value of {scores['by']}.")
-    by, kept, dropped = scores["by"], sum(scores["kept"]), sum(scores["dropped"])
-    means = ", ".join(
-        f"{name} {scores[key]:.4g}"
-        for name, key in (("published", "mean_kept"), ("not published", "mean_dropped"))
-        if scores[key] is not None
-    )
-    sample = facts["made"]["stages"].get("sampled", {}).get("sample") or {}
-    method = f", method {sample['method']}" if sample.get("method") else ""
-    said = f"Chosen by {by}{method}. Mean score: {means}."
-    if scores["missing"]:
-        said += f" Not in the charts, for want of a usable score: {counted(scores['missing'], 'record')}."
-    marks = [
-        (f"mean, {name}", scores[key], colour)
-        for name, key, colour in (("published", "mean_kept", _KEPT), ("not published", "mean_dropped", "var(--dim)"))
+        return {
+            "summary": f"None of the {scores['rows']:,} scored records has a usable value of {by}.",
+            "charts": [],
+        }
+    means = [
+        (name, scores[key], colour)
+        for name, key, colour in (("published", "mean_kept", CHOSEN), ("not published", "mean_dropped", QUIET))
         if scores[key] is not None
     ]
-    shown = [("published", scores["kept"], _KEPT), ("not published", scores["dropped"], _POOL)]
-    charts = [
+    summary = f"Chosen by {by}{f', method {method}' if method else ''}."
+    summary += f" Mean score: {', '.join(f'{name} {mean:.4g}' for name, mean, _ in means)}."
+    if scores["missing"]:
+        summary += f" Not in the charts, for want of a usable score: {counted(scores['missing'], 'record')}."
+    return {"summary": summary, "charts": _drawn(_score_charts(scores, means))}
+
+
+def _score_charts(scores: Facts, means: Sequence[tuple[str, float, str]]) -> list[Chart | None]:
+    by = scores["by"]
+    marks = [(f"mean, {name}", mean, colour) for name, mean, colour in means]
+    shown = [("published", scores["kept"], CHOSEN), ("not published", scores["dropped"], ALL)]
+    groups = (("not published", scores["dropped"], QUIET), ("published", scores["kept"], CHOSEN))
+    cumulative = [
+        (name, _cumulative(scores["edges"], values), colour) for name, values, colour in groups if sum(values)
+    ]
+    curve = [
+        ("probability", [(p["rank"], p["probability"]) for p in scores["curve"]], SECOND),
+        ("share published", [(p["rank"], p["kept"]) for p in scores["curve"]], CHOSEN),
+    ]
+    rank = f"rank of {by}, lowest to highest"
+    return [
         histogram("Score", scores["edges"], shown, x_label=by, y_label="records", stacked=True, marks=marks),
-        lines(
-            "Share of records up to a score",
-            [
-                (name, _cumulative(scores["edges"], values), colour)
-                for name, values, total, colour in (
-                    ("not published", scores["dropped"], dropped, "var(--dim)"),
-                    ("published", scores["kept"], kept, _KEPT),
-                )
-                if total
-            ],
-            x_label=by,
-            y_label="share",
-        ),
-        lines(
-            "Sampling curve",
-            [
-                ("probability", [(p["rank"], p["probability"]) for p in scores["curve"]], "var(--b)"),
-                ("share published", [(p["rank"], p["kept"]) for p in scores["curve"]], _KEPT),
-            ],
-            x_label=f"rank of {by}, lowest to highest",
-            y_label="chance of a record",
-            percent_x=True,
-        ),
-    ]  # fmt: skip
-    return note(said) + f'<div class="charts">{"".join(charts)}</div>'
+        lines("Share of records up to a score", cumulative, x_label=by, y_label="share"),
+        lines("Sampling curve", curve, x_label=rank, y_label="chance of a record", percent_x=True),
+    ]
 
 
 def _cumulative(edges: list[float], values: list[int]) -> list[tuple[float, float]]:
@@ -163,38 +149,37 @@ def _cumulative(edges: list[float], values: list[int]) -> list[tuple[float, floa
     return points
 
 
-def shifts_section(facts: Facts) -> str:
-    """Mixes and lengths of what was scored and of what was published."""
+def shifts_view(facts: Facts) -> dict[str, Any] | None:
+    """Mixes and lengths of what was scored and of what was published.
+
+    Returns:
+        What ``release/shifts.html.j2`` shows beside the facts; None where nothing is scored.
+    """
     shifts = facts["shifts"]
     if shifts is None:
-        return note("Nothing is scored: there is nothing to compare the release with.")
-    parts = [note("What was scored against what was published; a distance of 0 is the same mix, 1 a disjoint one.")]
-    charts = []
-    lengths = shifts["lengths"]
-    if lengths is not None:
-        names = [f"{item['from']:,}" for item in lengths["bins"]]
-        totals = [sum(item[key] for item in lengths["bins"]) or 1 for key in ("pool", "kept")]
-        series = [
-            ("scored", [100 * item["pool"] / totals[0] for item in lengths["bins"]], _POOL),
-            ("published", [100 * item["kept"] / totals[1] for item in lengths["bins"]], _KEPT),
-        ]
-        edges = [float(place) for place in range(len(names) + 1)]
-        title, label = "Length", "tokens, from (each bin doubles)"
-        charts.append(histogram(title, edges, series, x_label=label, y_label="% of records", names=names))
-        distance = "" if lengths["distance"] is None else f", distance {lengths['distance']:.3f}"
-        parts.append(
-            f"<p>Median length: {number(lengths['median_pool'])} tokens scored, "
-            f"{number(lengths['median_kept'])} published{escape(distance)}.</p>"
-        )
-    if not shifts["mixes"]:
-        parts.append(note("There is one source, one licence, one language and one partition at most: no mix to shift."))
-    for column, mix in shifts["mixes"].items():
-        if column != "partition" or not _same(mix, shifts["mixes"].get("source")):
-            charts.append(_mix(column, mix))
-    for column, mix in shifts["mixes"].items():
-        distance = "–" if mix["distance"] is None else f"{mix['distance']:.3f}"
-        parts.append(f"<p>Mix of {escape(column)}s ({mix['total']:,}): distance {distance}, by tokens.</p>")
-    return "".join(parts) + f'<div class="charts">{"".join(charts)}</div>'
+        return None
+    mixes = [
+        _mix(column, mix)
+        for column, mix in shifts["mixes"].items()
+        if column != "partition" or not _same(mix, shifts["mixes"].get("source"))
+    ]
+    return {"chart": None if shifts["lengths"] is None else _lengths(shifts["lengths"]), "mixes": mixes}
+
+
+def _lengths(lengths: Facts) -> Chart | None:
+    bins = lengths["bins"]
+    series: list[Series] = []
+    for name, key, colour in (("scored", "pool", ALL), ("published", "kept", CHOSEN)):
+        total = sum(item[key] for item in bins) or 1
+        series.append((name, [100 * item[key] / total for item in bins], colour))
+    return histogram(
+        "Length",
+        [float(place) for place in range(len(bins) + 1)],
+        series,
+        x_label="tokens, from (each bin doubles)",
+        y_label="% of records",
+        names=[number(item["from"]) for item in bins],
+    )
 
 
 def _same(mix: Facts, other: Facts | None) -> bool:
@@ -202,80 +187,81 @@ def _same(mix: Facts, other: Facts | None) -> bool:
     return other is not None and mix["listed"] == other["listed"]
 
 
-def _mix(column: str, mix: Facts) -> str:
+def _mix(column: str, mix: Facts) -> dict[str, Any]:
     rows = []
     for entry in mix["listed"]:
         before, after = percent(entry["tokens"], mix["tokens"]), percent(entry["kept_tokens"], mix["kept_tokens"])
-        change = 100 * (entry["kept_tokens"] / (mix["kept_tokens"] or 1) - entry["tokens"] / (mix["tokens"] or 1))
-        told = f"{change:+.1f}" if mix["kept_tokens"] else "–"
-        rows.append([_named(entry["name"], column), before, after, told])
-    rest = mix["total"] - len(mix["listed"])
-    more = note(f"and {rest:,} more") if rest else ""
-    head = [column, "of tokens scored", "published", "points"]
-    title = f"Share of tokens by {column}"
-    return f"<figure><figcaption>{escape(title)}</figcaption>{table(head, rows)}{more}</figure>"
+        points = 100 * (entry["kept_tokens"] / (mix["kept_tokens"] or 1) - entry["tokens"] / (mix["tokens"] or 1))
+        shown = fixed(points, 1, sign=True) if mix["kept_tokens"] else NONE
+        rows.append([_name(entry["name"], column), before, after, shown])
+    return {
+        "column": column,
+        "table": Table([column, "of tokens scored", "published", "points"], rows),
+        "rest": mix["total"] - len(mix["listed"]),
+    }
 
 
-def drift_section(facts: Facts) -> str:
-    """Rows, score and length of each partition in order."""
-    found = facts["partitions"]
-    listed = found["listed"]
+def drift_view(facts: Facts) -> dict[str, Any] | None:
+    """Rows, score and length of each partition in order.
+
+    Returns:
+        What ``release/drift.html.j2`` shows; None where there are not two partitions.
+    """
+    total, listed = facts["partitions"]["total"], facts["partitions"]["listed"]
     if len(listed) < 2:
-        return note("There is one partition at most: nothing to follow over time.")
+        return None
     names = [row["partition"] for row in listed]
-    cut = note(f"The newest {len(listed):,} of {found['total']:,} partitions.") if found["total"] > len(listed) else ""
+    scores = [row["mean_score"] for row in listed if row["mean_score"] is not None]
+    over_time = all(name[:4].isdigit() for name in names) or any(score < 0 for score in scores)
 
-    def line(key: str) -> list[tuple[float, float]]:
-        return [(float(place), row[key]) for place, row in enumerate(listed) if row[key] is not None]
-
-    scored = line("mean_score")
-    over_time = all(name[:4].isdigit() for name in names) or any(score < 0 for _, score in scored)
-
-    def chart(title: str, y_label: str, *series: tuple[str, str, str]) -> str:
+    def chart(title: str, y_label: str, *series: tuple[str, str, str]) -> Chart | None:
         """A line over time; bars where partitions are no times."""
         if over_time:
-            drawn = [(name, line(key), colour) for name, key, colour in series]
-            return lines(title, drawn, x_label="partition", y_label=y_label, x_names=names)
+            points: list[Line] = [
+                (name, [(float(place), row[key]) for place, row in enumerate(listed) if row[key] is not None], colour)
+                for name, key, colour in series
+            ]
+            return lines(title, points, x_label="partition", y_label=y_label, x_names=names)
         edges = [float(place) for place in range(len(names) + 1)]
-        piled = [(name, [row[key] or 0.0 for row in listed], colour) for name, key, colour in series]
-        return histogram(title, edges, piled, x_label="partition", y_label=y_label, names=names)
+        values: list[Series] = [(name, [row[key] or 0.0 for row in listed], colour) for name, key, colour in series]
+        return histogram(title, edges, values, x_label="partition", y_label=y_label, names=names)
 
     charts = [
-        chart("Records", "records", ("readable", "raw", "var(--dim)"), ("scored", "scored", "var(--b)"),
-              ("published", "published", _KEPT)),
-        chart("Mean score of what was scored", "score", ("mean score", "mean_score", _KEPT)) if scored else "",
-        chart("Mean length of what was scored", "tokens", ("mean tokens", "mean_tokens", _KEPT)),
+        chart("Records", "records", ("readable", "raw", QUIET), ("scored", "scored", SECOND),
+              ("published", "published", CHOSEN)),
+        chart("Mean score of what was scored", "score", ("mean score", "mean_score", CHOSEN)) if scores else None,
+        chart("Mean length of what was scored", "tokens", ("mean tokens", "mean_tokens", CHOSEN)),
     ]  # fmt: skip
     rows = [
         [
-            row["partition"], f"{row['raw']:,}", f"{row['cleaned']:,}", f"{row['scored']:,}", f"{row['published']:,}",
-            percent(row["published"], row["raw"]), number(row["mean_score"]), number(row["mean_tokens"]),
+            row["partition"], number(row["raw"]), number(row["cleaned"]), number(row["scored"]),
+            number(row["published"]), percent(row["published"], row["raw"]), rounded(row["mean_score"]),
+            rounded(row["mean_tokens"]),
         ]
         for row in listed[-_PARTITIONS_SHOWN:]
     ]  # fmt: skip
     head = ["partition", "readable", "cleaned", "scored", "published", "of readable", "mean score", "mean tokens"]
-    shown = f"{'Newest ' if len(rows) < found['total'] else ''}{len(rows):,} partitions as a table"
-    as_table = f"<details><summary>{shown}</summary>{table(head, rows)}</details>"
-    return f'{cut}<div class="charts">{"".join(charts)}</div>{as_table}'
+    return {"listed": len(listed), "total": total, "charts": _drawn(charts), "table": Table(head, rows)}
 
 
-def duplicates_section(facts: Facts) -> str:
-    """Groups of duplicates, their sizes and methods."""
-    found = facts["duplicates"]
-    if found is None:
-        return note("This corpus has no table of duplicates: whether there are any is not known.")
-    if not found["rows"]:
-        ops = [str(op.get("op")) for op in facts["made"]["stages"].get("cleaned", {}).get("clean") or []]
-        looked = any(op.startswith("dedup.") for op in ops)
-        return note("None were found." if looked else "Nobody looked: the recipe has no dedup operator.")
-    share = "" if found["share"] is None else f", {100 * found['share']:.1f} % of the cleaned records"
-    said = (
-        f"{counted(found['rows'], 'duplicate')}, for which another record stands{share}; "
-        f"{counted(found['groups'], 'group')}, the largest with {found['largest']:,} members."
-    )
-    methods = [[m["method"], f"{m['rows']:,}", f"{m['similarity']:.3f}"] for m in found["methods"]]
-    sizes = [
-        (f"{size['members']} members", size["groups"], counted(size["groups"], "group"), "") for size in found["sizes"]
+def _drawn(charts: Sequence[Chart | None]) -> list[Chart]:
+    return [chart for chart in charts if chart is not None]
+
+
+def duplicates_view(facts: Facts) -> dict[str, Any]:
+    """Groups of duplicates, their sizes and methods; what of it there is nothing of is empty."""
+    groups = facts["duplicates"]
+    operators = [str(op.get("op")) for op in facts["made"]["stages"].get("cleaned", {}).get("clean") or []]
+    sizes = groups["sizes"] if groups else []
+    methods = [
+        [method["method"], number(method["rows"]), fixed(method["similarity"], 3)]
+        for method in (groups["methods"] if groups else [])
     ]
-    most = max(size["groups"] for size in found["sizes"])
-    return f"<p>{escape(said)}</p>{bars(sizes, of=most)}" + table(["method", "records", "mean similarity"], methods)
+    return {
+        "searched": any(op.startswith("dedup.") for op in operators),
+        "sizes": [
+            Bar(f"{size['members']} members", size["groups"], counted(size["groups"], "group")) for size in sizes
+        ],
+        "most": max((size["groups"] for size in sizes), default=0),
+        "methods": Table(["method", "records", "mean similarity"], methods),
+    }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
+from tests.page_structure import structure
 from winnowry.report.comparison_page import comparison_page
 
 _BAD = "<script>alert(1)</script>"
@@ -13,10 +13,10 @@ _BAD = "<script>alert(1)</script>"
 
 def summary(**changes: Any) -> dict[str, Any]:
     def on(mean: float, difference: float | None = None) -> dict[str, Any]:
-        said: dict[str, Any] = {"mean": mean, "sd": 0.01, "detectable": 0.005}
+        measured: dict[str, Any] = {"mean": mean, "sd": 0.01, "detectable": 0.005}
         if difference is not None:
-            said |= {"difference": difference, "interval": [difference - 0.01, difference + 0.01], "p": 0.01}
-        return said
+            measured |= {"difference": difference, "interval": [difference - 0.01, difference + 0.01], "p": 0.01}
+        return measured
 
     def arm(name: str, role: str, mean: float, difference: float | None) -> dict[str, Any]:
         return {
@@ -44,32 +44,15 @@ def summary(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Tags(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append(tag)
-        if tag not in ("meta", "line", "circle", "polyline"):
-            self.open.append(tag)
-        assert not [value for name, value in attrs if name in ("src", "href")]
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in ("meta", "line", "circle", "polyline"):
-            assert self.open.pop() == tag
-
-
 def test_every_tag_is_closed_nothing_is_loaded_and_names_stay_text() -> None:
     page = comparison_page(_BAD, summary())
-    tags = Tags()
-    tags.feed(page)
-    assert tags.open == []
-    assert "script" not in tags.seen
+    read = structure(page)
+    assert read.unclosed == []
+    assert read.loaded() == read.handlers() == []
+    assert "script" not in read.tags
     assert not re.search(r"https?:|@import|url\(", page)
     assert page.count("&lt;script&gt;") >= 5
-    assert {"svg", "table", "polyline"} <= set(tags.seen)
+    assert {"svg", "table", "polyline"} <= set(read.tags)
 
 
 def test_a_comparison_without_dose_and_attribution_and_with_a_recommendation_is_a_page_too() -> None:

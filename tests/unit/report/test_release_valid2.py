@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from winnowry.report.release_valid2 import valid2_section
+from winnowry.report.release_valid2 import valid2_view
+from winnowry.report.render import render
 
 _BAD = "<script>alert(1)</script>"
 
@@ -35,6 +36,10 @@ def card(*, measured: bool = True) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def valid2_section(facts: dict[str, Any]) -> str:
+    return render("release/valid2.html.j2", view=valid2_view(facts))
+
+
 TC609 = {
     "indicators": [{"id": "0101", "name": _BAD, "status": "measured", "value": _BAD, "by": _BAD}],
     "documentation": [{"id": "0101.1", "name": _BAD, "answered": False, "answer": _BAD}],
@@ -44,10 +49,10 @@ TC609 = {
 def test_a_failing_letter_shows_its_threshold_and_its_records() -> None:
     html = valid2_section({"valid2": card(), "tc609": TC609})
     assert "<script" not in html
-    for said in ("1 of 6 letters fail: Integrity", "25.0 %", "at most 5.0 %", "21.0 % to 29.0 %", "0" * 32,
+    for text in ("1 of 6 letters fail: Integrity", "25.0 %", "at most 5.0 %", "21.0 % to 29.0 %", "0" * 32,
                  "Not measured, and in neither number: Vitality", "blocks a release for: Integrity",
                  "1 of 1 items measured, 0 of 1 documentation checks answered"):  # fmt: skip
-        assert said in html
+        assert text in html
 
 
 def test_a_card_without_numbers_says_so() -> None:

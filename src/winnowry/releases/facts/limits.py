@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from winnowry.report.valid2 import letters
+
 _FEW = 5  # names that are listed
 
 
@@ -17,8 +19,10 @@ def limits(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     Returns:
         ``kind`` (``serious`` or ``note``) and ``text``, serious ones first.
     """
-    found = [*_of_contents(facts), *_of_quality(facts), *_of_process(facts), *_of_selection(facts)]
-    return sorted(({"kind": kind, "text": text} for kind, text in found), key=lambda limit: limit["kind"] != "serious")
+    problems = [*_of_contents(facts), *_of_quality(facts), *_of_process(facts), *_of_selection(facts)]
+    return sorted(
+        ({"kind": kind, "text": text} for kind, text in problems), key=lambda limit: limit["kind"] != "serious"
+    )
 
 
 def _of_contents(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -51,9 +55,8 @@ def _of_quality(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     card = facts.get("valid2")
     if card is None or not facts["contents"]["rows"]:
         return
-    names = [(str(letter["letter"]).replace("_", " "), letter["passed"]) for letter in card["letters"]]
-    failing = [name for name, passed in names if passed is False]
-    unmeasured = [name for name, passed in names if passed is None]
+    failing = [letter.words for letter in letters(card) if letter.passed is False]
+    unmeasured = [letter.words for letter in letters(card) if letter.passed is None]
     if failing:
         yield "serious", f"Of the six qualities of VALID² {len(failing)} fail: {', '.join(failing)}."
     if unmeasured:

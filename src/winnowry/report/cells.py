@@ -1,0 +1,72 @@
+"""What pages show in a certain form: tables, cells that are more than text, and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Tone = Literal["", "good", "warn", "bad", "dim"]
+
+GATE_TONES: Mapping[str, Tone] = {"pass": "good", "warn": "warn", "fail": "bad", "broken": "bad"}
+"""Colours of what a gate decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A cell in the colour of what it means."""
+
+    text: str
+    tone: Tone
+    kind: Literal["word"] = "word"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A cell with a small bar.
+
+    Attributes:
+        text: what stands beside the bar.
+        fraction: 0–1.
+    """
+
+    text: str
+    fraction: float
+    kind: Literal["share"] = "share"
+
+
+Cell = str | Word | Share
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; it scrolls sideways where it is too wide.
+
+    Attributes:
+        head: headings.
+        rows: cells.
+        left: columns of text rather than numbers.
+        tight: columns of text that never wrap.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    left: tuple[int, ...] = (0,)
+    tight: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A horizontal bar.
+
+    Attributes:
+        name: to its left.
+        value: its length.
+        text: to its right.
+        kind: ``left`` of a step, ``drop`` of what a step left out, ``last`` of what is left at the end.
+    """
+
+    name: str
+    value: float
+    text: str
+    kind: Literal["", "left", "drop", "last"] = ""

@@ -50,6 +50,9 @@ def test_the_wheel_carries_the_project_template_the_licence_and_its_types(checko
     assert carried == template
     assert "recipes/gone_tomorrow.yaml" in carried
     assert "winnowry/py.typed" in files
+    pages = {p.relative_to(checkout / "src").as_posix() for p in checkout.glob("src/winnowry/report/templates/**/*.*")}
+    assert pages <= files
+    assert "winnowry/report/templates/release.html.j2" in pages
     assert any(name.endswith("/licenses/LICENSE") for name in files)
     assert not [name for name in files if name.startswith(("assets/", "resources/", "expectations/", "tests/"))]
 

@@ -287,7 +287,7 @@ def ranges(title: str, rows: Sequence[Range], *, x_label: str) -> Chart | None:
             Stroke(x(start), y, x(stop), y, colour, width=2),
             Dot(x(middle), y, 4, colour, in_words[-1]),
         ]
-    elements += [Label(x(v), height - 20, f"{v:+.3g}", "middle") for v in ticks(low, high, 3)]
+    elements += [Label(x(v), height - 20, f"{v:+.3g}" if v else "0", "middle") for v in ticks(low, high, 3)]
     elements.append(_x_title(x_label, height))
     return Chart(title, f"{x_label}. {'; '.join(in_words)}.", tuple(elements), height=height)
 

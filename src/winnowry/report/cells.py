@@ -54,6 +54,19 @@ class Table:
     left: tuple[int, ...] = (0,)
     tight: tuple[int, ...] = ()
 
+    @property
+    def classes(self) -> list[str]:
+        """Class of every column's cells."""
+        widest = max((len(row) for row in self.rows), default=0)
+        return [self._class(place) for place in range(max(len(self.head), widest))]
+
+    def _class(self, place: int) -> str:
+        if place in self.tight:
+            return "l tight"
+        if place in self.left:
+            return "l"
+        return "share" if any(isinstance(row[place], Share) for row in self.rows) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:

@@ -115,8 +115,8 @@ class Chart:
     width: float = WIDTH
 
 
-def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
-    """Round numbers between two ends.
+def ticks(low: float, high: float, about: int = 4) -> list[float]:
+    """Round numbers between two ends, about so many.
 
     >>> ticks(0, 1)
     [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -125,7 +125,7 @@ def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     """
     if not (isfinite(low) and isfinite(high)) or high <= low:
         return [low]
-    raw = (high - low) / wanted
+    raw = (high - low) / about
     power = 10.0 ** floor(log10(raw))
     step = min((m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999), default=10 * power)
     first = -floor(-low / step + 1e-9) * step

@@ -14,7 +14,7 @@ from winnowry.report.comparison_ranges import arm_ranges
 
 Facts = Mapping[str, Any]
 
-_OPENED = 10  # rows that are shown without being asked for
+_OPENED = 10  # rows that are shown without a click
 _OPENED_EXAMPLES = 5  # of an opened rule
 _EXAMPLES_SIZE = 2_000_000  # characters of markup
 _EXAMPLE_MARKUP = 200  # characters of markup around one example
@@ -90,7 +90,7 @@ def gates_view(facts: Facts) -> dict[str, Any] | None:
         "own": Table(["expectation", "severity", "observed", "verdict"], own, left=(0, 1, 2)) if own else None,
         "own_passed": sum(row["verdict"] == "pass" for row in gates["own"]),
         "notable": Table(
-            ["judged (UTC)", "table", "partition", "what was found", "verdict"], notable, left=(0, 1, 2, 3), tight=(0,)
+            ["judged (UTC)", "table", "partition", "problem", "verdict"], notable, left=(0, 1, 2, 3), tight=(0,)
         )
         if notable
         else None,

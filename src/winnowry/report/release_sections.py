@@ -84,7 +84,7 @@ def funnel_view(facts: Facts) -> dict[str, Any]:
         if step["other_rows"]:
             bars.append(_dropped(f"{step['other_reasons']:,} more reasons", step["other_rows"]))
         if step["pending"] > 0:
-            bars.append(_dropped("not taken further, no reason stored", step["pending"]))
+            bars.append(_dropped("left out, no reason stored", step["pending"]))
         text = f"{number(step['rows'])} · {percent(step['rows'], whole)}"
         bars.append(Bar(step["label"], step["rows"], text, "last" if step is steps[-1] else "left"))
     return {"bars": bars, "whole": whole, "balanced": all(step["pending"] == 0 for step in steps)}
@@ -116,7 +116,7 @@ def chosen_view(facts: Facts) -> dict[str, Any]:
     summary = f"Chosen by {by}{f', method {method}' if method else ''}."
     summary += f" Mean score: {', '.join(f'{name} {mean:.4g}' for name, mean, _ in means)}."
     if scores["missing"]:
-        summary += f" Not in the charts, for want of a usable score: {counted(scores['missing'], 'record')}."
+        summary += f" Not in the charts, without a usable score: {counted(scores['missing'], 'record')}."
     return {"summary": summary, "charts": _drawn(_score_charts(scores, means))}
 
 

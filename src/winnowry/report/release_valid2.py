@@ -74,7 +74,7 @@ def _letter(letter: Letter) -> dict[str, Any]:
         "passed": letter.passed,
         "remark": remark,
         "indicators": Table(
-            ["indicator", "found", "asked for", "records", "remark", "verdict"],
+            ["indicator", "value", "threshold", "records", "remark", "verdict"],
             [_row(item) for item in letter.indicators],
             left=(0, 4),
         ),

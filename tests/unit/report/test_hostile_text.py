@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,15 @@ def test_text_of_others_is_on_the_page(page: Callable[[str, Path], str], tmp_pat
 
 def test_ends_of_lines_in_a_record_stay(tmp_path: Path) -> None:
     assert "first\nsecond\tthird" in structure(a_release("first\nsecond\tthird", tmp_path)).text
+
+
+def test_templates_alone_know_html_and_none_trusts_a_string() -> None:
+    report = Path(str(files("winnowry.report")))
+    code = {path.name: path.read_text(encoding="utf-8") for path in report.glob("*.py")}
+    templates = {path.name: path.read_text(encoding="utf-8") for path in report.glob("templates/**/*.j2")}
+    assert len(templates) > 10
+    assert [name for name, text in code.items() if re.search(r"</[a-z]|\bMarkup\b|\bescape\(", text)] == []
+    assert [name for name, text in templates.items() if re.search(r"\|\s*safe\b|autoescape|forceescape", text)] == []
+    unquoted = r"""=\{\{|=[^"'\s>]*\{\{"""  # a space in the value would begin the next attribute
+    tags = {name: re.findall(r"<[a-z][^>]*>", re.sub(r"\{%.*?%\}", "", text)) for name, text in templates.items()}
+    assert [(name, tag) for name, listed in tags.items() for tag in listed if re.search(unquoted, tag)] == []

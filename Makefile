@@ -7,16 +7,20 @@ PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do 
 BIN     := $(VENV)/bin
 CORE    := $(VENV)/.core-installed
 DEV     := $(VENV)/.dev-installed
+EXTRAS  := .venv-extras/.installed
+DOCS    := .venv-docs/.installed
 PEERS   := .venv-peers/.installed
 OTHERS  := .venv-dolma/.installed .venv-data-juicer/.installed
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Folders that exist: the checks also work on a sparse checkout.
-CODE    := $(wildcard src assets resources expectations tests benchmarks setup.py)
+CODE    := $(wildcard src assets resources expectations tests benchmarks docs setup.py)
 # On all cores, and where PYTHONDONTWRITEBYTECODE is set as well: without byte code, importing Great Expectations takes
 # 13 s instead of 5, in every process.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib > /dev/null || true
 # A file's tests stay in one process, so that what they share is made once.
 SPREAD  := -n auto --maxprocesses 4 --dist loadfile
+# Printed after every run, so that a test that has become slow is seen.
+SLOWEST := --durations=25 --durations-min=2
 LOCK    := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
              --no-strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-annotate
 
@@ -24,7 +28,7 @@ LOCK    := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 
 .PHONY: help
 help:  ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # ------------------------------------------------------------------------------------------------------- use it
 
@@ -54,12 +58,28 @@ format: $(DEV)  ## rewrite the code in the house format and fix what ruff can fi
 
 .PHONY: test
 test: $(DEV)  ## every test but the slow ones (arguments: make test ARGS="-k promote")
-	$(BIN)/pytest -m 'not slow' $(SPREAD) $(ARGS)
+	$(BIN)/pytest -m 'not slow' $(SPREAD) $(SLOWEST) $(ARGS)
 
 .PHONY: test-all
 test-all: $(DEV)  ## every test: the quick ones, then kills, races and sweeps one after the other
-	$(BIN)/pytest -m 'not slow' $(SPREAD) $(ARGS)
-	$(BIN)/pytest -m slow $(ARGS)
+	$(BIN)/pytest -m 'not slow' $(SPREAD) $(SLOWEST) $(ARGS)
+	$(BIN)/pytest -m slow $(SLOWEST) $(ARGS)
+
+# TORCH names what pip is to install, a build for the CPU for example: PyTorch is in no lock, because the build that fits
+# depends on the machine, and the default one brings gigabytes. A test that skips here fails the run.
+.PHONY: test-extras
+test-extras: $(DEV) $(EXTRAS)  ## the tests of the extras that .venv lacks, in .venv-extras (with PyTorch: TORCH=torch)
+	$(if $(TORCH),.venv-extras/bin/python -m pip --disable-pip-version-check -qq install '$(TORCH)')
+	.venv-extras/bin/pytest -m '(extras$(if $(TORCH), or torch)) and not slow' --no-skips $(SLOWEST) $(ARGS) $$(grep -rlE 'mark\.(extras|torch)' tests)
+
+# The floor is `fail_under` in pyproject.toml. Processes that the tests start are measured too.
+.PHONY: coverage
+coverage: $(DEV)  ## line and branch coverage of the quick tests; fails below the floor in pyproject.toml
+	$(BIN)/pytest -m 'not slow' $(SPREAD) --cov --cov-report=term:skip-covered --cov-report=html --cov-report=xml $(ARGS)
+
+.PHONY: docs
+docs: $(DOCS)  ## the documentation site, in site/; a broken link is an error
+	.venv-docs/bin/mkdocs build --strict --quiet $(ARGS)
 
 .PHONY: peers
 peers: $(DEV) $(PEERS)  ## text filters beside datatrove, cards read by mlcroissant, in .venv-peers (about 10 minutes)
@@ -77,28 +97,43 @@ bench-peers: $(DEV) $(PEERS) $(OTHERS)  ## CPU seconds against datatrove, Dolma,
 	PYTHONPATH=. $(BIN)/python benchmarks/fineweb_recipe.py
 	$(BIN)/python -m benchmarks.peers $(ARGS)
 
-# Without the extra web: pip 23, which Python 3.11 brings, cannot install a hashed lxml[html-clean], and its test skips.
+# dev.txt is without the extra web: pip 23, which Python 3.11 brings, cannot install a hashed lxml[html-clean].
 .PHONY: lock
 lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upgrade" or "--upgrade-package NAME")
 	$(LOCK) --extra tagged --extra chinese --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
+	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra s3 \
+	  --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
+	$(LOCK:pyproject.toml=) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group dolma --output-file requirements/dolma.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group data-juicer --output-file requirements/data-juicer.txt $(ARGS)
 
 .PHONY: wheel
 wheel: $(DEV)  ## the wheel, in dist/
+	rm -rf dist
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+# In a folder of its own, so that nothing of this checkout is found by chance.
+.PHONY: smoke
+smoke: wheel  ## install the wheel into an empty environment, .venv-smoke, and run the demo from it
+	rm -rf .venv-smoke
+	$(PYTHON) -m venv .venv-smoke
+	@echo '*' > .venv-smoke/.gitignore
+	.venv-smoke/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/core.txt
+	.venv-smoke/bin/python -m pip --disable-pip-version-check -qq install --no-deps dist/winnowry-*.whl
+	mkdir .venv-smoke/empty
+	cd .venv-smoke/empty && ../bin/winnowry demo
 
 .PHONY: clean
 clean:  ## remove caches and build leftovers; the environment and your data stay
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .numba_cache src/*.egg-info
+	rm -rf build dist site htmlcov .coverage .coverage.* coverage.xml .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .numba_cache src/*.egg-info
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: clean-all
-clean-all: clean  ## remove the environment as well
-	rm -rf $(VENV) $(dir $(PEERS) $(OTHERS))
+clean-all: clean  ## remove the environments as well
+	rm -rf $(VENV) $(dir $(EXTRAS) $(DOCS) $(PEERS) $(OTHERS)) .venv-smoke
 
 # ---------------------------------------------------------------------------------------------- the environment
 
@@ -120,6 +155,15 @@ $(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(COMPILE)
 	@touch $@ $(CORE)
+
+# By uv, which can install a hashed lxml[html-clean] with any pip.
+$(EXTRAS): requirements/extras.txt pyproject.toml setup.py | $(DEV)
+	@echo 'installing winnowry with its extras into .venv-extras (a minute or two, up to 2 GB)'
+	$(PYTHON) -m venv .venv-extras
+	@echo '*' > .venv-extras/.gitignore
+	$(BIN)/uv pip install --quiet --python .venv-extras/bin/python --require-hashes -r requirements/extras.txt
+	$(BIN)/uv pip install --quiet --python .venv-extras/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
 
 # Never the same environment: the peers pin other versions and pull in much that winnowry does not need.
 .venv-%/.installed: requirements/%.txt | $(BIN)/python

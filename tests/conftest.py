@@ -1,11 +1,13 @@
 """Fixtures for every test.
 
-Markers (declared in pyproject.toml): ``slow``, ``faults``, ``s3``. `make test` leaves out the slow ones.
+Markers (declared in pyproject.toml): ``slow``, ``faults``, ``s3``, ``extras``, ``torch``. `make test` leaves out the
+slow ones; those of the last two skip there, and `make test-extras` runs them.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,19 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
 # No timed asserts: on a busy machine an example may take longer than the 200 ms that hypothesis allows one.
 settings.register_profile("winnowry", deadline=None)
 settings.load_profile("winnowry")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail each test that skips")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where ``--no-skips`` says that nothing is missing, a skip is a failure: else a test could skip for ever."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,7 @@ def test_an_interrupted_run_goes_on_with_what_it_would_have_seen(page: Any, rele
     assert read(page.Batches(1, 2, start=2, **options), release) == whole[2:]
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("workers", [0, 2])
 def test_pytorch_gets_the_same_batches_with_and_without_workers(
     page: Any, uri: str, release: Any, workers: int
@@ -103,6 +104,7 @@ def test_pytorch_gets_the_same_batches_with_and_without_workers(
             assert batch["n_tokens"].tolist() == [counts[name] for name in batch["ids"]]
 
 
+@pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:with_row_id is not supported")
 def test_lances_own_sampler_reads_every_row_twice_with_two_workers(uri: str, page: Any) -> None:
     """Why the page has a sampler of its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -48,13 +49,14 @@ def held(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return found.token_ids, found.offsets
 
 
-@pytest.mark.skipif(TORCH, reason="torch is installed")
-def test_without_torch_it_says_what_to_do() -> None:
+def test_without_torch_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UsageError, match="pip install 'winnowry\\[torch\\]'"):
         train_transformer(TINY, *held(sentences(5, 1)), seed=0)
 
 
 @needs_torch
+@pytest.mark.torch
 def test_it_learns_what_order_words_have() -> None:
     """Trained on the grammar it predicts new texts of it better than the same words shuffled, by a wide margin."""
     model = train_transformer(TINY, *held(sentences(400, 1)), seed=0)
@@ -66,6 +68,7 @@ def test_it_learns_what_order_words_have() -> None:
 
 
 @needs_torch
+@pytest.mark.torch
 def test_a_seed_gives_the_same_model_and_another_seed_another() -> None:
     texts, new = held(sentences(60, 1)), held(sentences(5, 2))
     bits = [train_transformer(TINY, *texts, seed=seed).document_bits(*new) for seed in (1, 1, 2)]
@@ -74,6 +77,7 @@ def test_a_seed_gives_the_same_model_and_another_seed_another() -> None:
 
 
 @needs_torch
+@pytest.mark.torch
 def test_bits_are_those_of_the_probabilities_and_cover_every_byte() -> None:
     """Unknown tokens are spelled by bytes: the symbols of a text say all of it, and each has its code length."""
     import torch
@@ -92,6 +96,7 @@ def test_bits_are_those_of_the_probabilities_and_cover_every_byte() -> None:
 
 
 @needs_torch
+@pytest.mark.torch
 def test_a_long_document_counts_every_symbol_once() -> None:
     """Of windows that overlap by half each symbol is charged in one only: twice the text has about twice the bits."""
     model = train_transformer(TINY, *held(sentences(200, 1)), seed=0)
@@ -101,6 +106,7 @@ def test_a_long_document_counts_every_symbol_once() -> None:
 
 
 @needs_torch
+@pytest.mark.torch
 def test_a_document_has_the_same_bits_alone_and_among_others() -> None:
     """Windows of many documents go through the network at once, padded to the longest."""
     model = train_transformer(TINY, *held(sentences(60, 1)), seed=0)
@@ -110,6 +116,7 @@ def test_a_document_has_the_same_bits_alone_and_among_others() -> None:
 
 
 @needs_torch
+@pytest.mark.torch
 def test_too_short_a_selection_is_refused() -> None:
     with pytest.raises(UsageError, match="shorter than a sequence of 32"):
         train_transformer(TINY, *held(["two words"]), seed=0)

@@ -247,6 +247,7 @@ class TestChinese:
             pytest.importorskip(package) if package != "udchinese" else _skip_without(package)
         _skip_without("jieba")
 
+    @pytest.mark.extras
     @pytest.mark.usefixtures("_udpipe")
     def test_sentences_are_parsed_to_trees_and_tags_are_those_of_jieba(self) -> None:
         text = "我们爱北京。他们爱上海。\n今天天气很好"
@@ -266,6 +267,7 @@ class TestChinese:
         assert written["gc_flag"].to_pylist() == [None, "no_sentence", "no_sentence", "cut", None]
         assert form.fingerprint()["parser_version"].startswith("ufal.udpipe 1.")
 
+    @pytest.mark.extras
     @pytest.mark.usefixtures("_udpipe")
     def test_the_fast_tagger_gives_nearly_the_same_words(self) -> None:
         text = "国务院总理主持召开会议，研究部署进一步扩大内需、促进经济增长的措施。"

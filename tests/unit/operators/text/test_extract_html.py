@@ -122,6 +122,7 @@ def precise(text: str | None) -> str | None:
     return value
 
 
+@pytest.mark.extras
 def test_precise_mode_keeps_the_article_and_neither_menu_nor_comments() -> None:
     text = precise(BOILERPLATE)
     assert text is not None
@@ -131,11 +132,13 @@ def test_precise_mode_keeps_the_article_and_neither_menu_nor_comments() -> None:
         assert unwanted not in text
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize("text", [None, "", "plain text", "<html><body><ul><li>Only</li></ul></body></html>", FRAGMENT])
 def test_precise_mode_reads_what_has_no_article_as_fast_mode_does(text: str | None) -> None:
     assert precise(text) == extract(text)
 
 
+@pytest.mark.extras
 @pytest.mark.timeout(60)
 def test_precise_mode_leaves_pages_of_too_many_tags_to_fast_mode() -> None:
     page = "<html><body>" + "<table><tr><td>cell</td></tr></table>" * 20_000 + "</body></html>"

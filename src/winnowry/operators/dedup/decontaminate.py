@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,9 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from winnowry.core.errors import ContractError
-from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT, column, utf8_buffers
 from winnowry.operators.dedup.evaluation_sets import EvaluationSet
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 _KINDS = ("ngram", "answer")
 
@@ -25,7 +25,7 @@ class _Index(NamedTuple):
     bits: npt.NDArray[np.uint8]
 
 
-class Decontaminate(Operator):
+class Decontaminate(Heuristic):
     """Find the longest stretch of a text that is also in an evaluation set, and reject the text for it.
 
     Both sides are folded (lower case, no diacritics, punctuation and symbols as white space; numbers stay) and cut into
@@ -52,6 +52,10 @@ class Decontaminate(Operator):
     """
 
     COST = "costly"
+
+    PREFIX: ClassVar[str] = "contamination"
+    LIMITS: ClassVar[Limits] = (("max_matches", "matches", "<="),)
+    NULL: ClassVar[Literal["reject", "keep"]] = "keep"
 
     op: Literal["text.decontaminate"] = "text.decontaminate"
     sets: tuple[EvaluationSet, ...] = Field(default=(), description="Evaluation sets to look for.")
@@ -101,32 +105,10 @@ class Decontaminate(Operator):
             raise ValueError("`min_words` and `min_answer_words` must not exceed `ngram`")
         return self
 
-    @property
-    def _prefix(self) -> str:
-        return self.as_ or "contamination"
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
-
     def writes(self) -> pa.Schema:
         """Matches, set, kind, start and end."""
         types = {"matches": pa.int64(), "set": pa.string(), "kind": pa.string(), "start": pa.int64(), "end": pa.int64()}
-        return pa.schema([pa.field(f"{self._prefix}_{name}", type_) for name, type_ in types.items()])
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limit, where it is set; a null text is not contaminated."""
-        if self.max_matches is None:
-            return ()
-        return (
-            Rule(
-                name="max_matches",
-                column=f"{self._prefix}_matches",
-                comparison="<=",
-                threshold=self.max_matches,
-                null="keep",
-            ),
-        )
+        return pa.schema([pa.field(self._name(name), type_) for name, type_ in types.items()])
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Search n texts."""

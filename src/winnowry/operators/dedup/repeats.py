@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT, column, ratio, utf8_buffers
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 
-class _Repeats(Operator):
+class _Repeats(Heuristic):
     """Base of both operators; not used by itself."""
+
+    LIMITS: ClassVar[Limits] = (("max_removed_ratio", "ratio", "<="),)
 
     UNIT: ClassVar[Literal["line", "paragraph"]]
 
@@ -31,36 +33,15 @@ class _Repeats(Operator):
         "Source: Gopher (Rae et al. 2021, Table A1) drops documents above 0.2.",
     )
 
-    @property
-    def _prefix(self) -> str:
-        return self.as_ or f"repeated_{self.UNIT}s"
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
-
     def writes(self) -> pa.Schema:
         """``text``, replaced, the count (int64) and the share (float64)."""
         text = "text" if self.as_ is None else f"{self.as_}_text"
         return pa.schema(
             [
                 pa.field(text, TEXT),
-                pa.field(f"{self._prefix}_removed", pa.int64()),
-                pa.field(f"{self._prefix}_ratio", pa.float64()),
+                pa.field(self._name("removed"), pa.int64()),
+                pa.field(self._name("ratio"), pa.float64()),
             ]
-        )
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limit, where it is set."""
-        if self.max_removed_ratio is None:
-            return ()
-        return (
-            Rule(
-                name="max_removed_ratio",
-                column=f"{self._prefix}_ratio",
-                comparison="<=",
-                threshold=self.max_removed_ratio,
-            ),
         )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -96,6 +77,7 @@ class RepeatedLines(_Repeats):
     et al. 2020), which removes paragraphs seen before.
     """
 
+    PREFIX = "repeated_lines"
     UNIT = "line"
     op: Literal["dedup.lines"] = "dedup.lines"
 
@@ -115,5 +97,6 @@ class RepeatedParagraphs(_Repeats):
     et al. 2020), which removes paragraphs seen before.
     """
 
+    PREFIX = "repeated_paragraphs"
     UNIT = "paragraph"
     op: Literal["dedup.paragraphs"] = "dedup.paragraphs"

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Comparison, Rule
+from winnowry.operators.base import Rule
 from winnowry.operators.buffers import TEXT, column, utf8_buffers
-from winnowry.operators.text.heuristic import Heuristic
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 _SOURCE = "Source: C4 (Raffel et al. 2020, section 2.2, and c4_utils.py of tensorflow/datasets)"
 _COUNTS = (
@@ -65,7 +65,7 @@ class C4(Heuristic):
     """
 
     PREFIX: ClassVar[str] = "c4"
-    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]] = (("min_sentences", "n_sentences", ">="),)
+    LIMITS: ClassVar[Limits] = (("min_sentences", "n_sentences", ">="),)
 
     op: Literal["text.c4"] = "text.c4"
     sentences: Literal["abbreviations", "marks"] = Field(

@@ -7,9 +7,8 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Comparison
 from winnowry.operators.buffers import column, utf8_buffers
-from winnowry.operators.text.heuristic import Heuristic
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 
 class C4Paragraph(Heuristic):
@@ -22,7 +21,7 @@ class C4Paragraph(Heuristic):
     """
 
     PREFIX: ClassVar[str] = "c4_paragraph"
-    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]] = (("min_paragraph_chars", "paragraph_chars", ">="),)
+    LIMITS: ClassVar[Limits] = (("min_paragraph_chars", "paragraph_chars", ">="),)
 
     op: Literal["text.c4_paragraph"] = "text.c4_paragraph"
     paragraphs: int = Field(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, column, ratio, utf8_buffers
+from winnowry.operators.buffers import column, ratio, utf8_buffers
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 _COLUMNS = ("alpha_ratio", "digit_ratio", "upper_ratio", "symbol_ratio")
 
 
-class Characters(Operator):
+class Characters(Heuristic):
     """Measure the share of letters, digits, capitals and symbols among the visible characters.
 
     Visible characters are code points that are not white space (``str.isspace``). Classes are Unicode general
@@ -23,6 +23,13 @@ class Characters(Operator):
     Writes the four columns (float64 in [0, 1]; null for a null text, 0.0 for one without visible characters),
     prefixed by ``as`` and ``_`` where that is set. All rules are off unless set: good limits depend on the corpus.
     """
+
+    LIMITS: ClassVar[Limits] = (
+        ("min_alpha_ratio", "alpha_ratio", ">="),
+        ("max_digit_ratio", "digit_ratio", "<="),
+        ("max_upper_ratio", "upper_ratio", "<="),
+        ("max_symbol_ratio", "symbol_ratio", "<="),
+    )
 
     op: Literal["text.characters"] = "text.characters"
     min_alpha_ratio: float | None = Field(
@@ -54,32 +61,9 @@ class Characters(Operator):
         "Source of the idea: special_characters_filter of Data-Juicer (Chen et al. 2024), which uses 0.25.",
     )
 
-    def _name(self, column_name: str) -> str:
-        return f"{self.as_}_{column_name}" if self.as_ else column_name
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
-
     def writes(self) -> pa.Schema:
         """``alpha_ratio``, ``digit_ratio``, ``upper_ratio``, ``symbol_ratio``, float64."""
         return pa.schema([pa.field(self._name(name), pa.float64()) for name in _COLUMNS])
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limits that are set."""
-        limits = (
-            ("min_alpha_ratio", "alpha_ratio", ">=", self.min_alpha_ratio),
-            ("max_digit_ratio", "digit_ratio", "<=", self.max_digit_ratio),
-            ("max_upper_ratio", "upper_ratio", "<=", self.max_upper_ratio),
-            ("max_symbol_ratio", "symbol_ratio", "<=", self.max_symbol_ratio),
-        )
-        return tuple(
-            Rule.model_validate(
-                {"name": name, "column": self._name(measured), "comparison": comparison, "threshold": threshold}
-            )
-            for name, measured, comparison, threshold in limits
-            if threshold is not None
-        )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Measure n texts."""

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Comparison
 from winnowry.operators.buffers import column, ratio, utf8_buffers
-from winnowry.operators.text.heuristic import Heuristic
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 _SOURCE = "Source: ChineseWebText (Chen et al. 2023, arXiv:2311.01149, preprocess.py)"
 _RATIOS = ("mean_line_chars", "han_ratio", "traditional_ratio", "terminal_line_ratio", "repeated_gram_ratio")
@@ -42,7 +41,7 @@ class Chinese(Heuristic):
     """
 
     PREFIX: ClassVar[str] = "chinese"
-    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]] = (
+    LIMITS: ClassVar[Limits] = (
         ("min_chars", "n_chars", ">="),
         ("min_mean_line_chars", "mean_line_chars", ">="),
         ("min_han_ratio", "han_ratio", ">="),

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from pydantic import Field, PrivateAttr, model_validator
 
 from winnowry.core.errors import UsageError
-from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, as_text
+from winnowry.operators.buffers import as_text
 from winnowry.operators.input_path import InputPath
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 _LABEL_PREFIX = "__label__"
 
@@ -54,7 +54,7 @@ def _model(path: str, sha256: str, label: str) -> Any:
     return model
 
 
-class Classifier(Operator):
+class Classifier(Heuristic):
     """Score a text with a supervised fastText model: toxicity, topic, quality, whatever it was trained for.
 
     Reads the first ``read_chars`` characters as one line, newlines as spaces. The content of the model is part of the
@@ -68,6 +68,12 @@ class Classifier(Operator):
 
     Source: Joulin et al. 2016, "Bag of tricks for efficient text classification".
     """
+
+    PREFIX: ClassVar[str] = "classifier"
+    LIMITS: ClassVar[Limits] = (
+        ("min_score", "score", ">="),
+        ("max_score", "score", "<="),
+    )
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
 
@@ -109,31 +115,13 @@ class Classifier(Operator):
         self._sha256 = self.sha256 or _digest_now(self.model)
         return self
 
-    def _name(self) -> str:
-        return f"{self.as_ or 'classifier'}_score"
-
     def fingerprint(self) -> dict[str, Any]:
         """Name, version, parameters, and the SHA-256 of the model (``model_sha256``)."""
         return {**super().fingerprint(), "model_sha256": self._sha256}
 
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
-
     def writes(self) -> pa.Schema:
         """``classifier_score``, float64."""
-        return pa.schema([pa.field(self._name(), pa.float64())])
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limits that are set."""
-        limits = (("min_score", ">=", self.min_score), ("max_score", "<=", self.max_score))
-        return tuple(
-            Rule.model_validate(
-                {"name": name, "column": self._name(), "comparison": comparison, "threshold": threshold}
-            )
-            for name, comparison, threshold in limits
-            if threshold is not None
-        )
+        return pa.schema([pa.field(self._name("score"), pa.float64())])
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Score n texts."""

@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Comparison
 from winnowry.operators.buffers import column, ratio, utf8_buffers
-from winnowry.operators.text.heuristic import Heuristic
+from winnowry.operators.text.heuristic import Heuristic, Limits
 from winnowry.operators.text.tokenizer import TOKENIZER_DESCRIPTION, Tokenizer, how_to_find_words
 
 _SOURCE = "Source: FineWeb (Penedo et al. 2024, arXiv:2406.17557, section 3.5)"
@@ -46,7 +45,7 @@ class FineWeb(Heuristic):
     """
 
     PREFIX: ClassVar[str] = "fineweb"
-    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]] = (
+    LIMITS: ClassVar[Limits] = (
         ("min_lines", "n_lines", ">="),
         ("min_terminal_line_ratio", "terminal_line_ratio", ">="),
         ("max_short_line_ratio", "short_line_ratio", "<="),

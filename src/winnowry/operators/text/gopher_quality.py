@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Comparison
 from winnowry.operators.buffers import column, ratio, utf8_buffers
-from winnowry.operators.text.heuristic import Heuristic
+from winnowry.operators.text.heuristic import Heuristic, Limits
 from winnowry.operators.text.tokenizer import TOKENIZER_DESCRIPTION, Tokenizer, how_to_find_words
 
 _SOURCE = "Source: Gopher (Rae et al. 2021, arXiv:2112.11446, appendix A.1.1, quality filtering)"
@@ -51,7 +50,7 @@ class GopherQuality(Heuristic):
     """
 
     PREFIX: ClassVar[str] = "gopher"
-    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]] = (
+    LIMITS: ClassVar[Limits] = (
         ("min_words", "n_words", ">="),
         ("max_words", "n_words", "<="),
         ("min_mean_word_chars", "mean_word_chars", ">="),

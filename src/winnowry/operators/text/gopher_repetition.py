@@ -7,9 +7,8 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Comparison
 from winnowry.operators.buffers import column, ratio, utf8_buffers
-from winnowry.operators.text.heuristic import Heuristic
+from winnowry.operators.text.heuristic import Heuristic, Limits
 from winnowry.operators.text.tokenizer import TOKENIZER_DESCRIPTION, Tokenizer, how_to_find_words
 
 _SOURCE = "Source: Gopher (Rae et al. 2021, arXiv:2112.11446, table A1)"
@@ -50,7 +49,7 @@ class GopherRepetition(Heuristic):
     """
 
     PREFIX: ClassVar[str] = "repetition"
-    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]] = (
+    LIMITS: ClassVar[Limits] = (
         ("min_chars", "n_chars", ">="),
         *((f"max_{measure}", measure, "<=") for measure in _RATIOS),
     )

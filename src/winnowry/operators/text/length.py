@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, column, utf8_buffers
+from winnowry.operators.buffers import column, utf8_buffers
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 
-class Length(Operator):
+class Length(Heuristic):
     """Count characters and words.
 
     A character is a Unicode code point. A word is a maximal run of characters that are not white space, white space
@@ -21,6 +21,13 @@ class Length(Operator):
     Writes ``n_chars`` and ``n_words`` (int64; null for a null text, 0 for an empty one), prefixed by ``as`` and ``_``
     where that is set.
     """
+
+    LIMITS: ClassVar[Limits] = (
+        ("min_words", "n_words", ">="),
+        ("max_words", "n_words", "<="),
+        ("min_chars", "n_chars", ">="),
+        ("max_chars", "n_chars", "<="),
+    )
 
     op: Literal["text.length"] = "text.length"
     min_words: int | None = Field(
@@ -40,32 +47,9 @@ class Length(Operator):
         default=None, ge=0, description="Most characters to keep, in code points; off unless set."
     )
 
-    def _name(self, column_name: str) -> str:
-        return f"{self.as_}_{column_name}" if self.as_ else column_name
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
-
     def writes(self) -> pa.Schema:
         """``n_chars`` and ``n_words``, int64."""
         return pa.schema([pa.field(self._name("n_chars"), pa.int64()), pa.field(self._name("n_words"), pa.int64())])
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limits that are set."""
-        limits = (
-            ("min_words", "n_words", ">=", self.min_words),
-            ("max_words", "n_words", "<=", self.max_words),
-            ("min_chars", "n_chars", ">=", self.min_chars),
-            ("max_chars", "n_chars", "<=", self.max_chars),
-        )
-        return tuple(
-            Rule.model_validate(
-                {"name": name, "column": self._name(measured), "comparison": comparison, "threshold": threshold}
-            )
-            for name, measured, comparison, threshold in limits
-            if threshold is not None
-        )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Count characters and words of n texts."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, column, ratio, utf8_buffers
+from winnowry.operators.buffers import column, ratio, utf8_buffers
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 BULLETS = "•‣◦●▪*-"
 """First characters of a bullet line."""
@@ -25,7 +25,7 @@ def _points(characters: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.array([ord(character) for character in characters], dtype=np.int64)
 
 
-class Lines(Operator):
+class Lines(Heuristic):
     """Measure bullets, ellipses, short, unterminated and repeated lines.
 
     A line is what lies between newlines, without the white space at its ends; blank lines do not count. Writes:
@@ -42,6 +42,14 @@ class Lines(Operator):
 
     Source: Gopher (Rae et al. 2021, Table A1) and FineWeb (Penedo et al. 2024, section 3.5).
     """
+
+    LIMITS: ClassVar[Limits] = (
+        ("max_bullet_line_ratio", "bullet_line_ratio", "<="),
+        ("max_ellipsis_line_ratio", "ellipsis_line_ratio", "<="),
+        ("max_short_line_ratio", "short_line_ratio", "<="),
+        ("min_terminal_line_ratio", "terminal_line_ratio", ">="),
+        ("max_duplicate_line_char_ratio", "duplicate_line_char_ratio", "<="),
+    )
 
     op: Literal["text.lines"] = "text.lines"
     short_line_chars: int = Field(
@@ -83,34 +91,10 @@ class Lines(Operator):
         "Source: FineWeb (Penedo et al. 2024): 0.01; Gopher (Rae et al. 2021): 0.2.",
     )
 
-    def _name(self, column_name: str) -> str:
-        return f"{self.as_}_{column_name}" if self.as_ else column_name
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
-
     def writes(self) -> pa.Schema:
         """``n_lines`` (int64) and five ratios (float64)."""
         ratios = [pa.field(self._name(name), pa.float64()) for name in _RATIOS]
         return pa.schema([pa.field(self._name("n_lines"), pa.int64()), *ratios])
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limits that are set."""
-        limits = (
-            ("max_bullet_line_ratio", "bullet_line_ratio", "<=", self.max_bullet_line_ratio),
-            ("max_ellipsis_line_ratio", "ellipsis_line_ratio", "<=", self.max_ellipsis_line_ratio),
-            ("max_short_line_ratio", "short_line_ratio", "<=", self.max_short_line_ratio),
-            ("min_terminal_line_ratio", "terminal_line_ratio", ">=", self.min_terminal_line_ratio),
-            ("max_duplicate_line_char_ratio", "duplicate_line_char_ratio", "<=", self.max_duplicate_line_char_ratio),
-        )
-        return tuple(
-            Rule.model_validate(
-                {"name": name, "column": self._name(measured), "comparison": comparison, "threshold": threshold}
-            )
-            for name, measured, comparison, threshold in limits
-            if threshold is not None
-        )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Measure n texts."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT, as_text, column, ratio, utf8_buffers
+from winnowry.operators.text.heuristic import Heuristic, Limits
 from winnowry.operators.text.normalize_unicode import repair_encoding
 
 _REPLACEMENT = "\ufffd"
 
 
-class RepairEncoding(Operator):
+class RepairEncoding(Heuristic):
     """Repair characters that were decoded wrongly, with ftfy, and measure how much was and stays damaged.
 
     Does what ``fix_encoding`` of text.normalize_unicode does, and nothing else, for recipes that want the damage as
@@ -30,6 +30,8 @@ class RepairEncoding(Operator):
     Source: Speer 2019, ftfy, doi:10.5281/zenodo.2591652.
     """
 
+    LIMITS: ClassVar[Limits] = (("max_replacement_ratio", "replacement_ratio", "<="),)
+
     op: Literal["text.repair_encoding"] = "text.repair_encoding"
     max_replacement_ratio: float | None = Field(
         default=None,
@@ -38,13 +40,6 @@ class RepairEncoding(Operator):
         description="Largest share of lost characters (U+FFFD) to keep, 0 to 1; off unless set. "
         "Source: choice of this project; the sources refuse more than 0.1.",
     )
-
-    def _name(self, column_name: str) -> str:
-        return f"{self.as_}_{column_name}" if self.as_ else column_name
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
 
     def writes(self) -> pa.Schema:
         """``text``, replaced; ``n_repaired_lines``; ``replacement_ratio``."""
@@ -55,14 +50,6 @@ class RepairEncoding(Operator):
                 pa.field(self._name("replacement_ratio"), pa.float64()),
             ]
         )
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limit, where it is set."""
-        if self.max_replacement_ratio is None:
-            return ()
-        measured = self._name("replacement_ratio")
-        threshold = self.max_replacement_ratio
-        return (Rule(name="max_replacement_ratio", column=measured, comparison="<=", threshold=threshold),)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Repair n texts."""

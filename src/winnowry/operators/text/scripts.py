@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, column, ratio, utf8_buffers
+from winnowry.operators.buffers import column, ratio, utf8_buffers
+from winnowry.operators.text.heuristic import Heuristic, Limits
 
 _FEWEST_KANA = 0.05
 
 
-class Scripts(Operator):
+class Scripts(Heuristic):
     """Tell the script of most letters, its share, and how often the script changes from one letter to the next.
 
     Letters are Unicode general categories L*, without modifier letters and those that several scripts share; marks,
@@ -36,6 +36,12 @@ class Scripts(Operator):
     (switch-point fraction), both over letters here instead of words.
     """
 
+    LIMITS: ClassVar[Limits] = (
+        ("keep", "script", "in"),
+        ("min_script_ratio", "script_ratio", ">="),
+        ("max_script_switch_ratio", "script_switch_ratio", "<="),
+    )
+
     op: Literal["text.scripts"] = "text.scripts"
     keep: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="ISO 15924 codes of scripts to keep, e.g. [Latn, Hani]; all unless set."
@@ -55,13 +61,6 @@ class Scripts(Operator):
         "Source of the idea: switch-point fraction (Pratapa et al. 2018).",
     )
 
-    def _name(self, column_name: str) -> str:
-        return f"{self.as_}_{column_name}" if self.as_ else column_name
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
-
     def writes(self) -> pa.Schema:
         """``script``, ``script_ratio``, ``n_scripts``, ``script_switch_ratio``."""
         types = {
@@ -69,21 +68,6 @@ class Scripts(Operator):
             "script_switch_ratio": pa.float64(),
         }  # fmt: skip
         return pa.schema([pa.field(self._name(name), type_) for name, type_ in types.items()])
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limits that are set."""
-        limits = (
-            ("keep", "script", "in", self.keep),
-            ("min_script_ratio", "script_ratio", ">=", self.min_script_ratio),
-            ("max_script_switch_ratio", "script_switch_ratio", "<=", self.max_script_switch_ratio),
-        )
-        return tuple(
-            Rule.model_validate(
-                {"name": name, "column": self._name(measured), "comparison": comparison, "threshold": threshold}
-            )
-            for name, measured, comparison, threshold in limits
-            if threshold is not None
-        )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Measure n texts."""

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from winnowry.operators.base import Comparison
 from winnowry.operators.buffers import column, ratio, utf8_buffers
 from winnowry.operators.text.c4 import hashes
-from winnowry.operators.text.heuristic import Heuristic
+from winnowry.operators.text.heuristic import Heuristic, Limits
 from winnowry.operators.text.tokenizer import TOKENIZER_DESCRIPTION, Tokenizer, how_to_find_words
 
 _SOURCE = "Source: NeMo Curator (2026-08, stages/text/filters/heuristic/string.py)"
@@ -63,7 +62,7 @@ class StringFilters(Heuristic):
     """
 
     PREFIX: ClassVar[str] = "string"
-    LIMITS: ClassVar[tuple[tuple[str, str, Comparison], ...]] = (
+    LIMITS: ClassVar[Limits] = (
         ("max_non_alphanumeric_ratio", "non_alphanumeric_ratio", "<="),
         ("max_symbol_word_ratio", "symbol_word_ratio", "<="),
         ("max_digit_ratio", "digit_ratio", "<="),

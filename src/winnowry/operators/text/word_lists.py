@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from winnowry.core.errors import UsageError
-from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, column, ratio, utf8_buffers
+from winnowry.operators.buffers import column, ratio, utf8_buffers
 from winnowry.operators.input_path import InputPath
+from winnowry.operators.text.heuristic import Heuristic, Limits
 from winnowry.operators.text.nfc import to_nfc
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _automaton(lists: _Lists, match_case: bool) -> Automaton:
     return compile_terms(terms, match_case=match_case)
 
 
-class WordLists(Operator):
+class WordLists(Heuristic):
     """Count the terms of word lists, one file a category, all lists in one pass (Aho-Corasick).
 
     A term is a word, a phrase or any text without line break; it counts where neither end cuts a word: ``ass`` is not
@@ -97,6 +97,12 @@ class WordLists(Operator):
 
     Sources: Aho and Corasick 1975, CACM 18(6); C4 (Raffel et al. 2020) drops pages with any listed word.
     """
+
+    PREFIX: ClassVar[str] = "listed"
+    LIMITS: ClassVar[Limits] = (
+        ("max_n", "n", "<="),
+        ("max_share", "share", "<="),
+    )
 
     op: Literal["text.word_lists"] = "text.word_lists"
     lists: dict[Category, InputPath] = Field(
@@ -127,33 +133,14 @@ class WordLists(Operator):
             self._sha256[category] = read_list(path)[1]
         return self
 
-    def _name(self, column_name: str) -> str:
-        return f"{self.as_ or 'listed'}_{column_name}"
-
     def fingerprint(self) -> dict[str, Any]:
         """Name, version, parameters, and the SHA-256 of every list (``lists_sha256``)."""
         return {**super().fingerprint(), "lists_sha256": dict(self._sha256)}
-
-    def reads(self) -> pa.Schema:
-        """``text``."""
-        return pa.schema([pa.field("text", TEXT)])
 
     def writes(self) -> pa.Schema:
         """``listed_n`` (int64), ``listed_share`` (float64), and ``listed_CATEGORY_n`` (int64) in the order given."""
         counts = [pa.field(self._name(f"{category}_n"), pa.int64()) for category in self.lists]
         return pa.schema([pa.field(self._name("n"), pa.int64()), pa.field(self._name("share"), pa.float64()), *counts])
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The limits that are set."""
-        limits: tuple[tuple[str, str, float | None], ...] = (
-            ("max_n", "n", self.max_n),
-            ("max_share", "share", self.max_share),
-        )
-        return tuple(
-            Rule(name=name, column=self._name(measured), comparison="<=", threshold=threshold)
-            for name, measured, threshold in limits
-            if threshold is not None
-        )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Count in n texts."""

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import BEYOND_ASCII, BLANK
 from winnowry.operators.text.kernels.blocks import load_block, store_block
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import inline, kernel
@@ -98,7 +99,7 @@ def lower_ascii(row: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> bool:
         separator = np.uint8(np.uint8(byte - np.uint8(28)) < np.uint8(4))
         blank = np.uint8(np.uint8(0) - np.uint8(tab | separator))  # all bits or none
         out[k] = np.uint8(np.uint8(byte | np.uint8(upper << np.uint8(5))) & ~blank) | np.uint8(np.uint8(32) & blank)
-    return bool(seen < 128)
+    return bool(seen < BEYOND_ASCII)
 
 
 @inline
@@ -171,10 +172,10 @@ def lower_and_collapse(
                 space = bool(gap >> np.uint64(63))
             # Without a branch a byte: what is written is overwritten when it was white space after white space.
             stop = min(np.int64(p + 8), end)
-            while p < stop and data[p] < 128:
+            while p < stop and data[p] < BEYOND_ASCII:
                 folded_byte = ascii_table[data[p]]
                 out[at] = folded_byte
-                again = bool(folded_byte == 32)
+                again = bool(folded_byte == BLANK)
                 at += 1 - np.int64(again & space)
                 space = again
                 p += 1
@@ -189,9 +190,9 @@ def lower_and_collapse(
             if folded == 0xFFFFFFFF:
                 intricate[i] = True
                 break
-            if folded == 32:
+            if folded == BLANK:
                 if not space:
-                    out[at] = 32
+                    out[at] = BLANK
                     at += 1
                 space = True
                 continue

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from winnowry.operators.dedup.kernels.exact import INTRICATE
 from winnowry.operators.dedup.kernels.words import mix
+from winnowry.operators.text.kernels.ascii import NEWLINE
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import kernel
 
@@ -15,7 +16,7 @@ _INTRICATE = np.uint32(INTRICATE)
 
 @kernel
 def _line_end(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> np.int64:
-    while p < end and data[p] != 10:
+    while p < end and data[p] != NEWLINE:
         p += 1
     return p
 
@@ -116,7 +117,7 @@ def remove_repeats(
         end = offsets[i + 1]
         n_newlines = 1
         for k in range(p, end):
-            if data[k] == 10:
+            if data[k] == NEWLINE:
                 n_newlines += 1
         n_slots = 4
         while n_slots < 2 * n_newlines:

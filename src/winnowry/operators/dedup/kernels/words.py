@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import BEYOND_ASCII
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import inline, kernel
 
@@ -154,7 +155,7 @@ def hash_words(
     state = np.uint64(0)
     while p < end:
         lead = data[p]
-        if lead < 128:
+        if lead < BEYOND_ASCII:
             folded = fold[lead]
             width = np.int64(1)
         else:

@@ -21,6 +21,7 @@ from winnowry.operators.scoring.kernels.words import (
     _ends_jit,
     _mixed_jit,
 )
+from winnowry.operators.text.kernels.ascii import APOSTROPHE, CAPITAL_A, CAPITAL_Z, LOWER_CASE
 
 KNOWLEDGE = ("words", "content", "numbers", "names", "ascii_words", "density")
 """What :func:`count_knowledge` measures, in order."""
@@ -37,8 +38,8 @@ def _lowered_hash(data: npt.NDArray[np.uint8], at: int, stop: int, end: int) -> 
     while at < stop:
         letter, step = _code_jit(data, at, end)
         if letter == 0x2019:
-            letter = 39
-        low = letter | 32 if 65 <= letter <= 90 else letter
+            letter = APOSTROPHE
+        low = letter | LOWER_CASE if CAPITAL_A <= letter <= CAPITAL_Z else letter
         lowered = (lowered ^ np.uint64(low)) * _PRIME
         at += step
     return np.uint64(_mixed_jit(lowered))
@@ -115,7 +116,7 @@ def count_knowledge(
             in_window += 1
             if has_ascii:
                 out[4, row] += 1
-                out[3, row] += not starts and not function and 65 <= code <= 90
+                out[3, row] += not starts and not function and CAPITAL_A <= code <= CAPITAL_Z
             elif n_digits > 0:
                 out[2, row] += 1
             if not function:

@@ -19,6 +19,36 @@ from winnowry.operators.scoring.kernels.words import (
     _class_jit,
     _code_jit,
 )
+from winnowry.operators.text.kernels.ascii import (
+    AMPERSAND,
+    BEYOND_ASCII,
+    BLANK,
+    CAPITAL_A,
+    CAPITAL_Z,
+    COMMA,
+    EXCLAMATION_MARK,
+    FULL_STOP,
+    GREATER_THAN,
+    LEFT_BRACE,
+    LEFT_BRACKET,
+    LEFT_PARENTHESIS,
+    LESS_THAN,
+    LOWER_CASE,
+    NEWLINE,
+    NINE,
+    NUMBER_SIGN,
+    QUESTION_MARK,
+    RIGHT_BRACE,
+    RIGHT_BRACKET,
+    RIGHT_PARENTHESIS,
+    SEMICOLON,
+    SLASH,
+    SMALL_A,
+    SMALL_I,
+    SMALL_W,
+    SMALL_Z,
+    ZERO,
+)
 
 NOISE = ("characters", "broken", "markup", "marks", "capitals", "long_words", "brackets")
 """What :func:`count_noise` counts, in order."""
@@ -73,7 +103,7 @@ def count_noise(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> 
                     if code >= 0xC2 and _misread_length(data, at, end, code)[1] > 0:
                         break
                     n += 1
-                    capitals += 65 <= code <= 90
+                    capitals += CAPITAL_A <= code <= CAPITAL_Z
                     at += width
                 out[0, row] += n
                 if n > 40:
@@ -83,7 +113,7 @@ def count_noise(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> 
                 item = at if fresh and n <= 3 else np.int64(-1)
                 fresh = False
                 continue
-            markup = _markup_length(data, at, end) if code == 60 or code == 38 else 0
+            markup = _markup_length(data, at, end) if code in (LESS_THAN, AMPERSAND) else 0
             if markup > 0:
                 out[3, row] += run if run >= 4 else 0
                 run = 0
@@ -93,7 +123,7 @@ def count_noise(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> 
                 fresh = False
                 continue
             out[0, row] += 1
-            if code == 0xFFFD or (code < 32 and kind != _SPACE and kind != _NEWLINE) or 0x7F <= code < 0xA0:
+            if code == 0xFFFD or (code < BLANK and kind != _SPACE and kind != _NEWLINE) or 0x7F <= code < 0xA0:
                 out[1, row] += 1
             if kind in (_SPACE, _NEWLINE, _IDEOGRAPH):
                 out[3, row] += run if run >= 4 else 0
@@ -121,11 +151,11 @@ def count_noise(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> 
 def _bracket(code: int) -> int:
     """Twice the number of a pair of brackets, and one more for the closing one; -1: no bracket."""
     if code < 0x80:
-        if code == 40 or code == 41:
-            return code - 40
-        if code == 91 or code == 93:
-            return 2 + (code == 93)
-        return 4 + (code == 125) if code == 123 or code == 125 else -1
+        if code in (LEFT_PARENTHESIS, RIGHT_PARENTHESIS):
+            return code - LEFT_PARENTHESIS
+        if code in (LEFT_BRACKET, RIGHT_BRACKET):
+            return 2 + (code == RIGHT_BRACKET)
+        return 4 + (code == RIGHT_BRACE) if code in (LEFT_BRACE, RIGHT_BRACE) else -1
     if 0x3008 <= code <= 0x3011:  # 〈〉《》「」『』【】
         return 6 + code - 0x3008
     return 16 + (code == 0xFF09) if code == 0xFF08 or code == 0xFF09 else -1
@@ -184,7 +214,7 @@ def _is_second(lead: int, code: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _in_entity(byte: int) -> bool:
-    return 48 <= byte <= 57 or 97 <= (byte | 32) <= 122 or byte == 35
+    return ZERO <= byte <= NINE or SMALL_A <= (byte | LOWER_CASE) <= SMALL_Z or byte == NUMBER_SIGN
 
 
 @njit(cache=True, nogil=True)
@@ -192,16 +222,16 @@ def _markup_length(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
     """Bytes of an ASCII tag or entity that begins here, at most 200; 0 where there is none."""
     stop = min(end, at + 200)
     place = at + 1
-    if data[at] == 38:  # &amp; &#39;
+    if data[at] == AMPERSAND:  # &amp; &#39;
         while place < stop and place - at <= 12 and _in_entity(data[place]):
             place += 1
-        return place + 1 - at if place < stop and data[place] == 59 and place > at + 2 else 0
-    if place < stop and data[place] == 47:
+        return place + 1 - at if place < stop and data[place] == SEMICOLON and place > at + 2 else 0
+    if place < stop and data[place] == SLASH:
         place += 1
-    if place >= stop or not 97 <= (data[place] | 32) <= 122:
+    if place >= stop or not SMALL_A <= (data[place] | LOWER_CASE) <= SMALL_Z:
         return 0
-    while place < stop and data[place] != 62:
-        if data[place] == 60 or data[place] >= 128 or data[place] == 10:
+    while place < stop and data[place] != GREATER_THAN:
+        if data[place] == LESS_THAN or data[place] >= BEYOND_ASCII or data[place] == NEWLINE:
             return 0
         place += 1
     return place + 1 - at if place < stop else 0
@@ -259,11 +289,11 @@ def count_typing_faults(
                 out[2, row] += hashed != np.uint64(0) and hashed == before
                 before = hashed
                 out[3, row] += _is_stretched(data, at, stop)
-                if code == 105 and (n == 1 or _class_jit(_code_jit(data, at + 1, end)[0]) == _APOSTROPHE):
+                if code == SMALL_I and (n == 1 or _class_jit(_code_jit(data, at + 1, end)[0]) == _APOSTROPHE):
                     # not i.e., an index, an item of a list or the end of an address
-                    alone = at == begin or data[at - 1] == 32 or data[at - 1] == 10
-                    follows = data[stop] if stop < end else 32
-                    out[5, row] += alone and (follows == 32 or follows == 10 or follows == 44)
+                    alone = at == begin or data[at - 1] == BLANK or data[at - 1] == NEWLINE
+                    follows = data[stop] if stop < end else BLANK
+                    out[5, row] += alone and follows in (BLANK, NEWLINE, COMMA)
                 at = stop
                 continue
             if kind != _SPACE and kind != _NEWLINE:
@@ -279,14 +309,14 @@ def _is_stretched(data: npt.NDArray[np.uint8], at: int, stop: int) -> bool:
     run = longest = 1
     others = False
     for place in range(at, stop):
-        if not 97 <= (data[place] | 32 if place == at else data[place]) <= 122:
+        if not SMALL_A <= (data[place] | LOWER_CASE if place == at else data[place]) <= SMALL_Z:
             return False
         if place > at:
-            same = data[place] | 32 == data[place - 1] | 32
+            same = data[place] | LOWER_CASE == data[place - 1] | LOWER_CASE
             run = run + 1 if same else 1
             longest = max(longest, run)
             others = others or not same
-    web = data[at] | 32 == 119 and longest >= 3 and data[at + 1] == 119 and data[at + 2] == 119
+    web = data[at] | LOWER_CASE == SMALL_W and longest >= 3 and data[at + 1] == SMALL_W and data[at + 2] == SMALL_W
     return bool(longest >= 3 and others and not web)
 
 
@@ -294,11 +324,20 @@ def _is_stretched(data: npt.NDArray[np.uint8], at: int, stop: int) -> bool:
 def _is_misspaced(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> bool:
     """Whether a mark has no space behind it, between letters, or one before it."""
     mark = data[at]
-    if mark not in (44, 59, 33, 63, 46) or at == begin or at + 1 >= end:
+    if mark not in (COMMA, SEMICOLON, EXCLAMATION_MARK, QUESTION_MARK, FULL_STOP) or at == begin or at + 1 >= end:
         return False
     left, right = data[at - 1], data[at + 1]
-    if left == 32 and (right == 32 or right == 10):
-        return bool(mark in (44, 59, 46) and at - 1 > begin and 97 <= (data[at - 2] | 32) <= 122)
-    if mark in (46, 33, 63):  # not a?b in addresses
-        return bool(97 <= left <= 122 and 65 <= right <= 90 and at + 2 < end and 97 <= data[at + 2] <= 122)
-    return bool(97 <= (left | 32) <= 122 and 97 <= (right | 32) <= 122)
+    if left == BLANK and right in (BLANK, NEWLINE):
+        return bool(
+            mark in (COMMA, SEMICOLON, FULL_STOP)
+            and at - 1 > begin
+            and SMALL_A <= (data[at - 2] | LOWER_CASE) <= SMALL_Z
+        )
+    if mark in (FULL_STOP, EXCLAMATION_MARK, QUESTION_MARK):  # no `a?b` of addresses
+        return bool(
+            SMALL_A <= left <= SMALL_Z
+            and CAPITAL_A <= right <= CAPITAL_Z
+            and at + 2 < end
+            and SMALL_A <= data[at + 2] <= SMALL_Z
+        )
+    return bool(SMALL_A <= (left | LOWER_CASE) <= SMALL_Z and SMALL_A <= (right | LOWER_CASE) <= SMALL_Z)

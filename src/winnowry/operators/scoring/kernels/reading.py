@@ -18,6 +18,23 @@ from winnowry.operators.scoring.kernels.words import (
     _code_jit,
     _ends_jit,
 )
+from winnowry.operators.text.kernels.ascii import (
+    APOSTROPHE,
+    CAPITAL_A,
+    CAPITAL_Z,
+    LOWER_CASE,
+    SMALL_A,
+    SMALL_D,
+    SMALL_E,
+    SMALL_I,
+    SMALL_L,
+    SMALL_O,
+    SMALL_S,
+    SMALL_U,
+    SMALL_Y,
+    SMALL_Z,
+    UNDERSCORE,
+)
 
 READING = ("words", "sentences", "syllables", "complex", "letters", "ascii_words")
 """What :func:`count_reading` counts, in order."""
@@ -25,9 +42,9 @@ READING = ("words", "sentences", "syllables", "complex", "letters", "ascii_words
 
 @njit(cache=True, nogil=True)
 def _is_vowel(code: int) -> bool:
-    low = code | 32 if code < 0x80 or 0xC0 <= code < 0xE0 else code
+    low = code | LOWER_CASE if code < 0x80 or 0xC0 <= code < 0xE0 else code
     if low < 0x80:
-        return low == 97 or low == 101 or low == 105 or low == 111 or low == 117 or low == 121
+        return low in (SMALL_A, SMALL_E, SMALL_I, SMALL_O, SMALL_U, SMALL_Y)
     return 0xE0 <= low < 0x100 and low not in (0xE7, 0xF0, 0xF1, 0xF7, 0xFE)
 
 
@@ -45,23 +62,23 @@ def count_syllables(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
     while at < end:
         code, width = _code_jit(data, at, end)
         at += width
-        if code == 39 or code == 0x2019:
+        if code == APOSTROPHE or code == 0x2019:
             vowel = False
             continue
-        low = code | 32 if 65 <= code <= 90 else code
+        low = code | LOWER_CASE if CAPITAL_A <= code <= CAPITAL_Z else code
         fourth, third, before, last = third, before, last, low
         now = _is_vowel(code)
         if now and not vowel:
             runs += 1
         vowel = now
     if runs > 1:
-        if last == 101 and not _is_vowel(before):
-            if not (before == 108 and third != 0 and not _is_vowel(third)):
+        if last == SMALL_E and not _is_vowel(before):
+            if not (before == SMALL_L and third != 0 and not _is_vowel(third)):
                 runs -= 1
-        elif last == 100 and before == 101 and third != 0 and not _is_vowel(third):
+        elif last == SMALL_D and before == SMALL_E and third != 0 and not _is_vowel(third):
             if third != 116 and third != 100:
                 runs -= 1
-        elif last == 115 and before == 101 and third != 0 and not _is_vowel(third):
+        elif last == SMALL_S and before == SMALL_E and third != 0 and not _is_vowel(third):
             pronounced = third in (115, 120, 122, 99, 103, 104)
             le = third == 108 and fourth != 0 and not _is_vowel(fourth)
             if not pronounced and not le:
@@ -86,7 +103,7 @@ def _word_end(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, int,
         elif kind in (_LETTER, _DIGIT):
             n += 1
             n_digits += kind == _DIGIT
-            if kind == _LETTER and width == 1 and code != 95:
+            if kind == _LETTER and width == 1 and code != UNDERSCORE:
                 ascii_letter = True
         elif kind == _IDEOGRAPH and n == 0:
             return at + width, 1, 0, False
@@ -109,7 +126,7 @@ def _skip_break(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, bo
         elif kind != _SPACE:
             break
         at += width
-    return at, blank or at >= end or not (following >= 97 and following <= 122)
+    return at, blank or at >= end or not (following >= SMALL_A and following <= SMALL_Z)
 
 
 @njit(cache=True, nogil=True)

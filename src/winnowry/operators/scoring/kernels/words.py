@@ -13,6 +13,27 @@ import numpy.typing as npt
 from numba import njit
 
 from winnowry.operators.scoring.kernels.columns import CON_ENT, N_WORDS, POS_ENT, SENT_LEN
+from winnowry.operators.text.kernels.ascii import (
+    APOSTROPHE,
+    BLANK,
+    CAPITAL_A,
+    CAPITAL_Z,
+    CARRIAGE_RETURN,
+    EXCLAMATION_MARK,
+    FULL_STOP,
+    LOWER_CASE,
+    NEWLINE,
+    NINE,
+    QUESTION_MARK,
+    QUOTATION_MARK,
+    RIGHT_BRACKET,
+    RIGHT_PARENTHESIS,
+    SMALL_A,
+    SMALL_Z,
+    TAB,
+    UNDERSCORE,
+    ZERO,
+)
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -27,17 +48,17 @@ _OTHER, _LETTER, _DIGIT, _APOSTROPHE, _IDEOGRAPH, _TERMINAL, _NEWLINE, _SPACE = 
 def _class_of(code: int) -> int:
     """Class of a code point; what is not listed as a mark or a symbol counts as a letter."""
     if code < 0x80:
-        if 97 <= (code | 32) <= 122 or code == 95:
+        if SMALL_A <= (code | LOWER_CASE) <= SMALL_Z or code == UNDERSCORE:
             return _LETTER
-        if 48 <= code <= 57:
+        if ZERO <= code <= NINE:
             return _DIGIT
-        if code == 39:
+        if code == APOSTROPHE:
             return _APOSTROPHE
-        if code == 46 or code == 33 or code == 63:
+        if code in (FULL_STOP, EXCLAMATION_MARK, QUESTION_MARK):
             return _TERMINAL
-        if code == 10:
+        if code == NEWLINE:
             return _NEWLINE
-        if code == 32 or (9 <= code <= 13):
+        if code == BLANK or (TAB <= code <= CARRIAGE_RETURN):
             return _SPACE
         return _OTHER
     if code < 0x2000:
@@ -128,7 +149,7 @@ def _ends_sentence(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
     while at < end:
         code, width = _code_jit(data, at, end)
         if closing:
-            if code == 34 or code == 39 or code == 41 or code == 93 or code == 0x2019 or code == 0x201D:
+            if code in (QUOTATION_MARK, APOSTROPHE, RIGHT_PARENTHESIS, RIGHT_BRACKET, 0x2019, 0x201D):
                 at += width
                 continue
             kind = _class_jit(code)
@@ -137,7 +158,7 @@ def _ends_sentence(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
             closing = False
         kind = _class_jit(code)
         if kind != _SPACE and kind != _NEWLINE:
-            return not (97 <= code <= 122)
+            return not (SMALL_A <= code <= SMALL_Z)
         at += width
     return True
 
@@ -203,10 +224,10 @@ def _measure(
                         surface = (surface ^ np.uint64(39)) * _PRIME
                         lowered = (lowered ^ np.uint64(39)) * _PRIME
                     elif width == 1:
-                        low = code | 32 if 65 <= code <= 90 else code
+                        low = code | LOWER_CASE if CAPITAL_A <= code <= CAPITAL_Z else code
                         surface = (surface ^ np.uint64(code)) * _PRIME
                         lowered = (lowered ^ np.uint64(low)) * _PRIME
-                        if kind == _LETTER and code != 95:
+                        if kind == _LETTER and code != UNDERSCORE:
                             has_letter = has_ascii = True
                     else:
                         surface = (surface ^ np.uint64(code)) * _PRIME
@@ -298,7 +319,7 @@ def _measure(
                     elif next_kind != _SPACE:
                         break
                     at += width
-                if blank or at >= end or not (following >= 97 and following <= 122):
+                if blank or at >= end or not (following >= SMALL_A and following <= SMALL_Z):
                     n_sentences += 1
                     in_sentence = 0
         if in_sentence > 0:

@@ -7,6 +7,20 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    APOSTROPHE,
+    CAPITAL_A,
+    CAPITAL_Z,
+    CARRIAGE_RETURN,
+    EXCLAMATION_MARK,
+    FULL_STOP,
+    LEFT_BRACE,
+    LEFT_BRACKET,
+    NEWLINE,
+    QUESTION_MARK,
+    QUOTATION_MARK,
+    RIGHT_BRACKET,
+)
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import count_characters, strip
@@ -83,7 +97,7 @@ def find_phrases(
             same = True
             for j in range(size):
                 byte = at(data, first + j)
-                if 65 <= byte <= 90:
+                if CAPITAL_A <= byte <= CAPITAL_Z:
                     byte += np.uint8(32)
                 if byte != spelled[places[k, 0] + j]:
                     same = False
@@ -104,7 +118,7 @@ def _citation(
     """Length of the citation mark at ``p`` (an opening bracket), 0 where there is none."""
     q = p + 1
     while q < end:
-        if data[q] == 93:
+        if data[q] == RIGHT_BRACKET:
             return q + 1 - p
         point, width = decode(data, q, end)
         if table[point] & 15 != DIGIT:
@@ -188,9 +202,9 @@ def clean_lines(
                 if _PASSED[byte]:
                     p += 1
                     continue
-                if byte == 91 or byte == 123:
-                    square |= byte == 91
-                    curly |= byte == 123
+                if byte in (LEFT_BRACKET, LEFT_BRACE):
+                    square |= byte == LEFT_BRACKET
+                    curly |= byte == LEFT_BRACE
                     p += 1
                     continue
                 point, width = decode(data, p, end)
@@ -215,7 +229,7 @@ def clean_lines(
                         first = word
                     if p - word > max_word_chars and count_characters(data, word, p) > max_word_chars:
                         too_long = True
-            elif data[p] == 13 and p + 1 < end and data[p + 1] == 10:
+            elif data[p] == CARRIAGE_RETURN and p + 1 < end and data[p + 1] == NEWLINE:
                 p += 2
             else:
                 p = word
@@ -232,7 +246,7 @@ def clean_lines(
                 out[line:z] = data[first:last]
                 q = last
             while q < last:
-                if data[q] == 91:
+                if data[q] == LEFT_BRACKET:
                     size = _citation(data, q, last, table, marks)
                     if size:
                         q += size
@@ -242,8 +256,8 @@ def clean_lines(
                 q += 1
             if need_terminator:
                 final = out[z - 1] if z > line else np.uint8(0)
-                ellipsis = z - line >= 3 and final == 46 and out[z - 2] == 46 and out[z - 3] == 46
-                if ellipsis or not (final == 46 or final == 63 or final == 33 or final == 34 or final == 39):
+                ellipsis = z - line >= 3 and final == FULL_STOP and out[z - 2] == FULL_STOP and out[z - 3] == FULL_STOP
+                if ellipsis or final not in (FULL_STOP, QUESTION_MARK, EXCLAMATION_MARK, QUOTATION_MARK, APOSTROPHE):
                     counts[3, i] += 1
                     continue
             if n_words < min_words:
@@ -265,7 +279,7 @@ def clean_lines(
             )
             counts[1, i] += 1
             if any_line:
-                out[w] = 10
+                out[w] = NEWLINE
             any_line = True
             w = z
         # str.strip of the whole: a removed citation may leave white space at the ends
@@ -290,7 +304,7 @@ def measure_paragraphs(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint
         end = offsets[i + 1]
         while True:
             q = p
-            while q < end and at(data, q) != 10:
+            while q < end and at(data, q) != NEWLINE:
                 q += 1
             size = count_characters(data, p, q)
             out[0, i] += 1

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import CAPITAL_A, CAPITAL_Z, LOWER_CASE, NEWLINE
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import kernel
 from winnowry.operators.text.kernels.gopher import count_grams
@@ -97,7 +98,7 @@ def count_chinese(
                 out[1, i] += kind & HAN
                 out[2, i] += (kind & SIMPLIFIED) >> 1
                 out[3, i] += (kind & TRADITIONAL) >> 2
-            if point == 10:
+            if point == NEWLINE:
                 out[4, i] += 1
                 if last >= 0:
                     out[5, i] += 1
@@ -105,8 +106,8 @@ def count_chinese(
                 last = np.int64(-1)
             elif table[point] & 15 != SPACE:
                 last = point
-                if 65 <= point <= 90:
-                    point += 32
+                if CAPITAL_A <= point <= CAPITAL_Z:
+                    point += LOWER_CASE
                 mixed = (np.uint64(point) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
                 points[n_visible] = mixed ^ (mixed >> np.uint64(31))
                 n_visible += 1

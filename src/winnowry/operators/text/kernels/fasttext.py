@@ -13,6 +13,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    BLANK,
+    CARRIAGE_RETURN,
+    DELETE,
+    GREATER_THAN,
+    LESS_THAN,
+    SMALL_A,
+    SMALL_B,
+    SMALL_E,
+    SMALL_L,
+    TAB,
+    UNDERSCORE,
+)
 from winnowry.operators.text.kernels.compile import inline, kernel
 
 _MAGIC, _VERSION = 793712314, 12
@@ -174,7 +187,7 @@ def _tree(counts: list[int]) -> npt.NDArray[np.int32]:
 @inline
 def _hashed(before: np.uint32, octet: np.uint8) -> np.uint32:
     # the library takes bytes as signed
-    signed = np.uint32(octet) | (np.uint32(0xFFFFFF00) if octet > 127 else np.uint32(0))
+    signed = np.uint32(octet) | (np.uint32(0xFFFFFF00) if octet > DELETE else np.uint32(0))
     return np.uint32((before ^ signed) * _FNV_PRIME)
 
 
@@ -192,7 +205,7 @@ def _fill_slots(words: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int32], sl
 
 @inline
 def _is_separator(octet: np.uint8) -> bool:
-    return octet == 32 or (octet <= 13 and octet >= 9) or octet == 0
+    return octet == BLANK or (octet <= CARRIAGE_RETURN and octet >= TAB) or octet == 0
 
 
 @kernel
@@ -269,9 +282,9 @@ def _add_ngrams(
 def _is_label(data: npt.NDArray[np.uint8], begin: int, end: int) -> bool:
     """Whether a word starts with ``__label__``: the library takes it for one."""
     return (
-        end - begin >= 9 and data[begin] == 95 and data[begin + 1] == 95 and data[begin + 2] == 108
-        and data[begin + 3] == 97 and data[begin + 4] == 98 and data[begin + 5] == 101 and data[begin + 6] == 108
-        and data[begin + 7] == 95 and data[begin + 8] == 95
+        end - begin >= 9 and data[begin] == UNDERSCORE and data[begin + 1] == UNDERSCORE and data[begin + 2] == SMALL_L
+        and data[begin + 3] == SMALL_A and data[begin + 4] == SMALL_B and data[begin + 5] == SMALL_E
+        and data[begin + 6] == SMALL_L and data[begin + 7] == UNDERSCORE and data[begin + 8] == UNDERSCORE
     )  # fmt: skip
 
 
@@ -336,9 +349,9 @@ def _classify(
             size = at - begin + 2
             if size > len(spelled):
                 spelled = np.empty(2 * size, dtype=np.uint8)
-            spelled[0] = 60
+            spelled[0] = LESS_THAN
             spelled[1 : size - 1] = data[begin:at]
-            spelled[size - 1] = 62
+            spelled[size - 1] = GREATER_THAN
             n_added += _add_ngrams(spelled, size, lengths, row_of_bucket, kept, rows, hidden)
         if end_row >= 0:
             n_added += 1

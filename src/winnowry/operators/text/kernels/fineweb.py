@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import NEWLINE
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import count_characters, count_repeats
@@ -46,7 +47,7 @@ def count_fineweb(
     for i in range(n):
         newlines = np.int64(0)
         for k in range(offsets[i], offsets[i + 1]):
-            newlines += at(data, k) == 10
+            newlines += at(data, k) == NEWLINE
         out[5, i] = newlines
         most_newlines = max(most_newlines, newlines)
     longest = longest_row(how, offsets, rows)
@@ -62,7 +63,7 @@ def count_fineweb(
         n_chars = np.int64(0)
         while p < end:
             q = p
-            while q < end and at(data, q) != 10:
+            while q < end and at(data, q) != NEWLINE:
                 q += 1
             size = count_characters(data, p, q)
             n_chars += size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import CARRIAGE_RETURN, FULL_STOP, NEWLINE, NUMBER_SIGN
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import (
@@ -116,7 +117,7 @@ def _line_ends(
     for k in range(bullets.size):
         bullet |= bullets[k] == point
     ellipsis = last - first >= 3 and (
-        (data[last - 1] == 46 and data[last - 2] == 46 and data[last - 3] == 46)
+        (data[last - 1] == FULL_STOP and data[last - 2] == FULL_STOP and data[last - 3] == FULL_STOP)
         or (data[last - 1] == 0xA6 and data[last - 2] == 0x80 and data[last - 3] == 0xE2)
     )
     return bullet, bool(ellipsis)
@@ -144,16 +145,16 @@ def _count_symbols_and_lines(
         if _PASSED[byte]:
             continue
         q = np.int64(k)
-        if byte == 46:
-            run = run + 1 if q > p and data[q - 1] == 46 else np.int64(1)
+        if byte == FULL_STOP:
+            run = run + 1 if q > p and data[q - 1] == FULL_STOP else np.int64(1)
             n_ellipses += run % 3 == 0
             continue
         point, width = decode(data, q, end)
         if not table[point] & LINE_BREAK:
-            n_hashes += point == 35
+            n_hashes += point == NUMBER_SIGN
             n_ellipses += point == 0x2026
             continue
-        if byte == 13 and q + 1 < end and data[q + 1] == 10:
+        if byte == CARRIAGE_RETURN and q + 1 < end and data[q + 1] == NEWLINE:
             continue  # the next byte ends the line
         n_lines += 1
         bullet, ellipsis = _line_ends(data, line, q, table, bullets)
@@ -242,7 +243,7 @@ def count_repetition(
     for i in range(n):
         newlines = np.int64(0)
         for k in range(offsets[i], offsets[i + 1]):
-            newlines += at(data, k) == 10
+            newlines += at(data, k) == NEWLINE
         most_newlines = max(most_newlines, newlines)
     line_starts = np.empty(most_newlines + 1, dtype=np.int64)
     line_stops = np.empty(most_newlines + 1, dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import NEWLINE
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import kernel
 
@@ -58,7 +59,7 @@ def count_lines(
         end = offsets[i + 1]
         n_lines = np.int64(1)
         for k in range(start + 1, end):
-            if data[k] == 10 and data[k - 1] != 10:  # empty lines take no slot
+            if data[k] == NEWLINE and data[k - 1] != NEWLINE:  # empty lines take no slot
                 n_lines += 1
         n_slots = np.int64(4)
         while n_slots < 2 * n_lines:
@@ -77,7 +78,7 @@ def count_lines(
             n_pending = np.int64(0)
             while p < end:
                 point, width = decode(data, p, end)
-                if point == 10:
+                if point == NEWLINE:
                     p += 1
                     break
                 if classes[point] & 1:

@@ -5,6 +5,23 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    APOSTROPHE,
+    BLANK,
+    CAPITAL_A,
+    CAPITAL_Z,
+    EQUALS,
+    EXCLAMATION_MARK,
+    GREATER_THAN,
+    HYPHEN,
+    LESS_THAN,
+    LOWER_CASE,
+    QUOTATION_MARK,
+    SLASH,
+    SMALL_A,
+    SMALL_S,
+    SMALL_Z,
+)
 from winnowry.operators.text.kernels.compile import inline, kernel
 
 # elements without content, and those that the next one of their kind closes
@@ -62,52 +79,52 @@ def measure_markup(
         depth = np.int64(0)
         n_formatting = np.int64(0)
         while p < end:
-            if data[p] != 60:  # <
+            if data[p] != LESS_THAN:
                 p += 1
                 continue
             p += 1
             if p >= end:
                 break
-            if p + 2 < end and data[p] == 33 and data[p + 1] == 45 and data[p + 2] == 45:  # !--
+            if p + 2 < end and data[p] == EXCLAMATION_MARK and data[p + 1] == HYPHEN and data[p + 2] == HYPHEN:
                 p += 3
-                while p < end and not (data[p] == 62 and data[p - 1] == 45 and data[p - 2] == 45):
+                while p < end and not (data[p] == GREATER_THAN and data[p - 1] == HYPHEN and data[p - 2] == HYPHEN):
                     p += 1
                 continue
-            closing = data[p] == 47
+            closing = data[p] == SLASH
             if closing:
                 p += 1
-            if p >= end or not 97 <= (data[p] | 32) <= 122:
+            if p >= end or not SMALL_A <= (data[p] | LOWER_CASE) <= SMALL_Z:
                 continue
             name = np.int64(0)
-            while p < end and data[p] != 62 and data[p] != 47 and data[p] > 32:
+            while p < end and data[p] != GREATER_THAN and data[p] != SLASH and data[p] > BLANK:
                 letter = np.int64(data[p])
-                if 65 <= letter <= 90:
-                    letter += 32
+                if CAPITAL_A <= letter <= CAPITAL_Z:
+                    letter += LOWER_CASE
                 name = (name * 31 + letter) & 0xFFFFFFFF
                 p += 1
             n_attributes = np.int64(0)
             quote = np.int64(0)
             before_name = True
             after_equals = False
-            while p < end and (quote or data[p] != 62):
+            while p < end and (quote or data[p] != GREATER_THAN):
                 byte = np.int64(data[p])
                 p += 1
                 if quote:
                     if byte == quote:
                         quote = np.int64(0)
                         before_name = True
-                elif byte <= 32 or byte == 47:
+                elif byte <= BLANK or byte == SLASH:
                     before_name = True
-                elif byte == 61:
+                elif byte == EQUALS:
                     after_equals = True
                     before_name = False
                     continue
-                elif (byte == 34 or byte == 39) and after_equals:
+                elif byte in (QUOTATION_MARK, APOSTROPHE) and after_equals:
                     quote = byte
                 elif before_name and not after_equals:
                     n_attributes += 1
                     before_name = False
-                if byte > 32:
+                if byte > BLANK:
                     after_equals = False
             out[1, r] = max(out[1, r], n_attributes)
             bucket = name % 1024
@@ -123,7 +140,10 @@ def measure_markup(
                 continue
             if _in(name, raw):
                 while p < end and not (
-                    data[p] == 60 and p + 2 < end and data[p + 1] == 47 and (data[p + 2] | 32) == 115
+                    data[p] == LESS_THAN
+                    and p + 2 < end
+                    and data[p + 1] == SLASH
+                    and (data[p + 2] | LOWER_CASE) == SMALL_S
                 ):  # </s
                     p += 1
                 n_open[bucket] += 1

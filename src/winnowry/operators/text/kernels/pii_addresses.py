@@ -5,8 +5,35 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    AT_SIGN,
+    BLANK,
+    COLON,
+    COMMA,
+    FULL_STOP,
+    HYPHEN,
+    LOWER_CASE,
+    NINE,
+    PERCENT,
+    SLASH,
+    SMALL_A,
+    UNDERSCORE,
+    ZERO,
+)
 from winnowry.operators.text.kernels.compile import kernel
-from winnowry.operators.text.kernels.pii_bytes import CLASSES, among, at, packed, packed_words
+from winnowry.operators.text.kernels.pii_bytes import (
+    CLASSES,
+    HEXADECIMAL,
+    IN_HOST,
+    IN_IDENTIFIER,
+    IN_MAILBOX,
+    LETTER,
+    UPPER_CASE,
+    among,
+    at,
+    packed,
+    packed_words,
+)
 
 # RFC 2606 and 6761: never anyone's; file names such as icon@2x.png
 _NO_DOMAINS = packed_words("example", "invalid", "test", "local")
@@ -27,13 +54,13 @@ def find_email(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: n
     """First and last + 1 byte of the e-mail address around the ``@`` at ``p``; (-1, -1) where there is none."""
     none = (np.int64(-1), np.int64(-1))
     s = p
-    while s > first and p - s <= 64 and CLASSES[data[s - 1]] & 8:
-        if data[s - 1] == 46 and (s == p or data[s] == 46):  # "name.@", "see...name@"
+    while s > first and p - s <= 64 and CLASSES[data[s - 1]] & IN_MAILBOX:
+        if data[s - 1] == FULL_STOP and (s == p or data[s] == FULL_STOP):  # "name.@", "see...name@"
             break
         s -= 1
-    while s < p and not CLASSES[data[s]] & 128:
+    while s < p and not CLASSES[data[s]] & IN_IDENTIFIER:
         s += 1
-    if at(data, s - 1, first, p) == 37 and p - s > 2:  # %20name@
+    if at(data, s - 1, first, p) == PERCENT and p - s > 2:  # %20name@
         s += 2
     if s == p or p - s > 64:
         return none
@@ -44,30 +71,36 @@ def find_email(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: n
     last_label = label
     second_label = label
     while True:
-        while e < end and e - label <= 63 and CLASSES[data[e]] & 16 and data[e] != 46:
+        while e < end and e - label <= 63 and CLASSES[data[e]] & IN_HOST and data[e] != FULL_STOP:
             e += 1
-        if e == label or e - label > 63 or e - p > 254 or data[label] == 45:
+        if e == label or e - label > 63 or e - p > 254 or data[label] == HYPHEN:
             break
         n_labels += 1
         second_label = last_label
         last_label = label
-        if e + 1 < end and data[e] == 46 and CLASSES[data[e + 1]] & 16 and data[e + 1] != 46 and data[e + 1] != 45:
+        if (
+            e + 1 < end
+            and data[e] == FULL_STOP
+            and CLASSES[data[e + 1]] & IN_HOST
+            and data[e + 1] != FULL_STOP
+            and data[e + 1] != HYPHEN
+        ):
             e += 1
             label = e
         else:
             break
-    while e > last_label and data[e - 1] == 45:
+    while e > last_label and data[e - 1] == HYPHEN:
         e -= 1
     if n_labels < 2 or e - p > 254 or e - last_label > 63 or e - last_label < 2:
         return none
-    if data[last_label - 2] == 45 or (e < end and (data[e] == 64 or data[e] == 95)):
+    if data[last_label - 2] == HYPHEN or (e < end and (data[e] == AT_SIGN or data[e] == UNDERSCORE)):
         return none
-    punycode = e - last_label > 4 and data[last_label + 2] == 45 and data[last_label + 3] == 45
+    punycode = e - last_label > 4 and data[last_label + 2] == HYPHEN and data[last_label + 3] == HYPHEN
     if not punycode:
         for k in range(last_label, e):
-            if not CLASSES[data[k]] & 2:
+            if not CLASSES[data[k]] & LETTER:
                 return none
-            if CLASSES[data[k]] & 64 and k > last_label and not CLASSES[data[k - 1]] & 64:
+            if CLASSES[data[k]] & UPPER_CASE and k > last_label and not CLASSES[data[k - 1]] & UPPER_CASE:
                 return none  # thisIsCode
         if e - last_label > 18:  # the longest top-level domain in letters
             return none
@@ -82,10 +115,10 @@ def find_email(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: n
 @kernel
 def _after_version_word(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64) -> bool:
     k = p
-    while k > first and p - k < 3 and (data[k - 1] == 32 or data[k - 1] == 58 or data[k - 1] == 46):
+    while k > first and p - k < 3 and (data[k - 1] == BLANK or data[k - 1] == COLON or data[k - 1] == FULL_STOP):
         k -= 1
     e = k
-    while k > first and e - k <= 8 and CLASSES[data[k - 1]] & 2:
+    while k > first and e - k <= 8 and CLASSES[data[k - 1]] & LETTER:
         k -= 1
     return among(packed(data, k, e), _VERSION_WORDS)
 
@@ -110,14 +143,14 @@ def _is_public_v4(a: np.int64, b: np.int64, c: np.int64) -> bool:
 @kernel
 def _among_decimals(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64) -> bool:
     """Whether the number before, with one separator between, has a point but is no address."""
-    if at(data, p - 1, first, p) not in (32, 44, 45):
+    if at(data, p - 1, first, p) not in (BLANK, COMMA, HYPHEN):
         return False
     n_points = 0
     k = p - 1
-    while k > first and p - k < 24 and (48 <= data[k - 1] <= 57 or data[k - 1] == 46):
+    while k > first and p - k < 24 and (ZERO <= data[k - 1] <= NINE or data[k - 1] == FULL_STOP):
         k -= 1
-        n_points += data[k] == 46
-    return k < p - 1 and data[p - 2] != 46 and n_points != 0 and n_points != 3
+        n_points += data[k] == FULL_STOP
+    return k < p - 1 and data[p - 2] != FULL_STOP and n_points != 0 and n_points != 3
 
 
 @kernel
@@ -133,36 +166,38 @@ def find_ipv4(
     none = np.int64(-1)
     before = at(data, p - 1, first, p)
     before_that = at(data, p - 2, first, p)
-    if CLASSES[before] & 128 or before == 46:
+    if CLASSES[before] & IN_IDENTIFIER or before == FULL_STOP:
         return none
-    if before == 45 and not 48 <= before_that <= 57:
+    if before == HYPHEN and not ZERO <= before_that <= NINE:
         return none
-    if before == 47 and CLASSES[before_that] & 128:
+    if before == SLASH and CLASSES[before_that] & IN_IDENTIFIER:
         return none
     e = p
     large = False
     for part in range(4):
         begin = e
         octets[part] = 0
-        while e < end and e - begin < 4 and 48 <= data[e] <= 57:
+        while e < end and e - begin < 4 and ZERO <= data[e] <= NINE:
             octets[part] = octets[part] * 10 + np.int64(data[e]) - 48
             e += 1
-        if e == begin or octets[part] > 255 or (data[begin] == 48 and e - begin > 1):
+        if e == begin or octets[part] > 255 or (data[begin] == ZERO and e - begin > 1):
             return none
         large |= octets[part] >= 32
         if part < 3:
-            if e >= end or data[e] != 46:
+            if e >= end or data[e] != FULL_STOP:
                 return none
             e += 1
     after = at(data, e, e, end)
     after_that = at(data, e + 1, e, end)
-    if CLASSES[after] & 128 or (after == 46 and CLASSES[after_that] & 128):
+    if CLASSES[after] & IN_IDENTIFIER or (after == FULL_STOP and CLASSES[after_that] & IN_IDENTIFIER):
         return none
-    if after == 45 and CLASSES[after_that] & 128:  # a range goes on with another address, a version with a suffix
+    if (
+        after == HYPHEN and CLASSES[after_that] & IN_IDENTIFIER
+    ):  # a range goes on with another address, a version with a suffix
         k = e + 1
-        while k < end and k - e < 5 and 48 <= data[k] <= 57:
+        while k < end and k - e < 5 and ZERO <= data[k] <= NINE:
             k += 1
-        if at(data, k, e, end) != 46:
+        if at(data, k, e, end) != FULL_STOP:
             return none
     if (
         not large
@@ -200,7 +235,7 @@ def find_ipv6(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: np
     """
     none = np.int64(-1)
     before = at(data, p - 1, first, p)
-    if CLASSES[before] & 128 or before == 58 or before == 46 or before == 45:
+    if CLASSES[before] & IN_IDENTIFIER or before in (COLON, FULL_STOP, HYPHEN):
         return none
     one = np.int64(0)
     two = np.int64(0)
@@ -210,9 +245,9 @@ def find_ipv6(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: np
     while True:
         begin = e
         value = np.int64(0)
-        while e < end and e - begin < 5 and CLASSES[data[e]] & 32:
+        while e < end and e - begin < 5 and CLASSES[data[e]] & HEXADECIMAL:
             digit = np.int64(data[e])
-            value = value * 16 + (digit - 48 if digit < 58 else (digit | 32) - 87)
+            value = value * 16 + (digit - ZERO if digit < COLON else (digit | LOWER_CASE) - SMALL_A + 10)
             e += 1
         if e - begin > 4 or n_groups == 8:
             return none
@@ -223,20 +258,22 @@ def find_ipv6(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: np
         n_groups += 1
         if n_groups == 1 and e - begin != 4:
             return none
-        if at(data, e, e, end) != 58:
+        if at(data, e, e, end) != COLON:
             break
-        if at(data, e + 1, e, end) == 58:
+        if at(data, e + 1, e, end) == COLON:
             if compressed:
                 return none
             compressed = True
             e += 2
-            if not CLASSES[at(data, e, e, end)] & 32:
+            if not CLASSES[at(data, e, e, end)] & HEXADECIMAL:
                 break
-        elif CLASSES[at(data, e + 1, e, end)] & 32:
+        elif CLASSES[at(data, e + 1, e, end)] & HEXADECIMAL:
             e += 1
         else:
             break  # a colon that ends a clause
-    if CLASSES[at(data, e, e, end)] & 128 or (at(data, e, e, end) == 58 and at(data, e + 1, e, end) == 58):
+    if CLASSES[at(data, e, e, end)] & IN_IDENTIFIER or (
+        at(data, e, e, end) == COLON and at(data, e + 1, e, end) == COLON
+    ):
         return none
     if not ((n_groups == 8 and not compressed) or (compressed and 3 <= n_groups < 8)):
         return none

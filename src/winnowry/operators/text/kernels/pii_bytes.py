@@ -5,38 +5,63 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    AMPERSAND,
+    BLANK,
+    COMMA,
+    DOLLAR,
+    EQUALS,
+    FULL_STOP,
+    HYPHEN,
+    LOWER_CASE,
+    NINE,
+    PERCENT,
+    PLUS,
+    SLASH,
+    ZERO,
+)
 from winnowry.operators.text.kernels.compile import kernel
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = b"0123456789"
 
+# Classes, as bits of :data:`CLASSES`.
+DIGIT = 1
+LETTER = 2
+IN_MAILBOX = 8
+"""Of the name of a mailbox."""
+IN_HOST = 16
+"""Of the name of a host."""
+HEXADECIMAL = 32
+UPPER_CASE = 64
+IN_IDENTIFIER = 128
+"""A letter, digit or underscore."""
+
 
 def _table() -> npt.NDArray[np.uint8]:
     table = np.zeros(256, dtype=np.uint8)
     for members, flag in (
-        (_DIGITS, 1),
-        (_LETTERS, 2),
-        (b"@", 4),
-        (_LETTERS + _DIGITS + b"._+-'", 8),
-        (_LETTERS + _DIGITS + b".-", 16),
-        (_DIGITS + b"ABCDEFabcdef", 32),
-        (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", 64),
-        (_LETTERS + _DIGITS + b"_", 128),
+        (_DIGITS, DIGIT),
+        (_LETTERS, LETTER),
+        (_LETTERS + _DIGITS + b"._+-'", IN_MAILBOX),
+        (_LETTERS + _DIGITS + b".-", IN_HOST),
+        (_DIGITS + b"ABCDEFabcdef", HEXADECIMAL),
+        (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", UPPER_CASE),
+        (_LETTERS + _DIGITS + b"_", IN_IDENTIFIER),
     ):
         table[np.frombuffer(members, dtype=np.uint8)] |= np.uint8(flag)
     return table
 
 
 CLASSES = _table()
-"""uint8 by byte: 1 digit, 2 letter, 4 ``@``, 8 of a mailbox name, 16 of a host name, 32 hexadecimal, 64 upper case,
-128 letter, digit or underscore (the bytes of an identifier)."""
+"""uint8 by byte: the sum of its classes."""
 
 
 @kernel
 def at(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: np.int64) -> np.int64:
-    """The byte at ``p``, or a space (32) outside of the row."""
+    """The byte at ``p``, or a space outside of the row."""
     if p < first or p >= end:
-        return np.int64(32)
+        return np.int64(BLANK)
     return np.int64(data[p])
 
 
@@ -45,7 +70,7 @@ def run_length(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64, most: in
     """Digits from ``p`` on, at most ``most``."""
     stop = min(end, p + most)
     k = p
-    while k < stop and 48 <= data[k] <= 57:
+    while k < stop and ZERO <= data[k] <= NINE:
         k += 1
     return np.int64(k - p)
 
@@ -54,18 +79,22 @@ def run_length(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64, most: in
 def free_before(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64) -> bool:
     """Whether a number may begin at ``p``: it is no part of an identifier, address, amount, decimal or hyphenation."""
     before = at(data, p - 1, first, p)
-    if CLASSES[before] & 128:
+    if CLASSES[before] & IN_IDENTIFIER:
         return False
-    if before == 61 or before == 38 or before == 37 or before == 36 or before == 43 or before == 45:  # = & % $ + -
+    if before in (EQUALS, AMPERSAND, PERCENT, DOLLAR, PLUS, HYPHEN):
         return False
     before_that = at(data, p - 2, first, p)
-    if before == 46 or before == 44:  # a decimal or thousands separator
-        return not 48 <= before_that <= 57
-    if before == 47:  # a part of a path, unless it parts numbers
+    if before in (FULL_STOP, COMMA):  # a decimal or thousands separator
+        return not ZERO <= before_that <= NINE
+    if before == SLASH:  # a part of a path, unless it parts numbers
         k = p - 1
-        while k > first and p - k < 48 and (48 <= data[k - 1] <= 57 or data[k - 1] == 47 or data[k - 1] == 45):
+        while (
+            k > first and p - k < 48 and (ZERO <= data[k - 1] <= NINE or data[k - 1] == SLASH or data[k - 1] == HYPHEN)
+        ):
             k -= 1
-        return 48 <= before_that <= 57 and data[k] != 47 and not CLASSES[at(data, k - 1, first, p)] & 128
+        return (
+            ZERO <= before_that <= NINE and data[k] != SLASH and not CLASSES[at(data, k - 1, first, p)] & IN_IDENTIFIER
+        )
     return True
 
 
@@ -73,15 +102,15 @@ def free_before(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64) -> bo
 def free_after(data: npt.NDArray[np.uint8], e: np.int64, end: np.int64) -> bool:
     """Whether a number may end before ``e``."""
     after = at(data, e, e, end)
-    if CLASSES[after] & 128 or after == 37 or after == 61:
+    if CLASSES[after] & IN_IDENTIFIER or after in (PERCENT, EQUALS):
         return False
     after_that = at(data, e + 1, e, end)
-    if after == 46:  # a decimal, a file name
-        return not CLASSES[after_that] & 128
-    if after == 45:
-        return not CLASSES[after_that] & 128
-    if after == 47:
-        return not CLASSES[after_that] & 2 and after_that != 32
+    if after == FULL_STOP:  # a decimal, a file name
+        return not CLASSES[after_that] & IN_IDENTIFIER
+    if after == HYPHEN:
+        return not CLASSES[after_that] & IN_IDENTIFIER
+    if after == SLASH:
+        return not CLASSES[after_that] & LETTER and after_that != BLANK
     return True
 
 
@@ -92,7 +121,7 @@ def packed(data: npt.NDArray[np.uint8], p: np.int64, e: np.int64) -> np.uint64:
         return np.uint64(0)
     value = np.uint64(0)
     for k in range(p, e):
-        value = (value << np.uint64(8)) | np.uint64(data[k] | 32)
+        value = (value << np.uint64(8)) | np.uint64(data[k] | LOWER_CASE)
     return value
 
 

@@ -8,8 +8,34 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    BLANK,
+    CAPITAL_A,
+    CAPITAL_X,
+    CAPITAL_Z,
+    EIGHT,
+    FULL_STOP,
+    HYPHEN,
+    LEFT_PARENTHESIS,
+    NINE,
+    ONE,
+    PERCENT,
+    PLUS,
+    RIGHT_PARENTHESIS,
+    SIX,
+    SMALL_X,
+    ZERO,
+)
 from winnowry.operators.text.kernels.compile import kernel
-from winnowry.operators.text.kernels.pii_bytes import CLASSES, at, free_after, free_before, run_length
+from winnowry.operators.text.kernels.pii_bytes import (
+    CLASSES,
+    IN_IDENTIFIER,
+    UPPER_CASE,
+    at,
+    free_after,
+    free_before,
+    run_length,
+)
 
 # ISO 13616, SWIFT IBAN registry: characters of an IBAN by country
 _IBAN_LENGTHS = (
@@ -94,15 +120,15 @@ def find_card(
     if (run != 4 and not 14 <= run <= 19) or not free_before(data, p, first):
         return none
     for k in range(run):
-        digits[k] = np.int64(data[p + k]) - 48
+        digits[k] = np.int64(data[p + k]) - ZERO
     if run != 4:
         if free_after(data, p + run, end) and _is_issued(digits, run) and passes_luhn(digits, run):
             return np.int64(p + run)
         return none
     separator = at(data, p + 4, p, end)
-    if separator != 32 and separator != 45:
+    if separator != BLANK and separator != HYPHEN:
         return none
-    if at(data, p - 1, done, end) == separator and 48 <= at(data, p - 2, done, end) <= 57:
+    if at(data, p - 1, done, end) == separator and ZERO <= at(data, p - 2, done, end) <= NINE:
         return none  # inside of a table of numbers
     n = 4
     e = p + 4
@@ -115,7 +141,7 @@ def find_card(
         if group == 0 or group > 6 or n + group > 19:
             break
         for k in range(group):
-            digits[n + k] = np.int64(data[e + 1 + k]) - 48
+            digits[n + k] = np.int64(data[e + 1 + k]) - ZERO
         n += group
         e += 1 + group
         shape = shape * 10 + group
@@ -137,37 +163,37 @@ def find_iban(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: np
     Upper case; in one piece or in groups of four with single spaces. Checked: the country's length, ISO 7064 mod 97.
     """
     none = np.int64(-1)
-    if p - 2 < first or not CLASSES[data[p - 1]] & 64 or not CLASSES[data[p - 2]] & 64:
+    if p - 2 < first or not CLASSES[data[p - 1]] & UPPER_CASE or not CLASSES[data[p - 2]] & UPPER_CASE:
         return none
     length = _LENGTH_BY_COUNTRY[(np.int64(data[p - 2]) - 65) * 26 + np.int64(data[p - 1]) - 65]
     if length == 0:
         return none
     before = at(data, p - 3, first, p)
-    if CLASSES[before] & 128 or before == 45 or before == 37 or before == 46:
+    if CLASSES[before] & IN_IDENTIFIER or before in (HYPHEN, PERCENT, FULL_STOP):
         return none
-    if p + 1 >= end or not 48 <= data[p + 1] <= 57:
+    if p + 1 >= end or not ZERO <= data[p + 1] <= NINE:
         return none
     remainder = np.int64(0)
     n = 4
     e = p + 2
-    spaced = at(data, e, p, end) == 32
+    spaced = at(data, e, p, end) == BLANK
     while n < length:
         if spaced and n % 4 == 0:
-            if at(data, e, p, end) != 32:
+            if at(data, e, p, end) != BLANK:
                 return none
             e += 1
         if e >= end:
             return none
         byte = np.int64(data[e])
-        if 48 <= byte <= 57:
+        if ZERO <= byte <= NINE:
             remainder = (remainder * 10 + byte - 48) % 97
-        elif 65 <= byte <= 90:
+        elif CAPITAL_A <= byte <= CAPITAL_Z:
             remainder = (remainder * 100 + byte - 55) % 97
         else:
             return none
         n += 1
         e += 1
-    if CLASSES[at(data, e, p, end)] & 128:
+    if CLASSES[at(data, e, p, end)] & IN_IDENTIFIER:
         return none
     for k in range(p - 2, p):
         remainder = (remainder * 100 + np.int64(data[k]) - 55) % 97
@@ -191,14 +217,18 @@ def find_cn_id(
     of foreigners (2023), which begins with 9 and has the province in its second and third place.
     """
     none = np.int64(-1)
-    if run != 18 and not (run == 17 and at(data, p + 17, p, end) in (88, 120)):
+    if run != 18 and not (run == 17 and at(data, p + 17, p, end) in (CAPITAL_X, SMALL_X)):
         return none
     e = p + 18
     before = at(data, p - 1, first, p)
-    if CLASSES[before] & 128 or CLASSES[at(data, e, p, end)] & 128 or before == 46 or before == 37:
+    if (
+        CLASSES[before] & IN_IDENTIFIER
+        or CLASSES[at(data, e, p, end)] & IN_IDENTIFIER
+        or before in (FULL_STOP, PERCENT)
+    ):
         return none
     for k in range(17):
-        digits[k] = np.int64(data[p + k]) - 48
+        digits[k] = np.int64(data[p + k]) - ZERO
     foreign = digits[0] == 9
     if not _PROVINCES[digits[1] * 10 + digits[2] if foreign else digits[0] * 10 + digits[1]]:
         return none
@@ -218,16 +248,16 @@ def find_cn_id(
     for k in range(17):
         total += digits[k] * _CN_ID_WEIGHTS[k]
     expected = (12 - total % 11) % 11
-    check = np.int64(10) if run == 17 else np.int64(data[p + 17]) - 48
+    check = np.int64(10) if run == 17 else np.int64(data[p + 17]) - ZERO
     return np.int64(e) if check == expected else none
 
 
 @kernel
 def _is_mobile_prefix(data: npt.NDArray[np.uint8], p: np.int64) -> bool:
     """Whether the three digits at ``p`` are handed out to mobile networks (MIIT numbering plan)."""
-    second = np.int64(data[p + 1]) - 48
-    third = np.int64(data[p + 2]) - 48
-    if data[p] != 49 or second < 3:
+    second = np.int64(data[p + 1]) - ZERO
+    third = np.int64(data[p + 2]) - ZERO
+    if data[p] != ONE or second < 3:
         return False
     if second == 4:
         return third >= 5
@@ -256,28 +286,32 @@ def find_cn_mobile(
     number = p
     rest = run
     code = 0
-    if run in (2, 13) and data[p] == 56 and data[p + 1] == 54:
+    if run in (2, 13) and data[p] == EIGHT and data[p + 1] == SIX:
         code = 2
-    elif run in (4, 15) and data[p] == 48 and data[p + 1] == 48 and data[p + 2] == 56 and data[p + 3] == 54:
+    elif run in (4, 15) and data[p] == ZERO and data[p + 1] == ZERO and data[p + 2] == EIGHT and data[p + 3] == SIX:
         code = 4
     if code:
         number = p + code
         if run == code:
             k = 0
-            while k < 2 and at(data, number, p, end) in (32, 45, 41):  # "86-", "86 ", "86)", "86) "
+            while k < 2 and at(data, number, p, end) in (
+                BLANK,
+                HYPHEN,
+                RIGHT_PARENTHESIS,
+            ):  # "86-", "86 ", "86)", "86) "
                 number += 1
                 k += 1
             rest = run_length(data, number, end, 12)
         else:
             rest = run - code
-        if at(data, s - 1, first, p) == 43:
+        if at(data, s - 1, first, p) == PLUS:
             s -= 1
-        if at(data, s - 1, first, p) == 40 and at(data, p + code, p, end) == 41:
+        if at(data, s - 1, first, p) == LEFT_PARENTHESIS and at(data, p + code, p, end) == RIGHT_PARENTHESIS:
             s -= 1
     if rest != 11 and rest != 3:
         return none
-    if at(data, s, first, end) == 43:
-        if CLASSES[at(data, s - 1, first, s)] & 128:
+    if at(data, s, first, end) == PLUS:
+        if CLASSES[at(data, s - 1, first, s)] & IN_IDENTIFIER:
             return none
     elif not free_before(data, s, first):
         return none
@@ -287,13 +321,13 @@ def find_cn_mobile(
     if rest == 3:
         separator = at(data, number + 3, p, end)
         e = number + 13
-        if (separator != 32 and separator != 45) or e > end or data[number + 8] != separator:
+        if (separator != BLANK and separator != HYPHEN) or e > end or data[number + 8] != separator:
             return none
         if run_length(data, number + 4, end, 5) != 4 or run_length(data, number + 9, end, 5) != 4:
             return none
         if at(data, e, p, end) == separator and run_length(data, e + 1, end, 5) == 4:
             return none
-        if code == 0 and at(data, p - 1, done, p) == separator and 48 <= at(data, p - 2, done, p) <= 57:
+        if code == 0 and at(data, p - 1, done, p) == separator and ZERO <= at(data, p - 2, done, p) <= NINE:
             return none
     if not free_after(data, e, end):
         return none

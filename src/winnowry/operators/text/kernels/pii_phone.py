@@ -5,8 +5,31 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    BLANK,
+    EIGHT,
+    FULL_STOP,
+    HYPHEN,
+    LEFT_PARENTHESIS,
+    NINE,
+    ONE,
+    PLUS,
+    RIGHT_PARENTHESIS,
+    SLASH,
+    THREE,
+    TWO,
+    ZERO,
+)
 from winnowry.operators.text.kernels.compile import kernel
-from winnowry.operators.text.kernels.pii_bytes import CLASSES, at, free_after, free_before, run_length
+from winnowry.operators.text.kernels.pii_bytes import (
+    CLASSES,
+    DIGIT,
+    IN_IDENTIFIER,
+    at,
+    free_after,
+    free_before,
+    run_length,
+)
 
 # ITU-T E.164 assignments: country code, fewest and most digits after it
 _TWO_DIGITS = (
@@ -73,8 +96,8 @@ def _find_international(
     best = np.int64(-1)
     for group in range(8):
         begin = e
-        while e < end and n < 16 and 48 <= data[e] <= 57:
-            digits[n] = np.int64(data[e]) - 48
+        while e < end and n < 16 and ZERO <= data[e] <= NINE:
+            digits[n] = np.int64(data[e]) - ZERO
             n += 1
             e += 1
         if e == begin or n == 16:
@@ -83,17 +106,21 @@ def _find_international(
             best = e
         # one separator, or a bracket with or without a space; the zero of "+44 (0)20" is not dialled
         k = e
-        if at(data, k, p, end) in (32, 45, 46, 47):
+        if at(data, k, p, end) in (BLANK, HYPHEN, FULL_STOP, SLASH):
             k += 1
-        if at(data, k, p, end) == 40 and at(data, k + 1, p, end) == 48 and at(data, k + 2, p, end) == 41:
+        if (
+            at(data, k, p, end) == LEFT_PARENTHESIS
+            and at(data, k + 1, p, end) == ZERO
+            and at(data, k + 2, p, end) == RIGHT_PARENTHESIS
+        ):
             k += 3
-            if at(data, k, p, end) == 32:
+            if at(data, k, p, end) == BLANK:
                 k += 1
-        elif at(data, k, p, end) == 40 and group <= 1:
+        elif at(data, k, p, end) == LEFT_PARENTHESIS and group <= 1:
             k += 1
-        elif k == e and at(data, k, p, end) == 41:
+        elif k == e and at(data, k, p, end) == RIGHT_PARENTHESIS:
             k += 1
-            if at(data, k, p, end) in (32, 45):
+            if at(data, k, p, end) in (BLANK, HYPHEN):
                 k += 1
         if k == e:
             break
@@ -113,11 +140,11 @@ def _find_north_american(
     none = (np.int64(-1), np.int64(-1))
     s = p
     area = p
-    if run == 1 and data[p] == 49:  # "1-415-…", "1 (415) …"
+    if run == 1 and data[p] == ONE:  # "1-415-…", "1 (415) …"
         area = p + 1
-        if at(data, area, p, end) in (32, 45, 46):
+        if at(data, area, p, end) in (BLANK, HYPHEN, FULL_STOP):
             area += 1
-        bracket = at(data, area, p, end) == 40
+        bracket = at(data, area, p, end) == LEFT_PARENTHESIS
         if bracket:
             area += 1
         elif area == p + 1:
@@ -125,28 +152,28 @@ def _find_north_american(
         if run_length(data, area, end, 4) != 3:
             return none
     elif run == 3:
-        bracket = at(data, p - 1, first, p) == 40
+        bracket = at(data, p - 1, first, p) == LEFT_PARENTHESIS
         if bracket:
             s = p - 1
     else:
         return none
     e = area + 3
     if bracket:
-        if at(data, e, p, end) != 41:
+        if at(data, e, p, end) != RIGHT_PARENTHESIS:
             return none
         e += 1
-        if at(data, e, p, end) in (32, 45):
+        if at(data, e, p, end) in (BLANK, HYPHEN):
             e += 1
         second = np.int64(0)
     else:
         second = at(data, e, p, end)
-        if second != 45 and second != 46:
+        if second != HYPHEN and second != FULL_STOP:
             return none
         e += 1
     if run_length(data, e, end, 4) != 3:
         return none
     third = at(data, e + 3, p, end)
-    if third != 45 and third != 46 and not (bracket and third == 32):
+    if third != HYPHEN and third != FULL_STOP and not (bracket and third == BLANK):
         return none
     if second and third != second:
         return none
@@ -156,13 +183,13 @@ def _find_north_american(
     if not bracket or s == p:
         if not free_before(data, s, first):
             return none
-    elif CLASSES[at(data, s - 1, first, s)] & 1:
+    elif CLASSES[at(data, s - 1, first, s)] & DIGIT:
         return none
     for k in range(3):
-        digits[k] = np.int64(data[area + k]) - 48
-        digits[3 + k] = np.int64(data[e + k]) - 48
+        digits[k] = np.int64(data[area + k]) - ZERO
+        digits[3 + k] = np.int64(data[e + k]) - ZERO
     for k in range(4):
-        digits[6 + k] = np.int64(data[line + k]) - 48
+        digits[6 + k] = np.int64(data[line + k]) - ZERO
     if not _is_north_american(digits, 0):
         return none
     return np.int64(s), np.int64(line + 4)
@@ -174,25 +201,25 @@ def _find_cn_landline(
 ) -> tuple[np.int64, np.int64]:
     """``010-65529988``, ``(0755)26770000``: area codes 010, 02d (8 digits follow) and 03dd to 09dd (7 or 8)."""
     none = (np.int64(-1), np.int64(-1))
-    if (run != 3 and run != 4) or data[p] != 48:
+    if (run != 3 and run != 4) or data[p] != ZERO:
         return none
-    if run == 3 and not (data[p + 1] == 50 or (data[p + 1] == 49 and data[p + 2] == 48)):
+    if run == 3 and not (data[p + 1] == TWO or (data[p + 1] == ONE and data[p + 2] == ZERO)):
         return none
-    if run == 4 and data[p + 1] < 51:
+    if run == 4 and data[p + 1] < THREE:
         return none
     s = p
     e = p + run
     before = at(data, p - 1, first, p)
-    if before == 40 and at(data, e, p, end) == 41:
+    if before == LEFT_PARENTHESIS and at(data, e, p, end) == RIGHT_PARENTHESIS:
         s -= 1
         e += 1
-        if at(data, e, p, end) in (32, 45):
+        if at(data, e, p, end) in (BLANK, HYPHEN):
             e += 1
     elif e + 3 <= end and data[e] == 0xEF and data[e + 1] == 0xBC and data[e + 2] == 0x89:  # ）
         if p - 3 >= first and data[p - 3] == 0xEF and data[p - 2] == 0xBC and data[p - 1] == 0x88:  # （
             s -= 3
         e += 3
-    elif at(data, e, p, end) == 45:
+    elif at(data, e, p, end) == HYPHEN:
         e += 1
     elif e + 3 <= end and (
         (data[e] == 0xE2 and data[e + 1] == 0x80 and data[e + 2] == 0x94)  # —
@@ -202,10 +229,10 @@ def _find_cn_landline(
     else:
         return none
     n = run_length(data, e, end, 9)
-    if (n != 8 and not (n == 7 and run == 4)) or not 50 <= at(data, e, p, end) <= 56:
+    if (n != 8 and not (n == 7 and run == 4)) or not TWO <= at(data, e, p, end) <= EIGHT:
         return none
     # an extension may follow
-    if not free_before(data, s, first) or CLASSES[at(data, e + n, p, end)] & 128:
+    if not free_before(data, s, first) or CLASSES[at(data, e + n, p, end)] & IN_IDENTIFIER:
         return none
     return np.int64(s), np.int64(e + n)
 
@@ -222,9 +249,9 @@ def find_phone(
     """First and last + 1 byte of the telephone number that begins at ``p``; (-1, -1) where none does."""
     before = at(data, p - 1, first, p)
     before_that = at(data, p - 2, first, p)
-    plus = p - 1 if before == 43 else (p - 2 if before == 40 and before_that == 43 else np.int64(-1))
+    plus = p - 1 if before == PLUS else (p - 2 if before == LEFT_PARENTHESIS and before_that == PLUS else np.int64(-1))
     if plus >= first and plus >= 0:
-        if CLASSES[at(data, plus - 1, first, p)] & 128:
+        if CLASSES[at(data, plus - 1, first, p)] & IN_IDENTIFIER:
             return np.int64(-1), np.int64(-1)
         e = _find_international(data, p, end, digits)
         return (np.int64(plus), e) if e >= 0 else (np.int64(-1), np.int64(-1))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import AT_SIGN, COLON, FULL_STOP, NINE, THREE, TWO, ZERO
 from winnowry.operators.text.kernels.compile import kernel
 from winnowry.operators.text.kernels.pii_addresses import find_email, find_ipv4, find_ipv6
-from winnowry.operators.text.kernels.pii_bytes import CLASSES, at
+from winnowry.operators.text.kernels.pii_bytes import CLASSES, DIGIT, HEXADECIMAL, at
 from winnowry.operators.text.kernels.pii_numbers import find_card, find_cn_id, find_cn_mobile, find_iban
 from winnowry.operators.text.kernels.pii_phone import find_phone
 
@@ -41,11 +42,11 @@ def _match_number(
     s, e = find_cn_mobile(data, p, run, first, done, end)
     if e >= 0:
         return np.int64(6), s, e
-    if run <= 3 and after == 46:
+    if run <= 3 and after == FULL_STOP:
         e = find_ipv4(data, p, first, end, digits)
         if e >= 0:
             return np.int64(1), p, e
-    if run <= 4 and (data[p] == 50 or data[p] == 51) and (after == 58 or CLASSES[after] & 32):
+    if run <= 4 and (data[p] == TWO or data[p] == THREE) and (after == COLON or CLASSES[after] & HEXADECIMAL):
         e = find_ipv6(data, p, first, end)
         if e >= 0:
             return np.int64(1), p, e
@@ -60,7 +61,7 @@ def next_trigger(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> np.
     """The next digit or ``@`` from ``p`` on, or ``end``; on its own, because the compiler keeps a small loop fast."""
     while p < end:
         byte = data[p]
-        if byte == 64 or 48 <= byte <= 57:
+        if byte == AT_SIGN or ZERO <= byte <= NINE:
             break
         p += 1
     return p
@@ -105,7 +106,7 @@ def scan(
             p = next_trigger(data, p, end)
             if p == end:
                 break
-            if data[p] == 64:
+            if data[p] == AT_SIGN:
                 s, e = find_email(data, p, free, end)
                 kind = np.int64(0)
                 next_p = p + 1
@@ -114,7 +115,7 @@ def scan(
                         m -= 1  # a number that is the mailbox name
             else:
                 run = np.int64(1)
-                while p + run < end and CLASSES[data[p + run]] & 1:
+                while p + run < end and CLASSES[data[p + run]] & DIGIT:
                     run += 1
                 kind, s, e = _match_number(data, p, run, first, done, end, digits)
                 next_p = p + run

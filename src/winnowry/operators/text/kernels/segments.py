@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import NEWLINE
 from winnowry.operators.text.kernels.blocks import load_block
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import at, kernel
@@ -112,11 +113,11 @@ def split_at_newlines(
     paragraph_starts[0] = first_visible
     run: np.int64 | int = np.int64(-1)  # where the newlines begin in which we are
     for p in range(start, end):
-        if at(data, p) != 10:
+        if at(data, p) != NEWLINE:
             continue
         if run < 0:
             run = p
-        if p + 1 < end and data[p + 1] == 10:
+        if p + 1 < end and data[p + 1] == NEWLINE:
             continue
         line_stops[n_lines] = run
         n_lines += 1

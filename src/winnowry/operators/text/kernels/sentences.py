@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import BLANK, FULL_STOP
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.words import (
@@ -62,7 +63,7 @@ def count_sentences(
         # words end at white space at the latest: only a piece with a mark or beyond ASCII has to be split
         q = p
         kinds = np.uint8(0)
-        while q < end and at(data, q) != 32:
+        while q < end and at(data, q) != BLANK:
             kinds |= _KINDS[at(data, q)]
             q += 1
         piece = p
@@ -82,8 +83,13 @@ def count_sentences(
                 continue
             point, _ = decode(data, starts[k], end)
             entry = np.int64(table[point])
-            if entry & TERMINATOR and (sizes[k] == 1 or point != 46):
-                if point != 46 or k == 0 or stops[k - 1] != starts[k] or not _is_in(hashes[k - 1], abbreviations):
+            if entry & TERMINATOR and (sizes[k] == 1 or point != FULL_STOP):
+                if (
+                    point != FULL_STOP
+                    or k == 0
+                    or stops[k - 1] != starts[k]
+                    or not _is_in(hashes[k - 1], abbreviations)
+                ):
                     ended = True
             elif ended and not (entry & PUNCTUATION and not marks[k] & HAS_LETTER):
                 n += 1

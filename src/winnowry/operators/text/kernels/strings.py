@@ -5,6 +5,33 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    APOSTROPHE,
+    BEYOND_ASCII,
+    CAPITAL_A,
+    CAPITAL_F,
+    CAPITAL_Z,
+    COLON,
+    EXCLAMATION_MARK,
+    FULL_STOP,
+    HYPHEN,
+    LEFT_BRACKET,
+    NEWLINE,
+    NINE,
+    NUMBER_SIGN,
+    PERCENT,
+    QUESTION_MARK,
+    QUOTATION_MARK,
+    RIGHT_BRACKET,
+    SLASH,
+    SMALL_A,
+    SMALL_F,
+    SMALL_H,
+    SMALL_P,
+    SMALL_S,
+    SMALL_T,
+    ZERO,
+)
 from winnowry.operators.text.kernels.c4 import find_phrases
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import kernel
@@ -61,7 +88,7 @@ def count_strings(
         while p < end:
             point, width = decode(data, p, end)
             n_chars += 1
-            kind = np.int64(kinds[point]) if point < 128 else np.int64(0)
+            kind = np.int64(kinds[point]) if point < BEYOND_ASCII else np.int64(0)
             if not kind & PLAIN:
                 out[1, i] += 1
             if kind & BLANK:
@@ -71,12 +98,12 @@ def count_strings(
             entry = np.int64(table[point])
             if entry & 15 == DIGIT:
                 out[2, i] += 1
-            if point == 104 and p >= address_end:  # h
+            if point == SMALL_H and p >= address_end:
                 stop = _address(data, p, end, kinds)
                 if stop > p:
                     out[3, i] += stop - p  # addresses are ASCII
                     address_end = stop
-            if point == 10:
+            if point == NEWLINE:
                 if first >= 0:
                     _finish_line(data, first, last, last_point, bullets, out, i)
                 first = np.int64(-1)
@@ -95,20 +122,20 @@ def count_strings(
 @kernel
 def _address(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64, kinds: npt.NDArray[np.uint8]) -> np.int64:
     """Where the address that begins at ``p`` ends; ``p`` where there is none."""
-    if p + 8 > end or data[p + 1] != 116 or data[p + 2] != 116 or data[p + 3] != 112:
+    if p + 8 > end or data[p + 1] != SMALL_T or data[p + 2] != SMALL_T or data[p + 3] != SMALL_P:
         return p
     q = p + 4
-    if data[q] == 115:
+    if data[q] == SMALL_S:
         q += 1
-    if q + 3 > end or data[q] != 58 or data[q + 1] != 47 or data[q + 2] != 47:
+    if q + 3 > end or data[q] != COLON or data[q + 1] != SLASH or data[q + 2] != SLASH:
         return p
     q += 3
     start = q
     while q < end:
         byte = data[q]
-        if byte < 128 and kinds[byte] & ADDRESS:
+        if byte < BEYOND_ASCII and kinds[byte] & ADDRESS:
             q += 1
-        elif byte == 37 and q + 2 < end and _is_hexadecimal(data[q + 1]) and _is_hexadecimal(data[q + 2]):
+        elif byte == PERCENT and q + 2 < end and _is_hexadecimal(data[q + 1]) and _is_hexadecimal(data[q + 2]):
             q += 3
         else:
             break
@@ -117,7 +144,7 @@ def _address(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64, kinds: npt
 
 @kernel
 def _is_hexadecimal(byte: np.uint8) -> bool:
-    return bool(48 <= byte <= 57 or 65 <= byte <= 70 or 97 <= byte <= 102)
+    return bool(ZERO <= byte <= NINE or CAPITAL_A <= byte <= CAPITAL_F or SMALL_A <= byte <= SMALL_F)
 
 
 @kernel
@@ -127,7 +154,7 @@ def _ends(data: npt.NDArray[np.uint8], first: np.int64, last: np.int64, lower: s
         return False
     for k in range(size):
         byte = data[last - size + k]
-        if 65 <= byte <= 90:
+        if CAPITAL_A <= byte <= CAPITAL_Z:
             byte += np.uint8(32)
         if byte != ord(lower[k]):
             return False
@@ -147,7 +174,7 @@ def _finish_line(
     out[6, i] += 1
     point, _ = decode(data, first, last)
     out[7, i] += bullets[point]
-    if not (last_point == 46 or last_point == 63 or last_point == 33 or last_point == 34 or last_point == 39):
+    if last_point not in (FULL_STOP, QUESTION_MARK, EXCLAMATION_MARK, QUOTATION_MARK, APOSTROPHE):
         out[8, i] += 1
     if (
         last_point == 0x2026
@@ -156,9 +183,9 @@ def _finish_line(
         or _ends(data, first, last, "(...)")
         or _ends(data, first, last, "read more")
         or _ends(data, first, last, "read more..")
-        or (last_point == 93 and last - first >= 5 and data[last - 4] == 0xE2 and data[last - 2] == 0xA6
-            and data[last - 3] == 0x80 and data[last - 5] == 91)
-        or (last_point == 0xBB and last - first >= 3 and data[last - 3] == 45)
+        or (last_point == RIGHT_BRACKET and last - first >= 5 and data[last - 4] == 0xE2 and data[last - 2] == 0xA6
+            and data[last - 3] == 0x80 and data[last - 5] == LEFT_BRACKET)
+        or (last_point == 0xBB and last - first >= 3 and data[last - 3] == HYPHEN)
     ):  # fmt: skip
         out[9, i] += 1
 
@@ -211,9 +238,9 @@ def count_string_words(
             in_hashes = False
             # runs of number signs, as the published expression finds them
             for k in range(word_starts[w], word_stops[w]):
-                if data[k] == 35 and not in_hashes:
+                if data[k] == NUMBER_SIGN and not in_hashes:
                     n_runs += 1
-                in_hashes = data[k] == 35
+                in_hashes = data[k] == NUMBER_SIGN
             symbolic = 2 * n_runs > size
             for k in range(ellipses.size):
                 symbolic |= ellipses[k] == mixed
@@ -237,7 +264,7 @@ def count_boilerplate(
         end = offsets[i + 1]
         while True:
             q = p
-            while q < end and not (data[q] == 10 and q + 1 < end and data[q + 1] == 10):
+            while q < end and not (data[q] == NEWLINE and q + 1 < end and data[q + 1] == NEWLINE):
                 q += 1
             found = find_phrases(data, p, q, spelled, places, triggers)
             out[0, i] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import BEYOND_ASCII, BLANK, DELETE, FILE_SEPARATOR, NEWLINE, TAB
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import inline, kernel
 
@@ -29,23 +30,23 @@ def look_at_ascii(row: npt.NDArray[np.uint8]) -> np.int64:
     for p in range(row.size):
         byte = row[p]
         seen |= byte
-        low = np.uint8(byte < np.uint8(32)) & np.uint8(byte != np.uint8(9)) & np.uint8(byte != np.uint8(10))
-        control |= low | np.uint8(byte == np.uint8(127))
+        low = np.uint8(byte < np.uint8(BLANK)) & np.uint8(byte != np.uint8(TAB)) & np.uint8(byte != np.uint8(NEWLINE))
+        control |= low | np.uint8(byte == np.uint8(DELETE))
     after = row[1:]
     for p in range(after.size):
-        trailing |= np.uint8(after[p] == np.uint8(10)) & is_blank(row[p])
-    if seen >= 128:
+        trailing |= np.uint8(after[p] == np.uint8(NEWLINE)) & is_blank(row[p])
+    if seen >= BEYOND_ASCII:
         return np.int64(-1)
     if row.size:
         trailing |= is_blank(row[-1])
-    return np.int64(2) * np.int64(control) + np.int64(4) * np.int64(trailing)
+    return np.int64(CONTROL) * np.int64(control) + np.int64(TRAILING_SPACE) * np.int64(trailing)
 
 
 @inline
 def is_blank(byte: np.uint8) -> np.uint8:
     """1 for ASCII white space other than newline."""
-    tab = np.uint8(np.uint8(byte - np.uint8(9)) < np.uint8(5)) & np.uint8(byte != np.uint8(10))
-    return np.uint8(tab | np.uint8(np.uint8(byte - np.uint8(28)) < np.uint8(5)))
+    tab = np.uint8(np.uint8(byte - np.uint8(TAB)) < np.uint8(5)) & np.uint8(byte != np.uint8(NEWLINE))
+    return np.uint8(tab | np.uint8(np.uint8(byte - np.uint8(FILE_SEPARATOR)) < np.uint8(5)))
 
 
 @kernel
@@ -69,20 +70,20 @@ def strip_line_ends(
     for i in range(n):
         p = offsets[i]
         end = offsets[i + 1]
-        if flags[i] != 4:
+        if flags[i] != TRAILING_SPACE:
             out[at : at + end - p] = data[p:end]
             at += end - p
-        while flags[i] == 4 and p < end:
+        while flags[i] == TRAILING_SPACE and p < end:
             stop = p
-            while stop < end and data[stop] != 10:
+            while stop < end and data[stop] != NEWLINE:
                 stop += 1
             kept = stop
-            while kept > p and (data[kept - 1] == 32 or data[kept - 1] == 9):
+            while kept > p and (data[kept - 1] == BLANK or data[kept - 1] == TAB):
                 kept -= 1
             out[at : at + kept - p] = data[p:kept]
             at += kept - p
             if stop < end:
-                out[at] = 10
+                out[at] = NEWLINE
                 at += 1
             p = stop + 1
         bounds[i + 1] = at
@@ -108,19 +109,19 @@ def find_suspects(
         while p < end:
             point, width = decode(data, p, end)
             p += width
-            if point == 10:
+            if point == NEWLINE:
                 if after_space:
-                    flags |= 4
+                    flags |= TRAILING_SPACE
                 after_space = False
                 continue
             after_space = classes[point] & 1 != 0
-            if point >= 128:
-                flags |= 1
+            if point >= BEYOND_ASCII:
+                flags |= NON_ASCII
                 if point < 160 or point == 0x2028 or point == 0x2029 or point == 0xFEFF:
-                    flags |= 2
-            elif (point < 32 and point != 9) or point == 127:
-                flags |= 2
+                    flags |= CONTROL
+            elif (point < BLANK and point != TAB) or point == DELETE:
+                flags |= CONTROL
         if after_space:
-            flags |= 4
+            flags |= TRAILING_SPACE
         out[i] = flags
     return out

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import CAPITAL_A, CAPITAL_Z, NINE, SMALL_A, SMALL_Z, ZERO
 from winnowry.operators.text.kernels.characters import DIGIT, LETTER, SPACE, character_classes, decode
 from winnowry.operators.text.kernels.compile import inline, kernel
 
@@ -198,7 +199,7 @@ def _end_of_word(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> np.
     """The first byte from ``p`` on that is no ASCII letter or digit; on its own, so that the loop stays tight."""
     while p < end:
         byte = data[p]
-        if not (97 <= byte <= 122 or 48 <= byte <= 57 or 65 <= byte <= 90):
+        if not (SMALL_A <= byte <= SMALL_Z or ZERO <= byte <= NINE or CAPITAL_A <= byte <= CAPITAL_Z):
             break
         p += 1
     return p

@@ -7,6 +7,30 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from winnowry.operators.text.kernels.ascii import (
+    APOSTROPHE,
+    BEYOND_ASCII,
+    BLANK,
+    CAPITAL_A,
+    CAPITAL_Z,
+    COLON,
+    COMMA,
+    DELETE,
+    EXCLAMATION_MARK,
+    FULL_STOP,
+    GREATER_THAN,
+    HYPHEN,
+    LESS_THAN,
+    NEWLINE,
+    QUESTION_MARK,
+    QUOTATION_MARK,
+    RIGHT_BRACKET,
+    RIGHT_PARENTHESIS,
+    SEMICOLON,
+    SLASH,
+    SMALL_A,
+    SMALL_Z,
+)
 from winnowry.operators.text.kernels.characters import by_category, decode, white_space
 from winnowry.operators.text.kernels.compile import at, inline, kernel
 
@@ -153,21 +177,20 @@ def hash_word(data: npt.NDArray[np.uint8], start: np.int64, stop: np.int64) -> n
 @kernel
 def _address_stop(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> np.int64:
     """Where an address ends whose scheme ends at ``p``; 0 where ``://`` and a visible ASCII character do not follow."""
-    if p + 3 >= end or data[p + 1] != 47 or data[p + 2] != 47:
+    if p + 3 >= end or data[p + 1] != SLASH or data[p + 2] != SLASH:
         return np.int64(0)
     q = p + 3
     while q < end:
         byte = data[q]
-        if byte <= 32 or byte >= 127 or byte == 34 or byte == 60 or byte == 62:  # " < >
+        if byte <= BLANK or byte >= DELETE or byte in (QUOTATION_MARK, LESS_THAN, GREATER_THAN):
             break
         q += 1
     while q > p + 3:
-        byte = data[q - 1]  # what ends a sentence or closes a bracket is not part of it: . , : ; ! ? ' ) ]
-        if not (
-            byte == 46 or byte == 44 or byte == 58 or byte == 59 or byte == 33 or byte == 63 or byte == 39
-            or byte == 41 or byte == 93
+        if data[q - 1] not in (
+            FULL_STOP, COMMA, COLON, SEMICOLON, EXCLAMATION_MARK, QUESTION_MARK, APOSTROPHE, RIGHT_PARENTHESIS,
+            RIGHT_BRACKET,
         ):  # fmt: skip
-            break
+            break  # what ends a sentence or closes a bracket is no part of it
         q -= 1
     return q if q > p + 3 else np.int64(0)
 
@@ -175,12 +198,14 @@ def _address_stop(data: npt.NDArray[np.uint8], p: np.int64, end: np.int64) -> np
 @kernel
 def _keeps_stop(data: npt.NDArray[np.uint8], p: np.int64, q: np.int64, end: np.int64) -> bool:
     """Whether the full stop at ``q`` is part of the word before it: an initial (``J.``) or ``U.S.``, ``e.g.``."""
-    if q + 1 < end and data[q + 1] == 46:
+    if q + 1 < end and data[q + 1] == FULL_STOP:
         return False
     last = data[q - 1]
     if q - p == 1:
-        return bool(65 <= last <= 90)
-    return bool(q - p >= 3 and data[q - 2] == 46 and (65 <= last <= 90 or 97 <= last <= 122))
+        return bool(CAPITAL_A <= last <= CAPITAL_Z)
+    return bool(
+        q - p >= 3 and data[q - 2] == FULL_STOP and (CAPITAL_A <= last <= CAPITAL_Z or SMALL_A <= last <= SMALL_Z)
+    )
 
 
 @kernel
@@ -231,7 +256,7 @@ def split_words(
     while p < end:
         first = np.int64(at(data, p))
         width = np.int64(1)
-        if first >= 128:
+        if first >= BEYOND_ASCII:
             first, width = decode(data, p, end)
         entry = np.int64(at(table, first))
         before = entry & 15
@@ -246,7 +271,7 @@ def split_words(
         q = p + width
         n_bytes = width
         n_more = width - 1  # bytes that continue a character
-        if first < 128:
+        if first < BEYOND_ASCII:
             lane = np.uint64(first)
             if 1 << before & _LETTER_OR_DIGIT:
                 # most words are nothing else
@@ -268,13 +293,13 @@ def split_words(
             for k in range(p, q):
                 lane = lane << np.uint64(8) | np.uint64(at(data, k))
         address_stop = np.int64(0)
-        open_word = q < end and at(data, q) != 32 and at(data, q) != 10
-        if open_word and at(data, q) == 58 and before == LETTER and how == UNICODE_WORDS:
+        open_word = q < end and at(data, q) != BLANK and at(data, q) != NEWLINE
+        if open_word and at(data, q) == COLON and before == LETTER and how == UNICODE_WORDS:
             address_stop = _address_stop(data, q, end)
         while open_word and q < end:
             point = np.int64(at(data, q))
             width = np.int64(1)
-            if point >= 128:
+            if point >= BEYOND_ASCII:
                 point, width = decode(data, q, end)
             entry = np.int64(at(table, point))
             kind = entry & 15
@@ -300,7 +325,7 @@ def split_words(
                 before = kind
             else:
                 inside = (before == LETTER and 1 << kind & _IN_WORD != 0) or (
-                    before == DIGIT and (1 << kind & _IN_NUMBER != 0 or point == 45 or point == 47 or point == 58)
+                    before == DIGIT and (1 << kind & _IN_NUMBER != 0 or point in (HYPHEN, SLASH, COLON))
                 )
                 if not inside or q + width >= end:
                     break
@@ -317,7 +342,7 @@ def split_words(
                     mixed = _mixed(mixed, lane)
                     lane = np.uint64(0)
             q += width
-        if open_word and q < end and at(data, q) == 46 and how == UNICODE_WORDS and _keeps_stop(data, p, q, end):
+        if open_word and q < end and at(data, q) == FULL_STOP and how == UNICODE_WORDS and _keeps_stop(data, p, q, end):
             lane = lane << np.uint64(8) | np.uint64(46)
             n_bytes += 1
             if n_bytes & 7 == 0:

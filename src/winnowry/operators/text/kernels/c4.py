@@ -25,7 +25,7 @@ from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import count_characters, strip
 from winnowry.operators.text.kernels.sentences import count_sentences
-from winnowry.operators.text.kernels.words import DIGIT, LINE_BREAK, SPACE
+from winnowry.operators.text.kernels.words import DIGIT, LINE_BREAK, SPACE, Words
 
 # What a phrase does to the line that contains it, as a bit.
 LOREM_IPSUM = 1
@@ -78,7 +78,7 @@ def find_phrases(
     triggers: npt.NDArray[np.int64],
 ) -> np.int64:
     """Effects of all phrases in ``data[start:stop]``, as bits; ASCII letters match in either case."""
-    found = np.int64(0)
+    phrases = np.int64(0)
     for p in range(start, stop):
         bits = triggers[at(data, p)]
         if bits == 0:
@@ -103,8 +103,8 @@ def find_phrases(
                     same = False
                     break
             if same:
-                found |= places[k, 2]
-    return found
+                phrases |= places[k, 2]
+    return phrases
 
 
 @kernel
@@ -178,11 +178,13 @@ def clean_lines(
     longest = np.int64(0)
     for i in range(n):
         longest = max(longest, offsets[i + 1] - offsets[i])
-    word_starts = np.empty(longest, dtype=np.int64)
-    word_stops = np.empty(longest, dtype=np.int64)
-    sizes = np.empty(longest, dtype=np.int32)
-    hashes = np.empty(longest, dtype=np.uint64)
-    word_marks = np.empty(longest, dtype=np.uint8)
+    words = Words(
+        np.empty(longest, dtype=np.int64),
+        np.empty(longest, dtype=np.int64),
+        np.empty(longest, dtype=np.int32),
+        np.empty(longest, dtype=np.uint64),
+        np.empty(longest, dtype=np.uint8),
+    )
     for i in range(n):
         row = w
         end = offsets[i + 1]
@@ -263,19 +265,19 @@ def clean_lines(
             if n_words < min_words:
                 counts[4, i] += 1
                 continue
-            found = find_phrases(out, line, z, spelled, places, triggers)
-            if found & LOREM_IPSUM:
+            phrases = find_phrases(out, line, z, spelled, places, triggers)
+            if phrases & LOREM_IPSUM:
                 counts[7, i] += 1
-            if found & JAVASCRIPT:
+            if phrases & JAVASCRIPT:
                 counts[5, i] += 1
                 continue
             counts[8, i] += curly
-            if found & POLICY:
+            if phrases & POLICY:
                 counts[6, i] += 1
                 continue
             counts[0, i] += max(
                 np.int64(1),
-                count_sentences(out, line, z, table, abbreviations, word_starts, word_stops, sizes, hashes, word_marks),
+                count_sentences(out, line, z, table, abbreviations, words),
             )
             counts[1, i] += 1
             if any_line:

@@ -9,7 +9,7 @@ from winnowry.operators.text.kernels.ascii import NEWLINE
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import at, kernel
 from winnowry.operators.text.kernels.segments import count_characters, count_repeats
-from winnowry.operators.text.kernels.words import GIVEN_SPANS, SPACE, longest_row, split_words
+from winnowry.operators.text.kernels.words import GIVEN_SPANS, SPACE, WordFinder, Words, longest_row, split_words
 
 
 @kernel
@@ -30,7 +30,7 @@ def count_fineweb(
         offsets: rows, n + 1 values.
         data: UTF-8 bytes.
         table: character properties, see ``word_table``.
-        how: how words are found, see ``split_words``.
+        how: how words are found, see ``WordFinder``.
         rows: with given spans, the spans of each row (n + 1 values).
         word_starts: with given spans, their first bytes.
         word_stops: with given spans, the bytes after them.
@@ -56,6 +56,8 @@ def count_fineweb(
     marks = np.empty(longest, dtype=np.uint8)
     starts = np.empty(most_newlines + 1, dtype=np.int64)
     stops = np.empty(most_newlines + 1, dtype=np.int64)
+    finder = WordFinder(how, table, word_starts, word_stops)
+    words = Words(word_starts, word_stops, sizes, hashes, marks)  # spans are not kept
     for i in range(n):
         end = offsets[i + 1]
         p = offsets[i]
@@ -89,8 +91,5 @@ def count_fineweb(
         out[4, i] = n_chars
         first = rows[i] if how == GIVEN_SPANS else offsets[i]
         limit = rows[i + 1] if how == GIVEN_SPANS else end
-        out[6, i] = split_words(
-            how, data, first, limit, table, word_starts, word_stops, False, word_starts, word_stops, sizes, hashes,
-            marks,
-        )  # fmt: skip
+        out[6, i] = split_words(finder, data, first, limit, words, False)
     return out

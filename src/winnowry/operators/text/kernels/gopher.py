@@ -19,6 +19,8 @@ from winnowry.operators.text.kernels.words import (
     HAS_LETTER,
     HAS_NON_SYMBOL,
     LINE_BREAK,
+    WordFinder,
+    Words,
     longest_row,
     split_words,
 )
@@ -48,7 +50,7 @@ def count_quality(
         offsets: rows, n + 1 values.
         data: UTF-8 bytes.
         table: character properties, see ``word_table``.
-        how: how words are found, see ``split_words``.
+        how: how words are found, see ``WordFinder``.
         rows: with given spans, the spans of each row (n + 1 values).
         starts: with given spans, their first bytes.
         stops: with given spans, the bytes after them.
@@ -69,12 +71,12 @@ def count_quality(
     sizes = np.empty(longest, dtype=np.int32)
     hashes = np.empty(longest, dtype=np.uint64)
     marks = np.empty(longest, dtype=np.uint8)
+    finder = WordFinder(how, table, starts, stops)
+    words = Words(starts, stops, sizes, hashes, marks)  # spans are not kept
     for i in range(n):
         first = rows[i] if how == GIVEN_SPANS else offsets[i]
         limit = rows[i + 1] if how == GIVEN_SPANS else offsets[i + 1]
-        n_words = split_words(
-            how, data, first, limit, table, starts, stops, False, starts, stops, sizes, hashes, marks
-        )  # fmt: skip
+        n_words = split_words(finder, data, first, limit, words, False)
         n_real = np.int64(0)
         n_chars = np.int64(0)
         n_alphabetic = np.int64(0)
@@ -226,7 +228,7 @@ def count_repetition(
         offsets: rows, n + 1 values.
         data: UTF-8 bytes.
         table: character properties, see ``word_table``.
-        how: how words are found, see ``split_words``.
+        how: how words are found, see ``WordFinder``.
         rows: with given spans, the spans of each row (n + 1 values).
         word_starts: with given spans, their first bytes.
         word_stops: with given spans, the bytes after them.
@@ -262,6 +264,8 @@ def count_repetition(
     while 2 * n_slots < 3 * longest:
         n_slots *= 2
     slots = np.empty(n_slots, dtype=np.int32)
+    finder = WordFinder(how, table, word_starts, word_stops)
+    words = Words(word_starts, word_stops, sizes, hashes, marks)  # spans are not kept
     for i in range(n):
         start = offsets[i]
         end = offsets[i + 1]
@@ -279,10 +283,7 @@ def count_repetition(
 
         from_word = rows[i] if how == GIVEN_SPANS else start
         limit = rows[i + 1] if how == GIVEN_SPANS else end
-        n_words = split_words(
-            how, data, from_word, limit, table, word_starts, word_stops, False, word_starts, word_stops, sizes, hashes,
-            marks,
-        )  # fmt: skip
+        n_words = split_words(finder, data, from_word, limit, words, False)
         ends[0] = 0
         for k in range(n_words):
             grams[k] = hashes[k]

@@ -14,6 +14,8 @@ from winnowry.operators.text.kernels.words import (
     PUNCTUATION,
     TERMINATOR,
     UNICODE_WORDS,
+    WordFinder,
+    Words,
     split_words,
 )
 
@@ -44,18 +46,16 @@ def count_sentences(
     end: np.int64,
     table: npt.NDArray[np.uint16],
     abbreviations: npt.NDArray[np.uint64],
-    starts: npt.NDArray[np.int64],
-    stops: npt.NDArray[np.int64],
-    sizes: npt.NDArray[np.int32],
-    hashes: npt.NDArray[np.uint64],
-    marks: npt.NDArray[np.uint8],
+    words: Words,
 ) -> np.int64:
     """Sentences of ``data[start:end]``: 0 for white space, else 1 and one for every word after an end.
 
     An end is a terminator that is a word of its own, and the punctuation that follows it; a full stop that belongs to
-    a word (``U.S.``), follows a word of ``abbreviations`` (hashes) or stands in a row of them is none. The other arrays
-    are for the words, see ``split_words``.
+    a word (``U.S.``), follows a word of ``abbreviations`` (hashes) or stands in a row of them is none. ``words`` is
+    room for the words of the row.
     """
+    starts, stops, sizes, hashes, marks = words
+    finder = WordFinder(np.int64(UNICODE_WORDS), table, starts, stops)  # no spans are given
     n = np.int64(0)
     ended = False
     p = start
@@ -74,9 +74,7 @@ def count_sentences(
             n += ended or n == 0
             ended = False
             continue
-        n_words = split_words(
-            UNICODE_WORDS, data, piece, q, table, starts, stops, True, starts, stops, sizes, hashes, marks
-        )
+        n_words = split_words(finder, data, piece, q, words, True)
         for k in range(n_words):
             n = max(n, np.int64(1))
             if not ended and marks[k] & HAS_NON_SYMBOL:

@@ -40,6 +40,8 @@ from winnowry.operators.text.kernels.words import (
     GIVEN_SPANS,
     HAS_LETTER,
     SPACE,
+    WordFinder,
+    Words,
     longest_row,
     split_words,
 )
@@ -216,12 +218,12 @@ def count_string_words(
     sizes = np.empty(longest, dtype=np.int32)
     hashes = np.empty(longest, dtype=np.uint64)
     marks = np.empty(longest, dtype=np.uint8)
+    finder = WordFinder(how, table, starts, stops)
+    words = Words(word_starts, word_stops, sizes, hashes, marks)
     for i in range(n):
         first = rows[i] if how == GIVEN_SPANS else offsets[i]
         limit = rows[i + 1] if how == GIVEN_SPANS else offsets[i + 1]
-        n_words = split_words(
-            how, data, first, limit, table, starts, stops, True, word_starts, word_stops, sizes, hashes, marks
-        )
+        n_words = split_words(finder, data, first, limit, words, True)
         out[0, i] = n_words
         for w in range(n_words):
             size = np.int64(sizes[w])
@@ -266,10 +268,10 @@ def count_boilerplate(
             q = p
             while q < end and not (data[q] == NEWLINE and q + 1 < end and data[q + 1] == NEWLINE):
                 q += 1
-            found = find_phrases(data, p, q, spelled, places, triggers)
+            phrases = find_phrases(data, p, q, spelled, places, triggers)
             out[0, i] += 1
-            out[1, i] += found & BOILERPLATE
-            out[2, i] += (found & WHOLE_TEXT) >> 1
+            out[1, i] += phrases & BOILERPLATE
+            out[2, i] += (phrases & WHOLE_TEXT) >> 1
             if q >= end:
                 break
             p = q + 2

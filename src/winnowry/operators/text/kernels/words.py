@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +71,7 @@ WHITESPACE_RUNS = 0
 UNICODE_WORDS = 1
 GIVEN_SPANS = 2
 
-# What a word has, as :func:`split_words` tells.
+# Marks of a word, see :class:`Words`.
 HAS_LETTER = 1
 HAS_NON_SYMBOL = 2
 
@@ -208,46 +209,63 @@ def _keeps_stop(data: npt.NDArray[np.uint8], p: np.int64, q: np.int64, end: np.i
     )
 
 
-@kernel
-def split_words(
-    how: int,
-    data: npt.NDArray[np.uint8],
-    p: np.int64,
-    end: np.int64,
-    table: npt.NDArray[np.uint16],
-    given_starts: npt.NDArray[np.int64],
-    given_stops: npt.NDArray[np.int64],
-    keep_spans: bool,
-    starts: npt.NDArray[np.int64],
-    stops: npt.NDArray[np.int64],
-    sizes: npt.NDArray[np.int32],
-    hashes: npt.NDArray[np.uint64],
-    marks: npt.NDArray[np.uint8],
-) -> np.int64:
-    """Split a row into words; the arrays need room for a word a byte, and memory that no row reaches is not touched.
+class WordFinder(NamedTuple):
+    """How kernels find the words of a row.
 
-    Args:
+    Attributes:
         how: one of the three ways of this module.
-        data: UTF-8 bytes.
-        p: first byte of the row; with ``GIVEN_SPANS`` the number of its first span.
-        end: where the row ends, in the same unit.
         table: see :func:`word_table`.
-        given_starts: with ``GIVEN_SPANS`` the first byte of each word.
-        given_stops: with ``GIVEN_SPANS`` the byte after each word.
-        keep_spans: whether to write the next two.
+        starts: with ``GIVEN_SPANS`` the first byte of each word.
+        stops: with ``GIVEN_SPANS`` the byte after each word.
+    """
+
+    how: int
+    table: npt.NDArray[np.uint16]
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+
+
+class Words(NamedTuple):
+    """Room for the words of a row: one entry a byte suffices, and memory that no row reaches is not touched.
+
+    Attributes:
         starts: for the first byte of each word.
         stops: for the byte after it.
         sizes: for its characters.
         hashes: for a 64-bit hash of its bytes.
         marks: for ``HAS_LETTER`` and ``HAS_NON_SYMBOL``.
+    """
+
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int32]
+    hashes: npt.NDArray[np.uint64]
+    marks: npt.NDArray[np.uint8]
+
+
+@kernel
+def split_words(
+    finder: WordFinder, data: npt.NDArray[np.uint8], p: np.int64, end: np.int64, words: Words, keep_spans: bool
+) -> np.int64:
+    """Split a row into words.
+
+    Args:
+        finder: how words are found.
+        data: UTF-8 bytes.
+        p: first byte of the row; with ``GIVEN_SPANS`` the number of its first span.
+        end: where the row ends, in the same unit.
+        words: where to write them.
+        keep_spans: whether to write ``words.starts`` and ``words.stops``.
 
     Returns:
         How many words there are.
     """
+    how, table, given_starts, given_stops = finder
+    starts, stops, sizes, hashes, marks = words
     n = np.int64(0)
     if how == GIVEN_SPANS:
         for span in range(p, end):
-            _describe(data, given_starts[span], given_stops[span], table, n, sizes, hashes, marks)
+            _describe(data, given_starts[span], given_stops[span], table, n, words)
             if keep_spans:
                 starts[n] = given_starts[span]
                 stops[n] = given_stops[span]
@@ -367,10 +385,9 @@ def _describe(
     stop: np.int64,
     table: npt.NDArray[np.uint16],
     n: np.int64,
-    sizes: npt.NDArray[np.int32],
-    hashes: npt.NDArray[np.uint64],
-    marks: npt.NDArray[np.uint8],
+    words: Words,
 ) -> None:
+    """Write the size, hash and marks of the ``n``-th word, which is ``data[start:stop]``."""
     letter = np.int64(0)
     symbol = np.int64(SYMBOL)
     size = np.int32(0)
@@ -382,9 +399,9 @@ def _describe(
         symbol &= entry
         size += np.int32(1)
         p += width
-    sizes[n] = size
-    hashes[n] = hash_word(data, start, stop)
-    marks[n] = ((letter & ALPHABETIC) >> 4) | (0 if symbol & SYMBOL else HAS_NON_SYMBOL)
+    words.sizes[n] = size
+    words.hashes[n] = hash_word(data, start, stop)
+    words.marks[n] = ((letter & ALPHABETIC) >> 4) | (0 if symbol & SYMBOL else HAS_NON_SYMBOL)
 
 
 @kernel
@@ -414,12 +431,11 @@ def find_words(
     hashes = np.empty(longest, dtype=np.uint64)
     marks = np.empty(longest, dtype=np.uint8)
     none = np.empty(0, dtype=np.int64)
+    finder = WordFinder(how, table, none, none)
     total = np.int64(0)
     for i in range(offsets.size - 1):
-        total += split_words(
-            how, data, offsets[i], offsets[i + 1], table, none, none, True, starts[total:], stops[total:], sizes,
-            hashes, marks,
-        )  # fmt: skip
+        words = Words(starts[total:], stops[total:], sizes, hashes, marks)
+        total += split_words(finder, data, offsets[i], offsets[i + 1], words, True)
         rows[i + 1] = total
     return starts[:total].copy(), stops[:total].copy()
 

@@ -195,17 +195,17 @@ def filled(sizes: Int64s, budget: int, stop_below: float) -> Bools:
         stop_below: size of the gap that is left alone.
 
     Returns:
-        n booleans, true where taken.
+        n booleans, true where chosen.
 
     >>> filled(np.array([50, 80, 30, 15, 10]), budget=90, stop_below=20).tolist()
     [True, False, True, False, False]
     """
-    taken = np.zeros(len(sizes), np.bool_)
+    chosen = np.zeros(len(sizes), np.bool_)
     gap, at, width = budget, 0, _FIRST_WINDOW
     while at < len(sizes):
         totals = np.cumsum(sizes[at : at + width])
         fits = int(np.searchsorted(totals, gap, side="right"))
-        taken[at : at + fits] = True
+        chosen[at : at + fits] = True
         gap -= int(totals[fits - 1]) if fits else 0
         at += fits
         if fits == len(totals):
@@ -215,7 +215,7 @@ def filled(sizes: Int64s, budget: int, stop_below: float) -> Bools:
             break
         at = _next_that_fits(sizes, at + 1, gap)
         width = _FIRST_WINDOW
-    return taken
+    return chosen
 
 
 def _next_that_fits(sizes: Int64s, at: int, gap: int) -> int:

@@ -319,8 +319,8 @@ def _take(
     keys = pareto_order(probability[rows], drawn[rows]) if ranking is None else ranking[rows]
     rows = rows[ascending(keys, words[rows])]
     in_order = sizes[rows]
-    taken = filled(in_order, budget - int(sizes[sure].sum()), stop_below=float(in_order.mean()))
-    selected[rows[taken]] = True
+    chosen = filled(in_order, budget - int(sizes[sure].sum()), stop_below=float(in_order.mean()))
+    selected[rows[chosen]] = True
 
 
 def _summary(

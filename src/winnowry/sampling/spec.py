@@ -140,8 +140,8 @@ class SampleSpec(BaseModel):
     def _consistent(self) -> Self:
         problems = []
         if (self.token_fraction is None) == (self.tokens is None):
-            given = "both" if self.tokens is not None else "neither"
-            problems.append(f"give exactly one of token_fraction and tokens ({given} given)")
+            number = "both" if self.tokens is not None else "neither"
+            problems.append(f"give exactly one of token_fraction and tokens ({number} given)")
         if self.method == "uniform" and self.by is not None:
             problems.append(f"method uniform looks at no score: remove by: {self.by}")
         if self.method not in ("uniform", "length_matched") and self.by is None:
@@ -168,12 +168,12 @@ class SampleSpec(BaseModel):
         return self
 
     def _mixture_problems(self) -> list[str]:
-        given = [name for name in ("quotas", "weights", "epochs") if getattr(self, name)]
+        mixing = [name for name in ("quotas", "weights", "epochs") if getattr(self, name)]
         problems = []
-        if given and not self.strata:
-            problems.append(f"{' and '.join(given)} need strata: the columns that name the strata")
-        if given and self.mode == "paper":
-            problems.append(f"mode paper has no {' or '.join(given)}: use mode: exact")
+        if mixing and not self.strata:
+            problems.append(f"{' and '.join(mixing)} need strata: the columns that name the strata")
+        if mixing and self.mode == "paper":
+            problems.append(f"mode paper has no {' or '.join(mixing)}: use mode: exact")
         floors = sum(self.bounds(name)[0] for name in self.quotas)
         if floors > 1.0 + 1e-9:
             problems.append(f"quotas add up to {floors:g} of the budget; they must not exceed 1")
@@ -211,6 +211,6 @@ class SampleSpec(BaseModel):
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies a selection made with this specification, besides its input: parameters and version."""
-        given = self.model_dump(mode="json")
-        kept = {name: value for name, value in given.items() if _SINCE_VERSION_1.get(name, ...) != value}
-        return {**kept, "version": self.VERSION}
+        parameters = self.model_dump(mode="json")
+        stored = {name: value for name, value in parameters.items() if _SINCE_VERSION_1.get(name, ...) != value}
+        return {**stored, "version": self.VERSION}

@@ -72,12 +72,12 @@ def stratum_codes(
         encoded = whole if pa.types.is_dictionary(whole.type) else pc.dictionary_encode(whole)
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()
-        found = [str(label) for label in encoded.dictionary.to_pylist()]
+        distinct = [str(label) for label in encoded.dictionary.to_pylist()]
         codes = encoded.indices.to_numpy(zero_copy_only=False)
-        labels = sorted(set(found))
+        labels = sorted(set(distinct))
         place = {label: code for code, label in enumerate(labels)}
-        renumbered = np.array([place[label] for label in found], np.int32)
-        return (renumbered[codes] if len(found) else codes.astype(np.int32)), labels
+        renumbered = np.array([place[label] for label in distinct], np.int32)
+        return (renumbered[codes] if len(distinct) else codes.astype(np.int32)), labels
     values, inverse = np.unique(strata, return_inverse=True)
     labels = [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
     return inverse.astype(np.int32, copy=False), labels

@@ -88,15 +88,18 @@ class Decontaminate(Heuristic):
 
     @model_validator(mode="after")
     def _read_contents(self) -> Self:
-        names = [given.name for given in self.sets]
+        names = [evaluation_set.name for evaluation_set in self.sets]
         if len(set(names)) < len(names):
-            raise ValueError(f"evaluation sets need names of their own; given: {', '.join(names)}")
+            raise ValueError(f"evaluation sets need names of their own; got: {', '.join(names)}")
         unknown = sorted(set(self.contents) - set(names))
         if unknown:
             raise ValueError(f"`contents` names no evaluation set by {', '.join(map(repr, unknown))}")
         # A specification that was stored holds all of them, and is still one when the files have changed or gone.
-        found = {given.name: self.contents.get(given.name) or given.content_sha256() for given in self.sets}
-        self.__dict__["contents"] = found  # the model is frozen from here on
+        contents = {
+            evaluation_set.name: self.contents.get(evaluation_set.name) or evaluation_set.content_sha256()
+            for evaluation_set in self.sets
+        }
+        self.__dict__["contents"] = contents  # the model is frozen from here on
         return self
 
     @model_validator(mode="after")
@@ -120,16 +123,16 @@ class Decontaminate(Heuristic):
         matches, held, start, end = find_overlap(
             text.offsets, text.data, text.valid, fold_table(), index.sizes, index.slots, index.held, index.bits
         )
-        names = np.array([given.name for given in self.sets] + [None], dtype=object)
+        names = np.array([evaluation_set.name for evaluation_set in self.sets] + [None], dtype=object)
         kinds = np.array([*_KINDS, None], dtype=object)
-        found = held >= 0
+        matched = held >= 0
         return pa.record_batch(
             [
                 column(matches, text.valid),
-                pa.array(names[np.where(found, held // len(_KINDS), len(self.sets))], pa.string()),
-                pa.array(kinds[np.where(found, held % len(_KINDS), len(_KINDS))], pa.string()),
-                column(start, found),
-                column(end, found),
+                pa.array(names[np.where(matched, held // len(_KINDS), len(self.sets))], pa.string()),
+                pa.array(kinds[np.where(matched, held % len(_KINDS), len(_KINDS))], pa.string()),
+                column(start, matched),
+                column(end, matched),
             ],
             schema=self.writes(),
         )
@@ -142,14 +145,14 @@ def _load(sets: tuple[EvaluationSet, ...], contents: tuple[str, ...], ngram: int
 
     texts: list[str] = []
     tags: list[int] = []
-    for number, given in enumerate(sets):
-        if given.content_sha256() != contents[number]:
+    for number, evaluation_set in enumerate(sets):
+        if evaluation_set.content_sha256() != contents[number]:
             raise ContractError(
-                f"evaluation set {given.name!r}: {given.path} is not the file of the recipe (SHA-256 "
-                f"{given.content_sha256()}, expected {contents[number]}). Load the recipe again (in Dagster: reload "
-                "the code location), or bring this machine's copy up to date."
+                f"evaluation set {evaluation_set.name!r}: {evaluation_set.path} is not the file of the recipe "
+                f"(SHA-256 {evaluation_set.content_sha256()}, expected {contents[number]}). Load the recipe "
+                "again (in Dagster: reload the code location), or bring this machine's copy up to date."
             )
-        for is_answer, text in given.texts():
+        for is_answer, text in evaluation_set.texts():
             texts.append(text)
             tags.append(len(_KINDS) * number + is_answer)
     tag = np.array(tags, dtype=np.int64)
@@ -168,7 +171,7 @@ def _load(sets: tuple[EvaluationSet, ...], contents: tuple[str, ...], ngram: int
 
 
 def _index(operator: Decontaminate) -> _Index:
-    contents = tuple(operator.contents[given.name] for given in operator.sets)
+    contents = tuple(operator.contents[evaluation_set.name] for evaluation_set in operator.sets)
     try:
         return _load(operator.sets, contents, operator.ngram, operator.min_words, operator.min_answer_words)
     except (OSError, ValueError) as error:  # of the sets, not of a text: no row is to blame

@@ -130,15 +130,15 @@ def _parsed(line: bytes, where: str) -> dict[str, Any]:
 
 
 def _at(record: dict[str, Any], name: str, where: str) -> Any:
-    found: Any = record
+    value: Any = record
     for part in name.split("."):
-        if isinstance(found, list):
-            found = [item.get(part) for item in found if isinstance(item, dict)]
-        elif isinstance(found, dict) and part in found:
-            found = found[part]
+        if isinstance(value, list):
+            value = [item.get(part) for item in value if isinstance(item, dict)]
+        elif isinstance(value, dict) and part in value:
+            value = value[part]
         else:
             raise ValueError(f"{where}: no field {name!r}; the record has {', '.join(map(repr, record))}")
-    return found
+    return value
 
 
 def _strings(value: Any) -> Iterator[str]:

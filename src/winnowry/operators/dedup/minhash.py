@@ -83,8 +83,8 @@ class MinHash(DuplicateKeys):
     @property
     def _shape(self) -> _Preset:
         preset = _PRESETS[self.preset]
-        given = (self.unit, self.ngram, self.bands, self.rows)
-        return _Preset(*(default if value is None else value for value, default in zip(given, preset, strict=True)))  # type: ignore[arg-type]
+        chosen = (self.unit, self.ngram, self.bands, self.rows)
+        return _Preset(*(default if value is None else value for value, default in zip(chosen, preset, strict=True)))  # type: ignore[arg-type]
 
     def writes(self) -> pa.Schema:
         """``minhash``, list of uint64."""
@@ -101,9 +101,9 @@ class MinHash(DuplicateKeys):
         keys = band_keys(
             text.offsets, text.data, text.valid, fold_table(), shape.unit == "word", shape.ngram, a, b, shape.rows
         )
-        found = keys.any(axis=1)
-        offsets = np.concatenate([[0], np.cumsum(np.where(found, shape.bands, 0))]).astype(np.int32)
-        column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(keys[found].ravel()), mask=pa.array(~found))
+        has_keys = keys.any(axis=1)
+        offsets = np.concatenate([[0], np.cumsum(np.where(has_keys, shape.bands, 0))]).astype(np.int32)
+        column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(keys[has_keys].ravel()), mask=pa.array(~has_keys))
         return pa.record_batch([column], schema=self.writes())
 
     def keys(self, column: pa.Array) -> Keys:
@@ -115,7 +115,7 @@ class MinHash(DuplicateKeys):
         return [(keys[:, band],) for band in range(bands)]
 
     def similarity(self, shared: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Estimate of the Jaccard similarity: the s for which the expected share of common keys is the one found."""
+        """Estimate of the Jaccard similarity: the s for which the expected share of common keys is the one observed."""
         return np.asarray((shared / self._shape.bands) ** (1.0 / self._shape.rows), dtype=np.float64)
 
     def forecast(self) -> Forecast:

@@ -147,11 +147,11 @@ class BitsPerByte(FittedOperator):
         lengths: list[npt.NDArray[np.int64]] = []
         left = max_tokens
         for chunk in _chunks(texts):
-            found = encoded(pa.array(chunk, pa.large_string()), self.tokenizer)
-            ends = np.minimum(found.offsets[1:], left)
-            starts = np.minimum(found.offsets[:-1], left)
-            learnt = found.offsets[:-1] < left
-            ids.append(found.token_ids[: int(ends[-1])])
+            tokens = encoded(pa.array(chunk, pa.large_string()), self.tokenizer)
+            ends = np.minimum(tokens.offsets[1:], left)
+            starts = np.minimum(tokens.offsets[:-1], left)
+            learnt = tokens.offsets[:-1] < left
+            ids.append(tokens.token_ids[: int(ends[-1])])
             lengths.append((ends - starts)[learnt])
             left -= int(ends[-1])
             if left <= 0:

@@ -30,13 +30,13 @@ def chinese_tagged_components(texts: pa.Array, *, window: int = 0) -> npt.NDArra
     """
     known = [text or "" for text in decoded(as_text(texts))]
     parses = [Parse(words=tagged_words(text, "rjieba")) for text in known]
-    found, _ = parsed_components(flatten(parses, "jieba"), window=window)
+    parsed, _ = parsed_components(flatten(parses, "jieba"), window=window)
     measured = np.full((len(known), 4), np.nan)
-    n_words = found[:, columns.PARSED_N_WORDS]
+    n_words = parsed[:, columns.PARSED_N_WORDS]
     worded = n_words > 0
     n_sentences = np.array([max(1, len(sentences(text))) for text in known], np.float64)
-    measured[:, columns.CON_ENT] = found[:, columns.PARSED_CON_ENT]
-    measured[:, columns.POS_ENT] = found[:, columns.PARSED_POS_ENT]
+    measured[:, columns.CON_ENT] = parsed[:, columns.PARSED_CON_ENT]
+    measured[:, columns.POS_ENT] = parsed[:, columns.PARSED_POS_ENT]
     measured[worded, columns.SENT_LEN] = np.log(n_words[worded] / n_sentences[worded])
     measured[:, columns.N_WORDS] = n_words
     measured[np.array([not text.is_valid for text in texts], np.bool_)] = np.nan

@@ -180,8 +180,8 @@ def log_ratios(target: Int64s, corpus: Int64s) -> Float64s:
     [1.0986, -1.0986]
     """
     shares = [counts / max(int(counts.sum()), 1) for counts in (target, corpus)]
-    found: Float64s = np.log(shares[0] + _EPSILON) - np.log(shares[1] + _EPSILON)
-    return found
+    log_ratios: Float64s = np.log(shares[0] + _EPSILON) - np.log(shares[1] + _EPSILON)
+    return log_ratios
 
 
 _remembered: dict[tuple[str, int], int] = {}

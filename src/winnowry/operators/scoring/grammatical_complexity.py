@@ -323,12 +323,12 @@ class GrammaticalComplexity(FittedOperator):
 
     def fingerprint(self) -> dict[str, Any]:
         """Name, version and parameters, and what tags and parses: versions of packages, hashes of models."""
-        found = super().fingerprint()
+        parameters = super().fingerprint()
         if self.parser_name is not None:
-            found["parser_version"] = parser_version(self.parser_name, self.ltp_model)
+            parameters["parser_version"] = parser_version(self.parser_name, self.ltp_model)
         if self.cascade is not None and self.language == "zh":
-            found["tagger"] = self.lite()._tagger_version()
-        return {**found, "tagger": self._tagger_version()} if self.tier == "tagged" else found
+            parameters["tagger"] = self.lite()._tagger_version()
+        return {**parameters, "tagger": self._tagger_version()} if self.tier == "tagged" else parameters
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -373,8 +373,8 @@ class GrammaticalComplexity(FittedOperator):
         flags: list[str | None] = []
         for group in _groups(texts):
             parses = flatten(parser.parse([text or "" for text in group]), self._tags)
-            found, odd = parsed_components(parses, window=self._window, one_root=self.mode == "paper")
-            measured[len(flags) : len(flags) + len(group)] = found
+            parsed, odd = parsed_components(parses, window=self._window, one_root=self.mode == "paper")
+            measured[len(flags) : len(flags) + len(group)] = parsed
             flags += flag_names(odd)
         null = np.array([text is None for text in texts], np.bool_)
         measured[null] = np.nan
@@ -469,8 +469,8 @@ def _groups(texts: Sequence[str | None]) -> Iterator[Sequence[str | None]]:
 
 def _any_nan(measured: Float64s) -> Bools:
     """Which rows of a matrix have a NaN."""
-    found: Bools = np.asarray(np.isnan(measured).any(axis=1), np.bool_)
-    return found
+    missing: Bools = np.asarray(np.isnan(measured).any(axis=1), np.bool_)
+    return missing
 
 
 def _nullable(values: Float64s) -> pa.Array:

@@ -155,8 +155,8 @@ class NgramModel:
         width = len(context) + 2
         bits = self.token_bits(continued.reshape(-1), offsets).reshape(n, width)[:, -2]
         ending = self.token_bits(context, np.array([0, len(context)]))[-1]
-        found: Float64s = np.exp2(-np.append(bits, ending))
-        return found
+        estimates: Float64s = np.exp2(-np.append(bits, ending))
+        return estimates
 
     def content_hash(self) -> str:
         """SHA-256 of parameters and arrays: equal for models of equal documents in any order."""
@@ -219,8 +219,8 @@ class NgramModel:
         if total == 0:
             return np.full(len(counts), uniform)
         discounted = self.discounts[0][np.minimum(counts, 3)]
-        found: Float64s = (counts - discounted + discounted.sum() * uniform) / total
-        return found
+        estimates: Float64s = (counts - discounted + discounted.sum() * uniform) / total
+        return estimates
 
     def _bits(self, token_ids: Int32s, offsets: Int64s, by_token: bool) -> tuple[Float64s, Float64s]:
         from winnowry.operators.scoring.kernels.ngram import score
@@ -344,10 +344,10 @@ def _first_children(sizes: list[int], parents: list[Int64s]) -> Int64s:
 def _discounts(counts: Int32s) -> list[float]:
     """Discounts of counts 0, 1, 2 and from 3 on, from how many n-grams have the counts 1 to 4."""
     n = np.bincount(np.minimum(counts, 5), minlength=6).tolist()
-    found = [0.0, *_FALLBACK]
+    estimates = [0.0, *_FALLBACK]
     if n[1] and n[2] and n[3]:
         y = n[1] / (n[1] + 2 * n[2])
         estimated = [k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3)]
         if all(0.0 <= discount <= k for k, discount in enumerate(estimated, start=1)):
-            found[1:] = estimated
-    return found
+            estimates[1:] = estimated
+    return estimates

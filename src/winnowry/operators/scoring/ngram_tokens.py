@@ -52,18 +52,18 @@ def encoded(texts: pa.Array, tokenizer: TokenizerName = "qwen") -> EncodedTexts:
         texts: n strings; a null is an empty text, bytes that are not UTF-8 read U+FFFD.
         tokenizer: whose tokens.
 
-    >>> found = encoded(pa.array(["Hello world", None]))
-    >>> found.offsets.tolist(), found.n_bytes.tolist()
+    >>> tokens = encoded(pa.array(["Hello world", None]))
+    >>> tokens.offsets.tolist(), tokens.n_bytes.tolist()
     ([0, 2, 2], [11, 0])
     """
     encoding = _encoding(tokenizer)
     parts: list[npt.NDArray[np.uint32]] = []
     lengths = np.zeros(len(texts) + 1, np.int64)
     n_bytes = np.zeros(len(texts), np.int64)
-    for row, given in enumerate(_decoded(texts)):
-        if not given:
+    for row, raw in enumerate(_decoded(texts)):
+        if not raw:
             continue
-        text = given if given.isascii() else unicodedata.normalize("NFC", given).encode("utf-8", "replace").decode()
+        text = raw if raw.isascii() else unicodedata.normalize("NFC", raw).encode("utf-8", "replace").decode()
         n_bytes[row] = len(text.encode())
         for piece in [text] if len(text) < _LONGEST_BLANK else _pieces(text):
             ids = encoding.encode_to_numpy(piece)
@@ -79,5 +79,5 @@ def token_bytes(token_id: int, tokenizer: TokenizerName = "qwen") -> bytes:
     >>> [token_bytes(int(token)) for token in encoded(pa.array(["Hello world"])).token_ids]
     [b'Hello', b' world']
     """
-    found: bytes = _encoding(tokenizer).decode_single_token_bytes(token_id)
-    return found
+    token_bytes: bytes = _encoding(tokenizer).decode_single_token_bytes(token_id)
+    return token_bytes

@@ -48,10 +48,10 @@ class TargetTexts(BaseModel):
             ContractError: the files are gone, have changed, or cannot be read; the message says where.
         """
         try:
-            found = self.content_sha256()
-            if found != expected_sha256:
+            digest = self.content_sha256()
+            if digest != expected_sha256:
                 raise ContractError(
-                    f"target set {self.path}: not the files of the recipe (SHA-256 {found}, expected "
+                    f"target set {self.path}: not the files of the recipe (SHA-256 {digest}, expected "
                     f"{expected_sha256}); load the recipe again, or bring back the files"
                 )
             for file in self._files():

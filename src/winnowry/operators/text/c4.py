@@ -120,12 +120,12 @@ class C4(Heuristic):
             ("drop_lorem_ipsum", "n_lorem_ipsum_lines", self.drop_lorem_ipsum),
             ("drop_curly_bracket", "n_curly_bracket_lines", self.drop_curly_bracket),
         )
-        found = tuple(
+        unwanted = tuple(
             Rule(name=name, column=self._name(measure), comparison="==", threshold=0)
-            for name, measure, asked in against
-            if asked
+            for name, measure, enabled in against
+            if enabled
         )
-        return found + super().rules()
+        return unwanted + super().rules()
 
     def _phrases(self) -> tuple[tuple[str, int], ...]:
         from winnowry.operators.text.kernels.c4 import JAVASCRIPT, LOREM_IPSUM, POLICY

@@ -37,11 +37,11 @@ def _model(path: str, sha256: str, label: str) -> Any:
 
     if not Path(path).is_file():
         raise UsageError(f"text.classifier: {path}: no such file; it was there when the recipe was read")
-    found = _digest_now(path)
-    if found != sha256:
+    digest = _digest_now(path)
+    if digest != sha256:
         raise UsageError(
-            f"text.classifier: {path} has SHA-256 {found[:16]}…, expected {sha256[:16]}…; give the recipe the model it "
-            "was written for, or its new sha256"
+            f"text.classifier: {path} has SHA-256 {digest[:16]}…, expected {sha256[:16]}…; give the recipe the model "
+            "it was written for, or its new sha256"
         )
     try:
         model = fasttext.load_model(path)
@@ -133,6 +133,6 @@ class Classifier(Heuristic):
                 scores.append(None if text is None else 0.0)
                 continue
             labels, probabilities = model.predict(text.replace("\n", " "), k=-1)
-            found = dict(zip(labels, probabilities, strict=True))
-            scores.append(round(min(float(found.get(wanted, 0.0)), 1.0), 6))
+            by_label = dict(zip(labels, probabilities, strict=True))
+            scores.append(round(min(float(by_label.get(wanted, 0.0)), 1.0), 6))
         return pa.record_batch([pa.array(scores, pa.float64())], schema=self.writes())

@@ -26,29 +26,29 @@ _SHORTEST_KEY = 16
 _NO_DIGITS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 
-def _normalised(kind: str, found: str) -> str:
+def _normalised(kind: str, value: str) -> str:
     """One spelling for a value, so that its hash is the same wherever and however it is written."""
     if kind == "email":
-        return found.lower()
+        return value.lower()
     if kind == "ip":
-        return ipaddress.ip_address(found).compressed
+        return ipaddress.ip_address(value).compressed
     if kind in ("iban", "card", "cn_id"):
-        return re.sub("[ -]", "", found).upper()
-    digits = re.sub("[^0-9]", "", found.replace("(0)", ""))
+        return re.sub("[ -]", "", value).upper()
+    digits = re.sub("[^0-9]", "", value.replace("(0)", ""))
     if kind == "cn_mobile":
         return digits[-11:]
-    north_american = len(digits) == 10 and digits[0] != "0" and not found.startswith("+")
+    north_american = len(digits) == 10 and digits[0] != "0" and not value.startswith("+")
     return f"1{digits}" if north_american else digits
 
 
-def keyed_hash(key: bytes, kind: str, found: str) -> str:
+def keyed_hash(key: bytes, kind: str, value: str) -> str:
     """Sixteen letters a to p: the first 64 bits of HMAC-SHA-256 over the kind and the normalised value.
 
     Letters, because digits could look like personal data again.
 
     Source: RFC 2104.
     """
-    message = f"{kind}\0{_normalised(kind, found)}".encode()
+    message = f"{kind}\0{_normalised(kind, value)}".encode()
     return hmac.digest(key, message, "sha256")[:8].hex().translate(_NO_DIGITS)
 
 
@@ -162,18 +162,18 @@ class Pii(Operator):
         key = self._key() if "hash" in actions.values() else b""
         text = as_text(batch.column("text"))
         buffers = utf8_buffers(text)
-        starts, lengths, found, firsts = scan(buffers.offsets, buffers.data, buffers.valid)
+        starts, lengths, kind_of, firsts = scan(buffers.offsets, buffers.data, buffers.valid)
         rows = np.repeat(np.arange(len(buffers)), np.diff(firsts))
         counts = [
-            column(np.bincount(rows[found == _ALL.index(kind)], minlength=len(buffers)), buffers.valid)
+            column(np.bincount(rows[kind_of == _ALL.index(kind)], minlength=len(buffers)), buffers.valid)
             for kind in self.kinds
         ]
-        rewritten = np.isin(found, [_ALL.index(kind) for kind, act in actions.items() if act in ("mask", "hash")])
+        rewritten = np.isin(kind_of, [_ALL.index(kind) for kind, act in actions.items() if act in ("mask", "hash")])
         if rewritten.any():
-            starts, lengths, found = starts[rewritten], lengths[rewritten], found[rewritten]
+            starts, lengths, kind_of = starts[rewritten], lengths[rewritten], kind_of[rewritten]
             rows = rows[rewritten]
             firsts = np.searchsorted(rows, np.arange(len(buffers) + 1))
-            which, replacements = self._replacements(buffers.data, starts, lengths, found, rows, key)
+            which, replacements = self._replacements(buffers.data, starts, lengths, kind_of, rows, key)
             new = utf8_buffers(pa.array(replacements, TEXT))
             offsets, data = splice(
                 *(buffers.offsets, buffers.data, buffers.valid, starts, lengths, firsts, which, new.offsets, new.data)
@@ -189,7 +189,7 @@ class Pii(Operator):
         data: npt.NDArray[np.uint8],
         starts: npt.NDArray[np.int64],
         lengths: npt.NDArray[np.int32],
-        found: npt.NDArray[np.int8],
+        kind_of: npt.NDArray[np.int8],
         rows: npt.NDArray[np.int64],
         key: bytes,
     ) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -199,7 +199,7 @@ class Pii(Operator):
         texts: list[str] = []
         which = np.zeros(len(starts), dtype=np.int64)
         for kind in self.kinds:
-            mine = np.flatnonzero(found == _ALL.index(kind))
+            mine = np.flatnonzero(kind_of == _ALL.index(kind))
             if not mine.size:
                 continue
             which[mine] = len(texts)

@@ -95,9 +95,9 @@ def _jieba_spans(text: Utf8Buffers) -> WordSpans:
     stops: list[npt.NDArray[np.int64]] = []
     for i in range(len(text)):
         begin, end = int(text.offsets[i]), int(text.offsets[i + 1])
-        found = rjieba.cut(text.data[begin:end].tobytes().decode())
-        sizes = np.fromiter((len(word.encode()) for word in found), dtype=np.int64, count=len(found))
-        visible = np.fromiter((not word.isspace() for word in found), dtype=np.bool_, count=len(found))
+        pieces = rjieba.cut(text.data[begin:end].tobytes().decode())
+        sizes = np.fromiter((len(word.encode()) for word in pieces), dtype=np.int64, count=len(pieces))
+        visible = np.fromiter((not word.isspace() for word in pieces), dtype=np.bool_, count=len(pieces))
         ends = begin + np.cumsum(sizes)
         starts.append((ends - sizes)[visible])
         stops.append(ends[visible])

@@ -68,10 +68,10 @@ class UrlFilter(Operator):
 
     @model_validator(mode="after")
     def _read_contents(self) -> Self:
-        names = [given.category for given in self.lists]
+        names = [url_list.category for url_list in self.lists]
         if len(set(names)) < len(names) or {NO_CATEGORY, BLOCKED} & set(names):
             raise ValueError(
-                f"lists need categories of their own, other than {NO_CATEGORY} and {BLOCKED}; given: {', '.join(names)}"
+                f"lists need categories of their own, other than {NO_CATEGORY} and {BLOCKED}; got: {', '.join(names)}"
             )
         unknown = sorted(set(self.contents) - set(names))
         if unknown:
@@ -80,8 +80,11 @@ class UrlFilter(Operator):
         if wrong:
             raise ValueError(f"no domain or URL: {', '.join(map(repr, wrong))}")
         # A specification that was stored holds all of them, and is still one when the files have changed or gone.
-        found = {given.category: self.contents.get(given.category) or given.content_sha256() for given in self.lists}
-        self.__dict__["contents"] = found  # the model is frozen from here on
+        contents = {
+            url_list.category: self.contents.get(url_list.category) or url_list.content_sha256()
+            for url_list in self.lists
+        }
+        self.__dict__["contents"] = contents  # the model is frozen from here on
         return self
 
     def _name(self, column_name: str) -> str:
@@ -107,9 +110,9 @@ class UrlFilter(Operator):
         keys: list[str] = []
         first = [0]  # of the keys of each row
         for meta in as_text(batch.column("meta")).to_pylist():
-            found = host_and_path(url) if (url := _url(meta, self.field)) else None
-            hosts.append(found[0] if found else None)
-            keys += candidate_keys(*found) if found else ()
+            address = host_and_path(url) if (url := _url(meta, self.field)) else None
+            hosts.append(address[0] if address else None)
+            keys += candidate_keys(*address) if address else ()
             first.append(len(keys))
         category = index.categories_of(hashed(keys))
         nothing = np.int32(len(names) - 1)
@@ -123,9 +126,9 @@ class UrlFilter(Operator):
         return pa.record_batch([pa.array(hosts, pa.string()), pa.array(categories, pa.string())], schema=self.writes())
 
     def _index(self) -> tuple[UrlIndex, list[str]]:
-        contents = tuple(self.contents[given.category] for given in self.lists)
+        contents = tuple(self.contents[url_list.category] for url_list in self.lists)
         index = _load(self.lists, contents, self.blocked, self.allowed)
-        return index, [NO_CATEGORY, BLOCKED, *(given.category for given in self.lists), NO_CATEGORY]
+        return index, [NO_CATEGORY, BLOCKED, *(url_list.category for url_list in self.lists), NO_CATEGORY]
 
 
 @lru_cache(maxsize=4)
@@ -133,19 +136,19 @@ def _load(
     lists: tuple[UrlList, ...], contents: tuple[str, ...], blocked: tuple[str, ...], allowed: tuple[str, ...]
 ) -> UrlIndex:
     """Index of all lists; category 0 is what is allowed, 1 what is blocked."""
-    for given, content in zip(lists, contents, strict=True):
+    for url_list, content in zip(lists, contents, strict=True):
         try:
-            found = given.content_sha256()
+            now = url_list.content_sha256()
         except (OSError, ValueError) as error:
             raise ContractError(f"text.url_filter: {error}") from error
-        if found != content:
+        if now != content:
             raise ContractError(
-                f"URL list {given.category!r}: {given.path} is not what the recipe was loaded with (SHA-256 {found}, "
-                f"expected {content}). Load the recipe again (in Dagster: reload the code location), or bring this "
-                "machine's copy up to date."
+                f"URL list {url_list.category!r}: {url_list.path} is not what the recipe was loaded with (SHA-256 "
+                f"{now}, expected {content}). Load the recipe again (in Dagster: reload the code location), or bring "
+                "this machine's copy up to date."
             )
     own = ([key for entry in entries if (key := entry_key(entry))] for entries in (allowed, blocked))
-    return index_of([*own, *(given.entries() for given in lists)])
+    return index_of([*own, *(url_list.entries() for url_list in lists)])
 
 
 def _url(meta: str | None, field: str) -> str | None:

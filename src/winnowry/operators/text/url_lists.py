@@ -48,13 +48,13 @@ class UrlList(BaseModel):
             ValueError: there is none.
         """
         path = Path(self.path).expanduser()
-        found = [path] if path.is_file() else [path / name for name in _OF_A_FOLDER if (path / name).is_file()]
-        if not found:
+        files = [path] if path.is_file() else [path / name for name in _OF_A_FOLDER if (path / name).is_file()]
+        if not files:
             raise ValueError(
                 f"URL list {self.category!r}: {path.absolute()} is no file, and no folder with a file "
                 f"{' or '.join(_OF_A_FOLDER)}; give its full path, or one relative to {Path.cwd()}"
             )
-        return found
+        return files
 
     def content_sha256(self) -> str:
         """Hash of the bytes of all files, read again when a size or time has changed."""
@@ -82,12 +82,12 @@ class UrlIndex(NamedTuple):
 
     def categories_of(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
         """Number of the category of each hashed key, -1 where none lists it."""
-        found = np.full(len(keys), -1, dtype=np.int32)
+        categories = np.full(len(keys), -1, dtype=np.int32)
         if len(self.hashes):
             place = np.minimum(np.searchsorted(self.hashes, keys), len(self.hashes) - 1)
             listed = self.hashes[place] == keys
-            found[listed] = self.categories[place[listed]]
-        return found
+            categories[listed] = self.categories[place[listed]]
+        return categories
 
 
 def index_of(lists: Iterable[Iterable[str]]) -> UrlIndex:
@@ -132,11 +132,11 @@ def host_and_path(url: str) -> tuple[str, str] | None:
     >>> host_and_path("HTTP://user@www.Bücher.example:80/a/b?q#f")
     ('xn--bcher-kva.example', '/a/b')
     """
-    found = _PARTS.match(url.strip())
-    if found is None:
+    address = _PARTS.match(url.strip())
+    if address is None:
         return None
-    host = _host(found[1])
-    return (host, found[2].lower()) if host else None
+    host = _host(address[1])
+    return (host, address[2].lower()) if host else None
 
 
 def candidate_keys(host: str, path: str) -> list[str]:

@@ -16,8 +16,8 @@ def _hash_run(hashes: npt.NDArray[np.uint64], first: int, size: int) -> np.uint6
     rolling = np.uint64(0)
     for k in range(first, first + size):
         rolling = rolling * _BASE + hashes[k]
-    found = mix(rolling + np.uint64(size))
-    return found if found != 0 else np.uint64(1)
+    mixed = mix(rolling + np.uint64(size))
+    return mixed if mixed != 0 else np.uint64(1)
 
 
 @kernel

@@ -31,8 +31,8 @@ def character_classes() -> UInt8s:
     classes = np.full(sys.maxunicode + 1, _OTHER, np.uint8)
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     for kind, pattern in ((_WORD, r"\w+"), (_SPACE, r"\s+")):
-        for found in re.finditer(pattern, every):
-            classes[found.start() : found.end()] = kind
+        for run in re.finditer(pattern, every):
+            classes[run.start() : run.end()] = kind
     return classes
 
 
@@ -64,7 +64,7 @@ def _sum_grams(
         hashed = _OFFSET
         kind = _SPACE
         while at <= end:
-            found = _SPACE
+            kind_here = _SPACE
             width = 1
             if at < end:
                 lead = data[at]
@@ -80,8 +80,8 @@ def _sum_grams(
                     code = lead & 0x1F
                 for step in range(1, width):
                     code = (code << 6) | (data[at + step] & 0x3F)
-                found = classes[code]
-            if found != kind and kind != _SPACE:
+                kind_here = classes[code]
+            if kind_here != kind and kind != _SPACE:
                 unigram = _mixed_jit(hashed)
                 bucket = np.int64(unigram % n_buckets)
                 counts[bucket] += 1
@@ -93,7 +93,7 @@ def _sum_grams(
                 before = unigram
                 words += 1
                 hashed = _OFFSET
-            kind = found
+            kind = kind_here
             if at < end and kind != _SPACE:
                 for step in range(width):
                     hashed = (hashed ^ np.uint64(data[at + step])) * _PRIME

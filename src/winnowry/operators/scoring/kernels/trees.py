@@ -174,8 +174,8 @@ def _measure_trees(
                 continue
             if stop - start > LONG_SENTENCE_TOKENS:
                 flags[row] |= LONG_SENTENCE
-            height, distance, roots, found = _tree_jit(heads, start, stop, depths, path)
-            flags[row] |= found
+            height, distance, roots, faults = _tree_jit(heads, start, stop, depths, path)
+            flags[row] |= faults
             if height < 0:
                 continue
             trees += 1

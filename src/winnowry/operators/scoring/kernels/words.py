@@ -258,17 +258,17 @@ def _measure(
                 in_sentence += 1
                 if has_ascii:
                     n_ascii += 1
-                found = -1
+                number = -1
                 if has_ascii and at - start <= 16:
                     lowered = _mixed_jit(lowered)
                     place = np.int64(lowered & np.uint64(mask))
                     while numbers[place] >= 0:
                         if known[place] == lowered:
-                            found = numbers[place]
+                            number = numbers[place]
                             break
                         place = (place + 1) & mask
-                if found >= 0:
-                    function_counts[found] += 1
+                if number >= 0:
+                    function_counts[number] += 1
                     continue
                 surface = _mixed_jit(surface)
                 place = np.int64(surface & np.uint64(capacity - 1))

@@ -71,26 +71,26 @@ def parse_sentence(text: str) -> Sentence | None:
         return None
     model.tag(sentence, model.DEFAULT)
     model.parse(sentence, model.DEFAULT)
-    found = [sentence.words[number] for number in range(1, sentence.words.size())]  # 0 is the technical root
+    words = [sentence.words[number] for number in range(1, sentence.words.size())]  # 0 is the technical root
     return Sentence(
-        forms=tuple(word.form for word in found),
-        xpos=tuple(word.xpostag for word in found),
-        upos=tuple(word.upostag for word in found),
-        heads=tuple(word.head for word in found),
-        deprels=tuple(word.deprel for word in found),
+        forms=tuple(word.form for word in words),
+        xpos=tuple(word.xpostag for word in words),
+        upos=tuple(word.upostag for word in words),
+        heads=tuple(word.head for word in words),
+        deprels=tuple(word.deprel for word in words),
     )
 
 
 @cache
 def _model() -> Any:
-    found = find_spec(PACKAGE)
+    spec = find_spec(PACKAGE)
     try:
         import ufal.udpipe as udpipe
     except ImportError as error:
         raise UsageError(_MISSING) from error
-    if found is None or found.origin is None:
+    if spec is None or spec.origin is None:
         raise UsageError(_MISSING)
-    where = Path(found.origin).parent / "ud-chinese.udpipe"
+    where = Path(spec.origin).parent / "ud-chinese.udpipe"
     return udpipe.Model.load(str(checked_model(where, MODEL_SHA256, f"{PACKAGE} {MODEL_VERSION}")))
 
 

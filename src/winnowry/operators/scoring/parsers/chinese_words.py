@@ -55,8 +55,8 @@ def tagged_words(text: str, tagger: Tagger) -> Words:
     Raises:
         UsageError: the package is not installed.
     """
-    found = _tagger(tagger)(without_table_bars(text))
-    return Words(forms=[word for word, _ in found], tags=[tag for _, tag in found])
+    tagged_words = _tagger(tagger)(without_table_bars(text))
+    return Words(forms=[word for word, _ in tagged_words], tags=[tag for _, tag in tagged_words])
 
 
 def tagger_version(tagger: Tagger) -> str | None:

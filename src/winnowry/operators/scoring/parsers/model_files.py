@@ -19,10 +19,10 @@ def checked_model(where: Path, expected: str, package: str) -> Path:
     Raises:
         UsageError: the content differs: the wheel was changed, or it is another version.
     """
-    found = content_hash(where)
-    if found != expected:
+    digest = content_hash(where)
+    if digest != expected:
         raise UsageError(
-            f"the model of {package} at {where} has sha256 {found}, expected {expected}; scores of another model are "
+            f"the model of {package} at {where} has sha256 {digest}, expected {expected}; scores of another model are "
             f"not comparable: install the pinned wheel of {package} again"
         )
     return where

@@ -58,20 +58,20 @@ def by_category(values: Mapping[str, int]) -> npt.NDArray[np.uint16]:
 
     Code points that are unassigned or private have 0.
     """
-    given = np.array([values.get(name, values.get(name[0], 0)) for name in _CATEGORIES], dtype=np.uint16)
+    of_category = np.array([values.get(name, values.get(name[0], 0)) for name in _CATEGORIES], dtype=np.uint16)
     table = np.zeros(0x110000, dtype=np.uint16)
     for block, categories in zip(_ASSIGNED, _categories(), strict=True):
-        table[block.start : block.stop] = given[categories]
+        table[block.start : block.stop] = of_category[categories]
     return table
 
 
 def _of_categories(names: tuple[str, ...]) -> list[int]:
     wanted = [_CATEGORIES.index(name) for name in names]
-    found = (
+    ranges = (
         block.start + np.flatnonzero(np.isin(categories, wanted))
         for block, categories in zip(_ASSIGNED, _categories(), strict=True)
     )
-    return [point for points in found for point in points.tolist()]
+    return [point for points in ranges for point in points.tolist()]
 
 
 @cache

@@ -75,20 +75,20 @@ class _Reader:
         self.content, self.at = content, 0
 
     def numbers(self, layout: str) -> tuple[int, ...]:
-        found = struct.unpack_from("<" + layout, self.content, self.at)
+        values = struct.unpack_from("<" + layout, self.content, self.at)
         self.at += struct.calcsize("<" + layout)
-        return found
+        return values
 
     def array(self, kind: type[np.generic], n: int) -> npt.NDArray[np.generic]:
-        found = np.frombuffer(self.content, dtype=kind, count=n, offset=self.at)
-        self.at += found.nbytes
-        return found
+        values = np.frombuffer(self.content, dtype=kind, count=n, offset=self.at)
+        self.at += values.nbytes
+        return values
 
     def text(self) -> bytes:
         end = self.content.index(b"\0", self.at)
-        found = self.content[self.at : end]
+        line = self.content[self.at : end]
         self.at = end + 1
-        return found
+        return line
 
 
 def read_model(path: Path) -> Model:
@@ -254,7 +254,7 @@ def _add_ngrams(
     hidden: npt.NDArray[np.float32],
 ) -> int:
     """Add the rows of the n-grams of a word between angle brackets; how many they are."""
-    found = 0
+    n_added = 0
     n_buckets = np.uint32(len(row_of_bucket))
     shortest, longest = lengths
     for first in range(size):
@@ -272,10 +272,10 @@ def _add_ngrams(
             if n >= shortest and not (n == 1 and (first == 0 or at == size)):
                 bucket = value % n_buckets
                 if kept[bucket >> 3] >> (bucket & 7) & 1:
-                    found += 1
+                    n_added += 1
                     _add_row(rows, row_of_bucket[bucket], hidden)
             n += 1
-    return found
+    return n_added
 
 
 @kernel
@@ -323,7 +323,7 @@ def _classify(
 ) -> npt.NDArray[np.float32]:
     n_labels = len(children) + 1
     spelled = np.empty(256, dtype=np.uint8)
-    found = np.zeros((len(offsets) - 1, n_labels), dtype=np.float32)
+    probabilities = np.zeros((len(offsets) - 1, n_labels), dtype=np.float32)
     hidden = np.zeros(DIM, dtype=np.float32)
     score = np.zeros(2 * n_labels - 1, dtype=np.float32)
     for text in range(len(offsets) - 1):
@@ -372,5 +372,5 @@ def _classify(
             score[children[node, 0]] = own + np.float32(np.log(np.float64(np.float32(1.0) - f) + 1e-5))
             score[children[node, 1]] = own + np.float32(np.log(np.float64(f) + 1e-5))
         for label in range(n_labels):
-            found[text, label] = np.exp(score[label])
-    return found
+            probabilities[text, label] = np.exp(score[label])
+    return probabilities

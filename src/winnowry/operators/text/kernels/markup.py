@@ -48,11 +48,11 @@ RAW = np.array([_name_hash(name) for name in _RAW], dtype=np.int64)
 
 @inline
 def _in(value: np.int64, values: npt.NDArray[np.int64]) -> bool:
-    found = False
+    matches = False
     for k in range(values.size):
         if values[k] == value:
-            found = True
-    return found
+            matches = True
+    return matches
 
 
 @kernel

@@ -274,11 +274,11 @@ def count_terms(
                 p += 1
             boundary = not (kind == 1 and before == 1)
             if boundary and state:
-                found = state if categories[state] else np.int64(links[state])
-                while found:
-                    start = at - lengths[found]
+                node = state if categories[state] else np.int64(links[state])
+                while node:
+                    start = at - lengths[node]
                     for c in range(n_categories):
-                        if (categories[found] >> np.uint64(c)) & np.uint64(1) and start >= free_from[c]:
+                        if (categories[node] >> np.uint64(c)) & np.uint64(1) and start >= free_from[c]:
                             out[2 + c, i] += 1
                             free_from[c] = at
                     shift = words - window_end
@@ -289,7 +289,7 @@ def count_terms(
                         if not window & bit:
                             window |= bit
                             covered += 1
-                    found = np.int64(links[found])
+                    node = np.int64(links[node])
             begun[at & (ring - 1)] = words
             if kind == 2 or (kind == 1 and before != 1):
                 words += 1

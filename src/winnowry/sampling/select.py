@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +92,17 @@ class Selection:
         return self.strata[0].r if len(self.strata) == 1 else None
 
 
+class _Draw(NamedTuple):
+    """One stratum while its records are drawn; its rows by score and id, and their scores in that order."""
+
+    label: str
+    rows: Int64s
+    scores: Float64s
+    budget: int
+    inclusion: probabilities.Inclusion
+    epochs: int
+
+
 def select(
     record_ids: npt.NDArray[np.generic] | pa.Array | pa.ChunkedArray,
     scores: Float64s | None,
@@ -160,7 +172,7 @@ def select(
         else:
             _take(rows, rest, sizes, probability, drawn, words, selected, ranking)
         repeats[rows] = epochs * (sizes[rows] > 0)
-        draws.append((label, rows, scored, share, inclusion, epochs))
+        draws.append(_Draw(label, rows, scored, share, inclusion, epochs))
     if spec.mode == "exact" and codes is not None and len(labels) > 1:
         for capped in (False, True):
             gap = budget - int((sizes * (repeats + selected)).sum())
@@ -181,7 +193,7 @@ def select(
         unfilled_tokens=shared.unfilled,
         selected_tokens=int((sizes * repeats).sum()),
         largest_record=int(sizes.max(initial=0)),
-        strata=tuple(_summary(spec, *drawing, sizes, repeats) for drawing in draws),
+        strata=tuple(_summary(spec, draw, sizes, repeats) for draw in draws),
     )
 
 
@@ -323,33 +335,24 @@ def _take(
     selected[rows[chosen]] = True
 
 
-def _summary(
-    spec: SampleSpec,
-    label: str,
-    rows: Int64s,
-    scores: Float64s,
-    budget: int,
-    inclusion: probabilities.Inclusion,
-    epochs: int,
-    sizes: Int64s,
-    repeats: Int64s,
-) -> StratumDraw:
-    tokens, kept = sizes[rows], repeats[rows]
-    hard_scores = scores[inclusion.hard]
+def _summary(spec: SampleSpec, draw: _Draw, sizes: Int64s, repeats: Int64s) -> StratumDraw:
+    tokens, times = sizes[draw.rows], repeats[draw.rows]
+    hard = draw.inclusion.hard
+    hard_scores = draw.scores[hard]
     hard_score = float(hard_scores[0]) if len(hard_scores) and np.isfinite(hard_scores[0]) else None
     if hard_score is not None and spec.prefer == "lowest":
         hard_score = -hard_score
     return StratumDraw(
-        stratum=label,
-        rows=len(rows),
+        stratum=draw.label,
+        rows=len(draw.rows),
         tokens=int(tokens.sum()),
-        budget_tokens=budget,
-        selected_rows=int((kept > 0).sum()),
-        selected_tokens=int((tokens * kept).sum()),
+        budget_tokens=draw.budget,
+        selected_rows=int((times > 0).sum()),
+        selected_tokens=int((tokens * times).sum()),
         hard_rows=len(hard_scores),
-        hard_tokens=int(tokens[inclusion.hard].sum()),
+        hard_tokens=int(tokens[hard].sum()),
         hard_score=hard_score,
-        r=inclusion.r,
-        expected_tokens=float((inclusion.probability * tokens).sum()),
-        epochs=epochs,
+        r=draw.inclusion.r,
+        expected_tokens=float((draw.inclusion.probability * tokens).sum()),
+        epochs=draw.epochs,
     )

@@ -138,10 +138,19 @@ class SampleSpec(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        problems = [*self._budget_problems(), *self._method_problems(), *self._mixture_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _budget_problems(self) -> list[str]:
+        if (self.token_fraction is None) != (self.tokens is None):
+            return []
+        number = "both" if self.tokens is not None else "neither"
+        return [f"give exactly one of token_fraction and tokens ({number} given)"]
+
+    def _method_problems(self) -> list[str]:
         problems = []
-        if (self.token_fraction is None) == (self.tokens is None):
-            number = "both" if self.tokens is not None else "neither"
-            problems.append(f"give exactly one of token_fraction and tokens ({number} given)")
         if self.method == "uniform" and self.by is not None:
             problems.append(f"method uniform looks at no score: remove by: {self.by}")
         if self.method not in ("uniform", "length_matched") and self.by is None:
@@ -160,16 +169,13 @@ class SampleSpec(BaseModel):
             problems.append("prefer needs by: the name of a score column")
         if self.mode == "paper" and self.method != "cdf":
             problems.append(f"mode paper is only defined for method cdf, not {self.method}: use mode: exact")
-        if len(set(self.strata)) != len(self.strata):
-            problems.append(f"strata names a column twice: {list(self.strata)}")
-        problems += self._mixture_problems()
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+        return problems
 
     def _mixture_problems(self) -> list[str]:
         mixing = [name for name in ("quotas", "weights", "epochs") if getattr(self, name)]
         problems = []
+        if len(set(self.strata)) != len(self.strata):
+            problems.append(f"strata names a column twice: {list(self.strata)}")
         if mixing and not self.strata:
             problems.append(f"{' and '.join(mixing)} need strata: the columns that name the strata")
         if mixing and self.mode == "paper":

@@ -29,7 +29,7 @@ _FOOTNOTE = re.compile(r"\[\^([^\]\s\[]+)\]")
 _IN_ADDRESS = re.compile(r"(?:https?|ftp)://[^\s<]*\Z", re.IGNORECASE)
 _LONGEST_ADDRESS = 2_000
 _INNER_MARK = re.compile(r"[*_~]+(?=[^\W_]|/)")
-_TASK = re.compile(r"\[[ xX]\][ \t]+")
+_TASK = re.compile(r"\A\[[ xX]\][ \t]+")
 _LINE_END = re.compile(r"[ \t]+$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _FOOTNOTES = "footnotes"
@@ -87,6 +87,10 @@ class _Page:
     items: list[_Item] = field(default_factory=list)
     last_line: int = 0
 
+    def begins_item(self) -> bool:
+        """Whether the next block is the first of a list item."""
+        return bool(self.items) and not self.items[-1].written
+
     def add(self, lines: tuple[int, int], block: str) -> None:
         """Write a block that stands on some lines of the source; a gap between two blocks becomes a blank line."""
         if not block.strip():
@@ -108,31 +112,20 @@ def _blocks(
 ) -> Iterator[tuple[tuple[int, int], str]]:
     """Blocks with the first of their lines and the line after the last; keeps the items of ``page`` up to date."""
     lines = (0, 0)
-    cells: list[str] = []
-    rows: list[str] = []
-    for token in tokens:
-        if token.map and token.type not in ("inline", "tr_open", "thead_open", "tbody_open"):
+    rest = iter(tokens)
+    for token in rest:
+        if token.map and token.type != "inline":
             lines = (token.map[0], token.map[1])
         match token.type:
             case "list_item_open":
                 page.items.append(_Item(f"{token.info}{token.markup} " if token.info else "- "))
             case "list_item_close":
                 page.items.pop()
-            case "th_open" | "td_open":
-                cells.append("")
-            case "inline" if cells:
-                cells[-1] = " ".join(_spans(token.children or (), alt_texts).split())
-            case "tr_close":
-                rows.append("\t".join(cells))
-                cells = []
-            case "table_close":
-                yield lines, _LINE_END.sub("", "\n".join(rows))
-                rows = []
+            case "table_open":
+                yield lines, _table(rest, alt_texts)
             case "inline":
                 text = _spans(token.children or (), alt_texts)
-                if page.items and not page.items[-1].written:
-                    text = _TASK.sub("", text, count=1) if _TASK.match(text) else text
-                yield lines, _tidy(text)
+                yield lines, _tidy(_TASK.sub("", text, count=1) if page.begins_item() else text)
             case "fence" if fenced_code:
                 # The fences are lines of their own: a blank line will part the code from its neighbours.
                 yield (lines[0] + 1, lines[1] - 1), token.content.rstrip("\n")
@@ -140,6 +133,20 @@ def _blocks(
                 yield lines, token.content.rstrip("\n")
             case "html_block":
                 yield lines, _BLANK_LINES.sub("\n\n", _tidy(html_text(token.content)))
+
+
+def _table(tokens: Iterator[Token], alt_texts: bool) -> str:
+    """The rows of a table, cells with tabs between them; takes its tokens up to the end of the table."""
+    rows: list[list[str]] = []
+    for token in tokens:
+        match token.type:
+            case "tr_open":
+                rows.append([])
+            case "inline":
+                rows[-1].append(" ".join(_spans(token.children or (), alt_texts).split()))
+            case "table_close":
+                break
+    return _LINE_END.sub("", "\n".join(map("\t".join, rows)))
 
 
 def _tidy(text: str) -> str:

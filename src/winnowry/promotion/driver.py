@@ -192,7 +192,7 @@ class _Staging:
         self.quarantine.flush()
         request = self.request
         delta = production.delta()
-        looked_at = complete_fragments(request.ws, request.corpus, self.table, self.main.fragments)
+        looked_at = complete_fragments(request.ws, request.corpus, self.table, self.main.fragments, request.engine)
         main = stage_table(
             self.table,
             self.main.fragments,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from winnowry.core.progress import NoProgress, Progress
-from winnowry.engine.local import LocalEngine
+from winnowry.engine.base import Engine
+from winnowry.engine.registry import engine_named
 from winnowry.gates.suite import Suite
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.lakehouse.workspace import Workspace
@@ -47,7 +48,7 @@ class Request:
     progress: Progress = field(default_factory=NoProgress)
     allow_missing: bool = False
     force: bool = False
-    engine: LocalEngine = field(default_factory=LocalEngine)
+    engine: Engine = field(default_factory=engine_named)
 
     @property
     def key(self) -> str:

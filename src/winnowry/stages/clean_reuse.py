@@ -104,6 +104,7 @@ def carry_kept(task: ChainTask, cleaned: TableView) -> Iterator[ChainTask]:
             n_rows=n_rows,
             stage=task.stage,
             places=task.view,
+            files=task.files,
         )
 
     return tasks_over(cleaned, unit)
@@ -213,6 +214,7 @@ def _bring_back(whole: ChainTask, known: int, back: list[dict[str, Any]]) -> Ite
     """Run the chain over records that come back, with the columns they already have."""
     if not back:
         return
+    operators = whole.operators_here()
     by_id = {row["record_id"]: row["columns"] for row in back}
     listed = ", ".join("'" + record_id.replace("'", "''") + "'" for record_id in by_id)
     for batch in whole.view.scan(columns=list(whole.columns), where=f"record_id IN ({listed})"):
@@ -224,4 +226,4 @@ def _bring_back(whole: ChainTask, known: int, back: list[dict[str, Any]]) -> Ite
                 lost_nan = pa.types.is_floating(field.type) and None in values
                 if field.name != "text" and _survives_json(field.type) and not lost_nan:
                     named = named.append_column(STORED + field.name, pa.array(values, field.type))
-        yield run_chain(whole.operators, named)
+        yield run_chain(operators, named)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from winnowry.core.tables import TEXT
+from winnowry.engine.operator_files import publish_files
 from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
 from winnowry.promotion.ledger import read_ids
 from winnowry.promotion.limits import refuse_many_errors
@@ -35,6 +36,7 @@ class Cleaned(Production):
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         self.raw = work.part("raw")
+        self.files = publish_files(work.ws.store, work.recipe.clean)
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.earlier = None if work.request.force else earlier_run(work)
@@ -81,6 +83,7 @@ class Cleaned(Production):
             offset=offset,
             n_rows=n_rows,
             stage=self.work.request.stage.name,
+            files=self.files,
         )
 
     def findings(self, candidate: Candidate) -> Findings:

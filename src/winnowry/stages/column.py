@@ -119,6 +119,7 @@ class ColumnOfTable(Production):
                 suites=request.suites,
                 progress=request.progress,
                 take_place=True,
+                engine=request.engine,
             )
         except ColumnGateFailed as refusal:
             raise GateFailed(_refused(request, spec, refusal, time.perf_counter() - started)) from refusal

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError
 from winnowry.core.progress import Progress, heard
-from winnowry.engine.local import LocalEngine
+from winnowry.engine.base import Engine
+from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.driver import drive, reaudit_of
@@ -40,7 +41,7 @@ def run_stage(
     progress: Progress | None = None,
     allow_missing: bool = False,
     force: bool = False,
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> StageResult:
     """Bring one stage up to date for one partition (or for the corpus).
 
@@ -54,7 +55,7 @@ def run_stage(
         progress: hears how far the stage is.
         allow_missing: let a corpus-wide stage go on without partitions that are missing or stale; they are recorded.
         force: run even when fresh, and take nothing over from earlier runs.
-        engine: what units of work run on; this machine's processes when None.
+        engine: what units of work run on; what ``WINNOWRY_ENGINE`` names when None.
 
     Returns:
         What was done; ``skipped`` when the live promotion already stands for recipe and inputs.
@@ -82,7 +83,7 @@ def run_stage(
         heard(progress),
         allow_missing,
         force,
-        engine if engine is not None else LocalEngine(),
+        engine if engine is not None else engine_named(),
     )
     with storage_named(request.label, ws.root, then=_RUN_AGAIN):
         return _bring_up_to_date(request)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
+from winnowry.engine.operator_files import publish_files
 from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
 from winnowry.operators.scoring.correlation import spearman
 from winnowry.promotion.ledger import read_ids
@@ -51,6 +52,7 @@ class Scored(Production):
         self.keepers = np.setdiff1d(read_ids(self.cleaned), np.asarray(sorted(self.dropped), dtype="S32"))
         self.carried: frozenset[str] = frozenset()
         self.fits = load_fits(work.ws, recipe)
+        self.files = publish_files(work.ws.store, recipe.score)
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
 
@@ -88,6 +90,7 @@ class Scored(Production):
             stage=self.work.request.stage.name,
             fits=self.fits,
             leave_out=self.dropped | self.carried,
+            files=self.files,
         )
 
     def _carry_over(self) -> Iterator[Rows]:

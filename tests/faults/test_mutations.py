@@ -16,6 +16,7 @@ from tests.faults.verify import Lake, problems
 from tests.faults.worker import land_first, suites_of, walk
 from tests.unit.lakehouse import test_promotion as promotions
 from winnowry.core.errors import GateFailedError
+from winnowry.core.retry import Retry
 from winnowry.lakehouse import lake as lake_module
 from winnowry.lakehouse import promotion as promotion_module
 from winnowry.lakehouse import table as table_module
@@ -112,7 +113,7 @@ def index_is_not_completed(patch: pytest.MonkeyPatch) -> None:
 
 
 def columns_are_added_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(table_module, "_EVOLVE_ATTEMPTS", 1)
+    patch.setattr(table_module, "_ADDITIONS", Retry(attempts=1, first_wait_s=0.0, longest_wait_s=0.0))
 
 
 def rewritten_is_not_refused(patch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from winnowry.columns.fill import ColumnGateFailed, ColumnResult, add_column
 from winnowry.columns.listing import drop, list_columns
 from winnowry.columns.spec import ColumnSpec, Resources, operator_column, python_column, sql_column
 from winnowry.core.errors import ContractError, DataError, UsageError
+from winnowry.core.retry import Retry
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import apply_overrides
@@ -314,7 +315,7 @@ def test_rows_that_a_function_fails_on_can_do_without_a_value(root: Path) -> Non
 
 
 def test_a_transient_error_is_met_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("winnowry.columns.values._WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("winnowry.columns.values._CALLS", Retry(attempts=4, first_wait_s=0.0, longest_wait_s=0.0))
     ws = Workspace.open(str(root))
     path = root / "flaky.py"
     path.write_text(

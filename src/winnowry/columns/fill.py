@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from winnowry.columns.spec import ColumnSpec
 from winnowry.columns.values import ColumnTask, engine_for, publish_code, run_column_task
 from winnowry.core.errors import ContractError, DataError, GateFailedError, LakehouseError, UsageError, WorkerLostError
 from winnowry.core.progress import NoProgress, Progress
+from winnowry.core.retry import Retry
 from winnowry.engine.base import Engine
 from winnowry.gates.checkpoint import run_checkpoint
 from winnowry.gates.history import gate_rows
@@ -40,8 +40,8 @@ from winnowry.storage.named import storage_named
 ColumnSuites = Callable[[str, Any, pa.Schema], list[Suite]]
 """Gives the suites of stage ``column``, for the specification and the table's schema with the column."""
 
-_ATTEMPTS = 500
-_REMEMBER_ATTEMPTS = 20
+_COMMITS = Retry(attempts=500, first_wait_s=0.01, longest_wait_s=0.64)
+_APPENDS = Retry(attempts=20, first_wait_s=1.0, longest_wait_s=1.0, growth="constant")
 _FAILED_SHOWN = 20
 STAGE = "column"
 
@@ -189,12 +189,12 @@ class _Fill:
 
     def _fill(self, definition: Definition) -> ColumnResult:
         audited: frozenset[str] = frozenset()
-        for attempt in range(_ATTEMPTS):
+        for attempt in _COMMITS.attempts_on():
             dataset = self.table.dataset()
             there = self.spec.name in dataset.schema.names
             if there and spec_in(self.table, dataset, definition).version == self.spec.version:
                 return self._landed(dataset, definition)
-            if attempt and self.definitions.get(self.spec.table, self.spec.name) is None:
+            if attempt.number and self.definitions.get(self.spec.table, self.spec.name) is None:
                 raise DataError(f"column {self.spec.name} of {self.spec.table} was dropped while it was being computed")
             present = list(dataset.get_fragments())
             self._compute(dataset, present)
@@ -217,10 +217,9 @@ class _Fill:
                 self.definitions.land(definition, self.spec, plan.template, version)
                 return self._added(version)
             self.refused += 1
-            time.sleep(min(1.0, 0.01 * 2 ** min(attempt, 6)) * random.random())
         raise LakehouseError(
-            f"{self.table.uri}: column {self.spec.name} was refused {_ATTEMPTS} times because other writers kept "
-            "winning; its files are kept: run the command again"
+            f"{self.table.uri}: column {self.spec.name} was refused {_COMMITS.attempts} times because other writers "
+            "kept winning; its files are kept: run the command again"
         )
 
     def _refuse_foreign(self, dataset: Any, definition: Definition | None) -> None:
@@ -268,14 +267,10 @@ class _Fill:
 
     def _remember(self, rows: pa.Table) -> None:
         """Add to the history of gates; when many people judge at once, Lance gives up an append after half a minute."""
-        for attempt in range(_REMEMBER_ATTEMPTS):
-            try:
+        for attempt in _APPENDS.attempts_on(is_conflict, raise_last=True):
+            with attempt:
                 self.ws.lake.append_gates(self.corpus, rows)
                 return
-            except OSError as error:
-                if not is_conflict(error) or attempt == _REMEMBER_ATTEMPTS - 1:
-                    raise
-                time.sleep(random.random())
 
     def _landed(self, dataset: Any, definition: Definition) -> ColumnResult:
         """The column is in the table: a rival with the same specification, or this one before it was killed."""

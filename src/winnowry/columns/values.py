@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from winnowry.columns.limit import time_limit
 from winnowry.columns.python_function import check_same, same_function
 from winnowry.columns.spec import ColumnSpec, operator_of
 from winnowry.core.errors import ContractError, DataError, UsageError, WinnowryError
+from winnowry.core.retry import Retry
 from winnowry.engine.base import Engine
 from winnowry.engine.isolate import isolated
 from winnowry.engine.operator_files import OperatorFiles, publish_files, publish_paths
@@ -29,7 +29,7 @@ from winnowry.storage.objects import ObjectStore
 Places = np.ndarray[Any, np.dtype[np.int64]]
 BATCH_ROWS = 1024
 """Rows of a call of a function, unless the column sets another number."""
-_WAITS = (0.5, 1.0, 2.0)  # seconds before each new attempt after a transient error
+_CALLS = Retry(attempts=4, first_wait_s=0.5, longest_wait_s=2.0, jitter=False)
 _FAILED_KEPT = 100  # of a fragment
 _ERROR_CHARACTERS = 300
 BLOB_BATCH_ROWS = 32
@@ -145,12 +145,14 @@ def _parts(
 
 def _with_retries(compute: Callable[[pa.RecordBatch], pa.Array], batch: pa.RecordBatch) -> pa.Array:
     """Compute; try again after an error of the network or of a store."""
-    for wait in _WAITS:
-        try:
+    for attempt in _CALLS.attempts_on(_is_transient, raise_last=True):
+        with attempt:
             return compute(batch)
-        except (ConnectionError, TimeoutError):
-            time.sleep(wait)
-    return compute(batch)
+    raise AssertionError("unreachable")
+
+
+def _is_transient(error: Exception) -> bool:
+    return isinstance(error, ConnectionError | TimeoutError)
 
 
 def _values_or_null(

@@ -9,8 +9,6 @@ are there, and only fragments that are new are computed.
 from __future__ import annotations
 
 import logging
-import random
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,13 +20,14 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import ContractError, LakehouseError
 from winnowry.core.formats import to_bytes, to_document
+from winnowry.core.retry import Retry
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.table import Table, fragment_metadata, is_conflict
 
 logger = logging.getLogger(__name__)
 
 _PROPERTY = "winnowry.column"
-_ATTEMPTS = 200
+_DROPS = Retry(attempts=200, first_wait_s=0.005, longest_wait_s=0.64)
 _UNREAD = -2
 _OFFSET_BITS = (1 << 32) - 1  # of a row address: the row's place in its fragment
 
@@ -306,19 +305,15 @@ def drop_column(table: Table, name: str) -> bool:
     Raises:
         LakehouseError: other writers won every attempt.
     """
-    for attempt in range(_ATTEMPTS):
+    for attempt in _DROPS.attempts_on(is_conflict):
         dataset = table.dataset()
         if name not in dataset.schema.names:
-            return attempt > 0
-        try:
+            return attempt.number > 0
+        with attempt:
             dataset.drop_columns([name])
             return True
-        except OSError as error:
-            if not is_conflict(error):
-                raise
-            time.sleep(min(1.0, 0.005 * 2 ** min(attempt, 7)) * random.random())
     raise LakehouseError(
-        f"{table.uri}: dropping {name} was refused {_ATTEMPTS} times because other writers kept winning"
+        f"{table.uri}: dropping {name} was refused {_DROPS.attempts} times because other writers kept winning"
     )
 
 

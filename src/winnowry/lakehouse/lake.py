@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import LakehouseError
+from winnowry.core.retry import Retry
 from winnowry.core.tables import GATES, QUARANTINE
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
@@ -26,7 +25,7 @@ INDEXED = frozenset({"raw"})
 OLD_GATES_TIME = "at"
 """What ``gates.judged_at`` was called before 0.2: a reserved word in DuckDB."""
 
-_INDEX_ATTEMPTS = 20
+_INDEXING = Retry(attempts=20, first_wait_s=0.05, longest_wait_s=1.0, growth="linear")
 _LOOKS = 20  # at a side table and at what is live, until they fit together
 
 
@@ -183,20 +182,16 @@ class Lakehouse:
     def ensure_index(self, corpus: str, name: str, column: str = "record_id") -> None:
         """Give a column its BTREE, and bring an existing one up to date with new fragments."""
         table = self.table(corpus, name)
-        for attempt in range(_INDEX_ATTEMPTS):
+        for attempt in _INDEXING.attempts_on(is_conflict, raise_last=True):
             dataset = table.dataset()
             if dataset.count_rows() == 0:
                 return
-            try:
+            with attempt:  # of two partitions that land at once the second indexes both
                 if any(column in index.field_names for index in dataset.describe_indices()):
                     dataset.optimize.optimize_indices()
                 else:
                     dataset.create_scalar_index(column, "BTREE")
                 return
-            except OSError as error:  # of two partitions that land at once the second indexes both
-                if not is_conflict(error) or attempt == _INDEX_ATTEMPTS - 1:
-                    raise
-                time.sleep(0.05 * (attempt + 1) * random.random())
 
     def complete_index(self, corpus: str, stage: str, partition: str) -> None:
         """Index the rows of a stage's partition where a process died between promoting and indexing them."""

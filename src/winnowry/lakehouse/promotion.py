@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from winnowry.core.errors import DataError, LakehouseError, PromotionConflictError
 from winnowry.core.ids import PromotionId
+from winnowry.core.retry import Retry
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.columns import column_versions
 from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope
@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 _PROPERTY = "winnowry.promotion"
 _ABANDONED_AFTER_S = 24 * 3600  # a staged promotion nobody has moved for a day belongs to a dead process
-_ATTEMPTS = 200  # of a compare-and-set that rivals on other partitions keep winning
+_COMMITS = Retry(attempts=200, first_wait_s=0.005, longest_wait_s=0.64)  # rivals on other partitions may win many
+_REMOVALS = Retry(attempts=200, first_wait_s=0.01, longest_wait_s=0.01, growth="constant")
 
 
 def stage(
@@ -246,7 +247,7 @@ class Promoter:
         """Commit one table of a promotion exactly once, whoever else commits meanwhile."""
         table = self._table(candidate.table)
         seen = candidate.base_version
-        for attempt in range(_ATTEMPTS):
+        for attempt in _COMMITS.attempts_on(is_conflict):
             dataset = table.dataset()
             landed = self._landed(table, dataset, record, candidate)
             if landed is not None:
@@ -273,15 +274,11 @@ class Promoter:
             if add_only and not candidate.fragments:
                 return int(dataset.version)
             exclusive = not add_only and (reaudit is not None or candidate.partition == WHOLE_TABLE)
-            try:
+            with attempt:
                 return _commit_once(dataset, record.id, candidate, gone, exclusive=exclusive)
-            except OSError as error:
-                if not is_conflict(error):
-                    raise
-                logger.debug("%s: commit refused, re-planning: %s", table.name, error)
-                time.sleep(min(1.0, 0.005 * 2 ** min(attempt, 7)) * random.random())
         raise LakehouseError(
-            f"{table.uri}: {_ATTEMPTS} commits were refused because other writers kept winning; run the stage again"
+            f"{table.uri}: {_COMMITS.attempts} commits were refused because other writers kept winning; run the stage "
+            "again"
         )
 
     @staticmethod
@@ -362,7 +359,7 @@ class Promoter:
     def _remove_side_fragments(table: Table, stale: Callable[[Owner], bool]) -> None:
         import lance
 
-        for _ in range(_ATTEMPTS):
+        for attempt in _REMOVALS.attempts_on(is_conflict):
             dataset = table.dataset()
             gone = [f for f, owner in table.owners(dataset).items() if stale(owner)]
             if not gone:
@@ -370,13 +367,9 @@ class Promoter:
             operation = lance.LanceOperation.Update(
                 removed_fragment_ids=gone, updated_fragments=[], new_fragments=[], fields_modified=[]
             )
-            try:
+            with attempt:
                 lance.LanceDataset.commit(dataset, operation, read_version=dataset.version, max_retries=0)
                 return
-            except OSError as error:
-                if not is_conflict(error):
-                    raise
-                time.sleep(0.01 * random.random())
 
 
 def _order(record: PromotionRecord) -> tuple[float, str]:

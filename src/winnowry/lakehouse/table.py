@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import random
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,14 +9,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from winnowry.core.errors import ContractError, LakehouseError, NotFoundError, TableFormatError
+from winnowry.core.retry import Retry
 from winnowry.storage.refusals import storage_refusal
 
-logger = logging.getLogger(__name__)
-
-EMPTY_VERSION = 1
-"""The version that :meth:`Table.create` makes: no rows, nothing promoted."""
-
-_EVOLVE_ATTEMPTS = 50  # to add a column while promotions keep landing
+_ADDITIONS = Retry(attempts=50, first_wait_s=0.005, longest_wait_s=0.64)  # of columns, while promotions keep landing
+_RENAMES = Retry(attempts=50, first_wait_s=0.05, longest_wait_s=0.05, growth="constant")
 
 
 class Owner(NamedTuple):
@@ -73,22 +67,18 @@ class Table:
                 if self.dataset_or_none() is None:  # no rival made it: the store itself refused
                     raise
             dataset = self.dataset()
-        for attempt in range(_EVOLVE_ATTEMPTS):
+        for attempt in _ADDITIONS.attempts_on(is_conflict):
+            if attempt.number:
+                dataset = self.dataset()  # the rival may have added the same columns, or others, or rows
             missing = self._missing(dataset, schema)
             if not missing:
                 return
-            try:
+            with attempt:
                 dataset.add_columns(pa.schema(missing))
                 return
-            except OSError as error:
-                if not is_conflict(error):
-                    raise
-                logger.debug("%s: columns not added, looking again: %s", self.name, error)
-                time.sleep(min(1.0, 0.005 * 2 ** min(attempt, 7)) * random.random())
-                dataset = self.dataset()  # the rival may have added the same columns, or others, or rows
         raise LakehouseError(
-            f"{self.uri}: adding columns was refused {_EVOLVE_ATTEMPTS} times because other writers kept winning; run "
-            "the stage again"
+            f"{self.uri}: adding columns was refused {_ADDITIONS.attempts} times because other writers kept winning; "
+            "run the stage again"
         )
 
     def _missing(self, dataset: Any, schema: pa.Schema) -> list[pa.Field]:
@@ -112,19 +102,15 @@ class Table:
         Raises:
             LakehouseError: rivals won every attempt.
         """
-        for _ in range(_EVOLVE_ATTEMPTS):
+        for attempt in _RENAMES.attempts_on(is_conflict):
             dataset = self.dataset_or_none()
             if dataset is None or old not in dataset.schema.names or new in dataset.schema.names:
                 return
-            try:
+            with attempt:
                 dataset.alter_columns({"path": old, "name": new})
                 return
-            except OSError as error:
-                if not is_conflict(error):
-                    raise
-                time.sleep(0.05 * random.random())
         raise LakehouseError(
-            f"{self.uri}: renaming {old} to {new} was refused {_EVOLVE_ATTEMPTS} times because other writers kept "
+            f"{self.uri}: renaming {old} to {new} was refused {_RENAMES.attempts} times because other writers kept "
             "winning; run the stage again"
         )
 
@@ -207,6 +193,8 @@ def _is_absent(error: Exception) -> bool:
 
 def is_conflict(error: Exception) -> bool:
     """Whether Lance refused a commit because another one came first."""
+    if not isinstance(error, OSError):
+        return False
     text = str(error).lower()
     return "conflict" in text or "concurrent" in text or "preserve all original fragments" in text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import io
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from winnowry.core.errors import (
     StoreUnreachableError,
     UsageError,
 )
+from winnowry.core.retry import Retry
 from winnowry.storage import globs
 from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo
 from winnowry.storage.refusals import CHECK_BUCKET, CHECK_CREDENTIALS, CHECK_ENDPOINT, DENIED
@@ -32,7 +32,7 @@ _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
 _ANSWER_TIMEOUT_S = 10
 _ANSWER_ATTEMPTS = 2
-_CONFLICT_ROUNDS = 8
+_CONDITIONAL_PUTS = Retry(attempts=8, first_wait_s=0.05, longest_wait_s=6.4, jitter=False)
 _WRITER = "winnowry-writer"
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _LOST_RACE = {"412", "PreconditionFailed"}
@@ -165,22 +165,19 @@ class S3Store:
 
         # A PUT that is retried after a lost answer finds its own object: the mark tells it from another writer's.
         writer = uuid.uuid4().hex
-        for attempt in range(_CONFLICT_ROUNDS):
-            with self._translated(absolute):
+        for attempt in _CONDITIONAL_PUTS.attempts_on(_is_conflict):
+            with self._translated(absolute), attempt:
                 try:
                     self._client.put_object(
                         Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", Metadata={_WRITER: writer}
                     )
                     return True
                 except ClientError as error:
-                    code = _code(error)
-                    if code in _LOST_RACE:
-                        return self._wrote(bucket, key, writer)
-                    if code not in _CONFLICT:
+                    if _code(error) not in _LOST_RACE:
                         raise
-            time.sleep(0.05 * 2**attempt)
+                    return self._wrote(bucket, key, writer)
         raise StorageError(
-            f"{absolute} at {self._endpoint}: racing writes were still refused after {_CONFLICT_ROUNDS} tries"
+            f"{absolute} at {self._endpoint}: racing writes were still refused after {_CONDITIONAL_PUTS.attempts} tries"
         )
 
     def upload(self, uri: str, stream: BinaryIO) -> None:
@@ -419,6 +416,12 @@ def _split_uri(uri: str) -> tuple[str, str]:
 
 def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _is_conflict(error: Exception) -> bool:
+    from botocore.exceptions import ClientError
+
+    return isinstance(error, ClientError) and _code(error) in _CONFLICT
 
 
 def _changed(uri: str, what: str) -> str:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from winnowry.core.errors import ContractError, GateFailedError, LakehouseError, PromotionConflictError
+from winnowry.core.retry import Retry
 from winnowry.core.tables import QUARANTINE, UNPARTITIONED
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.lake import Lakehouse
@@ -26,6 +27,7 @@ from winnowry.lakehouse.table import FragmentWriter
 from winnowry.storage.open import open_store
 
 CORPUS = "c"
+THREE_ATTEMPTS = Retry(attempts=3, first_wait_s=0.0, longest_wait_s=0.0)
 ROWS = pa.schema(
     [
         pa.field("record_id", pa.string(), nullable=False),
@@ -618,7 +620,7 @@ def test_adding_a_column_that_is_refused_for_ever_ends_in_a_clear_error(
 
     promoted(lake, "p", {"a": 1})
     monkeypatch.setattr(lance.LanceDataset, "add_columns", refused)
-    monkeypatch.setattr("winnowry.lakehouse.table._EVOLVE_ATTEMPTS", 3)
+    monkeypatch.setattr("winnowry.lakehouse.table._ADDITIONS", THREE_ATTEMPTS)
     with pytest.raises(LakehouseError, match="refused 3 times"):
         lake.table(CORPUS, "cleaned").create(wider("x"))
 
@@ -855,6 +857,6 @@ def test_a_commit_refused_for_ever_ends_in_a_clear_error(lake: Lakehouse, monkey
         raise OSError("Retryable commit conflict for version 2")
 
     monkeypatch.setattr("winnowry.lakehouse.promotion._commit_once", refused)
-    monkeypatch.setattr("winnowry.lakehouse.promotion._ATTEMPTS", 3)
+    monkeypatch.setattr("winnowry.lakehouse.promotion._COMMITS", THREE_ATTEMPTS)
     with pytest.raises(LakehouseError, match="3 commits were refused"):
         lake.promoter(CORPUS).promote(record)

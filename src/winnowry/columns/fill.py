@@ -16,6 +16,7 @@ from winnowry.columns.values import ColumnTask, engine_for, publish_code, run_co
 from winnowry.core.errors import ContractError, DataError, GateFailedError, LakehouseError, UsageError, WorkerLostError
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.core.retry import Retry
+from winnowry.core.sql import lance_identifier
 from winnowry.engine.base import Engine
 from winnowry.gates.checkpoint import run_checkpoint
 from winnowry.gates.history import gate_rows
@@ -324,7 +325,7 @@ def rows_without_value(view: TableView, spec: ColumnSpec) -> int:
 
 def without_value(spec: ColumnSpec) -> str:
     """The predicate of rows that should have a value and have null or NaN."""
-    name = f"`{spec.name}`"  # a Lance filter's quotes: the name may be a word of SQL
+    name = lance_identifier(spec.name)  # the name may be a word of SQL
     missing = f"{name} IS NULL"
     if pa.types.is_floating(spec.field.type):
         missing = f"({missing} OR isnan({name}))"

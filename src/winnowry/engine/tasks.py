@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from winnowry.core.sql import in_list
 from winnowry.engine.chain import run_chain
 from winnowry.engine.operator_files import OperatorFiles
 from winnowry.engine.quarantine import quarantine_rows
@@ -87,8 +88,7 @@ def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatc
     if places is None or rejected.num_rows == 0:
         return rejected
     ids = rejected.column("record_id").to_pylist()
-    listed = ", ".join("'" + record_id.replace("'", "''") + "'" for record_id in ids)
-    rows = places.to_table(columns=["record_id", "uri", "position"], where=f"record_id IN ({listed})").to_pylist()
+    rows = places.to_table(columns=["record_id", "uri", "position"], where=in_list("record_id", ids)).to_pylist()
     by_id = {row["record_id"]: row for row in rows}
     for name, kind in (("uri", pa.string()), ("position", pa.int64())):
         rejected = rejected.append_column(name, pa.array([by_id[record_id][name] for record_id in ids], kind))

@@ -138,8 +138,7 @@ def _in_set(name: str, values: Mapping[str, Any], schema: pa.Schema) -> str:
         raise Unanswerable(f"a set of more than {_SET_LIMIT} values")
     if pa.types.is_float32(kind) or pa.types.is_float16(kind) or not (sql.is_text(kind) or sql.is_number(kind)):
         raise Unanswerable(f"sets of {kind}")
-    listed = sql.literals(members, kind)
-    return f"({sql.value(name, schema)}) IN ({', '.join(listed)})" if listed else "FALSE"
+    return sql.in_set(f"({sql.value(name, schema)})", members, kind)
 
 
 def _not_in_set(name: str, values: Mapping[str, Any], schema: pa.Schema) -> str:

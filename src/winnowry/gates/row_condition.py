@@ -78,8 +78,7 @@ def _compare(name: str, operator: str, parameter: Any, schema: pa.Schema) -> str
     kind = sql.column_type(name, schema)
     column = sql.value(name, schema)
     if operator in ("IN", "NOT_IN"):
-        members = sql.literals(parameter, kind)
-        inside = f"COALESCE(({column}) IN ({', '.join(members)}), FALSE)" if members else "FALSE"
+        inside = f"COALESCE({sql.in_set(f'({column})', parameter, kind)}, FALSE)"
         return inside if operator == "IN" else f"(NOT {inside})"
     right = sql.literal(parameter, kind)
     if operator == "!=":

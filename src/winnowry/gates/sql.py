@@ -6,10 +6,13 @@ Names and values come from suites and recipes. Nothing here puts one into a quer
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
 import pyarrow as pa
+
+from winnowry.core import sql
+from winnowry.core.errors import UsageError
 
 
 class Unanswerable(Exception):
@@ -19,27 +22,26 @@ class Unanswerable(Exception):
 def identifier(name: str) -> str:
     """Quote a column name.
 
-    >>> identifier('a"b')
-    '"a""b"'
+    Raises:
+        Unanswerable: the name cannot be written in a query.
     """
-    if "\x00" in name:
-        raise Unanswerable(f"column name {name!r} contains a NUL character")
-    return '"' + name.replace('"', '""') + '"'
+    return _answerable(sql.identifier, name)
 
 
 def text(value: str) -> str:
     """Quote a string.
 
-    >>> text("it's")
-    "'it''s'"
+    Raises:
+        Unanswerable: the string cannot be written in a query.
     """
-    if "\x00" in value:
-        raise Unanswerable(f"{value!r} contains a NUL character")
+    return _answerable(sql.literal, value)
+
+
+def _answerable(quote: Callable[[str], str], value: str) -> str:
     try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise Unanswerable(f"{value!r} is not valid Unicode") from error
-    return "'" + value.replace("'", "''") + "'"
+        return quote(value)
+    except UsageError as error:
+        raise Unanswerable(str(error)) from error
 
 
 def number(value: object) -> str:
@@ -55,7 +57,7 @@ def number(value: object) -> str:
             raise Unanswerable(f"{value} does not fit 64 bits")
         return f"({value})"
     if not math.isfinite(value):
-        return f"CAST('{value}' AS DOUBLE)"
+        return sql.literal(value)
     return f"CAST('{value!r}' AS DOUBLE)"
 
 
@@ -84,10 +86,16 @@ def literal(value: object, column: pa.DataType) -> str:
     raise Unanswerable(f"{value!r} ({type(value).__name__}) cannot be compared with a column of type {column}")
 
 
-def literals(values: Iterable[object], column: pa.DataType) -> list[str]:
-    """Write the members of a set; nulls are dropped, because rows without a value are judged apart."""
-    known = [v for v in values if v is not None and not (isinstance(v, float) and math.isnan(v))]
-    return [literal(value, column) for value in known]
+def in_set(expression: str, values: Iterable[object], column: pa.DataType) -> str:
+    """The predicate of values in a set; nulls are dropped, because rows without a value are judged apart.
+
+    Args:
+        expression: what is compared, in parentheses.
+        values: members.
+        column: type of the expression.
+    """
+    known = (v for v in values if v is not None and not (isinstance(v, float) and math.isnan(v)))
+    return sql.in_list(expression, known, lambda value: literal(value, column))
 
 
 def is_text(column: pa.DataType) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.ids import record_id as make_record_id
+from winnowry.core.sql import in_list, literal
 from winnowry.inspect.explain_draw import draw_values
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
 from winnowry.inspect.sentences import Beside, draw, rejected
@@ -118,9 +119,9 @@ def _matches(ws: Workspace, corpus: str, asked: str) -> list[str]:
     tables, first = ws.lake.tables(corpus), (record_tables()[0], QUARANTINE)
     if _ID.fullmatch(asked):
         # A range rather than a pattern: the index answers it. No hexadecimal digit comes after "f".
-        where = (
-            f"record_id = '{asked}'" if len(asked) == _FULL else f"record_id >= '{asked}' AND record_id < '{asked}g'"
-        )
+        where = f"record_id = {literal(asked)}"
+        if len(asked) != _FULL:
+            where = f"record_id >= {literal(asked)} AND record_id < {literal(asked + 'g')}"
         found: set[str] = set()
         for name in first:
             if name in tables:
@@ -130,15 +131,14 @@ def _matches(ws: Workspace, corpus: str, asked: str) -> list[str]:
     found = set()
     candidates = [make_record_id(source, mapped_id=asked) for source in _sources(ws, corpus)]
     if first[0] in tables and candidates:
-        listed = ", ".join(f"'{candidate}'" for candidate in candidates)
-        found.update(_ids(ws, corpus, first[0], f"record_id IN ({listed})"))
+        found.update(_ids(ws, corpus, first[0], in_list("record_id", candidates)))
     # What could not be read has no id of its source: it is known by its place.
     place = _PLACE.fullmatch(asked)
     if place is not None:
-        uri = ws.store.resolve(place["uri"]).replace("'", "''")
+        uri = literal(ws.store.resolve(place["uri"]))
         for name in first:
             if name in tables:
-                found.update(_ids(ws, corpus, name, f"position = {int(place['position'])} AND uri = '{uri}'"))
+                found.update(_ids(ws, corpus, name, f"position = {int(place['position'])} AND uri = {uri}"))
     return sorted(found)
 
 
@@ -168,7 +168,7 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
     for name in (*record_tables(), QUARANTINE):
         if name in present:
             view = ws.lake.open(corpus, name)
-            rows[name] = (view.version, view.to_table(where=f"record_id = '{record_id}'").to_pylist())
+            rows[name] = (view.version, view.to_table(where=f"record_id = {literal(record_id)}").to_pylist())
     releases = tuple(_releases_with(ws, corpus, record_id)) if PUBLISHED in present else ()
     steps = _steps(ws, corpus, record_id, rows, releases)
     stands_for = _tell_group(ws, corpus, record_id, rows, steps)
@@ -276,9 +276,8 @@ def _landing_rows(ws: Workspace, corpus: str, rows: Rows) -> list[tuple[Stage, i
     if not uris or start.name not in ws.lake.tables(corpus):
         return []
     view = ws.lake.open(corpus, start.name)
-    escaped = uris[0].replace("'", "''")
     columns = ["uri", "source", "size", "etag", "modified_at", "n_records", "promotion_id"]
-    held = view.to_table(columns=columns, where=f"uri = '{escaped}'").to_pylist()
+    held = view.to_table(columns=columns, where=f"uri = {literal(uris[0])}").to_pylist()
     return [(start, view.version, row) for row in held]
 
 
@@ -312,7 +311,7 @@ def _releases_with(ws: Workspace, corpus: str, record_id: str) -> list[str]:
     for _, version in tags:
         if version not in held:
             view = ws.lake.open(corpus, "published", version)
-            held[version] = view.count_rows(f"record_id = '{record_id}'") > 0
+            held[version] = view.count_rows(f"record_id = {literal(record_id)}") > 0
     return [tag for tag, version in tags if held[version]]
 
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from winnowry.reading.query import quoted
-
 if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
+
+
+from winnowry.core.sql import identifier, literal
 
 
 def draw_values(scored: TableView | None, record_id: str, sample: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,11 +33,11 @@ def draw_values(scored: TableView | None, record_id: str, sample: Mapping[str, A
     by = sample.get("by")
     if scored is None or not by or by not in scored.schema.names:
         return values
-    held = scored.to_table(columns=[by], where=f"record_id = '{record_id}'", limit=1)[by].to_pylist()
+    held = scored.to_table(columns=[by], where=f"record_id = {literal(record_id)}", limit=1)[by].to_pylist()
     score = float(held[0]) if held and held[0] is not None else math.nan
     values |= {"score_column": by, "score": score if math.isfinite(score) else None}
     if math.isfinite(score):
-        name = quoted(by)
+        name = identifier(by)
         usable = f"{name} IS NOT NULL AND NOT isnan(CAST({name} AS DOUBLE))"
         (said,) = scored.sql(
             f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE {name} < {score!r}) AS below FROM dataset WHERE {usable}"

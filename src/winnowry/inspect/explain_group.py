@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
 
+from winnowry.core.sql import in_list, literal
+
 _SHOWN = 10  # members of a group
 _LINKS_FOLLOWED = 20
 _EXCERPT = 600  # characters of either text
@@ -55,7 +57,7 @@ def twin_of(cleaned: TableView, row: Mapping[str, Any]) -> Twin | None:
     other = str(row.get("twin_record_id") or kept)
     if "text" not in cleaned.schema.names:
         return None
-    found = cleaned.to_table(columns=["record_id", "text"], where=f"record_id IN ('{own}', '{other}')").to_pylist()
+    found = cleaned.to_table(columns=["record_id", "text"], where=in_list("record_id", (own, other))).to_pylist()
     texts = {entry["record_id"]: entry["text"] for entry in found}
     a, b = texts.get(own), texts.get(other)
     if a is None or b is None:
@@ -128,7 +130,7 @@ def keeper_values(duplicates: TableView, record_id: str) -> dict[str, Any]:
 
 
 def _members(duplicates: TableView, kept_record_id: str) -> list[dict[str, Any]]:
-    where = f"kept_record_id = '{kept_record_id}'"
+    where = f"kept_record_id = {literal(kept_record_id)}"
     present = set(duplicates.schema.names)
     columns = [n for n in ("record_id", "method", "similarity", "steps", "group_size") if n in present]
     rows = duplicates.to_table(columns=columns, where=where, limit=_SHOWN + 1).to_pylist()
@@ -145,7 +147,7 @@ def _chain(duplicates: TableView, row: Mapping[str, Any]) -> list[str]:
     while row.get("twin_record_id") and len(chain) < _LINKS_FOLLOWED:
         twin = str(row["twin_record_id"])
         chain.append(f"{twin} ({row['method']}, similarity {row['similarity']:.3g})")
-        found = duplicates.to_table(where=f"record_id = '{twin}'", limit=1).to_pylist()
+        found = duplicates.to_table(where=f"record_id = {literal(twin)}", limit=1).to_pylist()
         if not found:  # the keeper
             break
         row = found[0]

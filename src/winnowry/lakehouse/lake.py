@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import LakehouseError
 from winnowry.core.retry import Retry
+from winnowry.core.sql import in_list
 from winnowry.core.tables import GATES, QUARANTINE
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
@@ -274,8 +275,7 @@ class Lakehouse:
                 held += names.filter(pc.is_in(names, value_set=wanted)).to_pylist()
             if not held:
                 continue
-            listed = ", ".join(f"'{value}'" for value in held)
-            changed = fragment.delete(f"record_id IN ({listed})")
+            changed = fragment.delete(in_list("record_id", held))
             if changed is None:
                 removed.append(fragment.fragment_id)
             else:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from winnowry.core.sql import identifier, in_list
+
 _STORED = "stored"  # the whole table's name in SQL, where `dataset` means the fragments
 
 
@@ -92,9 +94,8 @@ class FragmentSubset:
 
     def sql(self, query: str) -> Any:
         """A DataFusion query builder for one SELECT; ``dataset`` means these fragments. The scan is streamed."""
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in self.schema.names)
+        names = ", ".join(map(identifier, self.schema.names))
         # The upper half of a row address is its fragment's id, with stable row ids too.
-        listed = ", ".join(str(fragment) for fragment in sorted(self._ids))
-        there = f"(_rowaddr >> 32) IN ({listed})" if listed else "FALSE"
+        there = in_list("(_rowaddr >> 32)", sorted(self._ids))
         restricted = f"WITH dataset AS (SELECT {names} FROM {_STORED} WHERE {there}) {query}"
         return self._dataset.sql(restricted).table_name(_STORED).with_row_addr(True)

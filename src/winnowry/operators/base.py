@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
+from winnowry.core.sql import identifier, in_list, literal
 from winnowry.operators.input_path import InputPath, input_paths, moved
 
 Comparison = Literal[">=", ">", "<=", "<", "==", "in"]
@@ -55,23 +56,14 @@ class Rule(BaseModel):
 
     def sql(self) -> str:
         """The same rule as a SQL predicate that is true for kept rows and never null."""
-        column = f'"{self.column}"'
+        column = identifier(self.column)
         if self.comparison == "in":
             assert isinstance(self.threshold, tuple)
-            listed = ", ".join(_literal(item) for item in self.threshold)
-            predicate = f"{column} IN ({listed})" if listed else "FALSE"
+            predicate = in_list(column, self.threshold)
         else:
             operator = "=" if self.comparison == "==" else self.comparison
-            predicate = f"{column} {operator} {_literal(self.threshold)}"
+            predicate = f"{column} {operator} {literal(self.threshold)}"
         return f"COALESCE({predicate}, {'TRUE' if self.null == 'keep' else 'FALSE'})"
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int | float):
-        return repr(value)
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 class Operator(BaseModel):

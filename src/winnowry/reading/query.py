@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from winnowry.core.errors import LakehouseError, NotFoundError, UsageError
+from winnowry.core.sql import identifier
 from winnowry.reading.pushdown import PushdownDataset
 from winnowry.reading.system_views import SYSTEM_VIEWS
 from winnowry.storage.refusals import storage_refusal
@@ -115,23 +116,13 @@ def _register(connection: duckdb.DuckDBPyConnection, ws: Workspace, query: str, 
         if "." in name:
             corpus, table = name.split(".", 1)
             rows: Any = PushdownDataset(ws.lake.open(corpus, table).dataset())
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(corpus)}")
-            target = f"{quoted(corpus)}.{quoted(table)}"
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(corpus)}")
+            target = f"{identifier(corpus)}.{identifier(table)}"
         else:
             rows = SYSTEM_VIEWS[name](ws)
-            target = f"main.{quoted(name)}"
+            target = f"main.{identifier(name)}"
         connection.register(f"winnowry_{index}", rows)
         connection.execute(f"CREATE VIEW {target} AS SELECT * FROM winnowry_{index}")
-
-
-def quoted(name: str) -> str:
-    """An SQL identifier.
-
-    >>> quoted('a"b')
-    '"a""b"'
-    """
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
 
 
 def _unknown(error: Exception, known: list[str]) -> Exception:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.reading.session import Session
 
+from winnowry.core.sql import identifier, in_list
+
 _EXAMPLES = 5  # ids
 _DRAWN = frozenset({"probability"})
 
@@ -170,7 +172,7 @@ def gate_changes(ws: Workspace, corpus: str, old: str | None, new: str | None) -
     if old is None or new is None or old == new or "gates" not in ws.lake.tables(corpus):
         return []
     columns = ["promotion_id", "suite", "expectation", "column", "parameters", "verdict", "observed"]
-    rows = ws.lake.open(corpus, "gates").to_table(columns=columns, where=f"promotion_id IN ('{old}', '{new}')")
+    rows = ws.lake.open(corpus, "gates").to_table(columns=columns, where=in_list("promotion_id", (old, new)))
     judged: dict[tuple[str, str, str | None, str], dict[str, tuple[str, str | None]]] = {}
     for row in rows.to_pylist():
         # A threshold that moved is another expectation with another verdict; the recipe's part of the diff shows it.
@@ -194,7 +196,7 @@ def _centres(view: TableView, names: list[str]) -> dict[str, tuple[float | None,
     if not names or view.count_rows() == 0:
         return dict.fromkeys(names, (None, None))
     asked = ", ".join(
-        f'AVG("{name}") AS m{index}, approx_percentile_cont("{name}", 0.5) AS p{index}'
+        f"AVG({identifier(name)}) AS m{index}, approx_percentile_cont({identifier(name)}, 0.5) AS p{index}"
         for index, name in enumerate(names)
     )
     (row,) = view.sql(f"SELECT {asked} FROM dataset").to_pylist()

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from winnowry.core.sql import in_list
 from winnowry.engine.chain import STORED, Outcome, run_chain
 from winnowry.engine.quarantine import quarantine_rows
 from winnowry.engine.tasks import ChainResult, ChainTask, tasks_over
@@ -216,8 +217,7 @@ def _bring_back(whole: ChainTask, known: int, back: list[dict[str, Any]]) -> Ite
         return
     operators = whole.operators_here()
     by_id = {row["record_id"]: row["columns"] for row in back}
-    listed = ", ".join("'" + record_id.replace("'", "''") + "'" for record_id in by_id)
-    for batch in whole.view.scan(columns=list(whole.columns), where=f"record_id IN ({listed})"):
+    for batch in whole.view.scan(columns=list(whole.columns), where=in_list("record_id", by_id)):
         named = batch.rename_columns([whole.renamed.get(name, name) for name in batch.schema.names])
         ids = named.column("record_id").to_pylist()
         for operator in whole.operators[:known]:

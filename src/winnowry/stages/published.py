@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from winnowry.core.sql import in_list, literal
 from winnowry.evidence.valid2.card import letter_scores, release_card
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
@@ -135,7 +136,7 @@ def _still_valid(
     before = previous.lineage.get("inputs", {})
     parts = [nothing]
     for partition in work.ws.lake.partitions(work.recipe.corpus, "sampled"):
-        ids = read_ids(published, where="partition = '" + partition.replace("'", "''") + "'")
+        ids = read_ids(published, where=f"partition = {literal(partition)}")
         keys = (f"cleaned/{partition}", f"content/{partition}")
         if "repeats" in schema.names or any(before.get(key) != work.inputs.get(key) for key in keys):
             ids = _unchanged(work, partition, published, np.intersect1d(ids, selected), schema)
@@ -147,8 +148,8 @@ def _unchanged(work: Work, partition: str, published: TableView, ids: Ids, schem
     names = [n for n in schema.names if n not in ("stratum", "probability", "promotion_id")]
     same: list[str] = []
     for batch in _rows(work, partition, ids, schema):
-        listed = ", ".join(f"'{value}'" for value in batch.column("record_id").to_pylist())
-        stored = published.to_table(columns=names, where=f"record_id IN ({listed})").to_pylist()
+        these = in_list("record_id", batch.column("record_id").to_pylist())
+        stored = published.to_table(columns=names, where=these).to_pylist()
         by_id = {row["record_id"]: row for row in stored}
         same += [row["record_id"] for row in batch.select(names).to_pylist() if by_id.get(row["record_id"]) == row]
     return np.asarray(sorted(same), dtype="S32")

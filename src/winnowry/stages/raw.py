@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError, GateFailedError
 from winnowry.core.ids import record_id
+from winnowry.core.sql import in_lists
 from winnowry.core.tables import QUARANTINE, RAW
 from winnowry.engine.chain import Reason
 from winnowry.engine.quarantine import quarantine_rows
@@ -227,9 +228,8 @@ def colliding_ids(ws: Workspace, corpus: str, partition: str, ids: list[str]) ->
     if view.count_rows() == 0:
         return []
     found: list[str] = []
-    for start in range(0, len(ids), _LOOKED_UP_AT_ONCE):
-        listed = ", ".join(f"'{value}'" for value in ids[start : start + _LOOKED_UP_AT_ONCE])
-        for batch in view.scan(columns=["record_id", "partition"], where=f"record_id IN ({listed})"):
+    for some_ids in in_lists("record_id", ids, _LOOKED_UP_AT_ONCE):
+        for batch in view.scan(columns=["record_id", "partition"], where=some_ids):
             for value, holder in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if holder != partition:
                     found.append(f"{value} (in {holder})")

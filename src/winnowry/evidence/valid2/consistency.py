@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from winnowry.core.sql import identifier
 from winnowry.evidence.valid2.indicators import Measured, unmeasured, wilson
 from winnowry.evidence.valid2.whole import Counts, Found, examples_of
-from winnowry.reading.query import quoted
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
 
@@ -25,7 +25,7 @@ def annotation(found: Session, gate: Valid2Gate, said: Counts) -> Found:
     absent = [name for name in (asked.column, asked.reference) if not found.tables.has("published", name)]
     if absent:
         return dict.fromkeys(_NAMES, unmeasured(f"the release has no column {', '.join(absent)}"))
-    label, reference = f"{quoted(asked.column)}::VARCHAR", f"{quoted(asked.reference)}::VARCHAR"
+    label, reference = f"{identifier(asked.column)}::VARCHAR", f"{identifier(asked.reference)}::VARCHAR"
     labelled = found.one(f"SELECT COUNT(NULLIF(trim({label}), '')) AS n FROM published")["n"]
     result: Found = {
         "annotated_share": Measured(
@@ -72,7 +72,7 @@ def fact_conflicts(found: Session, gate: Valid2Gate) -> Found:
     absent = [name for name in (asked.key, asked.value) if not found.tables.has("published", name)]
     if absent:
         return {"fact_conflict": unmeasured(f"the release has no column {', '.join(absent)}")}
-    key, value = f"{quoted(asked.key)}::VARCHAR", f"{quoted(asked.value)}::VARCHAR"
+    key, value = f"{identifier(asked.key)}::VARCHAR", f"{identifier(asked.value)}::VARCHAR"
     keyed = (
         f"(SELECT {key} AS k, MIN({value}) AS low, MAX({value}) AS high FROM published "
         f"WHERE {key} IS NOT NULL AND {value} IS NOT NULL GROUP BY 1 HAVING COUNT(*) > 1)"

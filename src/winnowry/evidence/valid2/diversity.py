@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from winnowry.core.sql import identifier, literal
 from winnowry.evidence.valid2.indicators import (
     EXAMPLES,
     Example,
@@ -16,8 +17,7 @@ from winnowry.evidence.valid2.indicators import (
     wilson,
     within,
 )
-from winnowry.evidence.valid2.whole import Counts, Found, declared_strata, examples_of, literal
-from winnowry.reading.query import quoted
+from winnowry.evidence.valid2.whole import Counts, Found, declared_strata, examples_of
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import Valid2Gate
 
@@ -99,7 +99,7 @@ def _sources(found: Session, said: Counts) -> Found:
 def _entropy(found: Session, column: str, said: Counts, value: str | None = None) -> Measured:
     if not found.tables.has("published", column):
         return unmeasured(f"the release has no column `{column}`")
-    spread = mix(found, value or quoted(column), said.weight)
+    spread = mix(found, value or identifier(column), said.weight)
     if spread is None or spread.known < _KNOWN:
         known = 0.0 if spread is None else spread.known
         return unmeasured(f"{known:.0%} of the tokens have a value of {column}; half must")
@@ -126,7 +126,7 @@ def _copies(found: Session, setting: Setting, said: Counts) -> Found:
         why = "there is no table `raw` with the hashes of the texts"
         return {"duplicate_share": unmeasured(why), "split_leak": unmeasured(why)}
     bound = below(_LOOKED_AT / said.rows)
-    among = f" WHERE content_sha256 < '{bound}'" if bound is not None else ""
+    among = f" WHERE content_sha256 < {literal(bound)}" if bound is not None else ""
     split = "split::VARCHAR" if found.tables.has("published", "split") else "NULL"
     found.run(f"CREATE TEMP TABLE looked_at AS SELECT record_id, content_sha256 AS content FROM raw{among}")
     # As written: DuckDB knows no size of a table of Lance, and would build its hash table on all of the release.

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from winnowry.core.sql import literal
 from winnowry.recipe.valid2 import INDICATORS, IndicatorName, Valid2Gate
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def id_bound(view: TableView, wanted: int, rows: int) -> str | None:
     for _ in range(32):
         if bound is None:
             return None
-        found = view.count_rows(f"record_id < '{bound}'")
+        found = view.count_rows(f"record_id < {literal(bound)}")
         if wanted <= 2 * found and found <= 2 * wanted:
             break
         fraction = fraction / 2 if found > wanted else fraction * 2
@@ -124,7 +125,7 @@ def id_bound(view: TableView, wanted: int, rows: int) -> str | None:
 
 def within(bound: str | None) -> str:
     """The clause of SQL that keeps ids below a bound; empty for all of them."""
-    return "" if bound is None else f" WHERE record_id < '{bound}'"
+    return "" if bound is None else f" WHERE record_id < {literal(bound)}"
 
 
 def drawn(view: TableView, bound: str | None, columns: Sequence[str], rows_at_once: int) -> Iterator[pa.Table]:

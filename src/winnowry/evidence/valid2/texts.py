@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from winnowry.core.sql import identifier
 from winnowry.evidence.valid2.indicators import (
     EXAMPLES,
     Example,
@@ -24,7 +25,6 @@ from winnowry.evidence.valid2.indicators import (
 from winnowry.evidence.valid2.variety import of_words
 from winnowry.evidence.valid2.whole import Counts, Found
 from winnowry.operators.scoring.function_words import FUNCTION_WORDS
-from winnowry.reading.query import quoted
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
 
@@ -288,7 +288,7 @@ def _columns(found: Session, gate: Valid2Gate) -> Found:
         if column not in names:
             result[name] = unmeasured(f"no operator of the recipe writes `{column}`")
             continue
-        value = f"{quoted(column)}::DOUBLE"
+        value = f"{identifier(column)}::DOUBLE"
         row = found.one(
             f"SELECT COUNT(*) FILTER (WHERE isfinite({value})) AS n, "
             f"AVG({value}) FILTER (WHERE isfinite({value})) AS mean FROM published"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from winnowry.core.sql import identifier, literal
 from winnowry.evidence.valid2.indicators import (
     EXAMPLES,
     Example,
@@ -21,7 +22,6 @@ from winnowry.evidence.valid2.indicators import (
     wilson,
     within,
 )
-from winnowry.reading.query import quoted
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
 
@@ -70,15 +70,6 @@ def examples_of(found: Session, value: str, where: str, order: str = "record_id"
         f"SELECT record_id, ({value})::VARCHAR AS value FROM published WHERE {where} ORDER BY {order} LIMIT {EXAMPLES}"
     )
     return [{"record_id": row["record_id"], "value": (row["value"] or "")[:200]} for row in rows]
-
-
-def literal(text: str) -> str:
-    """An SQL string.
-
-    >>> literal("it's")
-    "'it''s'"
-    """
-    return "'" + text.replace("'", "''") + "'"
 
 
 def of_kind(found: Session, column: str, *kinds: Callable[[pa.DataType], bool]) -> bool:
@@ -133,7 +124,7 @@ def authenticity(found: Session, gate: Valid2Gate, said: Counts) -> Found:
     """Where records come from, under which licence, and whether what was read is still what is stored."""
 
     def filled(column: str) -> Measured:
-        name = quoted(column)
+        name = identifier(column)
         n = found.one(f"SELECT COUNT(NULLIF(trim({name}), '')) AS n FROM published")["n"]
         blank = f"NULLIF(trim({name}), '') IS NULL"
         return Measured(n / said.rows, records=said.rows, examples=lambda: examples_of(found, f"'no {column}'", blank))
@@ -213,12 +204,12 @@ def _required(found: Session, gate: Valid2Gate, said: Counts) -> Measured:
     if not gate.required:
         return unmeasured("the recipe requires no column")
     row = found.one(
-        "SELECT " + ", ".join(f"COUNT({quoted(n)}) AS {quoted(n)}" for n in gate.required) + " FROM published"
+        "SELECT " + ", ".join(f"COUNT({identifier(n)}) AS {identifier(n)}" for n in gate.required) + " FROM published"
     )
     worst = min(gate.required, key=lambda name: row[name])
     return Measured(
         row[worst] / said.rows, records=said.rows, note=f"{worst}, of {', '.join(gate.required)}",
-        examples=lambda: examples_of(found, literal(f"no {worst}"), f"{quoted(worst)} IS NULL"),
+        examples=lambda: examples_of(found, literal(f"no {worst}"), f"{identifier(worst)} IS NULL"),
     )  # fmt: skip
 
 
@@ -304,15 +295,15 @@ def _smallest(found: Session, gate: Valid2Gate, setting: Setting) -> Measured:
         return unmeasured(absent or "neither the gate nor the sample declares strata")
     smallest: list[tuple[int, str, Any]] = []
     for column in columns:
-        name = quoted(column)
+        name = identifier(column)
         rows = found.rows(
             f"SELECT {name}::VARCHAR AS value, COUNT(*) AS n FROM published GROUP BY 1 ORDER BY n, value LIMIT 1"
         )
         smallest += [(row["n"], column, row["value"]) for row in rows]
     n, column, value = min(smallest, key=lambda item: (item[0], item[1]))
-    is_it = f"{quoted(column)}::VARCHAR IS NOT DISTINCT FROM {'NULL' if value is None else literal(value)}"
+    is_it = f"{identifier(column)}::VARCHAR IS NOT DISTINCT FROM {'NULL' if value is None else literal(value)}"
     return Measured(float(n), note=f"{column} {value}"[:120],
-                    examples=lambda: examples_of(found, f"{quoted(column)}::VARCHAR", is_it))  # fmt: skip
+                    examples=lambda: examples_of(found, f"{identifier(column)}::VARCHAR", is_it))  # fmt: skip
 
 
 def declared_strata(found: Session, gate: Valid2Gate, setting: Setting) -> tuple[tuple[str, ...], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from winnowry.reading.query import quoted
+from winnowry.core.sql import identifier
 from winnowry.reading.session import Session
 
 _SHOWN = 20  # sources, licences and languages that are listed
@@ -49,7 +49,7 @@ def contents(found: Session) -> dict[str, Any]:
 
 def _shares(found: Session, column: str, tokens: str, more: str = "") -> dict[str, Any]:
     """The largest values of a column with rows and tokens; how many values there are, and the rows of the others."""
-    name = quoted(column)
+    name = identifier(column)
     listed = found.rows(
         f"SELECT {name} AS name, COUNT(*) AS rows, COALESCE(SUM({tokens}), 0)::BIGINT AS tokens{more} FROM published "
         f"GROUP BY {name} ORDER BY tokens DESC, rows DESC, name LIMIT {_SHOWN}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from winnowry.core.sql import in_list
 from winnowry.operators.text.pii import Pii
 from winnowry.reading.session import Session
 
@@ -78,7 +79,7 @@ def _quarantined(found: Session) -> list[dict[str, Any]]:
     ids = sorted({record_id for row in lowest for record_id in row["ids"]})
     picked = found.rows(
         "SELECT stage, operator, reason, record_id, partition, LEFT(value, 2000) AS value, "
-        f"LEFT(threshold, 2000) AS threshold FROM quarantine WHERE record_id IN ({_listed(ids)}) ORDER BY record_id"
+        f"LEFT(threshold, 2000) AS threshold FROM quarantine WHERE {in_list('record_id', ids)} ORDER BY record_id"
     ) if ids else []  # fmt: skip
     names = ("stage", "operator", "reason")
     for rule in rules:
@@ -117,10 +118,6 @@ def _not_drawn(found: Session) -> list[dict[str, Any]]:
     return [rule] if rows else []
 
 
-def _listed(ids: list[str]) -> str:
-    return ", ".join(f"'{value}'" for value in ids)
-
-
 def _texts(found: Session, table: str, column: str, ids: list[str]) -> dict[str, str]:
     """The beginning of some records' text; nothing else is read of that column."""
     if not ids or not found.tables.has(table, column):
@@ -128,7 +125,7 @@ def _texts(found: Session, table: str, column: str, ids: list[str]) -> dict[str,
     view = found.tables.views[table]
     return _begun(
         row
-        for batch in view.scan(["record_id", column], f"record_id IN ({_listed(ids)})", batch_rows=_ROWS_AT_ONCE)
+        for batch in view.scan(["record_id", column], in_list("record_id", ids), batch_rows=_ROWS_AT_ONCE)
         for row in batch.rename_columns(["record_id", "text"]).to_pylist()
     )
 
@@ -138,7 +135,7 @@ def _unread(found: Session, ids: list[str]) -> dict[str, str]:
     if not ids:
         return {}
     view = found.tables.views["quarantine"]
-    where = f"stage IN ('raw', 'landing') AND record_id IN ({_listed(ids)})"
+    where = f"stage IN ('raw', 'landing') AND {in_list('record_id', ids)}"
     batches = view.scan(["record_id", "payload"], where, batch_rows=_ROWS_AT_ONCE)
     return _begun({"record_id": r["record_id"], "text": r["payload"]} for b in batches for r in b.to_pylist())
 

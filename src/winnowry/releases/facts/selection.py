@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from winnowry.reading.query import quoted
+from winnowry.core.sql import identifier
 from winnowry.reading.session import Session
 
 _BINS = 40  # of a histogram
@@ -39,7 +39,7 @@ def make_pool(found: Session, by: str | None) -> bool:
     tables = found.tables
     if not tables.has("scored", "n_tokens"):
         return False
-    score = f"scored.{quoted(by)}::DOUBLE" if by is not None else "NULL::DOUBLE"
+    score = f"scored.{identifier(by)}::DOUBLE" if by is not None else "NULL::DOUBLE"
     drawn, join = "NULL::DOUBLE", ""
     if tables.has("sampled"):
         drawn, join = "sampled.probability", " JOIN sampled USING (record_id)"
@@ -138,7 +138,7 @@ def shifts(found: Session) -> dict[str, Any]:
 
 
 def _mix(found: Session, column: str) -> dict[str, Any]:
-    name = quoted(column)
+    name = identifier(column)
     grouped = (
         f"SELECT {name} AS name, COUNT(*) AS rows, SUM(n_tokens)::BIGINT AS tokens, "
         "COUNT(*) FILTER (WHERE kept) AS kept_rows, "

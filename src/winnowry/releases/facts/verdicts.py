@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from winnowry.core.sql import literal
 from winnowry.lakehouse.lake import OLD_GATES_TIME
 from winnowry.reading.session import Session
 from winnowry.releases.as_of import ReleaseTables
@@ -37,7 +38,7 @@ def gates(found: Session, release: Release) -> dict[str, Any]:
     if release.created_at is not None:
         until, parameters = f' WHERE "{at}" <= ?', [release.created_at]
     verdicts = ", ".join(
-        f"COUNT(*) FILTER (WHERE verdict = '{verdict}') AS {name}"
+        f"COUNT(*) FILTER (WHERE verdict = {literal(verdict)}) AS {name}"
         for verdict, name in (("pass", "passed"), ("warn", "warned"), ("fail", "failed"), ("broken", "broken"))
     )
     suites = found.rows(

@@ -130,7 +130,8 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
     Returns:
         Runs to launch, with partitions Dagster does not know yet, and the new cursor.
     """
-    from winnowry.promotion.lineage import digest, live
+    from winnowry.core.jsonable import digest
+    from winnowry.promotion.lineage import live
     from winnowry.stages.landing import landing_state
 
     before: dict[str, Any] = json.loads(cursor) if cursor else {}

@@ -23,15 +23,9 @@ _CELL_CHARACTERS = 300
 
 def plain(value: object) -> Any:
     """JSON data without what JSON lacks: NaN and infinities become text, other objects their ``str``."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)
+    from winnowry.core.jsonable import jsonable
+
+    return jsonable(value, not_finite="text")
 
 
 def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> dg.TableMetadataValue:

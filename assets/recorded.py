@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def data_version_of(ws: Workspace, result: StageResult) -> str:
     """Data version of what is live for a result's stage and partition; equal versions mean equal rows."""
-    from winnowry.promotion.lineage import digest
+    from winnowry.core.jsonable import digest
 
     partition = result.partition if result.partition is not None else WHOLE_TABLE
     record = ws.lake.live_record(result.corpus, result.stage, partition)

@@ -11,9 +11,10 @@ from winnowry.cli.main import main as main
 from winnowry.columns.definitions import Definitions
 from winnowry.core.errors import TableFormatError as TableFormatError
 from winnowry.core.errors import WinnowryError
+from winnowry.core.jsonable import digest
 from winnowry.evidence.comparison.measure import Kept, Measured, Setting
 from winnowry.lakehouse.workspace import Workspace
-from winnowry.promotion.lineage import digest, live, output_version
+from winnowry.promotion.lineage import live, output_version
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.fingerprint import data_hash, metadata_hash
 from winnowry.recipe.load import load_recipe

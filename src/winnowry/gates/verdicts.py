@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Any
 
+from winnowry.core.jsonable import jsonable
 from winnowry.gates.result import GateResult, Severity, Verdict
 
 _SHOWN = 200  # characters of a sampled value
@@ -37,14 +36,14 @@ def gate_result(suite: str, judged: Any) -> GateResult:
         verdict = "fail" if severity == "critical" else "warn"
     result = judged.result or {}
     column = _column(arguments)
-    observed = plain(result.get("observed_value"))
+    observed = _plain(result.get("observed_value"))
     count = result.get("unexpected_count")
     return GateResult(
         suite=suite,
         expectation=configuration.type,
         column=column,
         parameters={
-            key: plain(value)
+            key: _plain(value)
             for key, value in arguments.items()
             if key not in _NOT_PARAMETERS and value is not None and _DEFAULTS.get(key, _DEFAULTS) != value
         },
@@ -87,7 +86,7 @@ def _samples(result: Mapping[str, Any], column: str | None) -> list[dict[str, An
         key = column or "value"
         rows = [{key: value} for value in result.get("partial_unexpected_list") or ()]
     rows = [row if isinstance(row, dict) else {"row": row} for row in rows]
-    return [{name: _cut(plain(value)) for name, value in row.items()} for row in rows]
+    return [{name: _cut(_plain(value)) for name, value in row.items()} for row in rows]
 
 
 def _cut(value: Any) -> Any:
@@ -112,31 +111,15 @@ def _message(
     count, total = result.get("unexpected_count"), result.get("element_count")
     if count is not None and total is not None:
         said = f"{where}{what}: {count:,} of {total:,} rows do not meet it"
-        shown = [repr(_cut(plain(value))) for value in (result.get("partial_unexpected_list") or ())[:3]]
+        shown = [repr(_cut(_plain(value))) for value in (result.get("partial_unexpected_list") or ())[:3]]
         return f"{said}, such as {', '.join(shown)}" if shown and verdict != "pass" else said
     if observed is not None:
         return f"{where}{what}: observed {observed}"
     return f"{where}{what}: {verdict}"
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it; what is not finite becomes None, what is unknown its text."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        members = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
-        return [plain(item) for item in members[:_SHOWN_VALUES]]
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():
-        return plain(value.item())
-    return str(value)
+def _plain(value: Any) -> Any:
+    return jsonable(value, longest_list=_SHOWN_VALUES)
 
 
 def _text(value: Any) -> str:

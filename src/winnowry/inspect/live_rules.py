@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
+from winnowry.core.jsonable import digest
 from winnowry.core.tables import TEXT
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import Operator, Rule
 from winnowry.operators.registry import operators as registered
-from winnowry.promotion.lineage import digest
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ re-ingest of the same content therefore leaves everything downstream fresh.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from winnowry.core.jsonable import digest
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.request import Request
@@ -37,12 +36,6 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def digest(value: object) -> str:
-    """32 hexadecimal characters that identify a JSON-serialisable value."""
-    body = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
 def lineage_of(request: Request, inputs: Mapping[str, str], input_versions: Mapping[str, int]) -> dict[str, Any]:

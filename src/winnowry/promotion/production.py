@@ -9,12 +9,12 @@ from typing import Any, ClassVar, TypeVar
 import pyarrow as pa
 
 from winnowry.core.ids import PromotionId
+from winnowry.core.jsonable import digest
 from winnowry.engine.tasks import ChainResult, ChainTask
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ids, Ledger, read_ids
-from winnowry.promotion.lineage import digest
 from winnowry.promotion.request import Request
 from winnowry.promotion.result import StageResult
 from winnowry.promotion.units import KeptUnits

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
+from winnowry.core.jsonable import canonical_json
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.model import Recipe
 
 _METADATA = ("owner", "description")
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def hash_of(value: Any) -> str:

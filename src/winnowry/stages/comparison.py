@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError, UsageError
+from winnowry.core.jsonable import digest
 from winnowry.core.tables import COMPARISON
 from winnowry.engine.base import Engine
 from winnowry.engine.local import LocalEngine
@@ -20,7 +21,7 @@ from winnowry.evidence.comparison.proxies import describe
 from winnowry.evidence.comparison.summary import summarise
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ledger
-from winnowry.promotion.lineage import data_version, digest
+from winnowry.promotion.lineage import data_version
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.recipe.comparison import Questions, TextSet
 from winnowry.recipe.model import Recipe

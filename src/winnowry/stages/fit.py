@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import DataError
 from winnowry.engine.base import Engine
+from winnowry.core.jsonable import digest
 from winnowry.engine.local import LocalEngine
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import FittedOperator
 from winnowry.promotion.ledger import Ledger
-from winnowry.promotion.lineage import digest
 from winnowry.promotion.production import Findings, Production, Work
 from winnowry.recipe.model import Recipe
 from winnowry.stages.stored_fit import StoredFit, read_fit, write_fit

@@ -20,11 +20,12 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
+from winnowry.core.jsonable import canonical_json
 from winnowry.core.tables import COMPARISON, DUPLICATES, LANDING
 from winnowry.operators.base import Operator
 from winnowry.recipe import tables
 from winnowry.recipe.columns import AddedColumn
-from winnowry.recipe.fingerprint import canonical_json, hash_of, key_columns, recipe_spec
+from winnowry.recipe.fingerprint import hash_of, key_columns, recipe_spec
 from winnowry.recipe.model import Recipe
 from winnowry.recipe.valid2 import LETTERS
 

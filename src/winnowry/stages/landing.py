@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError
 from winnowry.core.ids import record_id
+from winnowry.core.jsonable import digest
 from winnowry.core.tables import LANDING, QUARANTINE, UNPARTITIONED
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ledger, read_ids
-from winnowry.promotion.lineage import digest, live
+from winnowry.promotion.lineage import live
 from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
 from winnowry.recipe.model import Recipe, Source
 from winnowry.sources.base import ReadLimits, Unreadable

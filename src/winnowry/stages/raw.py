@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError, GateFailedError
 from winnowry.core.ids import record_id
+from winnowry.core.jsonable import digest
 from winnowry.core.sql import in_lists
 from winnowry.core.tables import QUARANTINE, RAW
 from winnowry.engine.chain import Reason
@@ -20,7 +21,6 @@ from winnowry.lakehouse.blobs import blob_array
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ledger, read_ids
-from winnowry.promotion.lineage import digest
 from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
 from winnowry.promotion.trailing import trailing_facts
 from winnowry.recipe.model import Recipe

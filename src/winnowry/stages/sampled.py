@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
+from winnowry.core.jsonable import digest
 from winnowry.promotion.ledger import Ledger, read_ids
-from winnowry.promotion.lineage import data_version, digest
+from winnowry.promotion.lineage import data_version
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.reading.sample_columns import sample_columns
 from winnowry.sampling.select import select

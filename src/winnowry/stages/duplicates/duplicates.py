@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from winnowry.core.jsonable import digest
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.promotion.ledger import Ids, Ledger, read_ids
-from winnowry.promotion.lineage import digest
 from winnowry.promotion.partitions import partitions_of
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.stages.duplicates.groups import MEMBERS_AT_ONCE, decide, duplicate_keys, nothing, policy_of

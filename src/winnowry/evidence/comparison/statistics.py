@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,20 +46,25 @@ def paired(reference: Sequence[float], arm: Sequence[float]) -> Difference:
     >>> round(found.mean, 4), round(found.low, 4), round(found.high, 4)
     (0.1333, -0.0101, 0.2768)
     """
-    differences = [r - a for r, a in zip(reference, arm, strict=True)]
-    n = len(differences)
-    average = math.fsum(differences) / n
-    variance = math.fsum((value - average) ** 2 for value in differences) / (n - 1)
-    error = math.sqrt(variance / n)
-    margin = t_quantile(1 - ALPHA / 2, n - 1) * error
-    detectable = (t_quantile(1 - ALPHA / 2, n - 1) + t_quantile(POWER, n - 1)) * error
-    if error > 0.0:
-        correction = 1.0 - 3.0 / (4.0 * (n - 1) - 1.0)
-        effect: float | None = average / math.sqrt(variance) * correction
-        p = 2.0 * t_tail(abs(average) / error, n - 1)
-    else:
-        effect, p = None, 1.0 if average == 0.0 else 0.0
-    return Difference(average, average - margin, average + margin, effect, detectable, p)
+    from scipy import stats
+
+    average, deviation = mean_and_deviation([r - a for r, a in zip(reference, arm, strict=True)])
+    if deviation == 0.0:
+        return Difference(average, average, average, None, 0.0, 1.0 if average == 0.0 else 0.0)
+    degrees = len(reference) - 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # differences that hardly vary are a result like any other
+        test = stats.ttest_rel(reference, arm)
+    interval = test.confidence_interval(1 - ALPHA)
+    quantiles = stats.t.ppf(1 - ALPHA / 2, degrees) + stats.t.ppf(POWER, degrees)
+    return Difference(
+        mean=average,
+        low=float(interval.low),
+        high=float(interval.high),
+        effect_size=average / deviation * (1.0 - 3.0 / (4.0 * degrees - 1.0)),
+        detectable=float(quantiles) * deviation / math.sqrt(degrees + 1),
+        p=float(test.pvalue),
+    )
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
@@ -66,8 +73,7 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     >>> mean_and_deviation([1.0, 2.0, 3.0])
     (2.0, 1.0)
     """
-    average = math.fsum(values) / len(values)
-    return average, math.sqrt(math.fsum((value - average) ** 2 for value in values) / (len(values) - 1))
+    return statistics.fmean(values), statistics.stdev(values)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, bool]:
@@ -85,21 +91,3 @@ def holm(p_values: Mapping[str, float]) -> dict[str, bool]:
         holding = holding and p <= ALPHA / (len(ordered) - place)
         found[name] = holding
     return found
-
-
-def t_quantile(probability: float, degrees: int) -> float:
-    """Quantile of Student's t.
-
-    >>> round(t_quantile(0.975, 4), 3)
-    2.776
-    """
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, probability))
-
-
-def t_tail(t: float, degrees: int) -> float:
-    """Probability that Student's t exceeds a value."""
-    from scipy.special import stdtr
-
-    return float(stdtr(degrees, -t))

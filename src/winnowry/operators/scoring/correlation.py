@@ -47,25 +47,11 @@ def spearman(
         left, right, n = left[chosen], right[chosen], max_rows
     if n < 2:
         return None
-    left, right = average_ranks(left), average_ranks(right)
-    left -= (n + 1) / 2
-    right -= (n + 1) / 2
+    from scipy.stats import rankdata
+
+    # Not `spearmanr`: halves add up exactly, so that the result, which fits keep, depends on no order of rows.
+    left, right = rankdata(left) - (n + 1) / 2, rankdata(right) - (n + 1) / 2
     spread = float(np.sqrt((left * left).sum() * (right * right).sum()))
     if spread == 0.0:
         return None
     return min(1.0, max(-1.0, float((left * right).sum()) / spread))
-
-
-def average_ranks(values: Float64s) -> Float64s:
-    """Rank of each value from 1; equal values share the mean of their ranks.
-
-    >>> average_ranks(np.array([30.0, 10.0, 30.0])).tolist()
-    [2.5, 1.0, 2.5]
-    """
-    order = np.argsort(values)
-    ordered = values[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    ends = np.append(starts[1:], len(values))
-    ranks = np.empty(len(values), np.float64)
-    ranks[order] = np.repeat((starts + ends + 1) / 2, ends - starts)
-    return ranks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from winnowry.core.errors import NotFoundError
@@ -35,25 +34,11 @@ def table_rows(ws: Workspace, result: StageResult) -> int | None:
 
 def verdicts_of(ws: Workspace, corpus: str, promotion_id: str) -> list[GateResult]:
     """Gate results recorded for a promotion; what checks show of a stage that was fresh and did not run."""
-    from winnowry.gates.result import GateResult
+    from winnowry.core.sql import literal
+    from winnowry.gates.history import gate_results
 
     try:
         gates = ws.lake.open(corpus, "gates")
     except NotFoundError:
         return []
-    return [
-        GateResult(
-            suite=row["suite"],
-            expectation=row["expectation"],
-            column=row["column"],
-            parameters=json.loads(row["parameters"]),
-            observed=None if row["observed"] is None else json.loads(row["observed"]),
-            observed_number=row["observed_number"],
-            unexpected_count=row["unexpected_count"],
-            samples=json.loads(row["samples"] or "[]"),
-            severity=row["severity"],
-            verdict=row["verdict"],
-            message=row["message"] or "",
-        )
-        for row in gates.to_table(where=f"promotion_id = '{promotion_id}'").to_pylist()
-    ]
+    return gate_results(gates.to_table(where=f"promotion_id = {literal(promotion_id)}"))

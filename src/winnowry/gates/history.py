@@ -1,15 +1,19 @@
-"""Gate results as rows of the ``gates`` table."""
+"""Gate results as rows of the ``gates`` table, and back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 
 from winnowry.core.tables import GATES
 from winnowry.gates.result import GateResult
+
+_FIELDS = tuple(field.name for field in fields(GateResult))
 
 
 def gate_rows(results: Sequence[GateResult], promotion_id: str, table: str, version: int, partition: str) -> pa.Table:
@@ -22,26 +26,40 @@ def gate_rows(results: Sequence[GateResult], promotion_id: str, table: str, vers
         version: the audited (detached) version.
         partition: partition key.
     """
-    now = datetime.now(UTC)
-    rows = [
-        {
-            "promotion_id": promotion_id,
-            "table": table,
-            "version": version,
-            "partition": partition,
-            "suite": result.suite,
-            "expectation": result.expectation,
-            "column": result.column,
-            "parameters": json.dumps(result.parameters, default=str, sort_keys=True),
-            "observed": None if result.observed is None else json.dumps(result.observed, default=str),
-            "observed_number": result.observed_number,
-            "unexpected_count": result.unexpected_count,
-            "samples": json.dumps(result.samples, default=str),
-            "severity": result.severity,
-            "verdict": result.verdict,
-            "message": result.message,
-            "judged_at": now,
-        }
-        for result in results
-    ]
-    return pa.Table.from_pylist(rows, schema=GATES)
+    judged = {
+        "promotion_id": promotion_id,
+        "table": table,
+        "version": version,
+        "partition": partition,
+        "judged_at": datetime.now(UTC),
+    }
+    return pa.Table.from_pylist([judged | _row(result) for result in results], schema=GATES)
+
+
+def gate_results(rows: pa.Table) -> list[GateResult]:
+    """Read what :func:`gate_rows` wrote; what it says of the promotion is left out.
+
+    Args:
+        rows: rows of the ``gates`` table, with at least the columns of a result.
+    """
+    return [_result(row) for row in rows.to_pylist()]
+
+
+def _row(result: GateResult) -> dict[str, Any]:
+    row = {name: getattr(result, name) for name in _FIELDS}
+    return row | {
+        "parameters": json.dumps(result.parameters, default=str, sort_keys=True),
+        "observed": None if result.observed is None else json.dumps(result.observed, default=str),
+        "samples": json.dumps(result.samples, default=str),
+    }
+
+
+def _result(row: Mapping[str, Any]) -> GateResult:
+    values = {name: row[name] for name in _FIELDS}
+    values |= {
+        "parameters": json.loads(row["parameters"]),
+        "observed": None if row["observed"] is None else json.loads(row["observed"]),
+        "samples": json.loads(row["samples"] or "[]"),
+        "message": row["message"] or "",
+    }
+    return GateResult(**values)

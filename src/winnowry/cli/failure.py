@@ -12,7 +12,7 @@ from winnowry.core.errors import RecipeError, UsageError, WinnowryError
 
 logger = logging.getLogger(__name__)
 
-SUCCESS, DATA_FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+DATA_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 def exit_code(error: BaseException) -> int:

@@ -12,7 +12,6 @@ WinnowryError
 ├── DataError                the data failed (exit code 1); tables are as they were
 │   ├── EmptySourceError     a source matched no object, or its objects hold no record
 │   ├── TooManyErrorsError   more rows crashed an operator than the recipe allows
-│   ├── LedgerError          a record was lost, duplicated or invented
 │   ├── MissingPartitionsError  a corpus-wide stage lacks declared partitions
 │   └── GateFailedError      a critical expectation failed or was broken
 ├── WorkerLostError          a process that computed for this one died
@@ -79,10 +78,6 @@ class EmptySourceError(DataError):
 
 class TooManyErrorsError(DataError):
     """More rows crashed an operator than the recipe's limit allows."""
-
-
-class LedgerError(DataError):
-    """A record was lost, duplicated or invented by a stage."""
 
 
 class MissingPartitionsError(DataError):

@@ -48,9 +48,8 @@ def compile_aggregate(metric: str, domain: Mapping[str, Any], schema: pa.Schema)
     name = domain.get("column")
     if not isinstance(name, str):
         raise Unanswerable(f"{metric} without a column")
-    kind = sql.column_type(name, schema)
     rows = row_condition_sql(domain.get("row_condition"), schema)
-    return _AGGREGATES[metric](name, kind, rows, schema)
+    return _AGGREGATES[metric](name, rows, schema)
 
 
 def _seen(expression: str, rows: str | None) -> str:
@@ -62,7 +61,8 @@ def _missing_is_nan(value: Any) -> Any:
 
 
 def _extreme(function: str) -> Callable[..., Scalar]:
-    def made(name: str, kind: pa.DataType, rows: str | None, schema: pa.Schema) -> Scalar:
+    def made(name: str, rows: str | None, schema: pa.Schema) -> Scalar:
+        kind = sql.column_type(name, schema)
         if not sql.is_scalar(kind) or pa.types.is_boolean(kind):
             raise Unanswerable(f"{function} of {kind}")
         convert = _as_timestamp if pa.types.is_timestamp(kind) else _missing_is_nan
@@ -78,7 +78,8 @@ def _as_timestamp(value: datetime | None) -> Any:
 
 
 def _statistic(function: str, empty: float) -> Callable[..., Scalar]:
-    def made(name: str, kind: pa.DataType, rows: str | None, schema: pa.Schema) -> Scalar:
+    def made(name: str, rows: str | None, schema: pa.Schema) -> Scalar:
+        kind = sql.column_type(name, schema)
         if not sql.is_number(kind):
             raise Unanswerable(f"{function} of {kind}")
         number = _seen(sql.value(name, schema), rows)
@@ -89,7 +90,7 @@ def _statistic(function: str, empty: float) -> Callable[..., Scalar]:
     return made
 
 
-def _distinct_count(name: str, kind: pa.DataType, rows: str | None, schema: pa.Schema) -> Scalar:
+def _distinct_count(name: str, rows: str | None, schema: pa.Schema) -> Scalar:
     present = f"(NOT {sql.is_null(name, schema)})"
     judged = present if rows is None else f"{rows} AND {present}"
     groups = f"SELECT {sql.key(name, schema)} AS k FROM dataset WHERE {judged} GROUP BY 1"

@@ -63,9 +63,9 @@ def stage(
         gone = list(removed)
     else:
         gone = [f for f, owner in owners.items() if _replaced(owner, scope, partition, stage_name)]
-    detached = _detach(table, base, gone, fragments, list(updated))
+    detached = _detach(base, gone, fragments, list(updated))
     # A delta is judged as the table it makes; a partition or a table by the rows it brings.
-    audited = detached if scope == "delta" else _detach(table, base, list(owners), fragments, [])
+    audited = detached if scope == "delta" else _detach(base, list(owners), fragments, [])
     barrier.reach(f"staged:{table.name}")
     return CandidateTable(
         table=table.name,
@@ -88,9 +88,7 @@ def _replaced(owner: Owner, scope: Scope, partition: str, stage_name: str) -> bo
     return scope == "table" or owner.partition == partition
 
 
-def _detach(
-    table: Table, base: Any, gone: list[int], fragments: list[dict[str, Any]], updated: list[dict[str, Any]]
-) -> int:
+def _detach(base: Any, gone: list[int], fragments: list[dict[str, Any]], updated: list[dict[str, Any]]) -> int:
     import lance
 
     if not gone and not fragments and not updated:

@@ -141,14 +141,8 @@ class RecordStore:
 
     def partitions(self, stage: str) -> list[str]:
         """Partitions for which a stage has any record."""
-        prefix = f"{self._base}/{stage}/"
-        seen = {self._relative(info.uri, prefix) for info in self._store.list(f"{prefix}*/*.json")}
-        return sorted(seen)
-
-    @staticmethod
-    def _relative(uri: str, prefix: str) -> str:
-        folder = uri.rsplit("/", 2)[-2]
-        return unquote(folder)
+        folders = {info.uri.rsplit("/", 2)[-2] for info in self._store.list(f"{self._base}/{stage}/*/*.json")}
+        return sorted(map(unquote, folders))
 
     def all(self) -> Iterator[PromotionRecord]:
         """Every record of the corpus."""

@@ -10,11 +10,6 @@ _WILDCARD = re.compile(r"[*?\[]")
 _Entry = TypeVar("_Entry")
 
 
-def has_wildcard(pattern: str) -> bool:
-    """Whether a pattern can match more than itself."""
-    return _WILDCARD.search(pattern) is not None
-
-
 def escape(name: str) -> str:
     """A pattern that matches exactly this name.
 

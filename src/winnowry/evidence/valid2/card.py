@@ -102,7 +102,7 @@ def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, A
                 **fact_conflicts(found, gate),
                 **integrity(found, gate, said),
                 **diversity(found, gate, setting, said),
-                **text_indicators(found, gate, setting, said),
+                **text_indicators(found, gate, said),
                 **embedded(found, gate, said),
             }
         else:

@@ -16,7 +16,6 @@ from winnowry.evidence.valid2.indicators import (
     EXAMPLES,
     Example,
     Measured,
-    Setting,
     drawn,
     id_bound,
     unmeasured,
@@ -91,9 +90,9 @@ def ends_well(text: str) -> bool:
     return text[-64:].rstrip(_MARKUP)[-1:] in _TERMINAL
 
 
-def text_indicators(found: Session, gate: Valid2Gate, setting: Setting, said: Counts) -> Found:
+def text_indicators(found: Session, gate: Valid2Gate, said: Counts) -> Found:
     """Measure a sample of the texts, and the columns that other operators wrote about them."""
-    result = _columns(found, gate)
+    result = _columns(found)
     if not found.tables.has("published", "text"):
         return result | {name: unmeasured("the release has no column `text`") for name in _TEXT}
     bound = id_bound(found.tables.views["published"], gate.sample_records, said.rows)
@@ -269,7 +268,7 @@ def _worst(
     return examples
 
 
-def _columns(found: Session, gate: Valid2Gate) -> Found:
+def _columns(found: Session) -> Found:
     """Means of columns that operators wrote, over all records that have a usable value."""
     names = [
         field.name

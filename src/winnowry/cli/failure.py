@@ -32,9 +32,10 @@ def exit_code(error: BaseException) -> int:
 
 
 def failure_document(error: BaseException) -> dict[str, object]:
-    """The JSON form of an error: ``{"error": {"type", "message", "problems"}}``.
+    """The JSON form of an error: ``{"error": {"type", "message", "problems", "stage", "table", "partition"}}``.
 
-    ``problems`` has one entry a mistake where several were found at once (recipes), else the message alone.
+    ``problems`` has one entry a mistake where several were found at once (recipes), else the message alone. ``stage``,
+    ``table`` and ``partition`` are there where the error knows them.
     """
     if isinstance(error, click.ClickException):
         kind, message = "UsageError", error.format_message()
@@ -45,7 +46,8 @@ def failure_document(error: BaseException) -> dict[str, object]:
     else:
         kind, message = "InternalError", f"{type(error).__name__}: {error}"
     problems = list(error.problems) if isinstance(error, RecipeError) else [message]
-    return {"error": {"type": kind, "message": message, "problems": problems}}
+    place = error.place if isinstance(error, WinnowryError) else {}
+    return {"error": {"type": kind, "message": message, "problems": problems, **place}}
 
 
 def report_failure(error: BaseException, *, as_json: bool) -> int:

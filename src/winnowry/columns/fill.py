@@ -99,7 +99,8 @@ class ColumnGateFailed(GateFailedError):
         blocking = "\n".join(f"  {gate.suite}: {gate.message}" for gate in gates if gate.blocks)
         super().__init__(
             f"gate of column {spec.name} of {spec.table} refused it; the table is unchanged and the computed files are "
-            f"kept.\n{blocking}"
+            f"kept.\n{blocking}",
+            table=spec.table,
         )
 
 
@@ -196,7 +197,10 @@ class _Fill:
             if there and spec_in(self.table, dataset, definition).version == self.spec.version:
                 return self._landed(dataset, definition)
             if attempt.number and self.definitions.get(self.spec.table, self.spec.name) is None:
-                raise DataError(f"column {self.spec.name} of {self.spec.table} was dropped while it was being computed")
+                raise DataError(
+                    f"column {self.spec.name} of {self.spec.table} was dropped while it was being computed",
+                    table=self.spec.table,
+                )
             present = list(dataset.get_fragments())
             self._compute(dataset, present)
             keys = {fragment.fragment_id: fragment_key(dataset, fragment, self.spec.inputs) for fragment in present}
@@ -220,7 +224,8 @@ class _Fill:
             self.refused += 1
         raise LakehouseError(
             f"{self.table.uri}: column {self.spec.name} was refused {_COMMITS.attempts} times because other writers "
-            "kept winning; its files are kept: run the command again"
+            "kept winning; its files are kept: run the command again",
+            table=self.spec.table,
         )
 
     def _refuse_foreign(self, dataset: Any, definition: Definition | None) -> None:

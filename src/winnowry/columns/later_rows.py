@@ -58,5 +58,6 @@ def refuse_if_columns_landed(table: Table, since: int, until: int) -> None:
     for _, column in column_versions(table, table.dataset(until), since):
         raise PromotionConflictError(
             f"{table.uri}: a column ({column}) was added while rows were being written. Nothing was changed; run the "
-            "stage again, so that they get it too."
+            "stage again, so that they get it too.",
+            table=table.name,
         )

@@ -23,9 +23,47 @@ WinnowryError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class WinnowryError(Exception):
-    """Base of all winnowry errors; the message says what, where, what was expected and what to do."""
+    """Base of all winnowry errors; the message says what, where, what was expected and what to do.
+
+    Args:
+        message: for people.
+        stage: the stage that failed, where it is known.
+        table: the table that it was about, where it is known.
+        partition: the partition, where it is known.
+    """
+
+    def __init__(
+        self, message: str = "", *, stage: str | None = None, table: str | None = None, partition: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.stage, self.table, self.partition = stage, table, partition
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What is known of ``stage``, ``table`` and ``partition``.
+
+        >>> DataError("no rows", stage="cleaned", partition="2024").place
+        {'stage': 'cleaned', 'partition': '2024'}
+        """
+        known = {"stage": self.stage, "table": self.table, "partition": self.partition}
+        return {name: value for name, value in known.items() if value is not None}
+
+
+@contextmanager
+def placed(*, stage: str | None = None, table: str | None = None, partition: str | None = None) -> Iterator[None]:
+    """Give errors that pass the place that they do not know themselves."""
+    try:
+        yield
+    except WinnowryError as error:
+        error.stage = error.stage or stage
+        error.table = error.table or table
+        error.partition = error.partition or partition
+        raise
 
 
 class UsageError(WinnowryError):

@@ -313,7 +313,8 @@ def drop_column(table: Table, name: str) -> bool:
             dataset.drop_columns([name])
             return True
     raise LakehouseError(
-        f"{table.uri}: dropping {name} was refused {_DROPS.attempts} times because other writers kept winning"
+        f"{table.uri}: dropping {name} was refused {_DROPS.attempts} times because other writers kept winning",
+        table=table.name,
     )
 
 

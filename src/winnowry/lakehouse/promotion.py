@@ -231,7 +231,9 @@ class Promoter:
         if current not in (record.replaces, record.id):
             raise PromotionConflictError(
                 f"{record.corpus}/{record.stage}[{record.partition}]: promotion {current} landed while {record.id} was "
-                f"being computed (it was to replace {record.replaces}). Nothing was changed; run the stage again."
+                f"being computed (it was to replace {record.replaces}). Nothing was changed; run the stage again.",
+                stage=record.stage,
+                partition=_named(record.partition),
             )
 
     def _commit(
@@ -276,7 +278,10 @@ class Promoter:
                 return _commit_once(dataset, record.id, candidate, gone, exclusive=exclusive)
         raise LakehouseError(
             f"{table.uri}: {_COMMITS.attempts} commits were refused because other writers kept winning; run the stage "
-            "again"
+            "again",
+            stage=record.stage,
+            table=table.name,
+            partition=_named(record.partition),
         )
 
     @staticmethod
@@ -311,7 +316,9 @@ class Promoter:
         if changed is not None:
             raise PromotionConflictError(
                 f"{table.uri}: {changed} while {record.id} was being computed. Nothing was changed; run the stage "
-                "again."
+                "again.",
+                stage=record.stage,
+                table=table.name,
             )
 
     @staticmethod
@@ -320,7 +327,8 @@ class Promoter:
         if dataset.version != candidate.base_version and any(column_versions(table, dataset, candidate.base_version)):
             raise PromotionConflictError(
                 f"{table.uri}: a column was added while rows were being promoted. Nothing was changed; run the stage "
-                "again, so that they get it too."
+                "again, so that they get it too.",
+                table=table.name,
             )
 
     def _is_coming(self, record: PromotionRecord, promotion_id: str) -> bool:
@@ -368,6 +376,10 @@ class Promoter:
             with attempt:
                 lance.LanceDataset.commit(dataset, operation, read_version=dataset.version, max_retries=0)
                 return
+
+
+def _named(partition: str) -> str | None:
+    return None if partition == WHOLE_TABLE else partition
 
 
 def _order(record: PromotionRecord) -> tuple[float, str]:

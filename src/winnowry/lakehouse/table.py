@@ -78,7 +78,8 @@ class Table:
                 return
         raise LakehouseError(
             f"{self.uri}: adding columns was refused {_ADDITIONS.attempts} times because other writers kept winning; "
-            "run the stage again"
+            "run the stage again",
+            table=self.name,
         )
 
     def _missing(self, dataset: Any, schema: pa.Schema) -> list[pa.Field]:
@@ -92,7 +93,8 @@ class Table:
         if clashes:
             raise ContractError(
                 f"{self.uri}: column types changed: {'; '.join(clashes)}. "
-                "Write the changed column under a new name, or move the table away."
+                "Write the changed column under a new name, or move the table away.",
+                table=self.name,
             )
         return [f.with_nullable(True) for f in schema if f.name not in present]
 
@@ -111,7 +113,8 @@ class Table:
                 return
         raise LakehouseError(
             f"{self.uri}: renaming {old} to {new} was refused {_RENAMES.attempts} times because other writers kept "
-            "winning; run the stage again"
+            "winning; run the stage again",
+            table=self.name,
         )
 
     def dataset_or_none(self, version: int | str | None = None) -> Any | None:
@@ -123,7 +126,7 @@ class Table:
         except (ValueError, FileNotFoundError) as error:
             if _is_absent(error):
                 return None
-            raise TableFormatError(f"{self.uri}: cannot be opened: {error}") from error
+            raise TableFormatError(f"{self.uri}: cannot be opened: {error}", table=self.name) from error
         except OSError as error:
             if _is_absent(error):
                 return None
@@ -138,7 +141,7 @@ class Table:
         dataset = self.dataset_or_none(version)
         if dataset is None:
             at = "" if version is None else f" at version {version}"
-            raise NotFoundError(f"no table at {self.uri}{at}: run the stage that writes it first")
+            raise NotFoundError(f"no table at {self.uri}{at}: run the stage that writes it first", table=self.name)
         return dataset
 
     def owners(self, dataset: Any) -> dict[int, Owner]:
@@ -270,13 +273,16 @@ def check_contract(batch: pa.RecordBatch, schema: pa.Schema, table: str) -> None
         extra = [n for n in batch.schema.names if n not in schema.names]
         raise ContractError(
             f"{table}: columns differ from the contract: missing {missing}, unexpected {extra}; "
-            f"expected in this order {schema.names}"
+            f"expected in this order {schema.names}",
+            table=table,
         )
     for expected, column in zip(schema, batch.columns, strict=True):
         if column.type != expected.type:
-            raise ContractError(f"{table}.{expected.name}: is {column.type}, expected {expected.type}")
+            raise ContractError(f"{table}.{expected.name}: is {column.type}, expected {expected.type}", table=table)
         if not expected.nullable and column.null_count:
-            raise ContractError(f"{table}.{expected.name}: {column.null_count} null values where none is allowed")
+            raise ContractError(
+                f"{table}.{expected.name}: {column.null_count} null values where none is allowed", table=table
+            )
 
 
 def fragment_metadata(fragments: list[dict[str, Any]]) -> list[Any]:

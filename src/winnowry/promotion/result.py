@@ -64,4 +64,9 @@ class GateFailed(GateFailedError):
         self.result = result
         where = f"{result.corpus}/{result.stage}" + (f"[{result.partition}]" if result.partition else "")
         blocking = [f"  {g.suite}: {g.expectation} {g.verdict}: {g.message}" for g in result.gates if g.blocks]
-        super().__init__(f"gate of {where} refused the candidate; the table is unchanged.\n" + "\n".join(blocking))
+        super().__init__(
+            f"gate of {where} refused the candidate; the table is unchanged.\n" + "\n".join(blocking),
+            stage=result.stage,
+            table=result.table,
+            partition=result.partition,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError
+from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError, placed
 from winnowry.core.progress import Progress, heard
 from winnowry.engine.base import Engine
 from winnowry.engine.registry import engine_named
@@ -85,7 +85,7 @@ def run_stage(
         force,
         engine if engine is not None else engine_named(),
     )
-    with storage_named(request.label, ws.root, then=_RUN_AGAIN):
+    with placed(stage=stage, partition=partition), storage_named(request.label, ws.root, then=_RUN_AGAIN):
         return _bring_up_to_date(request)
 
 

@@ -15,7 +15,7 @@ from winnowry.core.tables import COMPARISON
 from winnowry.engine.base import Engine
 from winnowry.engine.local import LocalEngine
 from winnowry.evidence.comparison.arms import NEGATIVE, POSITIVE, ROLES, Arms
-from winnowry.evidence.comparison.measure import Kept, Measured, MeasureTask, Setting, run_measure_task
+from winnowry.evidence.comparison.measure import Measured, MeasurementStore, MeasureTask, Setting, run_measure_task
 from winnowry.evidence.comparison.pool import make_pool
 from winnowry.evidence.comparison.proxies import describe
 from winnowry.evidence.comparison.summary import summarise
@@ -53,7 +53,7 @@ class ComparisonOfSelections(Production):
         self.base = f"{work.ws.lake.corpus_uri(work.recipe.corpus)}/comparison"
         measurements = rows_specification(work.request.stage.specification(work.recipe))
         key = digest({"spec": measurements, "inputs": work.inputs})
-        self.kept = Kept(work.ws.store, f"{self.base}/{key}")
+        self.kept = MeasurementStore(work.ws.store, f"{self.base}/{key}")
 
     def rows(self) -> Iterator[Rows]:
         """A row a measurement."""

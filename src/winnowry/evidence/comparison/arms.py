@@ -166,19 +166,19 @@ class Arms:
         sizes = self.pool.target.lengths
         index = np.arange(len(sizes), dtype=np.uint64)
         order = np.argsort(permanent_random(np.stack([index, index], axis=1), self._seed(seed)))
-        taken = order[np.cumsum(sizes[order]) <= budget]
-        left = budget - int(sizes[taken].sum())
-        return taken.astype(np.int64), left if len(taken) == len(sizes) else 0
+        documents = order[np.cumsum(sizes[order]) <= budget]
+        left = budget - int(sizes[documents].sum())
+        return documents.astype(np.int64), left if len(documents) == len(sizes) else 0
 
     @cached_property
     def _bits_per_byte(self) -> Float64s:
         target = self.pool.target
         model = NgramModel.train(target.token_ids, target.offsets, order=3, vocabulary_size=vocabulary_size())
         ids, offsets = self.pool.tokens.gather(self.pool.documents)
-        found: Float64s = model.document_bits(ids, offsets) / np.maximum(
+        bits_per_byte: Float64s = model.document_bits(ids, offsets) / np.maximum(
             self.pool.tokens.n_bytes[self.pool.documents], 1
         )
-        return found
+        return bits_per_byte
 
     @cached_property
     def _importance(self) -> Float64s:
@@ -217,8 +217,8 @@ class Arms:
 
     def source_names(self) -> tuple[str, ...]:
         """Sources of the pool, each of which can be left out; none where there is only one."""
-        found = sorted(set(self.pool.sources.tolist()))
-        return tuple(found) if len(found) > 1 else ()
+        names = sorted(set(self.pool.sources.tolist()))
+        return tuple(names) if len(names) > 1 else ()
 
 
 def _without_absent(spec: SampleSpec, labels: Any) -> SampleSpec:

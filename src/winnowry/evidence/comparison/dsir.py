@@ -37,10 +37,10 @@ def log_importance(token_ids: Int32s, offsets: Int64s, target_ids: Int32s, targe
     """
     pool, target = _distribution(token_ids, offsets), _distribution(target_ids, target_offsets)
     weight = np.log(target + _EPSILON) - np.log(pool + _EPSILON)
-    found = np.zeros(len(offsets) - 1)
-    for document in range(len(found)):
-        found[document] = weight[_buckets(token_ids[offsets[document] : offsets[document + 1]])].sum()
-    return found
+    importance = np.zeros(len(offsets) - 1)
+    for document in range(len(importance)):
+        importance[document] = weight[_buckets(token_ids[offsets[document] : offsets[document + 1]])].sum()
+    return importance
 
 
 def _distribution(token_ids: Int32s, offsets: Int64s) -> Float64s:
@@ -58,5 +58,5 @@ def _buckets(ids: Int32s) -> Int64s:
     pairs = words[:-1] * np.uint64(1 << 32) + words[1:] if len(words) > 1 else words[:0]
     both = np.concatenate([words, pairs])
     both = (both ^ (both >> np.uint64(29))) * _MULTIPLIER
-    found: Int64s = ((both >> np.uint64(32)) % np.uint64(BUCKETS)).astype(np.int64)
-    return found
+    buckets: Int64s = ((both >> np.uint64(32)) % np.uint64(BUCKETS)).astype(np.int64)
+    return buckets

@@ -50,7 +50,7 @@ class MeasureTask:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a task found.
+    """The result of one measurement.
 
     Attributes:
         bits_per_byte: by evaluation set; total bits over total bytes, of questions with their right choices.
@@ -84,26 +84,26 @@ def run_measure_task(task: MeasureTask) -> Measured:
     """Train and evaluate; called in a worker."""
     started = _cpu_seconds()
     own, own_offsets = task.pool.gather(task.documents[task.chosen.documents])
-    given, given_offsets = task.target.gather(task.chosen.from_target)
-    ids = np.concatenate([given, own])
-    offsets = np.concatenate([given_offsets, own_offsets[1:] + given_offsets[-1]])
+    from_target, target_offsets = task.target.gather(task.chosen.from_target)
+    ids = np.concatenate([from_target, own])
+    offsets = np.concatenate([target_offsets, own_offsets[1:] + target_offsets[-1]])
     if task.chosen.shuffled:
         ids = _shuffled(ids, offsets, task.setting.seed)
     model = train_proxy(task.proxy, ids, offsets, task.setting.seed)
-    found = {}
+    bits_per_byte = {}
     for name, file in task.evaluations.items():
         bits = model.document_bits(np.asarray(file.token_ids), file.offsets)
-        found[name] = float(bits.sum() / max(int(file.n_bytes.sum()), 1))
+        bits_per_byte[name] = float(bits.sum() / max(int(file.n_bytes.sum()), 1))
     accuracy = {}
     for name, questions in task.questions.items():
         bits = model.document_bits(np.asarray(questions.tokens.token_ids), questions.tokens.offsets)
         n_bytes = questions.tokens.n_bytes[questions.right]
-        found[name] = float(bits[questions.right].sum() / max(int(n_bytes.sum()), 1))
+        bits_per_byte[name] = float(bits[questions.right].sum() / max(int(n_bytes.sum()), 1))
         accuracy[name] = answered(bits, questions)
     n_documents = len(offsets) - 1
     return Measured(
         setting=task.setting,
-        bits_per_byte=found,
+        bits_per_byte=bits_per_byte,
         documents=n_documents,
         tokens=len(ids),
         mean_document_tokens=len(ids) / max(n_documents, 1),
@@ -131,7 +131,7 @@ def _distinct_trigrams(ids: npt.NDArray[np.int32]) -> float:
     return float(len(np.unique(mixed)) / len(mixed))
 
 
-class Kept:
+class MeasurementStore:
     """Finished measurements of one comparison, one object each.
 
     Args:

@@ -81,7 +81,7 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
         scratch: local folder.
 
     Raises:
-        UsageError: a text set cannot be read, or the hold-out cannot be told.
+        UsageError: a text set cannot be read, or the hold-out cannot be identified.
         DataError: too few documents are left.
     """
     comparison = recipe.comparison
@@ -155,41 +155,43 @@ class _Beside:
     def read(ws: Workspace, comparison: Comparison, scratch: Path) -> _Beside:
         keys: set[bytes] = set()
 
-        def noted(texts: Iterator[str]) -> Iterator[str]:
+        def noted_texts(texts: Iterator[str]) -> Iterator[str]:
             for text in texts:
                 keys.add(text_key(text))
                 yield text
 
-        def asked(questions: Iterator[Question]) -> Iterator[Question]:
+        def noted_questions(questions: Iterator[Question]) -> Iterator[Question]:
             for one in questions:
                 keys.update(map(text_key, (one.question, *one.documents())))
                 yield one
 
         questions = {
             item.name: write_questions(
-                scratch / f"questions-{item.name}", asked(read_questions(ws, item)), comparison.evaluation_tokens
+                scratch / f"questions-{item.name}",
+                noted_questions(read_questions(ws, item)),
+                comparison.evaluation_tokens,
             )
             for item in comparison.questions or ()
         }
-        found: dict[str, TokenFile] = {}
+        files: dict[str, TokenFile] = {}
         for text_set in comparison.evaluations:
-            whole = write_tokens(scratch / f"set-{text_set.name}", batched(noted(read_text_set(ws, text_set))))
+            whole = write_tokens(scratch / f"set-{text_set.name}", batched(noted_texts(read_text_set(ws, text_set))))
             everything = np.arange(len(whole))
             part = _capped(everything, whole.lengths, comparison.evaluation_tokens)
-            found[text_set.name] = _subset(scratch / text_set.name, whole, part)
+            files[text_set.name] = _subset(scratch / text_set.name, whole, part)
         target = comparison.target
         if target is None:
-            return _Beside(None, found, questions, keys)
-        whole = write_tokens(scratch / "set-target", batched(noted(read_text_set(ws, target))))
+            return _Beside(None, files, questions, keys)
+        whole = write_tokens(scratch / "set-target", batched(noted_texts(read_text_set(ws, target))))
         if len(whole) < 4:
             raise UsageError(f"target {target.name!r} has {len(whole)} documents; half of them train, half evaluate")
         index = np.arange(len(whole), dtype=np.uint64)
         half = permanent_random(np.stack([index, index], axis=1), _TARGET_SEED) < 0.5
         trains, evaluates = np.flatnonzero(half), np.flatnonzero(~half)
-        found[target.name] = _subset(
+        files[target.name] = _subset(
             scratch / f"{target.name}-eval", whole, _capped(evaluates, whole.lengths, comparison.evaluation_tokens)
         )
-        return _Beside(_subset(scratch / "target", whole, trains), found, questions, keys)
+        return _Beside(_subset(scratch / "target", whole, trains), files, questions, keys)
 
 
 def _draw(ws: Workspace, recipe: Recipe, comparison: Comparison) -> tuple[pa.Table, dict[str, Any]]:
@@ -205,7 +207,7 @@ def _draw(ws: Workspace, recipe: Recipe, comparison: Comparison) -> tuple[pa.Tab
 
 
 class _Read:
-    """One pass over ``cleaned``: texts for the tokeniser, and what else is told of each document on the way."""
+    """One pass over ``cleaned``: texts for the tokeniser, and the other facts about each document."""
 
     def __init__(self, operator: GrammaticalComplexity, keys: set[bytes]) -> None:
         self.operator, self.keys = operator, keys

@@ -42,8 +42,8 @@ def paired(reference: Sequence[float], arm: Sequence[float]) -> Difference:
 
     Source: Student's paired t-test; Hedges (1981) for the correction; Cohen (1988) for power.
 
-    >>> found = paired([2.0, 2.1, 2.2], [1.9, 1.9, 2.1])
-    >>> round(found.mean, 4), round(found.low, 4), round(found.high, 4)
+    >>> difference = paired([2.0, 2.1, 2.2], [1.9, 1.9, 2.1])
+    >>> round(difference.mean, 4), round(difference.low, 4), round(difference.high, 4)
     (0.1333, -0.0101, 0.2768)
     """
     from scipy import stats
@@ -85,9 +85,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, bool]:
     {'a': True, 'c': False, 'b': False}
     """
     ordered = sorted(p_values.items(), key=lambda item: item[1])
-    found: dict[str, bool] = {}
+    verdicts: dict[str, bool] = {}
     holding = True
     for place, (name, p) in enumerate(ordered):
         holding = holding and p <= ALPHA / (len(ordered) - place)
-        found[name] = holding
-    return found
+        verdicts[name] = holding
+    return verdicts

@@ -31,10 +31,12 @@ def summarise(arms: Arms, measured: Sequence[Measured], token_fraction: float) -
     by_experiment: dict[str, dict[tuple[str, float], list[Measured]]] = defaultdict(lambda: defaultdict(list))
     for one in sorted(measured, key=lambda one: one.setting.seed):
         by_experiment[one.setting.experiment][one.setting.arm, one.setting.token_fraction].append(one)
-    compared = {arm: found for (arm, _), found in by_experiment["arms"].items()}
+    compared = {arm: measurements for (arm, _), measurements in by_experiment["arms"].items()}
     evaluations = sorted(next(iter(compared.values()))[0].bits_per_byte)
     reference = next((arm for arm in REFERENCES if arm in compared), None)
-    described = [_arm(arms, arm, found, compared, reference, evaluations) for arm, found in compared.items()]
+    described = [
+        _arm(arms, arm, measurements, compared, reference, evaluations) for arm, measurements in compared.items()
+    ]
     _mark_significant(described, evaluations)
     decides = arms.pool.target_name
     controls = _controls(compared, decides)
@@ -62,16 +64,16 @@ def summarise(arms: Arms, measured: Sequence[Measured], token_fraction: float) -
 
 
 def _arm(
-    arms: Arms, arm: str, found: list[Measured], compared: Values, reference: str | None, evaluations: list[str]
+    arms: Arms, arm: str, measurements: list[Measured], compared: Values, reference: str | None, evaluations: list[str]
 ) -> dict[str, Any]:
     against = {}
     for name in evaluations:
-        own = [one.bits_per_byte[name] for one in found]
+        own = [one.bits_per_byte[name] for one in measurements]
         mean, deviation = mean_and_deviation(own)
-        said: dict[str, Any] = {"mean": mean, "sd": deviation, "detectable": 0.0}
+        entry: dict[str, Any] = {"mean": mean, "sd": deviation, "detectable": 0.0}
         if reference is not None and arm != reference:
-            difference = _difference(compared[reference], found, name)
-            said |= {
+            difference = _difference(compared[reference], measurements, name)
+            entry |= {
                 "difference": difference.mean,
                 "interval": [difference.low, difference.high],
                 "effect_size": difference.effect_size,
@@ -79,30 +81,32 @@ def _arm(
                 "p": difference.p,
             }
         if arm == "recipe":
-            said["against"] = {other: _pair(compared[other], found, name) for other in REFERENCES if other in compared}
-        against[name] = said
+            entry["against"] = {
+                other: _pair(compared[other], measurements, name) for other in REFERENCES if other in compared
+            }
+        against[name] = entry
     return {
         "arm": arm,
         "role": ROLES.get(arm, "candidate"),
-        "documents": round(_mean(found, "documents")),
-        "tokens": round(_mean(found, "tokens")),
-        "mean_document_tokens": _mean(found, "mean_document_tokens"),
-        "distinct_trigram_fraction": _mean(found, "distinct_trigram_fraction"),
-        "selection_cpu_seconds": _mean(found, "selection_seconds"),
-        "training_cpu_seconds": _mean(found, "training_seconds"),
-        **_shifts(arms, arm, found[0].setting.token_fraction),
+        "documents": round(_mean(measurements, "documents")),
+        "tokens": round(_mean(measurements, "tokens")),
+        "mean_document_tokens": _mean(measurements, "mean_document_tokens"),
+        "distinct_trigram_fraction": _mean(measurements, "distinct_trigram_fraction"),
+        "selection_cpu_seconds": _mean(measurements, "selection_seconds"),
+        "training_cpu_seconds": _mean(measurements, "training_seconds"),
+        **_shifts(arms, arm, measurements[0].setting.token_fraction),
         "evaluations": against,
     }
 
 
 def _pair(reference: list[Measured], arm: list[Measured], evaluation: str) -> dict[str, float]:
     """What the gate asks for, against whichever reference it names."""
-    found = _difference(reference, arm, evaluation)
-    return {"difference": found.mean, "detectable": found.detectable}
+    difference = _difference(reference, arm, evaluation)
+    return {"difference": difference.mean, "detectable": difference.detectable}
 
 
-def _mean(found: list[Measured], name: str) -> float:
-    return float(np.mean([getattr(one, name) for one in found]))
+def _mean(measurements: list[Measured], name: str) -> float:
+    return float(np.mean([getattr(one, name) for one in measurements]))
 
 
 def _difference(reference: list[Measured], arm: list[Measured], evaluation: str) -> Difference:
@@ -112,19 +116,23 @@ def _difference(reference: list[Measured], arm: list[Measured], evaluation: str)
 def _questions(item: Mapping[str, Any], compared: Values, reference: str | None) -> dict[str, Any]:
     """How many questions each arm answers right; arms are told apart only where at least one beats chance."""
     name = item["name"]
-    own = {arm: [one.accuracy[name] for one in found] for arm, found in compared.items()}
-    said: dict[str, dict[str, Any]] = {}
+    own = {arm: [one.accuracy[name] for one in measurements] for arm, measurements in compared.items()}
+    answers: dict[str, dict[str, Any]] = {}
     for arm, values in own.items():
         mean, deviation = mean_and_deviation(values)
         beats = beats_chance(mean, item["chance"], item["questions"])
-        said[arm] = {"mean": mean, "sd": deviation, "beats_chance": beats}
-    beaten = any(one["beats_chance"] for one in said.values())
+        answers[arm] = {"mean": mean, "sd": deviation, "beats_chance": beats}
+    beaten = any(one["beats_chance"] for one in answers.values())
     if beaten and reference is not None:
         for arm, values in own.items():
-            if arm != reference and (said[arm]["beats_chance"] or said[reference]["beats_chance"]):
+            if arm != reference and (answers[arm]["beats_chance"] or answers[reference]["beats_chance"]):
                 gain = paired(values, own[reference])  # of accuracy more is better
-                said[arm] |= {"difference": gain.mean, "interval": [gain.low, gain.high], "detectable": gain.detectable}
-    return {**item, "beats_chance": beaten, "arms": said}
+                answers[arm] |= {
+                    "difference": gain.mean,
+                    "interval": [gain.low, gain.high],
+                    "detectable": gain.detectable,
+                }
+    return {**item, "beats_chance": beaten, "arms": answers}
 
 
 def _shifts(arms: Arms, arm: str, token_fraction: float) -> dict[str, Any]:
@@ -159,7 +167,7 @@ def _mark_significant(described: list[dict[str, Any]], evaluations: list[str]) -
 
 def _controls(compared: Values, decides: str) -> dict[str, Any]:
     """Whether what must win wins and what must lose loses, against random selection."""
-    found: dict[str, Any] = {}
+    controls: dict[str, Any] = {}
     reasons = []
     random = compared.get("random") or compared.get("length_matched")
     if random is None:
@@ -169,35 +177,35 @@ def _controls(compared: Values, decides: str) -> dict[str, Any]:
         difference = _difference(random, compared[control], evaluation)
         gain = difference.mean if better else -difference.mean
         apart = gain > difference.detectable
-        found[control] = {"evaluation": evaluation, **asdict(difference), "told_apart": apart}
+        controls[control] = {"evaluation": evaluation, **asdict(difference), "told_apart": apart}
         verb = "better" if better else "worse"
         reasons.append(
             f"{control} is {gain:+.4f} bits per byte {verb} than random on {evaluation} "
             f"({'more' if apart else 'not more'} than the {difference.detectable:.4f} that can be detected)"
         )
-    return {"told_apart": all(one["told_apart"] for one in found.values()), "why": "; ".join(reasons), **found}
+    return {"told_apart": all(one["told_apart"] for one in controls.values()), "why": "; ".join(reasons), **controls}
 
 
-def _dose(found: Mapping[tuple[str, float], list[Measured]], evaluations: list[str]) -> list[dict[str, Any]]:
+def _dose(groups: Mapping[tuple[str, float], list[Measured]], evaluations: list[str]) -> list[dict[str, Any]]:
     points = []
-    for (arm, fraction), measured in sorted(found.items()):
-        said = {}
+    for (arm, fraction), measured in sorted(groups.items()):
+        means = {}
         for name in evaluations:
             mean, deviation = mean_and_deviation([one.bits_per_byte[name] for one in measured])
-            said[name] = {"mean": mean, "sd": deviation}
+            means[name] = {"mean": mean, "sd": deviation}
         tokens = round(_mean(measured, "tokens"))
-        points.append({"arm": arm, "token_fraction": fraction, "tokens": tokens, "evaluations": said})
+        points.append({"arm": arm, "token_fraction": fraction, "tokens": tokens, "evaluations": means})
     return points
 
 
 def _attribution(
-    found: Mapping[tuple[str, float], list[Measured]], recipe: list[Measured] | None, evaluations: list[str]
+    groups: Mapping[tuple[str, float], list[Measured]], recipe: list[Measured] | None, evaluations: list[str]
 ) -> list[dict[str, Any]]:
     """What leaving something out costs: positive where the selection is worse without it."""
     if recipe is None:
         return []
     rows = []
-    for (left_out, _), measured in found.items():
+    for (left_out, _), measured in groups.items():
         costs = {name: asdict(_difference(measured, recipe, name)) for name in evaluations}
         kind, _, name = left_out.partition(":")
         rows.append({"kind": kind.removeprefix("without_"), "left_out": name, "evaluations": costs})
@@ -210,12 +218,12 @@ def _verdict(summary: Mapping[str, Any]) -> str:
     own = next((arm for arm in summary["arms"] if arm["arm"] == "recipe"), None)
     if own is None or summary["reference"] is None:
         return "conclusive: the controls are told apart"
-    said = []
-    for name, found in own["evaluations"].items():
-        gain, detectable = found.get("difference", 0.0), found["detectable"]
+    parts = []
+    for name, entry in own["evaluations"].items():
+        gain, detectable = entry.get("difference", 0.0), entry["detectable"]
         word = "better than" if gain > detectable else "worse than" if -gain > detectable else "not told from"
-        said.append(f"{word} {summary['reference']} on {name} ({gain:+.4f} bits per byte)")
-    return "conclusive: the selection is " + ", ".join(said)
+        parts.append(f"{word} {summary['reference']} on {name} ({gain:+.4f} bits per byte)")
+    return "conclusive: the selection is " + ", ".join(parts)
 
 
 _CHANGES: dict[str, dict[str, Any]] = {
@@ -234,12 +242,12 @@ def _recommendation(
     if own is None or not summary["controls"]["told_apart"]:
         return None
     decides = summary["decides"]
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     gains = {arm: _difference(own, compared[arm], decides) for arm in _CHANGES if arm in compared}
     better = {arm: gain for arm, gain in gains.items() if gain.mean > gain.detectable}
     if better:
         best = max(better, key=lambda arm: better[arm].mean)
-        found = {
+        changes = {
             **_CHANGES[best],
             "why": f"{best} is {better[best].mean:.4f} bits per byte better than the recipe on {decides} "
             f"({better[best].detectable:.4f} can be detected)",
@@ -251,6 +259,9 @@ def _recommendation(
         enough = [p["token_fraction"] for p in points if p["evaluations"][decides]["mean"] <= limit]
         now = arms.comparison.token_fraction or arms.spec.token_fraction
         if enough and now is not None and min(enough) != now and min(enough) < 1.0:
-            said = f"{min(enough):.0%} of the tokens are as good as all of them on {decides}"
-            found |= {"sample.token_fraction": min(enough), "why": "; ".join(filter(None, [found.get("why"), said]))}
-    return found or None
+            reason = f"{min(enough):.0%} of the tokens are as good as all of them on {decides}"
+            changes |= {
+                "sample.token_fraction": min(enough),
+                "why": "; ".join(filter(None, [changes.get("why"), reason])),
+            }
+    return changes or None

@@ -39,14 +39,14 @@ class TokenFile:
     @cached_property
     def offsets(self) -> Int64s:
         """Document i is ``token_ids[offsets[i]:offsets[i + 1]]``; n + 1 of them."""
-        found: Int64s = np.load(self.path.with_suffix(".npz"))["offsets"]
-        return found
+        offsets: Int64s = np.load(self.path.with_suffix(".npz"))["offsets"]
+        return offsets
 
     @cached_property
     def n_bytes(self) -> Int64s:
         """UTF-8 bytes of each document."""
-        found: Int64s = np.load(self.path.with_suffix(".npz"))["n_bytes"]
-        return found
+        n_bytes: Int64s = np.load(self.path.with_suffix(".npz"))["n_bytes"]
+        return n_bytes
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -81,10 +81,10 @@ def write_tokens(path: Path, batches: Iterable[pa.Array]) -> TokenFile:
     n_bytes: list[Int64s] = []
     with path.with_suffix(".ids").open("wb") as out:
         for texts in batches:
-            found = encoded(texts)
-            found.token_ids.tofile(out)
-            lengths.append(np.diff(found.offsets))
-            n_bytes.append(found.n_bytes)
+            tokens = encoded(texts)
+            tokens.token_ids.tofile(out)
+            lengths.append(np.diff(tokens.offsets))
+            n_bytes.append(tokens.n_bytes)
     whole = np.concatenate(lengths) if lengths else np.empty(0, np.int64)
     np.savez(
         path.with_suffix(".npz"),

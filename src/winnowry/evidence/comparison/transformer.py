@@ -39,7 +39,7 @@ class TransformerModel:
         import torch
 
         self._network.eval()
-        found = np.zeros(len(offsets) - 1)
+        bits = np.zeros(len(offsets) - 1)
         with torch.no_grad():
             for windows in _batches(self._windows(token_ids, offsets)):
                 size = max(len(window.symbols) for window in windows)
@@ -47,13 +47,13 @@ class TransformerModel:
                 lines = np.full((len(windows), size), _END, np.int64)
                 for row, window in enumerate(windows):
                     lines[row, : len(window.symbols)] = window.symbols
-                given, wanted = (torch.from_numpy(part).to(self._device) for part in (lines[:, :-1], lines[:, 1:]))
-                logits = self._network(given).float().transpose(1, 2)
-                losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none").cpu().numpy()
+                symbols, following = (torch.from_numpy(part).to(self._device) for part in (lines[:, :-1], lines[:, 1:]))
+                logits = self._network(symbols).float().transpose(1, 2)
+                losses = torch.nn.functional.cross_entropy(logits, following, reduction="none").cpu().numpy()
                 for row, window in enumerate(windows):
-                    told = losses[row, window.first : len(window.symbols) - 1]
-                    found[window.document] += float(told.sum(dtype=np.float64)) / math.log(2.0)
-        return found
+                    own_losses = losses[row, window.first : len(window.symbols) - 1]
+                    bits[window.document] += float(own_losses.sum(dtype=np.float64)) / math.log(2.0)
+        return bits
 
     def _windows(self, token_ids: Int32s, offsets: Int64s) -> Iterator[_Window]:
         half = self._context // 2
@@ -132,8 +132,8 @@ def train_transformer(proxy: TransformerProxy, token_ids: Int32s, offsets: Int64
     rows = (len(line) - 1) // proxy.context
     if rows < 1:
         raise UsageError(f"a selection of {len(line)} symbols is shorter than a sequence of {proxy.context}")
-    given = torch.from_numpy(line[: rows * proxy.context].astype(np.int64)).view(rows, proxy.context)
-    wanted = torch.from_numpy(line[1 : rows * proxy.context + 1].astype(np.int64)).view(rows, proxy.context)
+    symbols = torch.from_numpy(line[: rows * proxy.context].astype(np.int64)).view(rows, proxy.context)
+    following = torch.from_numpy(line[1 : rows * proxy.context + 1].astype(np.int64)).view(rows, proxy.context)
     network = _network(proxy, vocabulary.size).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=proxy.learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
     steps = math.ceil(rows / proxy.batch)
@@ -147,8 +147,10 @@ def train_transformer(proxy: TransformerProxy, token_ids: Int32s, offsets: Int64
     for step in range(steps):
         index = shuffled[step * proxy.batch : (step + 1) * proxy.batch]
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            logits = network(given[index].to(device))
-            loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), wanted[index].to(device).flatten())
+            logits = network(symbols[index].to(device))
+            loss = torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1), following[index].to(device).flatten()
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -179,10 +181,10 @@ def _network(proxy: TransformerProxy, symbols: int) -> Any:
             torch.nn.init.normal_(self.embed.weight, std=0.02)
             torch.nn.init.normal_(self.place.weight, std=0.02)
 
-        def forward(self, given: Any) -> Any:
-            length = given.shape[1]
-            hidden = self.embed(given) + self.place(torch.arange(length, device=given.device))
-            mask = torch.nn.Transformer.generate_square_subsequent_mask(length, device=given.device)
+        def forward(self, symbols: Any) -> Any:
+            length = symbols.shape[1]
+            hidden = self.embed(symbols) + self.place(torch.arange(length, device=symbols.device))
+            mask = torch.nn.Transformer.generate_square_subsequent_mask(length, device=symbols.device)
             return self.norm(self.blocks(hidden, mask=mask, is_causal=True)) @ self.embed.weight.T
 
     return Network()

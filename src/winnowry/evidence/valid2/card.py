@@ -92,22 +92,22 @@ def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, A
         lowest of its indicators, ``passed`` and ``indicators``; score and passed are None where nothing of it could be
         judged) and ``grade`` (see :func:`grade`). Rates are 0 to 1.
     """
-    with session(tables) as found:
-        said = counts(found)
-        if said.rows:
+    with session(tables) as database:
+        totals = counts(database)
+        if totals.rows:
             measured = {
-                **vitality(found, gate, setting, said),
-                **authenticity(found, gate, said),
-                **annotation(found, gate, said),
-                **fact_conflicts(found, gate),
-                **integrity(found, gate, said),
-                **diversity(found, gate, setting, said),
-                **text_indicators(found, gate, said),
-                **embedded(found, gate, said),
+                **vitality(database, gate, setting, totals),
+                **authenticity(database, gate, totals),
+                **annotation(database, gate, totals),
+                **fact_conflicts(database, gate),
+                **integrity(database, gate, totals),
+                **diversity(database, gate, setting, totals),
+                **text_indicators(database, gate, totals),
+                **embedded(database, gate, totals),
             }
         else:
             measured = {name: unmeasured("the release holds no record") for name in INDICATORS}
-        measured |= large_sample(found, gate, setting, said, measured)
+        measured |= large_sample(database, gate, setting, totals, measured)
         indicators = list(judged(measured, gate))
     letters: list[dict[str, Any]] = []
     for letter in LETTERS:
@@ -125,8 +125,8 @@ def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, A
         "consumer": gate.consumer,
         "fresh_days": fresh,
         "half_life_days": half_life,
-        "rows": said.rows,
-        "tokens": said.tokens,
+        "rows": totals.rows,
+        "tokens": totals.tokens,
         "declared_synthetic_share": gate.synthetic_share,
         "letters": letters,
         "grade": grade([(letter["letter"], letter["score"]) for letter in letters]),

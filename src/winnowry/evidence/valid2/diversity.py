@@ -17,7 +17,7 @@ from winnowry.evidence.valid2.indicators import (
     wilson,
     within,
 )
-from winnowry.evidence.valid2.whole import Counts, Found, declared_strata, examples_of
+from winnowry.evidence.valid2.whole import Counts, Indicators, declared_strata, examples_of
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import Valid2Gate
 
@@ -42,15 +42,15 @@ class Mix(NamedTuple):
     known: float
 
 
-def mix(found: Session, column: str, weight: str) -> Mix | None:
+def mix(session: Session, column: str, weight: str) -> Mix | None:
     """The mix of a column of the release, by one grouping on disk; None where no token has a value.
 
     Args:
-        found: the session.
+        session: the session.
         column: SQL of the value.
         weight: SQL of what a record weighs.
     """
-    row = found.one(
+    row = session.one(
         "SELECT COUNT(w) FILTER (WHERE value IS NOT NULL) AS k, SUM(w) AS whole, "
         "SUM(w) FILTER (WHERE value IS NOT NULL) AS total, MAX(w) FILTER (WHERE value IS NOT NULL) AS top, "
         "SUM(w * ln(w)) FILTER (WHERE value IS NOT NULL) AS logs FROM "
@@ -63,80 +63,80 @@ def mix(found: Session, column: str, weight: str) -> Mix | None:
     return Mix(k, min(max(entropy / math.log(k), 0.0), 1.0) if k > 1 else 0.0, row["top"] / total, total / row["whole"])
 
 
-def diversity(found: Session, gate: Valid2Gate, setting: Setting, said: Counts) -> Found:
+def diversity(session: Session, gate: Valid2Gate, setting: Setting, totals: Counts) -> Indicators:
     """Mixes over sources, languages, licences, years and declared strata; exact and near copies."""
-    result: Found = {
-        "language_entropy": _entropy(found, "language", said),
-        "license_entropy": _entropy(found, "license", said),
-        "time_entropy": _entropy(found, "event_time", said, "year(make_timestamp(epoch_us(event_time)))"),
-        "stratum_entropy": _strata(found, gate, setting, said),
-        "near_duplicate_share": _near(found, setting, said),
-        **_sources(found, said),
-        **_copies(found, setting, said),
+    result: Indicators = {
+        "language_entropy": _entropy(session, "language", totals),
+        "license_entropy": _entropy(session, "license", totals),
+        "time_entropy": _entropy(session, "event_time", totals, "year(make_timestamp(epoch_us(event_time)))"),
+        "stratum_entropy": _strata(session, gate, setting, totals),
+        "near_duplicate_share": _near(session, setting, totals),
+        **_sources(session, totals),
+        **_copies(session, setting, totals),
     }
     return result
 
 
-def _sources(found: Session, said: Counts) -> Found:
-    sources = mix(found, "source", said.weight)
+def _sources(session: Session, totals: Counts) -> Indicators:
+    sources = mix(session, "source", totals.weight)
     if sources is None:
         why = "no token has a source"
         return {"source_entropy": unmeasured(why), "top_source_share": unmeasured(why)}
 
     def examples() -> list[Example]:
-        largest = found.one(
-            f"SELECT source FROM published GROUP BY source ORDER BY SUM({said.weight}) DESC, source LIMIT 1"
+        largest = session.one(
+            f"SELECT source FROM published GROUP BY source ORDER BY SUM({totals.weight}) DESC, source LIMIT 1"
         )["source"]
-        return examples_of(found, "source", f"source = {literal(str(largest))}")
+        return examples_of(session, "source", f"source = {literal(str(largest))}")
 
     note = f"{sources.values:,} source{'' if sources.values == 1 else 's'}"
     return {
-        "source_entropy": Measured(sources.entropy, records=said.rows, note=note, examples=examples),
-        "top_source_share": Measured(sources.top, records=said.rows, note=note, examples=examples),
+        "source_entropy": Measured(sources.entropy, records=totals.rows, note=note, examples=examples),
+        "top_source_share": Measured(sources.top, records=totals.rows, note=note, examples=examples),
     }
 
 
-def _entropy(found: Session, column: str, said: Counts, value: str | None = None) -> Measured:
-    if not found.tables.has("published", column):
+def _entropy(session: Session, column: str, totals: Counts, value: str | None = None) -> Measured:
+    if not session.tables.has("published", column):
         return unmeasured(f"the release has no column `{column}`")
-    spread = mix(found, value or identifier(column), said.weight)
+    spread = mix(session, value or identifier(column), totals.weight)
     if spread is None or spread.known < _KNOWN:
         known = 0.0 if spread is None else spread.known
         return unmeasured(f"{known:.0%} of the tokens have a value of {column}; half must")
     note = f"{spread.values:,} value{'' if spread.values == 1 else 's'}"
     note += f", known for {spread.known:.1%} of the tokens" if spread.known < 1 else ""
-    return Measured(spread.entropy, records=said.rows, note=note)
+    return Measured(spread.entropy, records=totals.rows, note=note)
 
 
-def _strata(found: Session, gate: Valid2Gate, setting: Setting, said: Counts) -> Measured:
-    columns, absent = declared_strata(found, gate, setting)
+def _strata(session: Session, gate: Valid2Gate, setting: Setting, totals: Counts) -> Measured:
+    columns, absent = declared_strata(session, gate, setting)
     if absent or not columns:
         return unmeasured(absent or "neither the gate nor the sample declares strata")
-    spreads = [(column, _entropy(found, column, said)) for column in columns]
+    spreads = [(column, _entropy(session, column, totals)) for column in columns]
     for column, spread in spreads:
         if spread.value is None:
             return unmeasured(f"{column}: {spread.why}")
     column, lowest = min(spreads, key=lambda item: item[1].value or 0.0)
-    return Measured(lowest.value, records=said.rows, note=f"{column}: {lowest.note}")
+    return Measured(lowest.value, records=totals.rows, note=f"{column}: {lowest.note}")
 
 
-def _copies(found: Session, setting: Setting, said: Counts) -> Found:
+def _copies(session: Session, setting: Setting, totals: Counts) -> Indicators:
     """Exact copies, by the hash of the text as it was read; all copies of a text that is looked at are there."""
-    if not found.tables.has("raw", "record_id", "content_sha256"):
+    if not session.tables.has("raw", "record_id", "content_sha256"):
         why = "there is no table `raw` with the hashes of the texts"
         return {"duplicate_share": unmeasured(why), "split_leak": unmeasured(why)}
-    bound = below(_LOOKED_AT / said.rows)
+    bound = below(_LOOKED_AT / totals.rows)
     among = f" WHERE content_sha256 < {literal(bound)}" if bound is not None else ""
-    split = "split::VARCHAR" if found.tables.has("published", "split") else "NULL"
-    found.run(f"CREATE TEMP TABLE looked_at AS SELECT record_id, content_sha256 AS content FROM raw{among}")
+    split = "split::VARCHAR" if session.tables.has("published", "split") else "NULL"
+    session.run(f"CREATE TEMP TABLE looked_at AS SELECT record_id, content_sha256 AS content FROM raw{among}")
     # As written: DuckDB knows no size of a table of Lance, and would build its hash table on all of the release.
-    found.run("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    found.run(
+    session.run("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+    session.run(
         f"CREATE TEMP TABLE copies AS SELECT l.content, p.record_id, {split} AS split "
         "FROM published AS p JOIN looked_at AS l ON l.record_id = p.record_id"
     )
-    found.run("RESET disabled_optimizers")
-    row = found.one("SELECT COUNT(*) AS n, COUNT(DISTINCT content) AS texts FROM copies")
+    session.run("RESET disabled_optimizers")
+    row = session.one("SELECT COUNT(*) AS n, COUNT(DISTINCT content) AS texts FROM copies")
     n, texts = row["n"], row["texts"]
     if not n:
         why = "none of its records is in `raw`" if bound is None else "the texts that were drawn are not in the release"
@@ -145,26 +145,26 @@ def _copies(found: Session, setting: Setting, said: Counts) -> Found:
     note = "of the text as it was read" + ("" if looked else "; the recipe looks for no duplicates")
 
     def examples() -> list[Example]:
-        rows = found.rows(
+        rows = session.rows(
             "SELECT record_id, 'copy of ' || first AS value FROM (SELECT record_id, MIN(record_id) OVER "
             f"(PARTITION BY content) AS first FROM copies) WHERE record_id <> first ORDER BY record_id LIMIT {EXAMPLES}"
         )
         return [{"record_id": row["record_id"], "value": row["value"]} for row in rows]
 
     interval = None if bound is None else wilson(n - texts, n)
-    result: Found = {"duplicate_share": Measured((n - texts) / n, "", n, interval, note, examples)}
+    result: Indicators = {"duplicate_share": Measured((n - texts) / n, "", n, interval, note, examples)}
     result["split_leak"] = unmeasured("the release has no column `split`")
     if split != "NULL":
-        result["split_leak"] = _leak(found, n)
+        result["split_leak"] = _leak(session, n)
     return result
 
 
-def _leak(found: Session, n: int) -> Measured:
+def _leak(session: Session, n: int) -> Measured:
     grouped = "(SELECT content, MIN(record_id) AS record_id, COUNT(DISTINCT split) AS splits FROM copies GROUP BY 1)"
-    row = found.one(f"SELECT COUNT(*) AS texts, COUNT(*) FILTER (WHERE splits > 1) AS shared FROM {grouped}")
+    row = session.one(f"SELECT COUNT(*) AS texts, COUNT(*) FILTER (WHERE splits > 1) AS shared FROM {grouped}")
 
     def examples() -> list[Example]:
-        rows = found.rows(
+        rows = session.rows(
             f"SELECT record_id, splits || ' splits' AS value FROM {grouped} WHERE splits > 1 "
             f"ORDER BY record_id LIMIT {EXAMPLES}"
         )
@@ -173,19 +173,19 @@ def _leak(found: Session, n: int) -> Measured:
     return Measured(row["shared"] / row["texts"], records=n, examples=examples)
 
 
-def _near(found: Session, setting: Setting, said: Counts) -> Measured:
+def _near(session: Session, setting: Setting, totals: Counts) -> Measured:
     if _NEAR not in setting.operators:
         return unmeasured(f"the recipe has no {_NEAR}: nobody looked")
-    if not found.tables.has("duplicates"):
+    if not session.tables.has("duplicates"):
         return unmeasured("there is no table `duplicates`")
-    bound = id_bound(found.tables.views["published"], 5 * _LOOKED_AT, said.rows)
+    bound = id_bound(session.tables.views["published"], 5 * _LOOKED_AT, totals.rows)
     among = within(bound)
     pairs = f"(SELECT record_id FROM published{among}) JOIN (SELECT * FROM duplicates{among}) USING (record_id)"
-    n = found.one(f"SELECT COUNT(*) AS n FROM (SELECT record_id FROM published{among})")["n"]
-    twice = found.one(f"SELECT COUNT(*) AS n FROM {pairs}")["n"]
+    n = session.one(f"SELECT COUNT(*) AS n FROM (SELECT record_id FROM published{among})")["n"]
+    twice = session.one(f"SELECT COUNT(*) AS n FROM {pairs}")["n"]
 
     def examples() -> list[Example]:
-        rows = found.rows(
+        rows = session.rows(
             f"SELECT record_id, 'like ' || kept_record_id AS value FROM {pairs} ORDER BY record_id LIMIT {EXAMPLES}"
         )
         return [{"record_id": row["record_id"], "value": row["value"]} for row in rows]

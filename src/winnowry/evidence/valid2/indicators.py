@@ -33,7 +33,7 @@ class Example(TypedDict):
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found of an indicator.
+    """The measurement of one indicator.
 
     Attributes:
         value: None where it could not be measured.
@@ -115,10 +115,10 @@ def id_bound(view: TableView, wanted: int, rows: int) -> str | None:
     for _ in range(32):
         if bound is None:
             return None
-        found = view.count_rows(f"record_id < {literal(bound)}")
-        if wanted <= 2 * found and found <= 2 * wanted:
+        n_below = view.count_rows(f"record_id < {literal(bound)}")
+        if wanted <= 2 * n_below and n_below <= 2 * wanted:
             break
-        fraction = fraction / 2 if found > wanted else fraction * 2
+        fraction = fraction / 2 if n_below > wanted else fraction * 2
         bound = below(fraction)
     return bound
 
@@ -167,13 +167,13 @@ def score(value: float, threshold: float, *, at_least: bool, share: bool) -> flo
     return min(max(met, 0.0), math.nextafter(1.0, 0.0))
 
 
-def judged(found: Mapping[IndicatorName, Measured], gate: Valid2Gate) -> Iterator[dict[str, Any]]:
+def judged(measures: Mapping[IndicatorName, Measured], gate: Valid2Gate) -> Iterator[dict[str, Any]]:
     """Every indicator as the card holds it, in the order of ``INDICATORS``.
 
-    One that the recipe gives a threshold for and that could not be measured scores 0: what was asked for was not shown.
+    An indicator with a threshold that could not be measured scores 0: what the recipe requires was not shown.
     """
     for name, wanted in INDICATORS.items():
-        measured = found.get(name) or unmeasured("nothing measures it in this recipe")
+        measured = measures.get(name) or unmeasured("nothing measures it in this recipe")
         threshold = gate.threshold(name)
         value = measured.value if measured.value is not None and math.isfinite(measured.value) else None
         scored: float | None = None

@@ -48,14 +48,16 @@ def tc609(facts: Facts) -> dict[str, Any]:
     """
     card = {item["name"]: item for letter in facts["valid2"]["letters"] for item in letter["indicators"]}
     checks = _documentation(facts, card["annotated_share"])
-    found = [_part(part, name, checks) for part, name in _PARTS.items()]
-    found += [_by_card(*item, card) for item in _MEASURED]
-    found += [_safety(facts), *_labels(card), *_fixed(facts)]
-    cleanliness = [item for item in found if item["id"].startswith(_CLEANLINESS)]
+    indicators = [_part(part, name, checks) for part, name in _PARTS.items()]
+    indicators += [_by_card(*item, card) for item in _MEASURED]
+    indicators += [_safety(facts), *_labels(card), *_fixed(facts)]
+    cleanliness = [item for item in indicators if item["id"].startswith(_CLEANLINESS)]
     n = sum(item["status"] == "measured" for item in cleanliness)
     status: Status = "measured" if n else "not measured"
-    found.append(_item(_CLEANLINESS, "content cleanliness", status, f"{n} of 7 text items measured", "the items below"))
-    return {"indicators": sorted(found, key=lambda item: str(item["id"])), "documentation": checks}
+    indicators.append(
+        _item(_CLEANLINESS, "content cleanliness", status, f"{n} of 7 text items measured", "the items below")
+    )
+    return {"indicators": sorted(indicators, key=lambda item: str(item["id"])), "documentation": checks}
 
 
 def _item(identity: str, name: str, status: Status, value: str, by: str) -> dict[str, str]:
@@ -65,16 +67,16 @@ def _item(identity: str, name: str, status: Status, value: str, by: str) -> dict
 def _part(part: str, name: str, checks: list[dict[str, Any]]) -> dict[str, str]:
     own = [check for check in checks if check["id"].startswith(part)]
     n = sum(check["answered"] for check in own)
-    told = f"{n} of {len(own)} checks answered" + ("" if n >= ENOUGH else f"; {ENOUGH} make it complete")
-    return _item(part, f"documentation: {name}", "measured", told, "the checks below")
+    value = f"{n} of {len(own)} checks answered" + ("" if n >= ENOUGH else f"; {ENOUGH} make it complete")
+    return _item(part, f"documentation: {name}", "measured", value, "the checks below")
 
 
 def _by_card(identity: str, name: str, indicators: tuple[str, ...], card: Facts) -> dict[str, str]:
     known = [card[indicator] for indicator in indicators if card[indicator]["value"] is not None]
     if not known:
         return _item(identity, name, "not measured", card[indicators[0]]["why"], indicators[0])
-    told = "; ".join(f"{item['label']} {_shown(item)}" for item in known)
-    return _item(identity, name, "measured", told, ", ".join(item["name"] for item in known))
+    value = "; ".join(f"{item['label']} {_shown(item)}" for item in known)
+    return _item(identity, name, "measured", value, ", ".join(item["name"] for item in known))
 
 
 def _shown(item: Facts) -> str:

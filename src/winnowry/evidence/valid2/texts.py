@@ -22,7 +22,7 @@ from winnowry.evidence.valid2.indicators import (
     wilson,
 )
 from winnowry.evidence.valid2.variety import of_words
-from winnowry.evidence.valid2.whole import Counts, Found
+from winnowry.evidence.valid2.whole import Counts, Indicators
 from winnowry.operators.scoring.function_words import FUNCTION_WORDS
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
@@ -90,25 +90,25 @@ def ends_well(text: str) -> bool:
     return text[-64:].rstrip(_MARKUP)[-1:] in _TERMINAL
 
 
-def text_indicators(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+def text_indicators(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators:
     """Measure a sample of the texts, and the columns that other operators wrote about them."""
-    result = _columns(found)
-    if not found.tables.has("published", "text"):
+    result = _columns(session)
+    if not session.tables.has("published", "text"):
         return result | {name: unmeasured("the release has no column `text`") for name in _TEXT}
-    bound = id_bound(found.tables.views["published"], gate.sample_records, said.rows)
-    sample = _read(found, bound)
+    bound = id_bound(session.tables.views["published"], gate.sample_records, totals.rows)
+    sample = _read(session, bound)
     if not sample.ids:
         return result | {name: unmeasured("no text was drawn") for name in _TEXT}
     part = bound is not None
-    languages = found.tables.has("published", "language")
-    return result | _integrity(sample, part) | _density(sample, gate, said, part, languages) | _together(sample)
+    languages = session.tables.has("published", "language")
+    return result | _integrity(sample, part) | _density(sample, gate, totals, part, languages) | _together(sample)
 
 
-def _read(found: Session, bound: str | None) -> _Sample:
+def _read(session: Session, bound: str | None) -> _Sample:
     import zstandard
 
-    view = found.tables.views["published"]
-    beside = [name for name in ("n_tokens", "language") if found.tables.has("published", name)]
+    view = session.tables.views["published"]
+    beside = [name for name in ("n_tokens", "language") if session.tables.has("published", name)]
     pressed = zstandard.ZstdCompressor(level=3)
     sample = _Sample()
     seen: set[int] = set()
@@ -144,7 +144,7 @@ def _read(found: Session, bound: str | None) -> _Sample:
     return sample
 
 
-def _integrity(sample: _Sample, part: bool) -> Found:
+def _integrity(sample: _Sample, part: bool) -> Indicators:
     blank, ended = sample.array("blank") > 0, sample.array("ended") > 0
     n = len(sample.ids)
     full = int((~blank).sum())
@@ -161,13 +161,13 @@ def _integrity(sample: _Sample, part: bool) -> Found:
     }  # fmt: skip
 
 
-def _density(sample: _Sample, gate: Valid2Gate, said: Counts, part: bool, languages: bool) -> Found:
+def _density(sample: _Sample, gate: Valid2Gate, totals: Counts, part: bool, languages: bool) -> Indicators:
     n = len(sample.ids)
     tokens, octets = sample.array("tokens"), sample.array("octets")
-    result: Found = {}
+    result: Indicators = {}
     counted = float(tokens.sum())
-    if said.tokens is None or not counted:
-        why = "the release has no column `n_tokens`" if said.tokens is None else "the sampled texts have no tokens"
+    if totals.tokens is None or not counted:
+        why = "the release has no column `n_tokens`" if totals.tokens is None else "the sampled texts have no tokens"
         result["bytes_per_token"] = result["numbers_per_100_tokens"] = unmeasured(why)
     else:
         each = octets / np.maximum(tokens, 1)
@@ -192,14 +192,14 @@ def _content_words(sample: _Sample, languages: bool) -> Measured:
     return Measured(float(sample.array("content")[english].sum()) / words, "", int(english.sum()))
 
 
-def _compression(sample: _Sample, gate: Valid2Gate, part: bool) -> Found:
+def _compression(sample: _Sample, gate: Valid2Gate, part: bool) -> Indicators:
     ratios = sample.array("zstd")
     usable = np.isfinite(ratios)
     n = int(usable.sum())
     if not n:
         why = f"no sampled text has {_SHORTEST} bytes"
         return {"zstd_ratio": unmeasured(why), "zstd_typical": unmeasured(why)}
-    result: Found = {"zstd_ratio": Measured(float(np.median(ratios[usable])), "", n, note="zstd, level 3")}
+    result: Indicators = {"zstd_ratio": Measured(float(np.median(ratios[usable])), "", n, note="zstd, level 3")}
     if gate.zstd_range is None:
         result["zstd_typical"] = unmeasured("the recipe gives no `zstd_range` of a reference set")
         return result
@@ -237,7 +237,7 @@ def _boilerplate(sample: _Sample) -> Measured:
     )  # fmt: skip
 
 
-def _together(sample: _Sample) -> Found:
+def _together(sample: _Sample) -> Indicators:
     """How alike the beginnings of the sampled texts are: compressed together (Shaib et al. 2024), by their words."""
     import zstandard
 
@@ -256,23 +256,23 @@ def _together(sample: _Sample) -> Found:
 
 
 def _worst(
-    sample: _Sample, badness: Numbers, told: Callable[[int], str], *, all_of_them: bool = False
+    sample: _Sample, badness: Numbers, describe: Callable[[int], str], *, all_of_them: bool = False
 ) -> Callable[[], list[Example]]:
     """The worst records, equal ones by id."""
 
     def examples() -> list[Example]:
         order = sorted(range(len(sample.ids)), key=lambda i: (-badness[i], sample.ids[i]))
         chosen = [i for i in order[:EXAMPLES] if all_of_them or badness[i] > 0]
-        return [{"record_id": sample.ids[i], "value": told(i)} for i in chosen]
+        return [{"record_id": sample.ids[i], "value": describe(i)} for i in chosen]
 
     return examples
 
 
-def _columns(found: Session) -> Found:
+def _columns(session: Session) -> Indicators:
     """Means of columns that operators wrote, over all records that have a usable value."""
     names = [
         field.name
-        for field in found.tables.views["published"].schema
+        for field in session.tables.views["published"].schema
         if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
     ]
     flesch = (name for name in names if "flesch" in name and "kincaid" not in name and "grade" not in name)
@@ -282,13 +282,13 @@ def _columns(found: Session) -> Found:
         ("knowledge_density", "knowledge_density"),
         ("reading_ease", next(flesch, "readability_flesch")),
     )
-    result: Found = {}
+    result: Indicators = {}
     for name, column in wanted:
         if column not in names:
             result[name] = unmeasured(f"no operator of the recipe writes `{column}`")
             continue
         value = f"{identifier(column)}::DOUBLE"
-        row = found.one(
+        row = session.one(
             f"SELECT COUNT(*) FILTER (WHERE isfinite({value})) AS n, "
             f"AVG({value}) FILTER (WHERE isfinite({value})) AS mean FROM published"
         )

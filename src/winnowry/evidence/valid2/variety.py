@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from winnowry.evidence.valid2.indicators import Measured, drawn, id_bound, unmeasured
-from winnowry.evidence.valid2.whole import Counts, Found
+from winnowry.evidence.valid2.whole import Counts, Indicators
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import Valid2Gate
 
@@ -116,11 +116,11 @@ def of_words(ids: Sequence[str], texts: Sequence[str]) -> Measured:
     return Measured(vendi_score(vectors), "", len(vectors), note=note)
 
 
-def embedded(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+def embedded(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators:
     """The indicators of the column of embeddings that the gate names; nothing without one."""
     if gate.embedding is None:
         return {"effective_clusters": unmeasured("the gate names no column of embeddings")}
-    vectors = _column(found, gate.embedding, said)
+    vectors = _column(session, gate.embedding, totals)
     if isinstance(vectors, str):
         return {"effective_clusters": unmeasured(vectors), "vendi_score": unmeasured(vectors)}
     k = max(1, min(_CLUSTERS, len(vectors) // _IN_A_CLUSTER))
@@ -138,9 +138,9 @@ def embedded(found: Session, gate: Valid2Gate, said: Counts) -> Found:
     }
 
 
-def _column(found: Session, name: str, said: Counts) -> Vectors | str:
+def _column(session: Session, name: str, totals: Counts) -> Vectors | str:
     """Embeddings scaled to length 1, in the order of ids; why there are none."""
-    view = found.tables.views["published"]
+    view = session.tables.views["published"]
     if name not in view.schema.names:
         return f"the release has no column `{name}`"
     kind = view.schema.field(name).type
@@ -148,7 +148,7 @@ def _column(found: Session, name: str, said: Counts) -> Vectors | str:
     if not (is_list and pa.types.is_floating(kind.value_type)):
         return f"`{name}` is {kind}; expected a list of floats"
     rows: list[tuple[str, list[float]]] = []
-    for batch in drawn(view, id_bound(view, _CLUSTERED, said.rows), ["record_id", name], 1024):
+    for batch in drawn(view, id_bound(view, _CLUSTERED, totals.rows), ["record_id", name], 1024):
         pairs = zip(batch.column("record_id").to_pylist(), batch.column(name).to_pylist(), strict=True)
         rows += [(record, values) for record, values in pairs if values]
     rows.sort()

@@ -25,7 +25,7 @@ from winnowry.evidence.valid2.indicators import (
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
 
-Found = dict[IndicatorName, Measured]
+Indicators = dict[IndicatorName, Measured]
 
 MARKS = ("is_synthetic", "generated_data_indicator")
 """Columns that say of a record whether it is synthetic: true or 1."""
@@ -49,55 +49,57 @@ class Counts(NamedTuple):
     weight: str
 
 
-def counts(found: Session) -> Counts:
+def counts(session: Session) -> Counts:
     """Records and tokens."""
-    if not found.tables.has("published", "n_tokens"):
-        return Counts(found.one("SELECT COUNT(*) AS n FROM published")["n"], None, "1")
-    said = found.one("SELECT COUNT(*) AS n, COALESCE(SUM(n_tokens), 0)::BIGINT AS tokens FROM published")
-    return Counts(said["n"], said["tokens"], "n_tokens")
+    if not session.tables.has("published", "n_tokens"):
+        return Counts(session.one("SELECT COUNT(*) AS n FROM published")["n"], None, "1")
+    row = session.one("SELECT COUNT(*) AS n, COALESCE(SUM(n_tokens), 0)::BIGINT AS tokens FROM published")
+    return Counts(row["n"], row["tokens"], "n_tokens")
 
 
-def examples_of(found: Session, value: str, where: str, order: str = "record_id") -> list[Example]:
+def examples_of(session: Session, value: str, where: str, order: str = "record_id") -> list[Example]:
     """Records of the release.
 
     Args:
-        found: the session.
+        session: the session.
         value: SQL of what to show.
         where: SQL of which ones.
         order: SQL of the first ones.
     """
-    rows = found.rows(
+    rows = session.rows(
         f"SELECT record_id, ({value})::VARCHAR AS value FROM published WHERE {where} ORDER BY {order} LIMIT {EXAMPLES}"
     )
     return [{"record_id": row["record_id"], "value": (row["value"] or "")[:200]} for row in rows]
 
 
-def of_kind(found: Session, column: str, *kinds: Callable[[pa.DataType], bool]) -> bool:
+def of_kind(session: Session, column: str, *kinds: Callable[[pa.DataType], bool]) -> bool:
     """Whether the release has a column of one of some Arrow types: added columns may be of any."""
-    if not found.tables.has("published", column):
+    if not session.tables.has("published", column):
         return False
-    return any(kind(found.tables.views["published"].schema.field(column).type) for kind in kinds)
+    return any(kind(session.tables.views["published"].schema.field(column).type) for kind in kinds)
 
 
-def vitality(found: Session, gate: Valid2Gate, setting: Setting, said: Counts) -> Found:
+def vitality(session: Session, gate: Valid2Gate, setting: Setting, totals: Counts) -> Indicators:
     """How fresh the release is at the snapshot; records are grouped by age in whole days."""
     seconds = f"({setting.as_of.timestamp()!r} - epoch(event_time))"
-    rows = found.rows(
-        f"SELECT floor({seconds} / {_DAY_S})::BIGINT AS age, COUNT(*) AS n, SUM({said.weight})::DOUBLE AS w "
+    rows = session.rows(
+        f"SELECT floor({seconds} / {_DAY_S})::BIGINT AS age, COUNT(*) AS n, SUM({totals.weight})::DOUBLE AS w "
         "FROM published WHERE event_time IS NOT NULL GROUP BY 1 ORDER BY 1"
     )
     age, n, w = (np.array([row[name] for row in rows], np.float64) for name in ("age", "n", "w"))
     dated = int(n.sum())
     written = "make_timestamp(epoch_us(event_time))"
     undated = Measured(
-        dated / said.rows, records=said.rows, examples=lambda: examples_of(found, "'no date'", "event_time IS NULL")
+        dated / totals.rows,
+        records=totals.rows,
+        examples=lambda: examples_of(session, "'no date'", "event_time IS NULL"),
     )
     if not dated:
         why = "no record has a date"
         others: list[IndicatorName] = ["fresh_share", "future_share", "half_life_score", "age_p50"]
         return {"time_known": undated, **{name: unmeasured(why) for name in others}}
     fresh_days, half_life = gate.freshness()
-    whole = float(said.tokens if said.tokens else said.rows)
+    whole = float(totals.tokens if totals.tokens else totals.rows)
     past = age >= 0
     fresh = float(w[past & (age < fresh_days)].sum())
     weight = float(w.sum())
@@ -107,12 +109,12 @@ def vitality(found: Session, gate: Valid2Gate, setting: Setting, said: Counts) -
     return {
         "time_known": undated,
         "fresh_share": Measured(
-            fresh / whole, records=said.rows, note=f"within {fresh_days} days; tokens without a date are not fresh",
-            examples=lambda: examples_of(found, written, stale, "event_time, record_id"),
+            fresh / whole, records=totals.rows, note=f"within {fresh_days} days; tokens without a date are not fresh",
+            examples=lambda: examples_of(session, written, stale, "event_time, record_id"),
         ),
         "future_share": Measured(
             float(n[~past].sum()) / dated, records=dated,
-            examples=lambda: examples_of(found, written, f"{seconds} < 0", "event_time DESC, record_id"),
+            examples=lambda: examples_of(session, written, f"{seconds} < 0", "event_time DESC, record_id"),
         ),
         "half_life_score": Measured(half / weight if weight else None, "no dated record has a token", dated,
                                     note=f"half-life {half_life} days"),
@@ -120,60 +122,62 @@ def vitality(found: Session, gate: Valid2Gate, setting: Setting, said: Counts) -
     }  # fmt: skip
 
 
-def authenticity(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+def authenticity(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators:
     """Where records come from, under which licence, and whether what was read is still what is stored."""
 
     def filled(column: str) -> Measured:
         name = identifier(column)
-        n = found.one(f"SELECT COUNT(NULLIF(trim({name}), '')) AS n FROM published")["n"]
+        n = session.one(f"SELECT COUNT(NULLIF(trim({name}), '')) AS n FROM published")["n"]
         blank = f"NULLIF(trim({name}), '') IS NULL"
-        return Measured(n / said.rows, records=said.rows, examples=lambda: examples_of(found, f"'no {column}'", blank))
+        return Measured(
+            n / totals.rows, records=totals.rows, examples=lambda: examples_of(session, f"'no {column}'", blank)
+        )
 
-    result: Found = {
+    result: Indicators = {
         "source_known": filled("source"),
         "license_known": filled("license"),
         "url_valid": unmeasured("the release has no column `url` of text"),
-        "hash_verified": _hashes(found),
+        "hash_verified": _hashes(session),
     }
-    if of_kind(found, "url", pa.types.is_string, pa.types.is_large_string):
+    if of_kind(session, "url", pa.types.is_string, pa.types.is_large_string):
         valid = r"regexp_matches(url, '^https?://[^\s/?#]+\.?[^\s]*$', 'i')"
-        n = found.one(f"SELECT COUNT(*) FILTER (WHERE {valid}) AS n FROM published")["n"]
+        n = session.one(f"SELECT COUNT(*) FILTER (WHERE {valid}) AS n FROM published")["n"]
         bad = f"url IS NULL OR NOT {valid}"
         result["url_valid"] = Measured(
-            n / said.rows, records=said.rows, examples=lambda: examples_of(found, "url", bad)
+            n / totals.rows, records=totals.rows, examples=lambda: examples_of(session, "url", bad)
         )
-    return result | _synthetic(found, gate, said)
+    return result | _synthetic(session, gate, totals)
 
 
-def _synthetic(found: Session, gate: Valid2Gate, said: Counts) -> Found:
-    mark = next((name for name in MARKS if of_kind(found, name, pa.types.is_boolean, pa.types.is_integer)), None)
+def _synthetic(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators:
+    mark = next((name for name in MARKS if of_kind(session, name, pa.types.is_boolean, pa.types.is_integer)), None)
     if mark is None:
         why = f"no column of booleans or integers marks synthetic records ({' or '.join(MARKS)})"
         if gate.synthetic_share is not None:
             why += f"; declared: {gate.synthetic_share:g}"
         return {"synthetic_share": unmeasured(why), "synthetic_gap": unmeasured(why)}
-    row = found.one(
+    row = session.one(
         f"SELECT COUNT({mark}) AS n, COALESCE(SUM(({mark}::BIGINT <> 0)::BIGINT), 0)::BIGINT AS marked FROM published"
     )
     if not row["n"]:
         why = f"column {mark} is empty"
         return {"synthetic_share": unmeasured(why), "synthetic_gap": unmeasured(why)}
     share = row["marked"] / row["n"]
-    note = f"column {mark}" + (f"; {said.rows - row['n']:,} records say nothing" if row["n"] < said.rows else "")
+    note = f"column {mark}" + (f"; {totals.rows - row['n']:,} records say nothing" if row["n"] < totals.rows else "")
     gap = unmeasured("the recipe declares no `synthetic_share`")
     if gate.synthetic_share is not None:
         gap = Measured(
             abs(share - gate.synthetic_share), records=row["n"], note=f"declared {gate.synthetic_share:g}",
-            examples=lambda: examples_of(found, "'marked as synthetic'", f"{mark}::BIGINT <> 0"),
+            examples=lambda: examples_of(session, "'marked as synthetic'", f"{mark}::BIGINT <> 0"),
         )  # fmt: skip
     return {"synthetic_share": Measured(share, records=row["n"], note=note), "synthetic_gap": gap}
 
 
-def _hashes(found: Session) -> Measured:
+def _hashes(session: Session) -> Measured:
     """Hash the text of some records of ``raw`` anew."""
-    if not found.tables.has("raw", "record_id", "payload", "content_sha256"):
+    if not session.tables.has("raw", "record_id", "payload", "content_sha256"):
         return unmeasured("there is no table `raw`")
-    view = found.tables.views["raw"]
+    view = session.tables.views["raw"]
     bound = id_bound(view, _HASHED, view.count_rows())
     n, wrong = 0, list[Example]()
     for batch in drawn(view, bound, ["record_id", "payload", "content_sha256"], _BATCH_ROWS):
@@ -192,43 +196,47 @@ def _hashes(found: Session) -> Measured:
     return Measured((n - len(wrong)) / n, records=n, interval=interval, examples=lambda: wrong[:EXAMPLES])
 
 
-def integrity(found: Session, gate: Valid2Gate, said: Counts) -> Found:
+def integrity(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators:
     """Required columns, decoding, and the way back to what was read; texts are looked at in ``texts``."""
-    return {"required_known": _required(found, gate, said), "traced_share": _traced(found, said), **_decoded(found)}
+    return {
+        "required_known": _required(session, gate, totals),
+        "traced_share": _traced(session, totals),
+        **_decoded(session),
+    }
 
 
-def _required(found: Session, gate: Valid2Gate, said: Counts) -> Measured:
-    absent = [name for name in gate.required if not found.tables.has("published", name)]
+def _required(session: Session, gate: Valid2Gate, totals: Counts) -> Measured:
+    absent = [name for name in gate.required if not session.tables.has("published", name)]
     if absent:
-        return Measured(0.0, records=said.rows, note=f"the release has no column {', '.join(absent)}")
+        return Measured(0.0, records=totals.rows, note=f"the release has no column {', '.join(absent)}")
     if not gate.required:
         return unmeasured("the recipe requires no column")
-    row = found.one(
+    row = session.one(
         "SELECT " + ", ".join(f"COUNT({identifier(n)}) AS {identifier(n)}" for n in gate.required) + " FROM published"
     )
     worst = min(gate.required, key=lambda name: row[name])
     return Measured(
-        row[worst] / said.rows, records=said.rows, note=f"{worst}, of {', '.join(gate.required)}",
-        examples=lambda: examples_of(found, literal(f"no {worst}"), f"{identifier(worst)} IS NULL"),
+        row[worst] / totals.rows, records=totals.rows, note=f"{worst}, of {', '.join(gate.required)}",
+        examples=lambda: examples_of(session, literal(f"no {worst}"), f"{identifier(worst)} IS NULL"),
     )  # fmt: skip
 
 
-def _decoded(found: Session) -> Found:
-    if not found.tables.has("raw"):
+def _decoded(session: Session) -> Indicators:
+    if not session.tables.has("raw"):
         why = "there is no table `raw`"
         return {"decoded_share": unmeasured(why), "quarantined_share": unmeasured(why)}
-    raw = found.tables.views["raw"].count_rows()
+    raw = session.tables.views["raw"].count_rows()
     unread = bad = 0
     undecoded = "stage IN ('landing', 'raw')"
-    if found.tables.has("quarantine"):
-        row = found.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE {undecoded}) AS unread FROM quarantine")
+    if session.tables.has("quarantine"):
+        row = session.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE {undecoded}) AS unread FROM quarantine")
         bad, unread = row["n"], row["unread"]
     read = raw + unread
     if not read:
         return {"decoded_share": unmeasured("nothing was read"), "quarantined_share": unmeasured("nothing was read")}
 
     def examples() -> list[Example]:
-        rows = found.rows(
+        rows = session.rows(
             f"SELECT record_id, operator || ': ' || reason AS value FROM quarantine WHERE {undecoded} "
             f"ORDER BY record_id LIMIT {EXAMPLES}"
         )
@@ -240,21 +248,21 @@ def _decoded(found: Session) -> Found:
     }
 
 
-def _traced(found: Session, said: Counts) -> Measured:
+def _traced(session: Session, totals: Counts) -> Measured:
     """Look for the records of a range of ids in the same range of ``raw``."""
-    if not found.tables.has("raw"):
+    if not session.tables.has("raw"):
         return unmeasured("there is no table `raw`")
-    bound = id_bound(found.tables.views["published"], _TRACED, said.rows)
+    bound = id_bound(session.tables.views["published"], _TRACED, totals.rows)
     among = within(bound)
-    parents = "COALESCE(len(parent_ids), 0)" if found.tables.has("published", "parent_ids") else "0"
+    parents = "COALESCE(len(parent_ids), 0)" if session.tables.has("published", "parent_ids") else "0"
     joined = (
         f"(SELECT record_id, {parents} AS parents FROM published{among}) AS p "
         f"LEFT JOIN (SELECT record_id AS id FROM raw{among}) AS r ON r.id = p.record_id"
     )
-    row = found.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE id IS NULL AND parents = 0) AS lost FROM {joined}")
+    row = session.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE id IS NULL AND parents = 0) AS lost FROM {joined}")
 
     def examples() -> list[Example]:
-        rows = found.rows(
+        rows = session.rows(
             f"SELECT record_id FROM {joined} WHERE id IS NULL AND parents = 0 ORDER BY record_id LIMIT {EXAMPLES}"
         )
         return [{"record_id": row["record_id"], "value": "not in raw"} for row in rows]
@@ -265,16 +273,16 @@ def _traced(found: Session, said: Counts) -> Measured:
 
 
 def large_sample(
-    found: Session, gate: Valid2Gate, setting: Setting, said: Counts, measured: Mapping[IndicatorName, Measured]
-) -> Found:
+    session: Session, gate: Valid2Gate, setting: Setting, totals: Counts, measured: Mapping[IndicatorName, Measured]
+) -> Indicators:
     """Size, and how much of it is not a copy; ``duplicate_share`` and the strata must be measured already."""
-    result: Found = {"rows": Measured(float(said.rows), records=said.rows)}
-    if said.tokens is None:
+    result: Indicators = {"rows": Measured(float(totals.rows), records=totals.rows)}
+    if totals.tokens is None:
         result["tokens"] = unmeasured("the release has no column `n_tokens`")
     else:
-        result["tokens"] = Measured(float(said.tokens), records=said.rows)
+        result["tokens"] = Measured(float(totals.tokens), records=totals.rows)
     copies = measured["duplicate_share"]
-    if not said.rows or copies.value is None:
+    if not totals.rows or copies.value is None:
         why = copies.why
         result["effective_share"] = result["effective_rows"] = result["rate_half_width"] = unmeasured(why)
     else:
@@ -282,32 +290,32 @@ def large_sample(
         interval = None if copies.interval is None else (1 - copies.interval[1], 1 - copies.interval[0])
         note = f"groups of copies have {1 / share:.3g} members on average"
         result["effective_share"] = Measured(share, "", copies.records, interval, note, copies.examples)
-        result["effective_rows"] = Measured(share * said.rows, records=copies.records, note=note)
-        result["rate_half_width"] = Measured(half_width(share * said.rows), records=copies.records)
-    if said.rows:
-        result["smallest_stratum"] = _smallest(found, gate, setting)
+        result["effective_rows"] = Measured(share * totals.rows, records=copies.records, note=note)
+        result["rate_half_width"] = Measured(half_width(share * totals.rows), records=copies.records)
+    if totals.rows:
+        result["smallest_stratum"] = _smallest(session, gate, setting)
     return result
 
 
-def _smallest(found: Session, gate: Valid2Gate, setting: Setting) -> Measured:
-    columns, absent = declared_strata(found, gate, setting)
+def _smallest(session: Session, gate: Valid2Gate, setting: Setting) -> Measured:
+    columns, absent = declared_strata(session, gate, setting)
     if absent or not columns:
         return unmeasured(absent or "neither the gate nor the sample declares strata")
     smallest: list[tuple[int, str, Any]] = []
     for column in columns:
         name = identifier(column)
-        rows = found.rows(
+        rows = session.rows(
             f"SELECT {name}::VARCHAR AS value, COUNT(*) AS n FROM published GROUP BY 1 ORDER BY n, value LIMIT 1"
         )
         smallest += [(row["n"], column, row["value"]) for row in rows]
     n, column, value = min(smallest, key=lambda item: (item[0], item[1]))
     is_it = f"{identifier(column)}::VARCHAR IS NOT DISTINCT FROM {'NULL' if value is None else literal(value)}"
     return Measured(float(n), note=f"{column} {value}"[:120],
-                    examples=lambda: examples_of(found, f"{identifier(column)}::VARCHAR", is_it))  # fmt: skip
+                    examples=lambda: examples_of(session, f"{identifier(column)}::VARCHAR", is_it))  # fmt: skip
 
 
-def declared_strata(found: Session, gate: Valid2Gate, setting: Setting) -> tuple[tuple[str, ...], str]:
+def declared_strata(session: Session, gate: Valid2Gate, setting: Setting) -> tuple[tuple[str, ...], str]:
     """Columns that must be spread, and what is wrong with them; of a sample by strata, its column ``stratum``."""
     columns = gate.strata or (("stratum",) if setting.strata else ())
-    absent = [name for name in columns if not found.tables.has("published", name)]
+    absent = [name for name in columns if not session.tables.has("published", name)]
     return columns, f"the release has no column {', '.join(absent)}" if absent else ""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from winnowry.columns.spec import ColumnSpec
 from winnowry.core.errors import UsageError
 from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
-from winnowry.lakehouse.columns import ColumnFile, described
+from winnowry.lakehouse.columns import ColumnFile, column_file_json
 from winnowry.lakehouse.workspace import Workspace
 
 State = Literal["filling", "failed", "live"]
@@ -169,7 +169,7 @@ class Definitions:
 
     def keep(self, spec: ColumnSpec, file: ColumnFile) -> None:
         """Record a file that is written; of two for one fragment the last one counts: both hold the same values."""
-        self._store.write(f"{self._folder(spec)}/{file.path.removesuffix('.lance')}.json", described(file))
+        self._store.write(f"{self._folder(spec)}/{file.path.removesuffix('.lance')}.json", column_file_json(file))
 
     def _folder(self, spec: ColumnSpec) -> str:
         return f"{self._base}/{spec.table}/{spec.name}/{spec.version}"

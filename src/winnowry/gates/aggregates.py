@@ -61,14 +61,14 @@ def _missing_is_nan(value: Any) -> Any:
 
 
 def _extreme(function: str) -> Callable[..., Scalar]:
-    def made(name: str, rows: str | None, schema: pa.Schema) -> Scalar:
+    def extreme(name: str, rows: str | None, schema: pa.Schema) -> Scalar:
         kind = sql.column_type(name, schema)
         if not sql.is_scalar(kind) or pa.types.is_boolean(kind):
             raise Unanswerable(f"{function} of {kind}")
         convert = _as_timestamp if pa.types.is_timestamp(kind) else _missing_is_nan
         return Scalar(f"{function}({_seen(sql.value(name, schema), rows)})", convert)
 
-    return made
+    return extreme
 
 
 def _as_timestamp(value: datetime | None) -> Any:
@@ -78,7 +78,7 @@ def _as_timestamp(value: datetime | None) -> Any:
 
 
 def _statistic(function: str, empty: float) -> Callable[..., Scalar]:
-    def made(name: str, rows: str | None, schema: pa.Schema) -> Scalar:
+    def statistic(name: str, rows: str | None, schema: pa.Schema) -> Scalar:
         kind = sql.column_type(name, schema)
         if not sql.is_number(kind):
             raise Unanswerable(f"{function} of {kind}")
@@ -87,7 +87,7 @@ def _statistic(function: str, empty: float) -> Callable[..., Scalar]:
             number = f"CAST({number} AS DOUBLE)"
         return Scalar(f"{function}({number})", lambda value: empty if value is None else value)
 
-    return made
+    return statistic
 
 
 def _distinct_count(name: str, rows: str | None, schema: pa.Schema) -> Scalar:

@@ -115,7 +115,7 @@ class Session:
 
     def _ask(self, expressions: list[str]) -> dict[str, Any]:
         named = {f"m{i}": expression for i, expression in enumerate(expressions)}
-        # A subquery next to aggregates would be asked once a row of the table.
+        # A subquery next to aggregates would be evaluated once per row of the table.
         inner = [f"{e} AS {name}" for name, e in named.items() if not e.startswith("(SELECT")] or ["1 AS one"]
         outer = [f"{e} AS {name}" if e.startswith("(SELECT") else name for name, e in named.items()]
         source = f" FROM (SELECT {', '.join(inner)} FROM dataset) AS scanned" if inner != ["1 AS one"] else ""
@@ -305,11 +305,16 @@ class LanceExecutionEngine(PandasExecutionEngine):
 
 
 def _columns(domain: Mapping[str, Any], metric: Any, session: Session) -> list[str]:
-    asked = [domain.get("column"), domain.get("column_A"), domain.get("column_B"), *(domain.get("column_list") or ())]
+    candidates = [
+        domain.get("column"),
+        domain.get("column_A"),
+        domain.get("column_B"),
+        *(domain.get("column_list") or ()),
+    ]
     if metric is not None:
-        asked += [metric.metric_domain_kwargs.get(name) for name in ("column", "column_A", "column_B")]
-        asked += list(metric.metric_domain_kwargs.get("column_list") or ())
-    named = {name for name in asked if isinstance(name, str)}
+        candidates += [metric.metric_domain_kwargs.get(name) for name in ("column", "column_A", "column_B")]
+        candidates += list(metric.metric_domain_kwargs.get("column_list") or ())
+    named = {name for name in candidates if isinstance(name, str)}
     names = session.schema.names
     if not named:
         return list(names)
@@ -367,12 +372,12 @@ def _map_plan(suffix: str, condition: MapCondition, values: Mapping[str, Any]) -
     count = condition.unexpected_count()
     if suffix == ".unexpected_count":
         return _scalar(Scalar(count, int))
-    asked = values.get("result_format") or {}
-    limit = int(asked.get("partial_unexpected_count", 20))
+    options = values.get("result_format") or {}
+    limit = int(options.get("partial_unexpected_count", 20))
     if suffix == ".unexpected_values":
         return _Plan(lambda s: _values(s.failing(condition, limit), condition.columns), (count,))
     if suffix == ".unexpected_index_list":
-        ids = asked.get("unexpected_index_column_names")
+        ids = options.get("unexpected_index_column_names")
         if not ids:
             return _Plan(lambda s: None)
         return _Plan(lambda s: s.failing(condition, limit), (count,))

@@ -17,7 +17,7 @@ _FIELDS = tuple(field.name for field in fields(GateResult))
 
 
 def gate_rows(results: Sequence[GateResult], promotion_id: str, table: str, version: int, partition: str) -> pa.Table:
-    """One row an expectation.
+    """One row per expectation.
 
     Args:
         results: verdicts.
@@ -37,7 +37,7 @@ def gate_rows(results: Sequence[GateResult], promotion_id: str, table: str, vers
 
 
 def gate_results(rows: pa.Table) -> list[GateResult]:
-    """Read what :func:`gate_rows` wrote; what it says of the promotion is left out.
+    """Read what :func:`gate_rows` wrote; the columns about the promotion are left out.
 
     Args:
         rows: rows of the ``gates`` table, with at least the columns of a result.

@@ -1,4 +1,4 @@
-"""Great Expectations, imported once a process and kept quiet.
+"""Great Expectations, imported once per process and kept quiet.
 
 Import this module only where a gate runs: the import takes seconds. Everything else in ``winnowry`` imports lazily.
 """

@@ -1,4 +1,4 @@
-"""What a gate said."""
+"""Verdicts of gates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class GateResult:
         suite: name of the suite, ``<stage>.<concern>``.
         expectation: type of the expectation in snake case, as Great Expectations names it.
         column: the column judged; several are joined by ``, ``; None for the whole table.
-        parameters: what was asked for, without the column.
+        parameters: arguments of the expectation, without the column.
         observed: the observed value, JSON compatible; None where the expectation reports only counts.
         observed_number: the observed value, or else the fraction of unexpected rows, for plots over time.
         unexpected_count: rows that fail; None for expectations that are not about rows.
@@ -51,8 +51,8 @@ class CheckpointResult:
     """All verdicts on one candidate.
 
     Attributes:
-        results: one an expectation, in the order of the suites.
-        docs_index: path of the page to open first, or None when no docs were asked for.
+        results: one per expectation, in the order of the suites.
+        docs_index: path of the page to open first, or None without docs.
     """
 
     results: tuple[GateResult, ...]

@@ -1,4 +1,4 @@
-"""A named list of expectations: one suite a concern (contract, ledger, quality, drift)."""
+"""A named list of expectations: one suite per concern (contract, ledger, quality, drift)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ class Suite:
     expectations: Sequence[Any] | Callable[[], Sequence[Any]]
 
     def build(self) -> list[Any]:
-        """The expectations, made now when they were given as a function."""
-        made = self.expectations() if callable(self.expectations) else self.expectations
-        return list(made)
+        """The expectations; a function that makes them is called now."""
+        expectations = self.expectations() if callable(self.expectations) else self.expectations
+        return list(expectations)

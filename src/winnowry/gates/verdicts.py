@@ -65,12 +65,12 @@ def _column(arguments: Mapping[str, Any]) -> str | None:
 
 
 def _raised(info: Any) -> str | None:
-    """What an expectation or its metrics raised: one record, or one a metric."""
+    """What an expectation or its metrics raised: one record, or one per metric."""
     if not info:
         return None
     records = [info] if "raised_exception" in info else list(info.values())
-    said = [str(r.get("exception_message") or "no message") for r in records if r and r.get("raised_exception")]
-    return "; ".join(dict.fromkeys(said)) or None
+    messages = [str(r.get("exception_message") or "no message") for r in records if r and r.get("raised_exception")]
+    return "; ".join(dict.fromkeys(messages)) or None
 
 
 def _number(observed: Any, result: Mapping[str, Any]) -> float | None:
@@ -110,9 +110,9 @@ def _message(
         return str(result["details"]["message"])
     count, total = result.get("unexpected_count"), result.get("element_count")
     if count is not None and total is not None:
-        said = f"{where}{what}: {count:,} of {total:,} rows do not meet it"
+        text = f"{where}{what}: {count:,} of {total:,} rows do not meet it"
         shown = [repr(_cut(_plain(value))) for value in (result.get("partial_unexpected_list") or ())[:3]]
-        return f"{said}, such as {', '.join(shown)}" if shown and verdict != "pass" else said
+        return f"{text}, such as {', '.join(shown)}" if shown and verdict != "pass" else text
     if observed is not None:
         return f"{where}{what}: observed {observed}"
     return f"{where}{what}: {verdict}"

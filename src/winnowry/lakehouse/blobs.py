@@ -75,15 +75,15 @@ def open_blobs(dataset: Any, column: str, addresses: pa.Array) -> list[Any]:
     Objects up to 128 KiB (64 MiB in all) are read at once, in a few requests rather than one each; of larger ones only
     what is asked for.
     """
-    found: list[Any] = dataset.take_blobs(column, addresses=addresses)
+    files: list[Any] = dataset.take_blobs(column, addresses=addresses)
     held, total = [], 0
-    for place, blob in enumerate(found):
+    for place, blob in enumerate(files):
         if blob is not None and blob.size() <= _HELD_SIZE and total + blob.size() <= _HELD_IN_ALL:
             held.append(place)
             total += blob.size()
     if len(held) > 1:
         small = dataset.read_blobs(column, addresses=addresses.take(pa.array(held)), preserve_order=True)
         for place, (_, data) in zip(held, small, strict=True):
-            found[place].close()
-            found[place] = HeldBlob(data)
-    return found
+            files[place].close()
+            files[place] = HeldBlob(data)
+    return files

@@ -1,9 +1,9 @@
-"""Columns added to a living table: computed once a fragment, seen by nobody before their one commit.
+"""Columns added to a table in use. Each is computed once per fragment and becomes visible in one commit.
 
-A column is a data file beside each fragment's other files; nothing that is there is rewritten. The files are written
-first, outside the table. A *detached* ``Merge`` shows the table as it will be: the gates judge that version. The same
-``Merge`` is then committed as a compare-and-set. When another writer was first, it is planned anew with the files that
-are there, and only fragments that are new are computed.
+A column is a data file beside each fragment's other files; no existing file is rewritten. The files are written first,
+outside the table. A *detached* ``Merge`` shows the table as it will be: the gates judge that version. The same
+``Merge`` is then committed as a compare-and-set. When another writer was first, the commit is planned again with the
+existing files, and only new fragments are computed.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def plan_replacement(
         dataset: the version to build on.
         field: the column, of the type it has.
         files: its new file for every fragment.
-        template: the column's entry as :func:`plan_column` found it.
+        template: the column's entry, from :func:`plan_column`.
 
     Raises:
         LakehouseError: a fragment has no file, or one of another length; or an index is built on the old values, and
@@ -223,14 +223,14 @@ def plan_replacement(
     fragments = []
     for fragment in dataset.get_fragments():
         described = fragment.metadata.to_json()
-        kept = []
+        other_files = []
         for file in described["files"]:
             # A file that holds other columns too, as compaction writes them, stays: -2 is Lance's mark of a column
             # that is no longer read from it.
             fields = [_UNREAD if number in ids else number for number in file["fields"]]
             if any(number != _UNREAD for number in fields):
-                kept.append({**file, "fields": fields})
-        described["files"] = [*kept, {**template, "path": files[fragment.fragment_id].path}]
+                other_files.append({**file, "fields": fields})
+        described["files"] = [*other_files, {**template, "path": files[fragment.fragment_id].path}]
         fragments.append(described)
     operation = lance.LanceOperation.Merge(fragment_metadata(fragments), dataset.lance_schema)
     return ColumnPlan(int(dataset.version), operation, dict(template))
@@ -261,7 +261,7 @@ def _with_field(dataset: Any, field: pa.Field) -> tuple[dict[str, Any], Any]:
 
 
 def stage_column(dataset: Any, plan: ColumnPlan) -> int:
-    """Commit a plan detached: the version, seen by nobody, that gates judge."""
+    """Commit a plan detached and return its version, which only the gates read."""
     import lance
 
     transaction = lance.Transaction(read_version=plan.version, operation=plan.operation)
@@ -290,8 +290,8 @@ def attach_files(fragments: list[dict[str, Any]], template: Mapping[str, Any], f
 
     Args:
         fragments: metadata as JSON; changed in place.
-        template: the column's entry as :func:`plan_column` found it.
-        files: one a fragment, in order.
+        template: the column's entry, from :func:`plan_column`.
+        files: one per fragment, in order.
     """
     for fragment, file in zip(fragments, files, strict=True):
         if file.rows != fragment["physical_rows"]:
@@ -324,12 +324,12 @@ def column_versions(table: Table, dataset: Any, since: int) -> Iterator[tuple[in
         transaction = table.transaction(dataset, version)
         if transaction is None:
             return
-        made = (transaction.transaction_properties or {}).get(_PROPERTY)
-        if made:
-            yield version, made
+        column_version = (transaction.transaction_properties or {}).get(_PROPERTY)
+        if column_version:
+            yield version, column_version
 
 
-def described(file: ColumnFile) -> bytes:
+def column_file_json(file: ColumnFile) -> bytes:
     """A column file as JSON."""
     return to_bytes("column file", to_document(file))
 

@@ -1,8 +1,8 @@
 """Upkeep of one table: indexes, compaction, old versions, and files that nothing refers to any more.
 
-Nothing that a tag, a version in its retention, a live candidate or a column on its way needs is touched. What cannot be
-done beside other writers is left for the next time, never forced: compaction whose commit is refused has only written
-files, which are collected later.
+What a tag, a version in its retention, a live candidate or a column in progress needs is never touched. What cannot be
+done beside other writers is left for the next run: a compaction whose commit is refused leaves only unused files, which
+are removed later.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def maintain_table(
     together: Together,
     dry_run: bool,
 ) -> Upkeep:
-    """Bring one table into shape.
+    """Maintain one table: index, compact, and remove what nothing needs.
 
     Args:
         table: the table.
@@ -112,10 +112,10 @@ def maintain_table(
         dry_run,
     )
     _remove_versions(table, done, keep, dry_run)
-    kept = kept_files | {
+    live_files = kept_files | {
         name for c in candidates for fragment in (*c.fragments, *c.updated) for name in _names(fragment)
     }
-    _remove_orphans(table, store, done, kept, dry_run)
+    _remove_orphans(table, store, done, live_files, dry_run)
     done.fragments_after = len(table.dataset().get_fragments())
     return done
 
@@ -128,7 +128,7 @@ def _groups(table: Table, dataset: Any, together: Together) -> Iterator[list[int
     """Fragments that may be merged: small ones, or with many deleted rows, of one owner."""
     owners = table.owners(dataset)
     key: tuple[str, ...]
-    found: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[tuple[str, ...], list[int]] = {}
     worth: set[tuple[str, ...]] = set()
     for fragment in dataset.get_fragments():
         owner = owners[fragment.fragment_id]
@@ -141,14 +141,14 @@ def _groups(table: Table, dataset: Any, together: Together) -> Iterator[list[int
         if thinned:
             worth.add(key)
         if thinned or fragment.physical_rows < SMALL_ROWS:
-            found.setdefault(key, []).append(fragment.fragment_id)
-    for key, members in found.items():
+            groups.setdefault(key, []).append(fragment.fragment_id)
+    for key, members in groups.items():
         if key in worth or len(members) > 1:
             yield members
 
 
 def _compact(table: Table, done: Upkeep, together: Together, *, dry_run: bool) -> None:
-    """Write small fragments anew as large ones, a group at a time.
+    """Rewrite small fragments as large ones, one group at a time.
 
     Lance's own compaction merges neighbours only, and would not keep partitions apart. Replacing
     fragments is what a promotion does: it is refused when a rival has touched one of them, and rebases over the rest.
@@ -241,7 +241,7 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)  # Lance gives local time without a zone
 
 
-def _remove_orphans(table: Table, store: ObjectStore, done: Upkeep, kept: set[str], dry_run: bool) -> None:
+def _remove_orphans(table: Table, store: ObjectStore, done: Upkeep, live_files: set[str], dry_run: bool) -> None:
     """Data files that no version refers to: those of refused candidates, of dropped and of refused columns."""
     before = datetime.now(UTC) - _UNVERIFIED
     old = [info for info in store.list(f"{table.uri}/data/*.lance") if info.modified_at < before]
@@ -249,14 +249,14 @@ def _remove_orphans(table: Table, store: ObjectStore, done: Upkeep, kept: set[st
         return
     for entry in table.dataset().versions():
         for fragment in table.dataset(int(entry["version"])).get_fragments():
-            kept.update(file.path for file in fragment.data_files())
+            live_files.update(file.path for file in fragment.data_files())
     for info in store.list(f"{table.uri}/_versions/{_DETACHED_PREFIX}*.manifest"):
         version = info.uri.rsplit("/", 1)[1].removesuffix(".manifest").removeprefix(_DETACHED_PREFIX)
         dataset = table.dataset_or_none(int(version)) if version.isdigit() else None
         for fragment in dataset.get_fragments() if dataset is not None else ():
-            kept.update(file.path for file in fragment.data_files())
+            live_files.update(file.path for file in fragment.data_files())
     for info in old:
-        if info.uri.rsplit("/", 1)[1] not in kept:
+        if info.uri.rsplit("/", 1)[1] not in live_files:
             done.files_removed += 1
             done.bytes_removed += info.size
             if not dry_run:

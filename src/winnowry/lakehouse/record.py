@@ -1,4 +1,4 @@
-"""Promotion records: what a promotion did, from what, and how far it got.
+"""Promotion records: what a promotion did, which inputs it read, and how far it got.
 
 A record is a JSON object beside the tables, ``<corpus>/promotions/<stage>/<partition>/<id>.json``, because Lance
 transactions are only a cache: cleanup removes them.
@@ -136,8 +136,8 @@ class RecordStore:
 
     def of(self, stage: str, partition: str) -> list[PromotionRecord]:
         """Records of one partition of one stage, oldest first."""
-        found = self._store.list(f"{self._folder(stage, partition)}/*.json")
-        return [self._read(info.uri) for info in found]
+        infos = self._store.list(f"{self._folder(stage, partition)}/*.json")
+        return [self._read(info.uri) for info in infos]
 
     def partitions(self, stage: str) -> list[str]:
         """Partitions for which a stage has any record."""

@@ -1,4 +1,4 @@
-"""One Lance table: created once, opened at a version, its fragments told apart by who wrote them."""
+"""One Lance table: created once, opened at a version; every fragment has one owner."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _is_absent(error: Exception) -> bool:
 
     Raises:
         StorageError: storage refused; its answers hold the same words ("404 Not Found", "key … does not exist"), and
-            a table must not be taken for absent, and begun anew, because of a wrong key or bucket.
+            a wrong key or bucket must not make a table look absent, which would start it again.
     """
     refusal = storage_refusal(error)
     if refusal is not None:

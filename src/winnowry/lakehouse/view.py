@@ -21,7 +21,7 @@ _BATCHES_AHEAD = 2
 class TableView:
     """One version of a table, as readers, gates and later stages see it.
 
-    A view opens its dataset on first use, once a process; it can be pickled to workers, which open their own.
+    A view opens its dataset on first use, once per process; it can be pickled to workers, which open their own.
 
     Attributes:
         uri: where the table lies.

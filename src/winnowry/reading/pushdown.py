@@ -1,6 +1,6 @@
-"""A Lance dataset as DuckDB wants it: every filter that it pushes down is answered, by Lance or after it.
+"""A Lance dataset for DuckDB: every filter that DuckDB pushes down is applied, by Lance or after the scan.
 
-DuckDB hands its filters to the scan and does not apply them again. Lance takes them as Substrait, which cannot say
+DuckDB hands its filters to the scan and does not apply them again. Lance reads them as Substrait, which cannot say
 large strings, large binaries or fields of structs (pylance 14.0.2); those are filtered batch by batch as they leave
 the scan, in bounded memory.
 """

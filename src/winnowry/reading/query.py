@@ -126,15 +126,15 @@ def _register(connection: duckdb.DuckDBPyConnection, ws: Workspace, query: str, 
 
 
 def _unknown(error: Exception, known: list[str]) -> Exception:
-    found = re.search(r"(Table|Schema|Catalog)[^\n]* name \"?([^\"\n]+?)\"? does not exist", str(error))
-    if found is None:
+    match = re.search(r"(Table|Schema|Catalog)[^\n]* name \"?([^\"\n]+?)\"? does not exist", str(error))
+    if match is None:
         return UsageError(_message(error))
-    asked = found.group(2)
+    name = match.group(2)
     by_table = {name.rpartition(".")[2]: name for name in known}
-    near = difflib.get_close_matches(asked, [*known, *by_table], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*known, *by_table], n=1, cutoff=0.5)
     hint = f"; did you mean {by_table.get(near[0], near[0])}?" if near else ""
     listed = ", ".join(known)
-    return NotFoundError(f"no table {asked}{hint}\nThere are: {listed}")
+    return NotFoundError(f"no table {name}{hint}\nThere are: {listed}")
 
 
 def _message(error: Exception) -> str:

@@ -16,7 +16,7 @@ def sample_columns(ws: Workspace, recipe: Recipe) -> pa.Table:
     ``cleaned``, partition by partition.
 
     Returns:
-        record_id, partition, n_tokens, the score column and the strata columns; a row each record of ``scored``.
+        record_id, partition, n_tokens, the score column and the strata columns; one row per record of ``scored``.
     """
     spec = recipe.sample
     assert spec is not None

@@ -29,7 +29,7 @@ class Tables:
 
     Attributes:
         views: by table name; a table that does not exist is not in it.
-        records: the newest promotion of every (stage, partition) of then.
+        records: the newest promotion of every (stage, partition) at that time.
         older: they are not what is live now, so that side rows are picked by promotion.
     """
 
@@ -38,9 +38,9 @@ class Tables:
     older: bool = False
 
     def of_stage(self, stage: str) -> PromotionRecord | None:
-        """The newest of a stage's promotions of then."""
-        found = [record for (name, _), record in self.records.items() if name == stage]
-        return max(found, key=lambda record: record.promoted_at or 0.0, default=None)
+        """The newest promotion of a stage at that time."""
+        records = [record for (name, _), record in self.records.items() if name == stage]
+        return max(records, key=lambda record: record.promoted_at or 0.0, default=None)
 
     def has(self, table: str, *columns: str) -> bool:
         """Whether a table is there, with these columns."""
@@ -52,7 +52,7 @@ class Session:
 
     Args:
         connection: an open connection.
-        tables: the tables; each is a view of its name, ``quarantine`` with the rows of then.
+        tables: the tables; each is a view of its name, ``quarantine`` with the rows it had at that time.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
@@ -78,8 +78,8 @@ class Session:
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The rows of an aggregate."""
-        found: list[dict[str, Any]] = self._connection.sql(query, params=list(parameters)).to_arrow_table().to_pylist()
-        return found
+        rows: list[dict[str, Any]] = self._connection.sql(query, params=list(parameters)).to_arrow_table().to_pylist()
+        return rows
 
     def one(self, query: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
         """The only row of an aggregate."""
@@ -92,7 +92,7 @@ class Session:
 
 @contextmanager
 def session(tables: Tables) -> Iterator[Session]:
-    """Open a session whose memory is bounded; what does not fit is spilled to a folder that goes with it."""
+    """Open a session whose memory is bounded; what does not fit goes to a temporary folder."""
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="winnowry-release-") as scratch:

@@ -22,7 +22,7 @@ class StoredColumns:
 
     Attributes:
         texts: n JSON objects.
-        values: n values of each column that was asked for; null where it is null or was not computed.
+        values: n values of each requested column; null where it is null or was not computed.
         order: columns in the order in which the chain computes them. A row was set aside between two operators: it
             has all columns up to some place in this order and none after it.
     """
@@ -32,16 +32,16 @@ class StoredColumns:
     order: Sequence[str]
 
     def computed(self) -> dict[str, Mask]:
-        """For each column that was asked for, which rows had it computed: a null may be a value."""
+        """For each requested column, which rows had it computed: a null may be a value."""
         n = len(self.texts)
         ended = np.zeros(n, bool)  # rows known to have been set aside already
         known: dict[str, Mask] = {}
         for name in (name for name in self.order if name in self.values):
             there = self.values[name].is_valid().to_numpy(zero_copy_only=False).copy()
-            asked = np.flatnonzero(~there & ~ended)
-            if len(asked):
-                there[asked] = has_column(self.texts.take(pa.array(asked)), name)
-                ended[asked] = ~there[asked]
+            unknown = np.flatnonzero(~there & ~ended)
+            if len(unknown):
+                there[unknown] = has_column(self.texts.take(pa.array(unknown)), name)
+                ended[unknown] = ~there[unknown]
             known[name] = there
         return known
 
@@ -69,15 +69,15 @@ def has_column(texts: pa.Array, name: str) -> Mask:
 
     A quotation mark before a colon ends a key: inside a string it would have a backslash before it.
     """
-    found: Mask = pc.match_substring(texts, f'"{name}":').to_numpy(zero_copy_only=False)
-    return found
+    matches: Mask = pc.match_substring(texts, f'"{name}":').to_numpy(zero_copy_only=False)
+    return matches
 
 
 def read_columns(texts: pa.Array, fields: Sequence[pa.Field], order: Sequence[str]) -> StoredColumns:
     """Parse some columns of n JSON objects; numbers, booleans and strings can be read back.
 
     Args:
-        texts: n objects, one a row, without line breaks between tokens.
+        texts: n objects, one per row, without line breaks between tokens.
         fields: names and types of the columns.
         order: see :class:`StoredColumns`.
     """

@@ -1,4 +1,4 @@
-"""Views of the lake itself, as Arrow tables: what is there, which versions, what went in and out, what gates said."""
+"""Views of the lake itself, as Arrow tables: what is there, which versions, rows in and out, verdicts of gates."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def columns_view(ws: Workspace) -> pa.Table:
 
 
 def ledger_view(ws: Workspace) -> pa.Table:
-    """Records in, out and quarantined, one row a live promotion; ``partition`` is null for corpus-wide stages."""
+    """Records in, out and quarantined, one row per live promotion; ``partition`` is null for corpus-wide stages."""
     rows = []
     for corpus in ws.lake.corpora():
         live = set(ws.lake.live_promotions(corpus).values())

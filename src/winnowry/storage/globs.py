@@ -16,7 +16,7 @@ def escape(name: str) -> str:
     >>> escape("a[1]*.json")
     'a[[]1][*].json'
     """
-    return _WILDCARD.sub(lambda found: f"[{found.group()}]", name)
+    return _WILDCARD.sub(lambda match: f"[{match.group()}]", name)
 
 
 def literal_folder(pattern: str) -> str:
@@ -25,8 +25,8 @@ def literal_folder(pattern: str) -> str:
     >>> literal_folder("landing/aws/**/*.jsonl"), literal_folder("landing/a*/b"), literal_folder("landing/a.jsonl")
     ('landing/aws/', 'landing/', 'landing/')
     """
-    found = _WILDCARD.search(pattern)
-    head = pattern[: found.start()] if found else pattern
+    wildcard = _WILDCARD.search(pattern)
+    head = pattern[: wildcard.start()] if wildcard else pattern
     return head[: head.rfind("/") + 1]
 
 
@@ -92,12 +92,12 @@ def expand(
         match = compile_pattern(pattern).fullmatch
         yield from (entry for name, entry in below(folder) if match(name))
         return
-    found = _WILDCARD.search(part)
-    head = part[: found.start()] if found else part
+    wildcard = _WILDCARD.search(part)
+    head = part[: wildcard.start()] if wildcard else part
     matches = compile_pattern(part).fullmatch
     if not rest:
         yield from (entry for name, entry in files(folder, head) if matches(name))
-    elif found is None:
+    elif wildcard is None:
         yield from expand(f"{folder}{part}/", rest, files=files, folders=folders, below=below)
     else:
         for name in folders(folder, head):

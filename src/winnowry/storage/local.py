@@ -154,7 +154,7 @@ class LocalStore:
 
 
 class _CheckedFile(io.FileIO):
-    """A file that notices when it is not, or no longer, the one that was listed."""
+    """A file that is checked against its listing: reading fails once it has changed."""
 
     def __init__(self, path: Path, etag: str | None) -> None:
         super().__init__(path, "rb")
@@ -260,8 +260,8 @@ def _files(folder: str, head: str) -> Iterator[tuple[str, ObjectInfo]]:
 
 
 def _folders(folder: str, head: str) -> Iterator[str]:
-    found = [entry.name for entry in _scan(folder) if entry.name.startswith(head) and entry.is_dir()]
-    yield from sorted(found, key=lambda name: name + "/")
+    names = [entry.name for entry in _scan(folder) if entry.name.startswith(head) and entry.is_dir()]
+    yield from sorted(names, key=lambda name: name + "/")
 
 
 def _below(

@@ -31,7 +31,7 @@ class ObjectInfo:
 
 @runtime_checkable
 class ObjectStore(Protocol):
-    """Objects below a root; relative URIs start at the root, absolute ones are taken as they are.
+    """Objects below a root; relative URIs start at the root, absolute ones are used unchanged.
 
     Every method raises :class:`~winnowry.core.errors.StorageError` (the bucket does not exist, access is denied, the
     store cannot be reached), whose message names the URI and the endpoint and never a secret.

@@ -66,12 +66,12 @@ def storage_refusal(error: BaseException) -> StorageError | None:
     if not is_storage_failure(error):
         return None
     text = str(error)
-    asked = _REQUEST.search(text)
-    if asked is None:
+    request = _REQUEST.search(text)
+    if request is None:
         return _no_credentials(text) or _of_the_disk(error)
-    where = _without_password(asked.group(1))
+    where = _without_password(request.group(1))
     status = _STATUS.search(text)
-    code = found.group(1) if (found := _CODE.search(text)) else status.group(1) if status else ""
+    code = answer.group(1) if (answer := _CODE.search(text)) else status.group(1) if status else ""
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"{where}: there is no such bucket; {CHECK_BUCKET}")
     if code in DENIED or (status and status.group(1) in DENIED):
@@ -85,8 +85,8 @@ def storage_refusal(error: BaseException) -> StorageError | None:
         return StorageError(f"{where}: the bucket is in another region ({code}); set AWS_REGION to the bucket's")
     if code in ("404", "NoSuchKey"):
         return None  # whether an object must be there only the caller knows
-    said = cause.group(1) if (cause := _CAUSE.search(text)) else text[:200]
-    return StorageError(f"{where}: the store answered {code or said}; if it persists, see the store's own log")
+    reason = cause.group(1) if (cause := _CAUSE.search(text)) else text[:200]
+    return StorageError(f"{where}: the store answered {code or reason}; if it persists, see the store's own log")
 
 
 def _no_credentials(text: str) -> StorageError | None:

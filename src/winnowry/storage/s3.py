@@ -111,7 +111,7 @@ class S3Store:
                 for entry in page.get("CommonPrefixes", ()):
                     yield entry["Prefix"][len(at) : -1]
 
-        found = globs.expand(
+        matches = globs.expand(
             folder,
             pattern,
             files=lambda at, head: objects(at + head, len(at), "/"),
@@ -119,7 +119,7 @@ class S3Store:
             below=lambda at: objects(at, len(at), ""),
         )
         # AWS lists in key order, others do not (SeaweedFS: "a/" before "a-b/"), so only what matches is held to sort.
-        yield from sorted(found, key=lambda info: info.uri)
+        yield from sorted(matches, key=lambda info: info.uri)
 
     def folders(self, uri: str) -> builtins.list[str]:
         """See :meth:`ObjectStore.folders`."""
@@ -131,7 +131,7 @@ class S3Store:
         return sorted(name[len(prefix) : -1] for name in prefixes)
 
     def open(self, uri: str, *, etag: str | None = None) -> BinaryIO:
-        """See :meth:`ObjectStore.open`; every window is asked for on the condition that the etag still holds."""
+        """See :meth:`ObjectStore.open`; every ranged request is conditional on the etag."""
         absolute = self.resolve(uri)
         bucket, key = _split_uri(absolute)
         with self._translated(absolute, etag):
@@ -220,9 +220,9 @@ class S3Store:
         self.delete(name)
 
     def answer(self) -> None:
-        """Make sure that the endpoint answers for the root, in at most half a minute whatever lies at the other end.
+        """Check within half a minute that the endpoint answers for the root.
 
-        Reads and writes wait longer for an answer than a caller wants to wait to learn of a wrong address.
+        Reads and writes wait longer than a caller wants to wait to learn of a wrong address.
 
         Raises:
             BucketNotFoundError, AccessDeniedError, StoreUnreachableError: see :meth:`ObjectStore.check`.
@@ -275,7 +275,7 @@ class S3Store:
                     continue
             if len(data) == end - start:
                 return data
-        raise StorageError(f"{uri} at {self._endpoint}: asked for bytes {start} to {end}, got {len(data)} of them")
+        raise StorageError(f"{uri} at {self._endpoint}: requested bytes {start} to {end}, received {len(data)} bytes")
 
     def _wrote(self, bucket: str, key: str, writer: str) -> bool:
         from botocore.exceptions import ClientError

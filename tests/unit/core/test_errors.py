@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from winnowry.cli.failure import failure_document
-from winnowry.core.errors import DataError, PromotionConflictError, RecipeError, UsageError, placed
+from winnowry.core.errors import DataError, PromotionConflictError, RecipeError, UsageError, WinnowryError, placed
+
+SCHEMA = Path(__file__).parents[3] / "docs/reference/json/error.schema.json"
 
 
 def test_an_error_without_a_place_is_reported_as_before() -> None:
@@ -48,3 +53,12 @@ def test_other_errors_pass_as_they_are() -> None:
 def test_the_place_survives_the_way_from_a_worker() -> None:
     error = pickle.loads(pickle.dumps(DataError("no text", stage="scored", partition="2024")))
     assert (str(error), error.place) == ("no text", {"stage": "scored", "partition": "2024"})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UsageError("x"), RecipeError(("a", "b")), DataError("x", stage="scored", table="scored", partition="2024")],
+    ids=["plain", "recipe", "placed"],
+)
+def test_the_json_of_a_failure_is_what_the_schema_says(error: WinnowryError) -> None:
+    jsonschema.validate(failure_document(error), json.loads(SCHEMA.read_text(encoding="utf-8")))

@@ -12,7 +12,7 @@ from winnowry.columns.definitions import Definitions
 from winnowry.core.errors import TableFormatError as TableFormatError
 from winnowry.core.errors import WinnowryError
 from winnowry.core.jsonable import digest
-from winnowry.evidence.comparison.measure import Kept, Measured, Setting
+from winnowry.evidence.comparison.measure import Measured, MeasurementStore, Setting
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import live, output_version
 from winnowry.promotion.partitions import partitions_of
@@ -129,6 +129,6 @@ def measurement_kept(folder: Path) -> tuple[Path, Callable[[], Any], Any]:
     """A stored measurement of a comparison: its file, how it is read again, and what was stored."""
     setting = Setting("selection", "recipe", 0.3, 1)
     measured = Measured(setting, {"target": 1.5}, 3, 40, 13.3, 0.9, 0.1, 0.2)
-    kept = Kept(Workspace.open(str(folder)).store, str(folder))
+    kept = MeasurementStore(Workspace.open(str(folder)).store, str(folder))
     kept.put(measured)
     return folder / f"{setting.name}.json", lambda: kept.get(setting), measured

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import DataError
-from winnowry.engine.base import Engine
 from winnowry.core.jsonable import digest
+from winnowry.engine.base import Engine
 from winnowry.engine.local import LocalEngine
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import FittedOperator

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from dataclasses import Field, fields, is_dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from winnowry.core.errors import TableFormatError
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
-    Made = TypeVar("Made", bound=DataclassInstance)
-else:
-    Made = TypeVar("Made")
+class DataclassInstance(Protocol):
+    """Any instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Made = TypeVar("Made", bound=DataclassInstance)
 
 Kind = Literal[
     "promotion record", "column definition", "column file", "fit", "rollback", "facts of a release", "measurement"

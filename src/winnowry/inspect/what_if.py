@@ -19,7 +19,7 @@ from winnowry.promotion import lineage
 from winnowry.reading.stored_columns import Mask, read_columns
 from winnowry.recipe.diff import diff_specs
 from winnowry.recipe.model import Recipe
-from winnowry.stages.graph import stage_named
+from winnowry.stages.graph import KEPT, LEFT_OUT, SCORED, stage_named
 
 _EXAMPLES = 10
 _KEPT_AT_ONCE = 1 << 16  # rows of a few narrow columns
@@ -93,7 +93,7 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
         NotFoundError: nothing was cleaned yet.
     """
     corpus = recipe.corpus
-    if ws.lake.table(corpus, "cleaned").dataset_or_none() is None:
+    if ws.lake.table(corpus, KEPT).dataset_or_none() is None:
         raise NotFoundError(f"{corpus}: nothing is cleaned yet; run the recipe first")
     specs = live_specs(ws, corpus)
     live, then = chains_of(specs, changed.clean)
@@ -315,7 +315,7 @@ def _reason(rows: pa.RecordBatch, row: int) -> str:
 
 def _kept_batches(ws: Workspace, corpus: str, live: Collection[Chain], then: Chain) -> Iterator[pa.RecordBatch]:
     """Rows of ``cleaned`` with the columns of rules that are not those of every live promotion."""
-    view = ws.lake.open(corpus, "cleaned")
+    view = ws.lake.open(corpus, KEPT)
     moved = [rule for rule in then.rules if not all(chain.decides(rule) for chain in live)]
     names = [name for name in dict.fromkeys(rule.rule.column for rule in moved) if name in view.schema.names]
     columns = ["record_id", *names] if names else []
@@ -357,12 +357,12 @@ def _reopens_dedup(tally: _Tally, live: Iterable[Chain], then: Chain) -> bool:
 
 def _live_policy(ws: Workspace, recipe: Recipe) -> list[dict[str, Any]]:
     """Who stays of a group by the live decisions; by the recipe where nothing was decided yet."""
-    record = lineage.live(ws, recipe, "duplicates")
+    record = lineage.live(ws, recipe, LEFT_OUT)
     return _policies(record.lineage.get("spec", {}).get("clean", [])) if record is not None else _policy(recipe)
 
 
 def _policy(recipe: Recipe) -> list[dict[str, Any]]:
-    return _policies(stage_named("duplicates").specification(recipe)["clean"])
+    return _policies(stage_named(LEFT_OUT).specification(recipe)["clean"])
 
 
 def _policies(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -371,9 +371,9 @@ def _policies(specs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _tokens(ws: Workspace, corpus: str, leaving: list[pa.Array]) -> tuple[int | None, int | None]:
     """Tokens of scored records, and of those that stay."""
-    if ws.lake.table(corpus, "scored").dataset_or_none() is None:
+    if ws.lake.table(corpus, SCORED).dataset_or_none() is None:
         return None, None
-    view = ws.lake.open(corpus, "scored")
+    view = ws.lake.open(corpus, SCORED)
     if not leaving:
         now = int(view.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
         return now, now
@@ -385,7 +385,7 @@ def _tokens(ws: Workspace, corpus: str, leaving: list[pa.Array]) -> tuple[int | 
     try:
         connection.register("leaving", pa.table({"record_id": pa.chunked_array(leaving)}))
         schema = pa.schema([view.schema.field(name) for name in columns])
-        connection.register("scored", pa.RecordBatchReader.from_batches(schema, scored))
+        connection.register(SCORED, pa.RecordBatchReader.from_batches(schema, scored))
         lost = "n_tokens) FILTER (record_id IN (SELECT record_id FROM leaving)"
         query = f"SELECT COALESCE(SUM(n_tokens), 0), COALESCE(SUM({lost}), 0) FROM scored"
         [(now, gone)] = connection.sql(query).fetchall()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import pyarrow as pa
@@ -103,7 +103,7 @@ class Lakehouse:
         table = self.table(corpus, name)
         for _ in range(_LOOKS):
             before = table.dataset()
-            live = self.live_promotions(corpus)
+            live = set(self.live_promotions(corpus).values())
             after = table.dataset()
             old = [f for f, owner in table.owners(before).items() if wanted(owner) and _is_live(owner, live)]
             new = [f for f, owner in table.owners(after).items() if wanted(owner) and _is_live(owner, live)]
@@ -289,6 +289,6 @@ class Lakehouse:
         return table
 
 
-def _is_live(owner: Owner, live: Mapping[tuple[str, str], str]) -> bool:
-    """Whether side rows belong to a live promotion; those without a partition belong to the landing's."""
-    return owner.promotion_id in (live.get((owner.stage, owner.partition)), live.get(("landing", WHOLE_TABLE)))
+def _is_live(owner: Owner, live: Set[str]) -> bool:
+    """Whether side rows belong to a live promotion."""
+    return owner.promotion_id in live

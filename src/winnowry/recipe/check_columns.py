@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import get_args
 
 from winnowry.core.tables import CLEANED, RAW, SCORED
 from winnowry.operators.base import FittedOperator, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
-from winnowry.recipe.columns import AddedColumn
+from winnowry.recipe.columns import AddedColumn, ColumnTable
 from winnowry.recipe.messages import Problem, did_you_mean
 
 _FORMS = ("sql", "operator", "python")
@@ -50,12 +51,14 @@ def _own_columns(clean: Sequence[Operator | None], score: Sequence[Operator | No
     others = [operator for operator in clean if not isinstance(operator, DuplicateKeys)]
     scored = _written(score)
     cleaned = {*CLEANED.names} | _written(others)
-    return {
-        "raw": {*RAW.names},
-        "cleaned": cleaned | _written(keys),
-        "scored": {*SCORED.names} | scored,
-        "published": cleaned | scored | {*SCORED.names} | _DRAWN,
-    }
+    # In the order of ColumnTable: as read, as cleaned, as scored, as released.
+    own = (
+        {*RAW.names},
+        cleaned | _written(keys),
+        {*SCORED.names} | scored,
+        cleaned | scored | {*SCORED.names} | _DRAWN,
+    )
+    return dict(zip(get_args(ColumnTable), own, strict=True))
 
 
 def _written(operators: Sequence[Operator | None]) -> set[str]:

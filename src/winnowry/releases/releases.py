@@ -23,13 +23,14 @@ from winnowry.releases.changes import (
 )
 from winnowry.releases.model import Release
 from winnowry.releases.tags import pin_release
+from winnowry.stages.graph import DRAWN, LEFT_OUT, PUBLISHED
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
     from winnowry.lakehouse.workspace import Workspace
 
 _NUMBERED = re.compile(r"v\d+")
-_KNOW_WHY = ("sampled", "duplicates", "quarantine")  # tables that say today why a record left
+_KNOW_WHY = (DRAWN, LEFT_OUT, "quarantine")  # tables that say today why a record left
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,11 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
         NotFoundError: one of them is not there.
     """
     first, second = find_release(ws, corpus, old), find_release(ws, corpus, new)
-    old_view = ws.lake.open(corpus, "published", first.version)
-    new_view = ws.lake.open(corpus, "published", second.version)
+    old_view = ws.lake.open(corpus, PUBLISHED, first.version)
+    new_view = ws.lake.open(corpus, PUBLISHED, second.version)
     present = ws.lake.tables(corpus)
     views = {name: ws.lake.open(corpus, name) for name in _KNOW_WHY if name in present}
-    with session(Tables(views={**views, "published": new_view}, records={})) as found:
+    with session(Tables(views={**views, PUBLISHED: new_view}, records={})) as found:
         apart = moved(found, old_view)
     changed = apart.added + apart.removed
     return ReleaseDiff(
@@ -195,7 +196,7 @@ def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rol
     before = next((r.name for r in releases(ws, corpus) if r.version == movable[tag]), None)
     # Written first: a run that comes between the two must not move the tag forward again.
     pin_release(ws, corpus, tag, target.name)
-    ws.lake.tag(corpus, "published", tag, target.version)
+    ws.lake.tag(corpus, PUBLISHED, tag, target.version)
     return Rollback(corpus, tag, before, target.name, target.version)
 
 
@@ -232,7 +233,7 @@ def _published_records(ws: Workspace, corpus: str) -> dict[int, PromotionRecord]
     tags = ws.lake.tags(corpus)
     return {
         tags[f"v{record.facts['release']}"]: record
-        for record in ws.lake.records(corpus).of("published", WHOLE_TABLE)
+        for record in ws.lake.records(corpus).of(PUBLISHED, WHOLE_TABLE)
         if record.state == "promoted" and f"v{record.facts['release']}" in tags
     }
 
@@ -240,7 +241,7 @@ def _published_records(ws: Workspace, corpus: str) -> dict[int, PromotionRecord]
 def _release(
     ws: Workspace, corpus: str, name: str, version: int, tags: tuple[str, ...], record: PromotionRecord | None
 ) -> Release:
-    view = ws.lake.open(corpus, "published", version)
+    view = ws.lake.open(corpus, PUBLISHED, version)
     tokens = None
     if "n_tokens" in view.schema.names:
         tokens = int(view.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])

@@ -512,7 +512,23 @@ SCORED = _one(lambda stage: any(read.stage == LEFT_OUT for read in stage.reads) 
 """The table of scores."""
 
 
-def before_text(name: str) -> bool:
-    """Whether records that a stage rejects never had a row with text or payload."""
-    stage = stage_named(name)
-    return not any(stage_named(read.stage).shows is not None for read in stage.reads)
+def shown_before(name: str) -> tuple[str, str] | None:
+    """Where to look at a record as it came to a stage: the nearest table before it that shows one, and the column.
+
+    None for stages that reject records before any table holds them.
+    """
+    for read in stage_named(name).reads:
+        if read.role == "complete":
+            continue
+        before = stage_named(read.stage)
+        if before.shows is not None:
+            return before.name, before.shows
+        further = shown_before(before.name)
+        if further is not None:
+            return further
+    return None
+
+
+def reading_stages() -> tuple[str, ...]:
+    """Stages that reject what cannot be read: no table shows such a record."""
+    return tuple(stage.name for stage in all_stages() if shown_before(stage.name) is None)

@@ -15,6 +15,7 @@ from winnowry.evidence.valid2.variety import embedded
 from winnowry.evidence.valid2.whole import authenticity, counts, integrity, large_sample, vitality
 from winnowry.reading.session import Tables, session
 from winnowry.recipe.valid2 import INDICATORS, LETTERS, Valid2Gate
+from winnowry.stages.graph import ARRIVED, LEFT_OUT, PUBLISHED
 
 if TYPE_CHECKING:
     from winnowry.core.ids import PromotionId
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.recipe.model import Recipe
 
-_READ = ("raw", "duplicates", "quarantine")
+_READ = (ARRIVED, LEFT_OUT, "quarantine")
 
 
 def release_card(ws: Workspace, recipe: Recipe, candidate: TableView, promotion: PromotionId) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def card_at(ws: Workspace, recipe: Recipe, published: TableView, as_of: datetime
     operators = frozenset(operator.op for operator in (*recipe.clean, *recipe.score))
     strata = recipe.sample.strata if recipe.sample is not None else ()
     setting = Setting(as_of, as_of_from, operators, tuple(strata))
-    card = make_card(Tables(views={**views, "published": published}, records={}), asked_of(recipe), setting)
+    card = make_card(Tables(views={**views, PUBLISHED: published}, records={}), asked_of(recipe), setting)
     return {
         **card,
         "gated": gate is not None,

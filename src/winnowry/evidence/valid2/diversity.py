@@ -20,6 +20,7 @@ from winnowry.evidence.valid2.indicators import (
 from winnowry.evidence.valid2.whole import Counts, Indicators, declared_strata, examples_of
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import Valid2Gate
+from winnowry.stages.graph import ARRIVED, LEFT_OUT, PUBLISHED
 
 _LOOKED_AT = 20_000  # texts (by the hash of the text, so that all copies of one are there)
 _NEAR = "dedup.minhash"
@@ -97,7 +98,7 @@ def _sources(session: Session, totals: Counts) -> Indicators:
 
 
 def _entropy(session: Session, column: str, totals: Counts, value: str | None = None) -> Measured:
-    if not session.tables.has("published", column):
+    if not session.tables.has(PUBLISHED, column):
         return unmeasured(f"the release has no column `{column}`")
     spread = mix(session, value or identifier(column), totals.weight)
     if spread is None or spread.known < _KNOWN:
@@ -122,12 +123,12 @@ def _strata(session: Session, gate: Valid2Gate, setting: Setting, totals: Counts
 
 def _copies(session: Session, setting: Setting, totals: Counts) -> Indicators:
     """Exact copies, by the hash of the text as it was read; all copies of a text that is looked at are there."""
-    if not session.tables.has("raw", "record_id", "content_sha256"):
+    if not session.tables.has(ARRIVED, "record_id", "content_sha256"):
         why = "there is no table `raw` with the hashes of the texts"
         return {"duplicate_share": unmeasured(why), "split_leak": unmeasured(why)}
     bound = below(_LOOKED_AT / totals.rows)
     among = f" WHERE content_sha256 < {literal(bound)}" if bound is not None else ""
-    split = "split::VARCHAR" if session.tables.has("published", "split") else "NULL"
+    split = "split::VARCHAR" if session.tables.has(PUBLISHED, "split") else "NULL"
     session.run(f"CREATE TEMP TABLE looked_at AS SELECT record_id, content_sha256 AS content FROM raw{among}")
     # As written: DuckDB knows no size of a table of Lance, and would build its hash table on all of the release.
     session.run("SET disabled_optimizers = 'join_order,build_side_probe_side'")
@@ -176,9 +177,9 @@ def _leak(session: Session, n: int) -> Measured:
 def _near(session: Session, setting: Setting, totals: Counts) -> Measured:
     if _NEAR not in setting.operators:
         return unmeasured(f"the recipe has no {_NEAR}: nobody looked")
-    if not session.tables.has("duplicates"):
+    if not session.tables.has(LEFT_OUT):
         return unmeasured("there is no table `duplicates`")
-    bound = id_bound(session.tables.views["published"], 5 * _LOOKED_AT, totals.rows)
+    bound = id_bound(session.tables.views[PUBLISHED], 5 * _LOOKED_AT, totals.rows)
     among = within(bound)
     pairs = f"(SELECT record_id FROM published{among}) JOIN (SELECT * FROM duplicates{among}) USING (record_id)"
     n = session.one(f"SELECT COUNT(*) AS n FROM (SELECT record_id FROM published{among})")["n"]

@@ -121,7 +121,7 @@ def _fixed(facts: Facts) -> list[dict[str, str]]:
 
 def _operators(facts: Facts) -> list[str]:
     stages = facts["made"]["stages"]
-    named = [*(stages.get("cleaned", {}).get("clean") or []), *(stages.get("scored", {}).get("score") or [])]
+    named = [operator for key in ("clean", "score") for spec in stages.values() for operator in spec.get(key) or []]
     return [str(operator.get("op")) for operator in named]
 
 
@@ -129,7 +129,7 @@ def _documentation(facts: Facts, labelled: Facts) -> list[dict[str, Any]]:
     """Five checks of each part; an answer that the tables do not hold is open, never guessed."""
     has_labels = labelled["value"] is not None
     data, release, card, made = facts["contents"], facts["release"], facts["valid2"], facts["made"]
-    sources = made["stages"].get("raw", {}).get("sources") or []
+    sources: list[Any] = next((spec["sources"] for spec in made["stages"].values() if spec.get("sources")), [])
     compared = facts.get("comparison")
     operators = _operators(facts)
     suites = facts["gates"]["suites"]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from winnowry.core.sql import identifier, literal
+from winnowry.core.sql import identifier, in_list, literal
 from winnowry.evidence.valid2.indicators import (
     EXAMPLES,
     Example,
@@ -24,6 +24,7 @@ from winnowry.evidence.valid2.indicators import (
 )
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
+from winnowry.stages.graph import ARRIVED, PUBLISHED, reading_stages
 
 Indicators = dict[IndicatorName, Measured]
 
@@ -51,7 +52,7 @@ class Counts(NamedTuple):
 
 def counts(session: Session) -> Counts:
     """Records and tokens."""
-    if not session.tables.has("published", "n_tokens"):
+    if not session.tables.has(PUBLISHED, "n_tokens"):
         return Counts(session.one("SELECT COUNT(*) AS n FROM published")["n"], None, "1")
     row = session.one("SELECT COUNT(*) AS n, COALESCE(SUM(n_tokens), 0)::BIGINT AS tokens FROM published")
     return Counts(row["n"], row["tokens"], "n_tokens")
@@ -74,9 +75,9 @@ def examples_of(session: Session, value: str, where: str, order: str = "record_i
 
 def of_kind(session: Session, column: str, *kinds: Callable[[pa.DataType], bool]) -> bool:
     """Whether the release has a column of one of some Arrow types: added columns may be of any."""
-    if not session.tables.has("published", column):
+    if not session.tables.has(PUBLISHED, column):
         return False
-    return any(kind(session.tables.views["published"].schema.field(column).type) for kind in kinds)
+    return any(kind(session.tables.views[PUBLISHED].schema.field(column).type) for kind in kinds)
 
 
 def vitality(session: Session, gate: Valid2Gate, setting: Setting, totals: Counts) -> Indicators:
@@ -175,9 +176,9 @@ def _synthetic(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators
 
 def _hashes(session: Session) -> Measured:
     """Hash the text of some records of ``raw`` anew."""
-    if not session.tables.has("raw", "record_id", "payload", "content_sha256"):
+    if not session.tables.has(ARRIVED, "record_id", "payload", "content_sha256"):
         return unmeasured("there is no table `raw`")
-    view = session.tables.views["raw"]
+    view = session.tables.views[ARRIVED]
     bound = id_bound(view, _HASHED, view.count_rows())
     n, wrong = 0, list[Example]()
     for batch in drawn(view, bound, ["record_id", "payload", "content_sha256"], _BATCH_ROWS):
@@ -206,7 +207,7 @@ def integrity(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators:
 
 
 def _required(session: Session, gate: Valid2Gate, totals: Counts) -> Measured:
-    absent = [name for name in gate.required if not session.tables.has("published", name)]
+    absent = [name for name in gate.required if not session.tables.has(PUBLISHED, name)]
     if absent:
         return Measured(0.0, records=totals.rows, note=f"the release has no column {', '.join(absent)}")
     if not gate.required:
@@ -222,12 +223,12 @@ def _required(session: Session, gate: Valid2Gate, totals: Counts) -> Measured:
 
 
 def _decoded(session: Session) -> Indicators:
-    if not session.tables.has("raw"):
+    if not session.tables.has(ARRIVED):
         why = "there is no table `raw`"
         return {"decoded_share": unmeasured(why), "quarantined_share": unmeasured(why)}
-    raw = session.tables.views["raw"].count_rows()
+    raw = session.tables.views[ARRIVED].count_rows()
     unread = bad = 0
-    undecoded = "stage IN ('landing', 'raw')"
+    undecoded = in_list("stage", reading_stages())
     if session.tables.has("quarantine"):
         row = session.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE {undecoded}) AS unread FROM quarantine")
         bad, unread = row["n"], row["unread"]
@@ -250,11 +251,11 @@ def _decoded(session: Session) -> Indicators:
 
 def _traced(session: Session, totals: Counts) -> Measured:
     """Look for the records of a range of ids in the same range of ``raw``."""
-    if not session.tables.has("raw"):
+    if not session.tables.has(ARRIVED):
         return unmeasured("there is no table `raw`")
-    bound = id_bound(session.tables.views["published"], _TRACED, totals.rows)
+    bound = id_bound(session.tables.views[PUBLISHED], _TRACED, totals.rows)
     among = within(bound)
-    parents = "COALESCE(len(parent_ids), 0)" if session.tables.has("published", "parent_ids") else "0"
+    parents = "COALESCE(len(parent_ids), 0)" if session.tables.has(PUBLISHED, "parent_ids") else "0"
     joined = (
         f"(SELECT record_id, {parents} AS parents FROM published{among}) AS p "
         f"LEFT JOIN (SELECT record_id AS id FROM raw{among}) AS r ON r.id = p.record_id"
@@ -317,5 +318,5 @@ def _smallest(session: Session, gate: Valid2Gate, setting: Setting) -> Measured:
 def declared_strata(session: Session, gate: Valid2Gate, setting: Setting) -> tuple[tuple[str, ...], str]:
     """Columns that must be spread, and what is wrong with them; of a sample by strata, its column ``stratum``."""
     columns = gate.strata or (("stratum",) if setting.strata else ())
-    absent = [name for name in columns if not session.tables.has("published", name)]
+    absent = [name for name in columns if not session.tables.has(PUBLISHED, name)]
     return columns, f"the release has no column {', '.join(absent)}" if absent else ""

@@ -12,6 +12,7 @@ import pyarrow as pa
 from winnowry.core.sql import in_list
 from winnowry.operators.text.pii import Pii
 from winnowry.reading.session import Session
+from winnowry.stages.graph import DRAWN, LEFT_OUT, reading_stages, shown_before
 
 _EXAMPLES = 30  # a rule
 _RULES = 24  # most frequent ones
@@ -22,11 +23,11 @@ _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>|<[^>]*$", r
 _ROWS_AT_ONCE = 8  # of text that may be long
 
 
-def examples(found: Session, *, mask: bool = True) -> list[dict[str, Any]]:
+def examples(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
     """Records that were left out, by rule, the most frequent rule first.
 
     Args:
-        found: the session.
+        session: the session.
         mask: whether personal data is replaced by tags.
 
     Returns:
@@ -34,14 +35,14 @@ def examples(found: Session, *, mask: bool = True) -> list[dict[str, Any]]:
         with id, partition, value, threshold, text (at most 300 characters; None where the text is not there) and
         whether it was ``cut``.
     """
-    rules = [*_quarantined(found), *_duplicates(found), *_not_drawn(found)]
-    texts = {
-        "raw": _unread(found, _ids(rules, {"landing", "raw"})),
-        "cleaned": _texts(found, "raw", "payload", _ids(rules, {"cleaned"})),
-    }
-    later = _texts(found, "cleaned", "text", _ids(rules, {"duplicates", "scored", "sampled", "published"}))
+    rules = [*_quarantined(session), *_duplicates(session), *_not_drawn(session)]
     records = [(rule, record) for rule in rules for record in rule["records"]]
-    shown = [texts.get("raw" if r["stage"] == "landing" else r["stage"], later).get(x["record_id"]) for r, x in records]
+    places = {rule["stage"]: shown_before(rule["stage"]) for rule in rules}
+    texts = {
+        place: _texts(session, place, [r["record_id"] for rule, r in records if places[rule["stage"]] == place])
+        for place in set(places.values())
+    }
+    shown = [texts[places[rule["stage"]]].get(record["record_id"]) for rule, record in records]
     values = [[record[name] for _, record in records] for name in ("value", "threshold")]
     hide: Callable[[list[str | None]], list[str | None]] = masked if mask else list
     for (_, record), text, value, threshold in zip(records, hide(shown), *map(hide, values), strict=True):
@@ -62,22 +63,18 @@ def masked(texts: Iterable[str | None]) -> list[str | None]:
     return result
 
 
-def _ids(rules: list[dict[str, Any]], stages: set[str]) -> list[str]:
-    return [record["record_id"] for rule in rules if rule["stage"] in stages for record in rule["records"]]
-
-
-def _quarantined(found: Session) -> list[dict[str, Any]]:
-    if not found.tables.has("quarantine"):
+def _quarantined(session: Session) -> list[dict[str, Any]]:
+    if not session.tables.has("quarantine"):
         return []
-    rules = found.rows(
+    rules = session.rows(
         "SELECT stage, operator, reason, COUNT(*) AS rows FROM quarantine GROUP BY ALL "
         f"ORDER BY rows DESC, stage, operator, reason LIMIT {_RULES}"
     )
     # The ids first: a few of each rule are held, however many rows there are.
-    lowest = found.rows(f"SELECT MIN(record_id, {_EXAMPLES}) AS ids FROM quarantine GROUP BY stage, operator, reason "
+    lowest = session.rows(f"SELECT MIN(record_id, {_EXAMPLES}) AS ids FROM quarantine GROUP BY stage, operator, reason "
                         f"ORDER BY COUNT(*) DESC, stage, operator, reason LIMIT {_RULES}")  # fmt: skip
     ids = sorted({record_id for row in lowest for record_id in row["ids"]})
-    picked = found.rows(
+    picked = session.rows(
         "SELECT stage, operator, reason, record_id, partition, LEFT(value, 2000) AS value, "
         f"LEFT(threshold, 2000) AS threshold FROM quarantine WHERE {in_list('record_id', ids)} ORDER BY record_id"
     ) if ids else []  # fmt: skip
@@ -88,56 +85,55 @@ def _quarantined(found: Session) -> list[dict[str, Any]]:
     return rules
 
 
-def _duplicates(found: Session) -> list[dict[str, Any]]:
-    if not found.tables.has("duplicates"):
+def _duplicates(session: Session) -> list[dict[str, Any]]:
+    if not session.tables.has(LEFT_OUT):
         return []
-    rules = found.rows(
-        "SELECT 'duplicates' AS stage, 'duplicate' AS operator, method AS reason, COUNT(*) AS rows FROM duplicates "
+    rules = session.rows(
+        f"SELECT '{LEFT_OUT}' AS stage, 'duplicate' AS operator, method AS reason, COUNT(*) AS rows FROM {LEFT_OUT} "
         "GROUP BY method ORDER BY rows DESC, method"
     )
     for rule in rules:
-        rule["records"] = found.rows(
+        rule["records"] = session.rows(
             "SELECT record_id, partition, format('similarity {:.3f}', similarity) AS value, "
-            "'copy of ' || kept_record_id AS threshold FROM duplicates WHERE method = ? "
+            f"'copy of ' || kept_record_id AS threshold FROM {LEFT_OUT} WHERE method = ? "
             f"ORDER BY record_id LIMIT {_EXAMPLES}",
             [rule["reason"]],
         )
     return rules
 
 
-def _not_drawn(found: Session) -> list[dict[str, Any]]:
-    if not found.tables.has("sampled"):
+def _not_drawn(session: Session) -> list[dict[str, Any]]:
+    if not session.tables.has(DRAWN):
         return []
-    rows = found.one("SELECT COUNT(*) AS n FROM sampled WHERE NOT selected")["n"]
-    picked = found.rows(
+    rows = session.one(f"SELECT COUNT(*) AS n FROM {DRAWN} WHERE NOT selected")["n"]
+    picked = session.rows(
         "SELECT record_id, partition, format('draw {:.4f}', draw) AS value, "
-        "format('probability {:.4f}', probability) AS threshold FROM sampled WHERE NOT selected "
+        f"format('probability {{:.4f}}', probability) AS threshold FROM {DRAWN} WHERE NOT selected "
         f"ORDER BY record_id LIMIT {_EXAMPLES}"
     )
-    rule = {"stage": "sampled", "operator": "sample", "reason": "not drawn", "rows": rows, "records": picked}
+    rule = {"stage": DRAWN, "operator": "sample", "reason": "not drawn", "rows": rows, "records": picked}
     return [rule] if rows else []
 
 
-def _texts(found: Session, table: str, column: str, ids: list[str]) -> dict[str, str]:
-    """The beginning of some records' text; nothing else is read of that column."""
-    if not ids or not found.tables.has(table, column):
+def _texts(session: Session, place: tuple[str, str] | None, ids: list[str]) -> dict[str, str]:
+    """The beginning of some records' text; nothing else is read of that column.
+
+    Args:
+        session: the session.
+        place: table and column; None of records that could not be read, which lie in the quarantine.
+        ids: the records.
+    """
+    table, column = place if place is not None else ("quarantine", "payload")
+    if not ids or not session.tables.has(table, column):
         return {}
-    view = found.tables.views[table]
+    where = in_list("record_id", ids)
+    if place is None:
+        where = f"{in_list('stage', reading_stages())} AND {where}"
     return _begun(
         row
-        for batch in view.scan(["record_id", column], in_list("record_id", ids), batch_rows=_ROWS_AT_ONCE)
+        for batch in session.tables.views[table].scan(["record_id", column], where, batch_rows=_ROWS_AT_ONCE)
         for row in batch.rename_columns(["record_id", "text"]).to_pylist()
     )
-
-
-def _unread(found: Session, ids: list[str]) -> dict[str, str]:
-    """The beginning of what could not be read: it lies in the quarantine."""
-    if not ids:
-        return {}
-    view = found.tables.views["quarantine"]
-    where = f"stage IN ('raw', 'landing') AND {in_list('record_id', ids)}"
-    batches = view.scan(["record_id", "payload"], where, batch_rows=_ROWS_AT_ONCE)
-    return _begun({"record_id": r["record_id"], "text": r["payload"]} for b in batches for r in b.to_pylist())
 
 
 def _begun(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

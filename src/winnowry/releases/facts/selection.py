@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from winnowry.core.sql import identifier
 from winnowry.reading.session import Session
+from winnowry.stages.graph import ARRIVED, DRAWN, KEPT, PUBLISHED, SCORED
 
 _BINS = 40  # of a histogram
 _RANKS = 50  # points of the sampling curve
@@ -19,44 +20,44 @@ _PARTITIONS = 400  # newest ones
 Numbers = npt.NDArray[np.float64]
 
 
-def score_column(found: Session) -> str | None:
+def score_column(session: Session) -> str | None:
     """The column that the sample was drawn by; None for a uniform draw or where nobody says."""
-    record = found.tables.of_stage("sampled")
+    record = session.tables.of_stage(DRAWN)
     by = (record.lineage.get("spec", {}).get("sample") or {}).get("by") if record is not None else None
-    return by if isinstance(by, str) and found.tables.has("scored", by) else None
+    return by if isinstance(by, str) and session.tables.has(SCORED, by) else None
 
 
-def make_pool(found: Session, by: str | None) -> bool:
+def make_pool(session: Session, by: str | None) -> bool:
     """Join what was scored with what was published into the table ``pool``, on disk where it does not fit.
 
     Args:
-        found: the session.
+        session: the session.
         by: the score column.
 
     Returns:
         False where nothing is scored.
     """
-    tables = found.tables
-    if not tables.has("scored", "n_tokens"):
+    tables = session.tables
+    if not tables.has(SCORED, "n_tokens"):
         return False
-    score = f"scored.{identifier(by)}::DOUBLE" if by is not None else "NULL::DOUBLE"
+    score = f"{SCORED}.{identifier(by)}::DOUBLE" if by is not None else "NULL::DOUBLE"
     drawn, join = "NULL::DOUBLE", ""
-    if tables.has("sampled"):
-        drawn, join = "sampled.probability", " JOIN sampled USING (record_id)"
-    beside = {name: f"cleaned.{name}" for name in ("source", "license", "language") if tables.has("cleaned", name)}
+    if tables.has(DRAWN):
+        drawn, join = f"{DRAWN}.probability", f" JOIN {DRAWN} USING (record_id)"
+    beside = {name: f"{KEPT}.{name}" for name in ("source", "license", "language") if tables.has(KEPT, name)}
     if beside:
-        join += " LEFT JOIN cleaned USING (record_id)"
+        join += f" LEFT JOIN {KEPT} USING (record_id)"
     columns = "".join(f", {column} AS {name}" for name, column in beside.items())
-    stratum = ", sampled.stratum" if tables.has("sampled", "stratum") else ""
-    found.run(
-        f"CREATE TEMP TABLE pool AS SELECT scored.partition, scored.n_tokens, {score} AS score, "
-        f"{drawn} AS probability, chosen.id IS NOT NULL AS kept{columns}{stratum} FROM scored{join} "
-        "LEFT JOIN (SELECT record_id AS id FROM published) AS chosen ON chosen.id = scored.record_id"
+    stratum = f", {DRAWN}.stratum" if tables.has(DRAWN, "stratum") else ""
+    session.run(
+        f"CREATE TEMP TABLE pool AS SELECT {SCORED}.partition, {SCORED}.n_tokens, {score} AS score, "
+        f"{drawn} AS probability, chosen.id IS NOT NULL AS kept{columns}{stratum} FROM {SCORED}{join} "
+        f"LEFT JOIN (SELECT record_id AS id FROM {PUBLISHED}) AS chosen ON chosen.id = {SCORED}.record_id"
     )
     return True
 
 
-def scores(found: Session, by: str | None) -> dict[str, Any] | None:
+def scores(session: Session, by: str | None) -> dict[str, Any] | None:
     """Distribution of the score for kept and dropped records, and the probability of being drawn over its rank.
 
     Returns:
@@ -66,7 +67,7 @@ def scores(found: Session, by: str | None) -> dict[str, Any] | None:
     """
     if by is None:
         return None
-    said = found.one(
+    said = session.one(
         "SELECT COUNT(*) FILTER (WHERE isfinite(score)) AS n, COUNT(*) AS rows, "
         "MIN(score) FILTER (WHERE isfinite(score)) AS low, MAX(score) FILTER (WHERE isfinite(score)) AS high, "
         "AVG(score) FILTER (WHERE isfinite(score) AND kept) AS mean_kept, "
@@ -77,7 +78,7 @@ def scores(found: Session, by: str | None) -> dict[str, Any] | None:
         return {"by": by, "missing": missing, "rows": said["rows"], "edges": [], "kept": [], "dropped": [], "curve": []}
     asked = [_TAIL, *np.linspace(0, 1, _RANKS + 1)[1:-1].tolist(), 1 - _TAIL]
     listed = ", ".join(f"{value:.6f}" for value in asked)
-    quantiles = found.one(f"SELECT approx_quantile(score, [{listed}]) AS q FROM pool WHERE isfinite(score)")["q"]
+    quantiles = session.one(f"SELECT approx_quantile(score, [{listed}]) AS q FROM pool WHERE isfinite(score)")["q"]
     low, high = float(quantiles[0]), float(quantiles[-1])
     if low >= high:
         low, high = float(said["low"]), float(said["high"])
@@ -87,7 +88,7 @@ def scores(found: Session, by: str | None) -> dict[str, Any] | None:
     ranks = np.unique(np.asarray(quantiles[1:-1], np.float64))
     bins = np.zeros((2, _BINS))
     filled = np.zeros((3, len(ranks) + 1))  # rows, probability, kept
-    for batch in found.batches("SELECT score, COALESCE(probability, 0) AS p, kept FROM pool WHERE isfinite(score)"):
+    for batch in session.batches("SELECT score, COALESCE(probability, 0) AS p, kept FROM pool WHERE isfinite(score)"):
         score, probability, kept = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(3))
         place = np.clip(np.searchsorted(edges, score, "right") - 1, 0, _BINS - 1)
         for side in (0, 1):
@@ -123,7 +124,7 @@ def _curve(filled: Numbers) -> list[dict[str, float]]:
     ]  # fmt: skip
 
 
-def shifts(found: Session) -> dict[str, Any]:
+def shifts(session: Session) -> dict[str, Any]:
     """How the published records differ from the scored ones: mixes of sources and so on, and lengths.
 
     Returns:
@@ -131,21 +132,21 @@ def shifts(found: Session) -> dict[str, Any]:
         ``distance``, half the sum of the differences between the shares of tokens (0 the same, 1 disjoint);
         ``lengths``: see :func:`_lengths`.
     """
-    names = [row["column_name"] for row in found.rows("DESCRIBE pool")]
+    names = [row["column_name"] for row in session.rows("DESCRIBE pool")]
     wanted = [name for name in ("source", "stratum", "license", "language", "partition") if name in names]
-    mixes = {name: mix for name in wanted if (mix := _mix(found, name))["total"] > 1}
-    return {"mixes": mixes, "lengths": _lengths(found)}
+    mixes = {name: mix for name in wanted if (mix := _mix(session, name))["total"] > 1}
+    return {"mixes": mixes, "lengths": _lengths(session)}
 
 
-def _mix(found: Session, column: str) -> dict[str, Any]:
+def _mix(session: Session, column: str) -> dict[str, Any]:
     name = identifier(column)
     grouped = (
         f"SELECT {name} AS name, COUNT(*) AS rows, SUM(n_tokens)::BIGINT AS tokens, "
         "COUNT(*) FILTER (WHERE kept) AS kept_rows, "
         f"COALESCE(SUM(n_tokens) FILTER (WHERE kept), 0)::BIGINT AS kept_tokens FROM pool GROUP BY {name}"
     )
-    listed = found.rows(f"{grouped} ORDER BY tokens DESC, name LIMIT {_SHOWN}")
-    said = found.one(
+    listed = session.rows(f"{grouped} ORDER BY tokens DESC, name LIMIT {_SHOWN}")
+    said = session.one(
         f"WITH g AS ({grouped}), s AS (SELECT SUM(tokens) AS a, SUM(kept_tokens) AS b, COUNT(*) AS n FROM g) "
         "SELECT any_value(s.n) AS total, any_value(s.a)::BIGINT AS tokens, any_value(s.b)::BIGINT AS kept_tokens, "
         "SUM(ABS(g.tokens / NULLIF(s.a, 0) - g.kept_tokens / NULLIF(s.b, 0))) / 2 AS distance FROM g, s"
@@ -153,10 +154,10 @@ def _mix(found: Session, column: str) -> dict[str, Any]:
     return {**said, "total": said["total"] or 0, "listed": listed}
 
 
-def _lengths(found: Session) -> dict[str, Any] | None:
+def _lengths(session: Session) -> dict[str, Any] | None:
     """Documents by length in powers of two, medians, and the largest distance between the two CDFs (0 to 1)."""
     counted: list[list[Numbers]] = [[], [], []]
-    for batch in found.batches(
+    for batch in session.batches(
         "SELECT n_tokens, COUNT(*) AS n, COUNT(*) FILTER (WHERE kept) AS k FROM pool "
         "GROUP BY n_tokens ORDER BY n_tokens"
     ):
@@ -191,35 +192,35 @@ def _median(values: Numbers, counts: Numbers) -> float | None:
     return float(values[np.searchsorted(np.cumsum(counts), total / 2)]) if total else None
 
 
-def partitions(found: Session, pooled: bool) -> dict[str, Any]:
+def partitions(session: Session, pooled: bool) -> dict[str, Any]:
     """Every partition in order (the newest where there are very many): rows read, kept, published; score, length.
 
     Args:
-        found: the session.
+        session: the session.
         pooled: the table ``pool`` is there.
     """
     by_key: dict[str, dict[str, Any]] = {}
-    for name in ("raw", "cleaned"):
-        if found.tables.has(name):
-            for row in found.rows(f"SELECT partition, COUNT(*) AS n FROM {name} GROUP BY partition"):
+    for name in (ARRIVED, KEPT):
+        if session.tables.has(name):
+            for row in session.rows(f"SELECT partition, COUNT(*) AS n FROM {name} GROUP BY partition"):
                 by_key.setdefault(row["partition"], {})[name] = row["n"]
     if pooled:
-        for row in found.rows(
+        for row in session.rows(
             "SELECT partition, COUNT(*) AS scored, AVG(score) FILTER (WHERE isfinite(score)) AS mean_score, "
             "AVG(n_tokens) AS mean_tokens FROM pool GROUP BY partition"
         ):
             by_key.setdefault(row.pop("partition"), {}).update(row)
-    for row in found.rows("SELECT partition, COUNT(*) AS n FROM published GROUP BY partition"):
-        by_key.setdefault(row["partition"], {})["published"] = row["n"]
+    for row in session.rows(f"SELECT partition, COUNT(*) AS n FROM {PUBLISHED} GROUP BY partition"):
+        by_key.setdefault(row["partition"], {})[PUBLISHED] = row["n"]
     keys = sorted(by_key)
     return {
         "total": len(keys),
-        "unpublished": [key for key in keys if not by_key[key].get("published")][:50],
-        "n_unpublished": sum(not by_key[key].get("published") for key in keys),
+        "unpublished": [key for key in keys if not by_key[key].get(PUBLISHED)][:50],
+        "n_unpublished": sum(not by_key[key].get(PUBLISHED) for key in keys),
         "listed": [
             {
                 "partition": key,
-                **{name: by_key[key].get(name, 0) for name in ("raw", "cleaned", "scored", "published")},
+                **{name: by_key[key].get(name, 0) for name in (ARRIVED, KEPT, SCORED, PUBLISHED)},
                 "mean_score": by_key[key].get("mean_score"),
                 "mean_tokens": by_key[key].get("mean_tokens"),
             }

@@ -12,8 +12,7 @@ import pyarrow as pa
 from winnowry.core.errors import EmptySourceError, UsageError
 from winnowry.core.jsonable import digest
 from winnowry.core.tables import COMPARISON
-from winnowry.engine.base import Engine
-from winnowry.engine.local import LocalEngine
+from winnowry.engine.registry import engine_named
 from winnowry.evidence.comparison.arms import NEGATIVE, POSITIVE, ROLES, Arms
 from winnowry.evidence.comparison.measure import Measured, MeasurementStore, MeasureTask, Setting, run_measure_task
 from winnowry.evidence.comparison.pool import make_pool
@@ -68,7 +67,7 @@ class ComparisonOfSelections(Production):
             missing = (setting for setting in settings if setting.name not in measured)
             # A worker's start is worth some training on two million tokens.
             little = len(settings) * int(pool.sizes.sum()) < _WORTH_PROCESSES
-            engine: Engine = LocalEngine(1) if little else request.engine
+            engine = engine_named("local[1]") if little else request.engine
             for result in engine.map(run_measure_task, (_task(arms, setting) for setting in missing)):
                 self.kept.put(result)
                 measured[result.setting.name] = result

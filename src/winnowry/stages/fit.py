@@ -16,8 +16,7 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import DataError
 from winnowry.core.jsonable import digest
-from winnowry.engine.base import Engine
-from winnowry.engine.local import LocalEngine
+from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import FittedOperator
 from winnowry.promotion.ledger import Ledger
@@ -118,7 +117,7 @@ def _measure(work: Work, operator: FittedOperator) -> pa.Table:
     request.progress.start(request.stage.name, None, expected)
     ids, parts = [], [operator.components().empty_table()]
     started, n_rows = time.perf_counter(), 0
-    engine: Engine = LocalEngine(1)
+    engine = engine_named("local[1]")
     # A parser takes hours where a count takes seconds: the first pieces, compilation apart, tell whether processes pay.
     for measured_here in range(_PIECES_HERE):
         if measured_here == 1:

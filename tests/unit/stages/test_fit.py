@@ -11,7 +11,7 @@ import pytest
 from tests.small_corpus import land, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.engine.local import LocalEngine, close_pools
-from winnowry.stages import fit, run
+from winnowry.stages import fit
 
 
 @pytest.mark.parametrize(("worth_s", "workers"), [(-1.0, 2), (1e9, 1)])
@@ -20,20 +20,18 @@ def test_statistics_do_not_depend_on_processes(
 ) -> None:
     used: list[int] = []
 
-    class Noted(LocalEngine):
-        def __init__(self, n: int | None = None) -> None:
-            super().__init__(2 if n is None else n)
+    plain = LocalEngine.map
 
-        def map(self, function: Any, tasks: Any) -> Any:
-            used.append(self.slots)
-            return super().map(function, tasks)
+    def noted(self: LocalEngine, *arguments: Any, **how: Any) -> Any:
+        used.append(self.slots)
+        return plain(self, *arguments, **how)
 
+    monkeypatch.setattr(LocalEngine, "map", noted)
+    monkeypatch.setenv("WINNOWRY_WORKERS", "2")
     found = []
     for pieces in (256, 7):
         monkeypatch.setattr(fit, "_PIECE_ROWS", pieces)
         monkeypatch.setattr(fit, "_WORTH_PROCESSES_S", worth_s)
-        for module in (fit, run):
-            monkeypatch.setattr(module, "LocalEngine", Noted)
         root = tmp_path / str(pieces)
         root.mkdir()
         land(root, per_year=20)

@@ -79,7 +79,7 @@ coverage: $(DEV)  ## line and branch coverage of the quick tests; fails below th
 
 .PHONY: docs
 docs: $(DOCS)  ## the documentation site, in site/; a broken link is an error
-	.venv-docs/bin/mkdocs build --strict --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet $(ARGS)
 
 .PHONY: peers
 peers: $(DEV) $(PEERS)  ## text filters beside datatrove, cards read by mlcroissant, in .venv-peers (about 10 minutes)

@@ -156,12 +156,13 @@ $(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
 	@$(COMPILE)
 	@touch $@ $(CORE)
 
-# By uv, which can install a hashed lxml[html-clean] with any pip.
+# By uv, which can install a hashed lxml[html-clean] with any pip. Compiled at once: jieba warns while it is compiled, and
+# a warning fails a test.
 $(EXTRAS): requirements/extras.txt pyproject.toml setup.py | $(DEV)
 	@echo 'installing winnowry with its extras into .venv-extras (a minute or two, up to 2 GB)'
 	$(PYTHON) -m venv .venv-extras
 	@echo '*' > .venv-extras/.gitignore
-	$(BIN)/uv pip install --quiet --python .venv-extras/bin/python --require-hashes -r requirements/extras.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-extras/bin/python --require-hashes -r requirements/extras.txt
 	$(BIN)/uv pip install --quiet --python .venv-extras/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -112,21 +112,23 @@ def _responsible(facts: Facts) -> dict[str, Any]:
     if facts["limits"]:
         answers["rai:dataLimitations"] = [limit["text"] for limit in facts["limits"]]
     steps = facts["made"]["stages"]
-    operators = [
-        f"{stage}: {op.get('op')}, version {op.get('version', 1)}"
-        for stage, key in (("cleaned", "clean"), ("scored", "score"))
-        for op in steps.get(stage, {}).get(key) or []
-    ]
-    if steps.get("sampled", {}).get("sample"):
-        sample = steps["sampled"]["sample"]
-        by = f" by {sample['by']}" if sample.get("by") else ""
-        operators.append(f"sampled: {sample.get('method')}{by}")
+    named: list[Mapping[str, Any]] = []
+    operators = []
+    for stage, spec in steps.items():
+        for op in [*(spec.get("clean") or []), *(spec.get("score") or [])]:
+            if op not in named:  # an operator that two stages depend on is told once
+                named.append(op)
+                operators.append(f"{stage}: {op.get('op')}, version {op.get('version', 1)}")
+        if spec.get("sample"):
+            by = f" by {spec['sample']['by']}" if spec["sample"].get("by") else ""
+            operators.append(f"{stage}: {spec['sample'].get('method')}{by}")
     if operators:
         answers["rai:dataPreprocessingProtocol"] = operators
-    sources = [source for source in steps.get("raw", {}).get("sources") or [] if source.get("name")]
+    specified: list[Mapping[str, Any]] = next((spec["sources"] for spec in steps.values() if spec.get("sources")), [])
+    sources = [source for source in specified if source.get("name")]
     if sources:
-        named = ", ".join(f"{source['name']} ({source.get('format', 'jsonl')})" for source in sources)
-        answers["rai:dataCollection"] = f"Taken from files that were there: {named}."
+        listed = ", ".join(f"{source['name']} ({source.get('format', 'jsonl')})" for source in sources)
+        answers["rai:dataCollection"] = f"Taken from files that were there: {listed}."
     return answers
 
 

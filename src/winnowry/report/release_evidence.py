@@ -20,7 +20,6 @@ _EXAMPLES_SIZE = 2_000_000  # characters of markup
 _EXAMPLE_MARKUP = 200  # characters of markup around one example
 _MORE_OF_AN_ENTITY = 4  # characters that an escaped one takes more
 _OUTCOMES = {"better": "", "worse": " bad"}
-_OPERATORS_KEY = {"cleaned": "clean", "duplicates": "clean", "scored": "score"}
 
 
 def examples_view(facts: Facts) -> dict[str, Any]:
@@ -147,7 +146,7 @@ def made_view(facts: Facts) -> dict[str, Any] | None:
         return None
     rows = []
     for stage, spec in made["stages"].items():
-        operators = spec.get(_OPERATORS_KEY.get(stage, ""), [])
+        operators = spec.get("clean") or spec.get("score") or []
         rows += [[stage, f"{op.get('op')}, version {op.get('version', 1)}", _parameters(op)] for op in operators]
         for source in spec.get("sources", []):
             origin = " ".join(filter(None, [source.get("format"), source.get("uri"), source.get("license")]))

@@ -94,9 +94,14 @@ def _dropped(name: str, rows: int) -> Bar:
     return Bar(f"− {name}", rows, number(rows), "drop")
 
 
+def part_of(facts: Facts, key: str, default: Any) -> Any:
+    """A part of the recipe, from the first stage that was specified by it."""
+    return next((spec[key] for spec in facts["made"]["stages"].values() if spec.get(key)), default)
+
+
 def chosen_view(facts: Facts) -> dict[str, Any]:
     """Score of kept and dropped records, its distribution function, and the sampling curve."""
-    scores, method = facts["scores"], (facts["made"]["stages"].get("sampled", {}).get("sample") or {}).get("method")
+    scores, method = facts["scores"], part_of(facts, "sample", {}).get("method")
     if scores is None:
         return {
             "summary": f"Records were not chosen by a score{f' ({method})' if method else ''}.",
@@ -169,7 +174,7 @@ def shifts_view(facts: Facts) -> dict[str, Any] | None:
 def _lengths(lengths: Facts) -> Chart | None:
     bins = lengths["bins"]
     series: list[Series] = []
-    for name, key, colour in (("scored", "pool", ALL), ("published", "kept", CHOSEN)):
+    for name, key, colour in (("all scored", "pool", ALL), ("published", "kept", CHOSEN)):
         total = sum(item[key] for item in bins) or 1
         series.append((name, [100 * item[key] / total for item in bins], colour))
     return histogram(
@@ -226,21 +231,21 @@ def drift_view(facts: Facts) -> dict[str, Any] | None:
         values: list[Series] = [(name, [row[key] or 0.0 for row in listed], colour) for name, key, colour in series]
         return histogram(title, edges, values, x_label="partition", y_label=y_label, names=names)
 
+    tables = [name for name in listed[0] if name not in ("partition", "mean_score", "mean_tokens")]
+    first, before, last = tables[0], tables[-2], tables[-1]
     charts = [
-        chart("Records", "records", ("readable", "raw", QUIET), ("scored", "scored", SECOND),
-              ("published", "published", CHOSEN)),
+        chart("Records", "records", ("readable", first, QUIET), (before, before, SECOND), (last, last, CHOSEN)),
         chart("Mean score of what was scored", "score", ("mean score", "mean_score", CHOSEN)) if scores else None,
         chart("Mean length of what was scored", "tokens", ("mean tokens", "mean_tokens", CHOSEN)),
     ]  # fmt: skip
     rows = [
         [
-            row["partition"], number(row["raw"]), number(row["cleaned"]), number(row["scored"]),
-            number(row["published"]), percent(row["published"], row["raw"]), rounded(row["mean_score"]),
-            rounded(row["mean_tokens"]),
+            row["partition"], *(number(row[name]) for name in tables), percent(row[last], row[first]),
+            rounded(row["mean_score"]), rounded(row["mean_tokens"]),
         ]
         for row in listed[-_PARTITIONS_SHOWN:]
     ]  # fmt: skip
-    head = ["partition", "readable", "cleaned", "scored", "published", "of readable", "mean score", "mean tokens"]
+    head = ["partition", "readable", *tables[1:], "of readable", "mean score", "mean tokens"]
     return {"listed": len(listed), "total": total, "charts": _drawn(charts), "table": Table(head, rows)}
 
 
@@ -251,7 +256,7 @@ def _drawn(charts: Sequence[Chart | None]) -> list[Chart]:
 def duplicates_view(facts: Facts) -> dict[str, Any]:
     """Groups of duplicates, their sizes and methods; what of it there is nothing of is empty."""
     groups = facts["duplicates"]
-    operators = [str(op.get("op")) for op in facts["made"]["stages"].get("cleaned", {}).get("clean") or []]
+    operators = [str(op.get("op")) for op in part_of(facts, "clean", [])]
     sizes = groups["sizes"] if groups else []
     methods = [
         [method["method"], number(method["rows"]), fixed(method["similarity"], 3)]

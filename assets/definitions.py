@@ -32,11 +32,11 @@ FORKSERVER_PRELOAD = ["lance", "assets.definitions"]
 @dg.definitions
 def defs() -> dg.Definitions:
     """Loaded by Dagster, not at import."""
-    given = os.environ.get(GIVEN_RECIPE)
-    return definitions_of(PROJECT / "recipes", given=Path(given) if given else None)
+    named = os.environ.get(GIVEN_RECIPE)
+    return definitions_of(PROJECT / "recipes", also=Path(named) if named else None)
 
 
-def definitions_of(recipes: Path, *, given: Path | None = None) -> dg.Definitions:
+def definitions_of(recipes: Path, *, also: Path | None = None) -> dg.Definitions:
     """Definitions of every recipe in a folder.
 
     A recipe with mistakes does not take the others with it: it is shown as an asset that cannot be materialized, with
@@ -44,27 +44,27 @@ def definitions_of(recipes: Path, *, given: Path | None = None) -> dg.Definition
 
     Args:
         recipes: the folder.
-        given: one more recipe, from anywhere; it stands in for the folder's recipe of the same corpus.
+        also: one more recipe, from anywhere; it stands in for the folder's recipe of the same corpus.
     """
-    found: list[dg.Definitions] = []
+    parts: list[dg.Definitions] = []
     corpora: dict[str, Path] = {}
-    if given is not None:
-        recipe = load_recipe(given)
-        corpora[recipe.corpus] = given
-        found.append(corpus_definitions(recipe))
+    if also is not None:
+        recipe = load_recipe(also)
+        corpora[recipe.corpus] = also
+        parts.append(corpus_definitions(recipe))
     for path in sorted(recipes.glob("*.yaml")):
         try:
             recipe = load_recipe(path)
-            if given is not None and corpora.get(recipe.corpus) == given:
+            if also is not None and corpora.get(recipe.corpus) == also:
                 continue
             if recipe.corpus in corpora:
                 raise RecipeError((f"{path}: corpus {recipe.corpus!r} is already in {corpora[recipe.corpus].name}",))
         except RecipeError as error:
             logger.error("%s has mistakes and was left out:\n%s", path, error)
-            found.append(dg.Definitions(assets=[broken_recipe(path, error)]))
+            parts.append(dg.Definitions(assets=[broken_recipe(path, error)]))
         else:
             corpora[recipe.corpus] = path
-            found.append(corpus_definitions(recipe))
+            parts.append(corpus_definitions(recipe))
     settings = ProjectSettings()
     objects = ObjectStoreResource(settings=settings)
     shared = dg.Definitions(
@@ -79,7 +79,7 @@ def definitions_of(recipes: Path, *, given: Path | None = None) -> dg.Definition
         ],
         executor=executor(),
     )
-    return dg.Definitions.merge(*found, shared)
+    return dg.Definitions.merge(*parts, shared)
 
 
 def corpus_definitions(recipe: Recipe) -> dg.Definitions:

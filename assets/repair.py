@@ -107,8 +107,8 @@ def repair_target(instance: dg.DagsterInstance, ws: "Workspace", recipe: "Recipe
 
 def _unseen(instance: dg.DagsterInstance, recipe: "Recipe", key: dg.AssetKey, partition: str) -> bool:
     status = instance.get_status_by_partition(key, [partition], partitions_of_corpus(recipe)) or {}
-    found = status.get(partition)
-    return found is None or found.value == "FAILED"
+    state = status.get(partition)
+    return state is None or state.value == "FAILED"
 
 
 def _running_repair(instance: dg.DagsterInstance, corpus: str) -> str | None:

@@ -19,14 +19,14 @@ class ExpectTableToBeUnchanged(ExpectFact):
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
         """Judge ``facts["column"]``: rows, and names and types of the other columns, before and after."""
-        found = facts["column"]
-        if found["rows_before"] != found["rows_after"]:
-            said = f"{found['rows_before']:,} rows before, {found['rows_after']:,} after"
-            return False, found["rows_after"] - found["rows_before"], said
-        changed = sorted(set(found["others_before"].items()) ^ set(found["others_after"].items()))
+        column = facts["column"]
+        if column["rows_before"] != column["rows_after"]:
+            message = f"{column['rows_before']:,} rows before, {column['rows_after']:,} after"
+            return False, column["rows_after"] - column["rows_before"], message
+        changed = sorted(set(column["others_before"].items()) ^ set(column["others_after"].items()))
         if changed:
             return False, len(changed), f"columns changed: {', '.join(name for name, _ in changed)}"
-        return True, 0, f"{found['rows_after']:,} rows and {len(found['others_after'])} other columns as before"
+        return True, 0, f"{column['rows_after']:,} rows and {len(column['others_after'])} other columns as before"
 
 
 class ExpectColumnToBeFilled(ExpectFact):
@@ -39,13 +39,13 @@ class ExpectColumnToBeFilled(ExpectFact):
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
         """Judge ``facts["column"]``: ``without_value`` of ``wanted`` rows."""
-        found = facts["column"]
-        share = found["without_value"] / found["wanted"] if found["wanted"] else 0.0
-        said = (
-            f"{found['without_value']:,} of {found['wanted']:,} rows are null or NaN ({share:.2%}); "
+        column = facts["column"]
+        share = column["without_value"] / column["wanted"] if column["wanted"] else 0.0
+        message = (
+            f"{column['without_value']:,} of {column['wanted']:,} rows are null or NaN ({share:.2%}); "
             f"{self.max_null_fraction:.2%} allowed (--max-null-fraction)"
         )
-        return share <= self.max_null_fraction, share, said
+        return share <= self.max_null_fraction, share, message
 
 
 def suites(column: Any, schema: pa.Schema) -> list[Suite]:

@@ -22,16 +22,16 @@ def contract(schema: pa.Schema, *, key: str = "record_id") -> list[Any]:
         schema: what the stage writes.
         key: column that tells rows apart.
     """
-    found: list[Any] = [gxe.ExpectTableColumnsToMatchSet(column_set=list(schema.names), exact_match=False)]
+    expectations: list[Any] = [gxe.ExpectTableColumnsToMatchSet(column_set=list(schema.names), exact_match=False)]
     # One expectation for all types: Great Expectations takes about 12 ms of CPU for each, and 1M rows take no longer.
-    found.append(ExpectColumnTypes(types={field.name: str(field.type) for field in schema}))
+    expectations.append(ExpectColumnTypes(types={field.name: str(field.type) for field in schema}))
     for field in schema:
         if not field.nullable:
-            found.append(gxe.ExpectColumnValuesToNotBeNull(column=field.name))
-    found.append(gxe.ExpectColumnValuesToBeUnique(column=key))
+            expectations.append(gxe.ExpectColumnValuesToNotBeNull(column=field.name))
+    expectations.append(gxe.ExpectColumnValuesToBeUnique(column=key))
     if key == "record_id":
-        found.append(gxe.ExpectColumnValuesToMatchRegex(column=key, regex=RECORD_ID))
-    return found
+        expectations.append(gxe.ExpectColumnValuesToMatchRegex(column=key, regex=RECORD_ID))
+    return expectations
 
 
 def ledger(stage: str) -> Suite:

@@ -57,14 +57,14 @@ class ExpectFact(BatchExpectation):
         **kwargs: Any,
     ) -> list[Any]:
         configuration = configuration or (result.expectation_config if result is not None else None)
-        given = dict(configuration.kwargs) if configuration is not None else {}
-        shown = {key: given.get(key, _default(cls, key)) for key in cls.success_keys}
-        said = cls.sentence
+        arguments = dict(configuration.kwargs) if configuration is not None else {}
+        shown = {key: arguments.get(key, _default(cls, key)) for key in cls.success_keys}
+        sentence = cls.sentence
         if result is not None and result.result.get("details", {}).get("message"):
-            said += " Found: $found"
+            sentence += " Found: $found"
             shown["found"] = result.result["details"]["message"]
         styling = (runtime_configuration or {}).get("styling", {})
-        template = {"template": said, "params": shown, "styling": styling}
+        template = {"template": sentence, "params": shown, "styling": styling}
         return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
 
     @classmethod
@@ -84,12 +84,12 @@ def _fact(facts: Mapping[str, Any], *path: str) -> Any:
     Raises:
         LookupError: it was not measured.
     """
-    found: Any = facts
+    value: Any = facts
     for at, name in enumerate(path):
-        if not isinstance(found, Mapping) or name not in found:
+        if not isinstance(value, Mapping) or name not in value:
             raise LookupError(f"the pipeline measured no {'.'.join(path[: at + 1])!r}")
-        found = found[name]
-    return found
+        value = value[name]
+    return value
 
 
 def _number(value: Any, what: str) -> float:
@@ -132,11 +132,11 @@ class ExpectColumnTypes(ExpectFact):
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
         """Judge ``facts["column_types"]``: Arrow type names by column, as read from the candidate."""
-        found = _fact(facts, "column_types")
+        types = _fact(facts, "column_types")
         wrong = [
-            f"{name} is {found.get(name, 'missing')}, expected {type_}"
+            f"{name} is {types.get(name, 'missing')}, expected {type_}"
             for name, type_ in self.types.items()
-            if found.get(name) != type_
+            if types.get(name) != type_
         ]
         return not wrong, len(wrong), "; ".join(wrong) if wrong else "all types are as declared"
 

@@ -39,21 +39,21 @@ class ExpectSelectionToBeBetter(ExpectFact):
         ours, theirs = (self._arm(facts, name) for name in (_RECIPE, self.reference))
         # What can be detected depends on the pair: another reference varies otherwise over the seeds.
         gain, needed = (float(ours["against"][self.reference][name]) for name in ("difference", "detectable"))
-        said = (
+        message = (
             f"{self.on}: {ours['mean']:.4f} bits per byte against {theirs['mean']:.4f} of {self.reference}, "
             f"{abs(gain):.4f} {'better' if gain >= 0 else 'worse'}; {needed:.4f} can be detected"
         )
-        return gain > needed, gain, said
+        return gain > needed, gain, message
 
     def _arm(self, facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         arms = {arm["arm"]: arm for arm in _of(facts, "arms")}
         if name not in arms:
             raise LookupError(f"the comparison has no arm {name!r}; it has {', '.join(sorted(arms))}")
-        found: Mapping[str, Any] | None = arms[name]["evaluations"].get(self.on)
-        if found is None:
+        evaluation: Mapping[str, Any] | None = arms[name]["evaluations"].get(self.on)
+        if evaluation is None:
             known = ", ".join(sorted(arms[name]["evaluations"]))
             raise LookupError(f"the comparison was not evaluated on {self.on!r}, but on {known}")
-        return found
+        return evaluation
 
 
 def _of(facts: Mapping[str, Any], name: str) -> Any:

@@ -36,11 +36,11 @@ class ExpectLetterToHold(ExpectFact):
             raise LookupError(f"nothing of {self.letter} could be judged: {why}")
         failed = [item for item in own["indicators"] if item["passed"] is False]
         n = sum(item["passed"] is not None for item in own["indicators"])
-        said = "; ".join(map(_told, failed)) if failed else f"{n} thresholds are met"
-        return not failed, own["score"], said
+        message = "; ".join(map(_threshold_text, failed)) if failed else f"{n} thresholds are met"
+        return not failed, own["score"], message
 
 
-def _told(item: Mapping[str, Any]) -> str:
+def _threshold_text(item: Mapping[str, Any]) -> str:
     bound = f"{'at least' if item['at_least'] else 'at most'} {item['threshold']:g}"
     if item["value"] is None:
         return f"{item['name']} was not measured, {bound} is asked for: {item['why']}"

@@ -137,15 +137,15 @@ def _remedy(error: Exception) -> str | None:
 
 
 def _packages() -> Check:
-    found, missing = [f"python {platform.python_version()}"], []
+    installed, missing = [f"python {platform.python_version()}"], []
     for name in REQUIRED:
         try:
-            found.append(f"{name} {version(name)}")
+            installed.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             missing.append(name)
     if missing:
         return Check("packages", "fail", f"not installed: {', '.join(missing)}", f"pip install {' '.join(missing)}")
-    return Check("packages", "ok", ", ".join(found))
+    return Check("packages", "ok", ", ".join(installed))
 
 
 def _clock(ws: Workspace) -> Check:
@@ -153,8 +153,8 @@ def _clock(ws: Workspace) -> Check:
 
     skew = clock_skew_seconds(ws.store)
     if abs(skew) > _CLOCK_SKEW_S:
-        found = f"the store's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
-        return Check("clock", "fail" if abs(skew) > _REFUSED_SKEW_S else "warn", found, _SET_CLOCK)
+        difference = f"the store's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+        return Check("clock", "fail" if abs(skew) > _REFUSED_SKEW_S else "warn", difference, _SET_CLOCK)
     return Check("clock", "ok", f"within {_CLOCK_SKEW_S:.0f} s of the store's")
 
 

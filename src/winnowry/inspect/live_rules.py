@@ -84,12 +84,12 @@ class Chain:
 def live_specs(ws: Workspace, corpus: str) -> dict[str, tuple[Mapping[str, Any], ...]]:
     """Fingerprints of the cleaning operators of every live promotion of ``cleaned``, by its id."""
     records = ws.lake.records(corpus)
-    found: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    specs: dict[str, tuple[Mapping[str, Any], ...]] = {}
     for (stage, partition), promotion_id in ws.lake.live_promotions(corpus).items():
         if stage == "cleaned":
             record = records.load(stage, partition, promotion_id)
-            found[promotion_id] = tuple(record.lineage.get("spec", {}).get("clean", ())) if record is not None else ()
-    return found
+            specs[promotion_id] = tuple(record.lineage.get("spec", {}).get("clean", ())) if record is not None else ()
+    return specs
 
 
 def chains_of(

@@ -80,9 +80,9 @@ def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progr
     done = []
     progress.start(f"maintain {corpus}", None, len(tables))
     for name in tables:
-        on_their_way = [found for found in definitions.of(name) if found.state != "live"]
-        files = {file.path for found in on_their_way for file in definitions.files(found.spec).values()}
-        filling = [found.spec.name for found in on_their_way if found.state == "filling"]
+        on_their_way = [column for column in definitions.of(name) if column.state != "live"]
+        files = {file.path for column in on_their_way for file in definitions.files(column.spec).values()}
+        filling = [column.spec.name for column in on_their_way if column.state == "filling"]
         busy = f"column {', '.join(filling)} is being computed" if filling else None
         upkeep = maintain_table(
             ws.lake.table(corpus, name),

@@ -177,7 +177,7 @@ class _Tally:
         """Count rows that are in quarantine now."""
         n = rows.num_rows
         self.n_rejected += n
-        told = _Told(rows.column("reasons"))
+        then = _StoredReasons(rows.column("reasons"))
         # What a rule that did not move said is in the reasons, unless several operators of a kind speak alike there.
         told_then = [rule for rule in self.then.rules if chain.decides(rule) and not rule.shared]
         asked_then = [rule for rule in self.then.rules if chain.answers(rule) and rule not in told_then]
@@ -190,12 +190,12 @@ class _Tally:
         def asked(rules: Iterable[NamedRule]) -> dict[str, Mask]:
             return {r.label: _fails(r, stored.values[r.rule.column]) & computed[r.rule.column] for r in rules}
 
-        for label, mask in {**told.failing(r for r in chain.rules if not r.shared), **asked(asked_now)}.items():
+        for label, mask in {**then.failing(r for r in chain.rules if not r.shared), **asked(asked_now)}.items():
             self.dropped_now[label] += int(mask.sum())
-        self.dropped_now.update(told.by_others(chain))
-        failing = {**told.failing(told_then), **asked(asked_then)}
+        self.dropped_now.update(then.by_others(chain))
+        failing = {**then.failing(told_then), **asked(asked_then)}
         self._count(failing)
-        passing = ~(_any(failing.values(), n) | told.crashed)
+        passing = ~(_any(failing.values(), n) | then.crashed)
         if not passing.any():
             return
         unanswered = [rule for rule in self.then.rules if not chain.answers(rule)]
@@ -249,7 +249,7 @@ class _Tally:
         ]
 
 
-class _Told:
+class _StoredReasons:
     """What the reasons of n quarantined rows say.
 
     Args:
@@ -298,10 +298,10 @@ def _fails(rule: NamedRule, values: pa.Array) -> Mask:
 
 
 def _any(masks: Iterable[Mask], n: int) -> Mask:
-    found = np.zeros(n, bool)
+    matching = np.zeros(n, bool)
     for mask in masks:
-        found |= mask
-    return found
+        matching |= mask
+    return matching
 
 
 def _first(failing: Mapping[str, Mask], row: int) -> str:

@@ -65,10 +65,10 @@ class Lakehouse:
     def corpora(self) -> list[str]:
         """Corpora that have at least one promotion record."""
         base = self.store.root.rstrip("/") + "/"
-        found = set()
+        names = set()
         for info in self.store.list(f"{base}*/promotions/*/*/*.json"):
-            found.add(info.uri.rsplit("/promotions/", 1)[0].rsplit("/", 1)[1])
-        return sorted(found)
+            names.add(info.uri.rsplit("/promotions/", 1)[0].rsplit("/", 1)[1])
+        return sorted(names)
 
     def tables(self, corpus: str) -> list[str]:
         """Names of the corpus's tables, sorted; those of stages that have promoted nothing are among them."""
@@ -145,8 +145,8 @@ class Lakehouse:
 
     def live_record(self, corpus: str, stage: str, partition: str = WHOLE_TABLE) -> PromotionRecord | None:
         """Record of the live promotion of a stage's partition, or None when nothing was promoted."""
-        found = self.promoter(corpus).live(stage, stage, partition)
-        return self.records(corpus).load(stage, partition, found) if found else None
+        promotion_id = self.promoter(corpus).live(stage, stage, partition)
+        return self.records(corpus).load(stage, partition, promotion_id) if promotion_id else None
 
     def partition_view(self, corpus: str, name: str, partition: str, stage: str = "") -> TableView:
         """Only the fragments of one partition (and, in a side table, of one stage): nothing else is read."""

@@ -29,13 +29,13 @@ _PACKAGES = ("winnowry", "pylance", "pyarrow", "great-expectations", "numpy", "n
 @cache
 def package_versions() -> dict[str, str]:
     """Versions of the packages that shape data, where installed."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def lineage_of(request: Request, inputs: Mapping[str, str], input_versions: Mapping[str, int]) -> dict[str, Any]:

@@ -78,9 +78,9 @@ def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
 
 
 def _version_at(ws: Workspace, corpus: str, name: str, until: float) -> int | None:
-    found = [
+    versions = [
         int(entry["version"])
         for entry in ws.lake.table(corpus, name).versions()
         if entry["timestamp"].astimezone(UTC).timestamp() <= until
     ]
-    return max(found, default=None)
+    return max(versions, default=None)

@@ -84,46 +84,46 @@ class Moved:
     removed_examples: tuple[str, ...]
 
 
-def moved(found: Session, before: TableView) -> Moved:
+def moved(session: Session, before: TableView) -> Moved:
     """Compare the records of a session's ``published`` with those of an older release.
 
     Ids are joined within the session's memory and spill to its disk; no text is read.
 
     Args:
-        found: a session with ``published``, and what may know of records that left: ``sampled``, ``duplicates``,
+        session: a session with ``published``, and what may know of records that left: ``sampled``, ``duplicates``,
             ``quarantine``.
         before: the older release.
     """
-    found.add("before", before)
-    found.run(
+    session.add("before", before)
+    session.run(
         "CREATE TEMP TABLE moved AS SELECT COALESCE(a.record_id, b.record_id) AS record_id, "
         "COALESCE(a.partition, b.partition) AS partition, b.record_id IS NULL AS came "
         "FROM (SELECT record_id, partition FROM published) AS a "
         "FULL OUTER JOIN (SELECT record_id, partition FROM before) AS b ON a.record_id = b.record_id "
         "WHERE a.record_id IS NULL OR b.record_id IS NULL"
     )
-    said = found.one(
+    counts = session.one(
         "SELECT COUNT(*) FILTER (WHERE came) AS added, COUNT(*) FILTER (WHERE NOT came) AS removed, "
         f"MIN(record_id, {_EXAMPLES}) FILTER (WHERE came) AS came, "
         f"MIN(record_id, {_EXAMPLES}) FILTER (WHERE NOT came) AS went FROM moved"
     )
-    partitions = found.rows(
+    partitions = session.rows(
         "SELECT partition, COUNT(*) FILTER (WHERE came) AS added, COUNT(*) FILTER (WHERE NOT came) AS removed "
         "FROM moved GROUP BY partition ORDER BY partition"
     )
     return Moved(
-        added=said["added"],
-        removed=said["removed"],
+        added=counts["added"],
+        removed=counts["removed"],
         partitions=tuple(PartitionChange(**row) for row in partitions),
-        removed_reasons=_why_removed(found) if said["removed"] else {},
-        added_examples=tuple(said["came"] or ()),
-        removed_examples=tuple(said["went"] or ()),
+        removed_reasons=_why_removed(session) if counts["removed"] else {},
+        added_examples=tuple(counts["came"] or ()),
+        removed_examples=tuple(counts["went"] or ()),
     )
 
 
-def _why_removed(found: Session) -> dict[str, int]:
+def _why_removed(session: Session) -> dict[str, int]:
     """Records that left by the first of the tables that knows them."""
-    tables, joins, cases = found.tables, [], []
+    tables, joins, cases = session.tables, [], []
     if tables.has("sampled"):
         joins.append("LEFT JOIN (SELECT record_id, selected FROM sampled) AS s ON s.record_id = moved.record_id")
         cases.append("WHEN s.selected THEN 'selected again' WHEN s.record_id IS NOT NULL THEN 'not sampled'")
@@ -138,7 +138,7 @@ def _why_removed(found: Session) -> dict[str, int]:
         )
         cases.append("WHEN q.record_id IS NOT NULL THEN 'rejected: ' || q.reason")
     reason = f"CASE {' '.join(cases)} ELSE 'no longer in the corpus' END" if cases else "'no longer in the corpus'"
-    rows = found.rows(
+    rows = session.rows(
         f"SELECT {reason} AS reason, COUNT(*) AS rows FROM moved {' '.join(joins)} WHERE NOT came "
         "GROUP BY ALL ORDER BY rows DESC, reason"
     )

@@ -43,10 +43,10 @@ def rendered(facts: Mapping[str, Any], suffix: str, *, table: str | None = None)
     Raises:
         KeyError: another suffix.
     """
-    said = jsonable(facts)
+    document = jsonable(facts)
     if suffix == ".json":
-        return json.dumps(croissant(said, table=table), ensure_ascii=False, indent=2) + "\n"
-    return {".html": release_page, ".md": markdown_card}[suffix](said)
+        return json.dumps(croissant(document, table=table), ensure_ascii=False, indent=2) + "\n"
+    return {".html": release_page, ".md": markdown_card}[suffix](document)
 
 
 def stored_facts(ws: Workspace, release: Release) -> dict[str, Any]:

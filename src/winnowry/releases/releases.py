@@ -144,8 +144,8 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
     new_view = ws.lake.open(corpus, PUBLISHED, second.version)
     present = ws.lake.tables(corpus)
     views = {name: ws.lake.open(corpus, name) for name in _KNOW_WHY if name in present}
-    with session(Tables(views={**views, PUBLISHED: new_view}, records={})) as found:
-        apart = moved(found, old_view)
+    with session(Tables(views={**views, PUBLISHED: new_view}, records={})) as opened:
+        apart = moved(opened, old_view)
     changed = apart.added + apart.removed
     return ReleaseDiff(
         corpus=corpus,
@@ -245,10 +245,10 @@ def _release(
     tokens = None
     if "n_tokens" in view.schema.names:
         tokens = int(view.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
-    said: dict[str, Any] = {}
+    history: dict[str, Any] = {}
     if record is not None:
         at = record.promoted_at or record.created_at
-        said = {
+        history = {
             "created_at": datetime.fromtimestamp(at, UTC),
             "promotion_id": str(record.id),
             "run_id": record.lineage.get("run_id"),
@@ -257,7 +257,7 @@ def _release(
             "rows_removed": record.facts.get("rows_removed"),
             "missing_partitions": tuple(record.lineage.get("missing_partitions", ())),
         }
-    return Release(corpus, name, version, tags, view.count_rows(), tokens, **said)
+    return Release(corpus, name, version, tags, view.count_rows(), tokens, **history)
 
 
 def recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> list[str]:

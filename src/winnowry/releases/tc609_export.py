@@ -118,8 +118,8 @@ def _places(ws: Workspace, corpus: str, release: Release) -> dict[str, str]:
     """Where each source was read from, by the newest promotion of ``raw`` up to the release."""
     places: dict[str, str] = {}
     until = release.created_at.timestamp() if release.created_at is not None else 0.0
-    found = [r for r in ws.lake.records(corpus).all() if r.stage == "raw" and r.state == "promoted"]
-    for record in sorted(found, key=lambda record: record.promoted_at or 0.0):
+    promotions = [r for r in ws.lake.records(corpus).all() if r.stage == "raw" and r.state == "promoted"]
+    for record in sorted(promotions, key=lambda record: record.promoted_at or 0.0):
         if (record.promoted_at or 0.0) <= until + 1:
             places |= {str(s["name"]): str(s["uri"]) for s in record.lineage.get("spec", {}).get("sources", [])}
     return places

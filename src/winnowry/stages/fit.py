@@ -125,11 +125,11 @@ def _measure(work: Work, operator: FittedOperator) -> pa.Table:
         piece = next(rest, None)
         if piece is None:
             break
-        found = _measured(piece)
-        ids.append(found[0])
-        parts.append(pa.Table.from_batches([found[1]], schema=operator.components()))
-        n_rows += len(found[0])
-        request.progress.advance(len(found[0]))
+        measured = _measured(piece)
+        ids.append(measured[0])
+        parts.append(pa.Table.from_batches([measured[1]], schema=operator.components()))
+        n_rows += len(measured[0])
+        request.progress.advance(len(measured[0]))
     else:
         if (time.perf_counter() - started) * (expected / max(1, n_rows) - 1) > _WORTH_PROCESSES_S:
             engine = request.engine

@@ -37,7 +37,7 @@ def landing_objects(ws: Workspace, recipe: Recipe) -> list[tuple[Source, ObjectI
     Raises:
         EmptySourceError: a source matches no object.
     """
-    found = []
+    listed = []
     for source in recipe.sources:
         objects = list(ws.store.list(ws.store.resolve(source.uri)))
         if not objects:
@@ -45,8 +45,8 @@ def landing_objects(ws: Workspace, recipe: Recipe) -> list[tuple[Source, ObjectI
                 f"source {source.name!r} of {recipe.corpus}: no object matches {ws.store.resolve(source.uri)}. "
                 "Check the `uri` of the source (relative ones start at --root) and that the data has landed."
             )
-        found += [(source, info) for info in objects]
-    return found
+        listed += [(source, info) for info in objects]
+    return listed
 
 
 def landing_state(ws: Workspace, recipe: Recipe) -> dict[str, str]:

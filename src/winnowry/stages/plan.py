@@ -128,8 +128,8 @@ def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:
     if recipe.comparison is None:
         return None
     record = live(ws, recipe, "comparison")
-    found: dict[str, Any] | None = record.facts.get("comparison", {}).get("recommendation") if record else None
-    return found
+    recommendation: dict[str, Any] | None = record.facts.get("comparison", {}).get("recommendation") if record else None
+    return recommendation
 
 
 def expected_recall(recipe: Recipe) -> list[ExpectedRecall]:
@@ -140,14 +140,14 @@ def expected_recall(recipe: Recipe) -> list[ExpectedRecall]:
     """
     operators = duplicate_keys(recipe)
     policy_of(operators)
-    found = []
+    forecasts = []
     for operator in operators:
         forecast = operator.forecast()
         if forecast is not None:
             curve = [(similarity, round(expected, 6)) for similarity, expected in forecast.recall.items()]
             values = forecast._asdict() | {"recall": curve, "threshold": round(forecast.threshold, 4)}
-            found.append(ExpectedRecall(operator=operator.as_ or operator.op, **values))
-    return found
+            forecasts.append(ExpectedRecall(operator=operator.as_ or operator.op, **values))
+    return forecasts
 
 
 def _upstream(stage: Stage, recipe: Recipe, partition: str | None, will_run: set[tuple[str, str | None]]) -> list[str]:

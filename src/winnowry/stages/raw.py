@@ -215,10 +215,10 @@ def refuse_collisions(ws: Workspace, record: PromotionRecord) -> None:
     assert record.main is not None
     view = ws.lake.candidate_view(record.corpus, "raw", record.main.audit_version, record.partition)
     ids = [value.decode() for value in read_ids(view)]
-    found = colliding_ids(ws, record.corpus, record.partition, ids)
-    if found:
+    collisions = colliding_ids(ws, record.corpus, record.partition, ids)
+    if collisions:
         raise GateFailedError(
-            f"{record.corpus}/raw[{record.partition}]: record ids landed meanwhile in another partition: {found}"
+            f"{record.corpus}/raw[{record.partition}]: record ids landed meanwhile in another partition: {collisions}"
         )
 
 
@@ -227,12 +227,12 @@ def colliding_ids(ws: Workspace, corpus: str, partition: str, ids: list[str]) ->
     view = ws.lake.open(corpus, "raw")
     if view.count_rows() == 0:
         return []
-    found: list[str] = []
+    colliding: list[str] = []
     for some_ids in in_lists("record_id", ids, _LOOKED_UP_AT_ONCE):
         for batch in view.scan(columns=["record_id", "partition"], where=some_ids):
             for value, holder in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if holder != partition:
-                    found.append(f"{value} (in {holder})")
-        if len(found) >= _LISTED:
+                    colliding.append(f"{value} (in {holder})")
+        if len(colliding) >= _LISTED:
             break
-    return found[:_LISTED]
+    return colliding[:_LISTED]

@@ -90,10 +90,10 @@ class _Reader:
 @lru_cache(maxsize=4)
 def _read(reader: _Reader) -> bytes:
     data = reader.store.read(reader.uri)
-    found = hashlib.sha256(data).hexdigest()
-    if found != reader.sha256:
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != reader.sha256:
         raise DataError(
-            f"{reader.uri}: SHA-256 {found}, expected {reader.sha256}: the model is damaged. Delete it and the JSON "
+            f"{reader.uri}: SHA-256 {actual}, expected {reader.sha256}: the model is damaged. Delete it and the JSON "
             "beside it, and run the `fit` stage again"
         )
     return data

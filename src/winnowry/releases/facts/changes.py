@@ -21,12 +21,12 @@ _RECIPE = 40
 _REASONS = 20
 
 
-def changes(ws: Workspace, found: Session, before: Release | None, release: Release) -> dict[str, Any] | None:
+def changes(ws: Workspace, session: Session, before: Release | None, release: Release) -> dict[str, Any] | None:
     """What differs from the release before; ids are joined within the session's memory, no text is read.
 
     Args:
         ws: the lake.
-        found: a session over the tables of ``release``.
+        session: a session over the tables of ``release``.
         before: the release before; None for the first.
         release: the release.
 
@@ -38,9 +38,9 @@ def changes(ws: Workspace, found: Session, before: Release | None, release: Rele
     """
     if before is None:
         return None
-    corpus, new_view = release.corpus, found.tables.views["published"]
+    corpus, new_view = release.corpus, session.tables.views["published"]
     old_view = ws.lake.open(corpus, "published", before.version)
-    apart = moved(found, old_view)
+    apart = moved(session, old_view)
     most = sorted(apart.partitions, key=lambda change: (-change.added - change.removed, change.partition))[:_PARTITIONS]
     result: dict[str, Any] = {
         "before": before.name,

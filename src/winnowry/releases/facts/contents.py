@@ -10,7 +10,7 @@ from winnowry.reading.session import Session
 _SHOWN = 20  # sources, licences and languages that are listed
 
 
-def contents(found: Session) -> dict[str, Any]:
+def contents(session: Session) -> dict[str, Any]:
     """Rows, tokens and shares of the release.
 
     Returns:
@@ -18,44 +18,44 @@ def contents(found: Session) -> dict[str, Any]:
         (where the recipe counts them), ``unlicensed`` rows, ``sources``, ``licenses`` and ``languages`` (None without
         the column), each with ``listed``, ``total`` and ``rest_rows``, and ``time``.
     """
-    tables = found.tables
+    tables = session.tables
     tokens = "n_tokens" if tables.has("published", "n_tokens") else "0"
     extra = ", SUM(n_chars)::BIGINT AS characters" if tables.has("published", "n_chars") else ""
     if tables.has("published", "repeats") and tokens != "0":
         extra += ", SUM(n_tokens * repeats)::BIGINT AS tokens_with_repeats"
-    said = found.one(
+    totals = session.one(
         f"SELECT COUNT(*) AS rows, COALESCE(SUM({tokens}), 0)::BIGINT AS tokens, MIN(event_time) AS first, "
         f"MAX(event_time) AS last, COUNT(event_time) AS dated, "
         f"COUNT(NULLIF(license, '')) AS licensed{extra} FROM published"
     )
     return {
-        "rows": said["rows"],
-        "tokens": None if tokens == "0" else said["tokens"],
-        "tokens_with_repeats": said.get("tokens_with_repeats"),
-        "characters": said.get("characters"),
-        "unlicensed": said["rows"] - said["licensed"],
+        "rows": totals["rows"],
+        "tokens": None if tokens == "0" else totals["tokens"],
+        "tokens_with_repeats": totals.get("tokens_with_repeats"),
+        "characters": totals.get("characters"),
+        "unlicensed": totals["rows"] - totals["licensed"],
         "stored_bytes": _stored_bytes(tables.views["published"].dataset()),
-        "sources": _shares(found, "source", tokens, ", MIN(license) AS license, COUNT(DISTINCT license) AS licenses, "
+        "sources": _shares(session, "source", tokens, ", MIN(license) AS license, COUNT(DISTINCT license) AS licenses, "
                            "COUNT(*) - COUNT(license) AS unlicensed"),
-        "licenses": _shares(found, "license", tokens),
-        "languages": _shares(found, "language", tokens) if tables.has("published", "language") else None,
+        "licenses": _shares(session, "license", tokens),
+        "languages": _shares(session, "language", tokens) if tables.has("published", "language") else None,
         "time": {
-            "first": None if said["first"] is None else said["first"].isoformat(),
-            "last": None if said["last"] is None else said["last"].isoformat(),
-            "undated": said["rows"] - said["dated"],
+            "first": None if totals["first"] is None else totals["first"].isoformat(),
+            "last": None if totals["last"] is None else totals["last"].isoformat(),
+            "undated": totals["rows"] - totals["dated"],
         },
     }  # fmt: skip
 
 
-def _shares(found: Session, column: str, tokens: str, more: str = "") -> dict[str, Any]:
+def _shares(session: Session, column: str, tokens: str, more: str = "") -> dict[str, Any]:
     """The largest values of a column with rows and tokens; how many values there are, and the rows of the others."""
     name = identifier(column)
-    listed = found.rows(
+    listed = session.rows(
         f"SELECT {name} AS name, COUNT(*) AS rows, COALESCE(SUM({tokens}), 0)::BIGINT AS tokens{more} FROM published "
         f"GROUP BY {name} ORDER BY tokens DESC, rows DESC, name LIMIT {_SHOWN}"
     )
-    total = found.one(f"SELECT COUNT(*) AS n FROM (SELECT 1 FROM published GROUP BY {name})")["n"]
-    rows = found.one("SELECT COUNT(*) AS n FROM published")["n"]
+    total = session.one(f"SELECT COUNT(*) AS n FROM (SELECT 1 FROM published GROUP BY {name})")["n"]
+    rows = session.one("SELECT COUNT(*) AS n FROM published")["n"]
     return {"listed": listed, "total": total, "rest_rows": rows - sum(entry["rows"] for entry in listed)}
 
 

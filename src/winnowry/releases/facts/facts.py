@@ -37,9 +37,9 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
         Numbers, texts, lists and objects; nothing else. ``winnowry.report.release_page`` shows it.
     """
     tables = tables_of(ws, corpus, release)
-    with session(tables) as found:
-        by = score_column(found)
-        pooled = make_pool(found, by)
+    with session(tables) as opened:
+        by = score_column(opened)
+        pooled = make_pool(opened, by)
         facts: dict[str, Any] = {
             "corpus": corpus,
             "release": {
@@ -48,16 +48,16 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
                 "tags": list(release.tags),
                 "missing_partitions": list(release.missing_partitions),
             },
-            "contents": contents(found),
-            "funnel": funnel(found),
-            "scores": scores(found, by) if pooled else None,
-            "shifts": shifts(found) if pooled else None,
-            "partitions": partitions(found, pooled),
-            "duplicates": duplicates(found),
-            "changes": changes(ws, found, release_before(ws, release), release),
-            "examples": examples(found, mask=mask),
+            "contents": contents(opened),
+            "funnel": funnel(opened),
+            "scores": scores(opened, by) if pooled else None,
+            "shifts": shifts(opened) if pooled else None,
+            "partitions": partitions(opened, pooled),
+            "duplicates": duplicates(opened),
+            "changes": changes(ws, opened, release_before(ws, release), release),
+            "examples": examples(opened, mask=mask),
             "masked": mask,
-            "gates": _without_personal_data(gates(found, release)) if mask else gates(found, release),
+            "gates": _without_personal_data(gates(opened, release)) if mask else gates(opened, release),
         }
     facts["comparison"] = comparison(tables)
     facts["made"] = _made(tables)
@@ -75,8 +75,8 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
 def _without_personal_data(verdicts: dict[str, Any]) -> dict[str, Any]:
     """Verdicts whose messages may name values of failing rows."""
     for row in (*verdicts["notable"], *verdicts["own"]):
-        told = {name: row[name] for name in ("message", "observed") if row.get(name)}
-        row.update(zip(told, masked(told.values()), strict=True))
+        texts = {name: row[name] for name in ("message", "observed") if row.get(name)}
+        row.update(zip(texts, masked(texts.values()), strict=True))
     return verdicts
 
 
@@ -110,7 +110,7 @@ def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
     release, corpus = tables.release, tables.corpus
     uri = tables.views["published"].uri
     when = "" if release.created_at is None else f"{release.created_at:%Y}"
-    said = "" if release.data_hash is None else f", recipe {release.data_hash[:16]}"
+    recipe = "" if release.data_hash is None else f", recipe {release.data_hash[:16]}"
     root = ws.root if " " not in ws.root else f"'{ws.root}'"
     return {
         "read": (
@@ -123,7 +123,7 @@ def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
             f"  title = {{{corpus}, release {release.name}}},\n"
             + (f"  year = {{{when}}},\n" if when else "")
             + f"  version = {{{release.name}}},\n"
-            f"  note = {{{release.rows:,} records{said}; made with winnowry}}\n}}"
+            f"  note = {{{release.rows:,} records{recipe}; made with winnowry}}\n}}"
         ),
         "reproduce": f"winnowry run {corpus} --root {root}"
         + (f"  # with the recipe whose hash is {release.data_hash[:16]}" if release.data_hash else ""),

@@ -35,8 +35,8 @@ def _of_contents(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if undated == rows:
         yield "serious", "No record has a date: neither its age nor its freshness can be told."
     elif undated:
-        said = f"{undated:,} of {rows:,} records ({100 * undated / rows:.1f} %) have no date"
-        yield "serious" if 2 * undated > rows else "note", f"{said}; the time span is that of the others."
+        sentence = f"{undated:,} of {rows:,} records ({100 * undated / rows:.1f} %) have no date"
+        yield "serious" if 2 * undated > rows else "note", f"{sentence}; the time span is that of the others."
     unlicensed = data["unlicensed"]
     if unlicensed == rows:
         yield "serious", "No record states a licence: whether the data may be used is for the reader to find out."

@@ -67,21 +67,29 @@ def scores(session: Session, by: str | None) -> dict[str, Any] | None:
     """
     if by is None:
         return None
-    said = session.one(
+    totals = session.one(
         "SELECT COUNT(*) FILTER (WHERE isfinite(score)) AS n, COUNT(*) AS rows, "
         "MIN(score) FILTER (WHERE isfinite(score)) AS low, MAX(score) FILTER (WHERE isfinite(score)) AS high, "
         "AVG(score) FILTER (WHERE isfinite(score) AND kept) AS mean_kept, "
         "AVG(score) FILTER (WHERE isfinite(score) AND NOT kept) AS mean_dropped FROM pool"
     )
-    missing = said["rows"] - said["n"]
-    if not said["n"]:
-        return {"by": by, "missing": missing, "rows": said["rows"], "edges": [], "kept": [], "dropped": [], "curve": []}
+    missing = totals["rows"] - totals["n"]
+    if not totals["n"]:
+        return {
+            "by": by,
+            "missing": missing,
+            "rows": totals["rows"],
+            "edges": [],
+            "kept": [],
+            "dropped": [],
+            "curve": [],
+        }
     asked = [_TAIL, *np.linspace(0, 1, _RANKS + 1)[1:-1].tolist(), 1 - _TAIL]
     listed = ", ".join(f"{value:.6f}" for value in asked)
     quantiles = session.one(f"SELECT approx_quantile(score, [{listed}]) AS q FROM pool WHERE isfinite(score)")["q"]
     low, high = float(quantiles[0]), float(quantiles[-1])
     if low >= high:
-        low, high = float(said["low"]), float(said["high"])
+        low, high = float(totals["low"]), float(totals["high"])
     if low >= high:
         low, high = low - 0.5, low + 0.5
     edges = np.linspace(low, high, _BINS + 1)
@@ -98,12 +106,12 @@ def scores(session: Session, by: str | None) -> dict[str, Any] | None:
             filled[row] += np.bincount(rank, weights=weights, minlength=len(ranks) + 1)
     return {
         "by": by,
-        "rows": said["rows"],
+        "rows": totals["rows"],
         "missing": missing,
-        "low": said["low"],
-        "high": said["high"],
-        "mean_kept": said["mean_kept"],
-        "mean_dropped": said["mean_dropped"],
+        "low": totals["low"],
+        "high": totals["high"],
+        "mean_kept": totals["mean_kept"],
+        "mean_dropped": totals["mean_dropped"],
         "edges": edges.tolist(),
         "kept": bins[0].astype(int).tolist(),
         "dropped": bins[1].astype(int).tolist(),
@@ -146,12 +154,12 @@ def _mix(session: Session, column: str) -> dict[str, Any]:
         f"COALESCE(SUM(n_tokens) FILTER (WHERE kept), 0)::BIGINT AS kept_tokens FROM pool GROUP BY {name}"
     )
     listed = session.rows(f"{grouped} ORDER BY tokens DESC, name LIMIT {_SHOWN}")
-    said = session.one(
+    totals = session.one(
         f"WITH g AS ({grouped}), s AS (SELECT SUM(tokens) AS a, SUM(kept_tokens) AS b, COUNT(*) AS n FROM g) "
         "SELECT any_value(s.n) AS total, any_value(s.a)::BIGINT AS tokens, any_value(s.b)::BIGINT AS kept_tokens, "
         "SUM(ABS(g.tokens / NULLIF(s.a, 0) - g.kept_tokens / NULLIF(s.b, 0))) / 2 AS distance FROM g, s"
     )
-    return {**said, "total": said["total"] or 0, "listed": listed}
+    return {**totals, "total": totals["total"] or 0, "listed": listed}
 
 
 def _lengths(session: Session) -> dict[str, Any] | None:

@@ -19,18 +19,18 @@ _SHOWN = 25  # verdicts that were no pass: failures first, then the newest
 _OWN = 80  # expectations of the release's own gate
 
 
-def gates(found: Session, release: Release) -> dict[str, Any]:
+def gates(session: Session, release: Release) -> dict[str, Any]:
     """Verdicts until the release was made.
 
     Args:
-        found: the session.
+        session: the session.
         release: the release.
 
     Returns:
         ``suites``: by table and suite the number of verdicts of each kind and when they were given; ``notable``: those
         that were no pass, failures first; ``own``: the expectations that this release had to meet.
     """
-    tables = found.tables
+    tables = session.tables
     if not tables.has("gates"):
         return {"suites": [], "notable": [], "n_notable": 0, "own": []}
     at = "judged_at" if tables.has("gates", "judged_at") else OLD_GATES_TIME
@@ -41,19 +41,19 @@ def gates(found: Session, release: Release) -> dict[str, Any]:
         f"COUNT(*) FILTER (WHERE verdict = {literal(verdict)}) AS {name}"
         for verdict, name in (("pass", "passed"), ("warn", "warned"), ("fail", "failed"), ("broken", "broken"))
     )
-    suites = found.rows(
+    suites = session.rows(
         f'SELECT "table", suite, {verdicts}, MIN("{at}") AS first, MAX("{at}") AS last FROM gates{until} '
         f'GROUP BY "table", suite ORDER BY MIN("{at}"), suite',
         parameters,
     )
     more = f"{until} {'AND' if until else ' WHERE'} verdict <> 'pass'"
-    notable = found.rows(
+    notable = session.rows(
         f'SELECT "{at}" AS judged_at, promotion_id, "table", partition, suite, expectation, "column", severity, '
         f"verdict, LEFT(message, 400) AS message FROM gates{more} ORDER BY verdict = 'warn', "
         f'"{at}" DESC, partition LIMIT {_SHOWN}',
         parameters,
     )
-    own = found.rows(
+    own = session.rows(
         'SELECT suite, expectation, "column", parameters, LEFT(observed, 200) AS observed, severity, verdict, '
         "LEFT(message, 400) AS message FROM gates WHERE promotion_id = ? "
         f'ORDER BY suite, expectation, "column" LIMIT {_OWN}',

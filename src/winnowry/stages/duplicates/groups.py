@@ -56,14 +56,14 @@ def policy_of(operators: Sequence[DuplicateKeys]) -> Policy:
     Raises:
         UsageError: they do not agree; a group may be held together by the keys of several.
     """
-    asked = {(operator.keep, operator.by): operator.op for operator in operators}
-    if len(asked) > 1:
-        said = "; ".join(f"{op} keeps {keep}{f' by {by}' if by else ''}" for (keep, by), op in asked.items())
+    by_policy = {(operator.keep, operator.by): operator.op for operator in operators}
+    if len(by_policy) > 1:
+        policies = "; ".join(f"{op} keeps {keep}{f' by {by}' if by else ''}" for (keep, by), op in by_policy.items())
         raise UsageError(
-            f"operators disagree about which record of a group stays: {said}. Groups are formed over the keys of all "
-            "of them, so `keep` and `by` must be the same in each."
+            f"operators disagree about which record of a group stays: {policies}. Groups are formed over the keys of "
+            "all of them, so `keep` and `by` must be the same in each."
         )
-    keep, by = next(iter(asked), ("earliest", None))
+    keep, by = next(iter(by_policy), ("earliest", None))
     if keep == "best":
         return Policy(str(by))
     return Policy("size") if keep == "longest" else Policy("event_time")
@@ -157,15 +157,15 @@ def _decide_some(
 def _rows(cleaned: TableView, members: npt.NDArray[np.int64], n_records: int, ranked_by: str) -> pa.Table:
     """Ids, partitions and ranking column of some records, by their numbers in table order."""
     columns = list(dict.fromkeys(["record_id", "partition", ranked_by]))
-    found = []
+    parts = []
     seen = 0
     for batch in cleaned.scan(columns=columns):
         low, high = np.searchsorted(members, [seen, seen + batch.num_rows])
         if high > low:
-            found.append(batch.take(pa.array(members[low:high] - seen)))
+            parts.append(batch.take(pa.array(members[low:high] - seen)))
         seen += batch.num_rows
     refuse_other_length(n_records, seen, cleaned.uri)
-    return pa.Table.from_batches(found)
+    return pa.Table.from_batches(parts)
 
 
 def _numbered(files: KeyFiles, operator: int, members: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

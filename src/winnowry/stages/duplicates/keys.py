@@ -109,11 +109,11 @@ def _ranges(keys: Words, at_once: int) -> Iterator[npt.NDArray[np.int64]]:
     n_ranges = max(1, -(-len(keys) // at_once))
     bounds = [index * 2**64 // n_ranges for index in range(n_ranges)] + [2**64]
     for low, high in pairwise(bounds):
-        found = [
+        ranges = [
             start + np.flatnonzero(_within(keys[start : start + at_once], max(low, 1), high))
             for start in range(0, len(keys), at_once)
         ]
-        yield np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+        yield np.concatenate(ranges) if ranges else np.empty(0, dtype=np.int64)
 
 
 def _within(keys: Words, low: int, high: int) -> npt.NDArray[np.bool_]:
@@ -121,14 +121,14 @@ def _within(keys: Words, low: int, high: int) -> npt.NDArray[np.bool_]:
     return above if high >= 2**64 else above & (keys < np.uint64(high))
 
 
-def refuse_other_length(expected: int, found: int, uri: str) -> None:
+def refuse_other_length(expected: int, length: int, uri: str) -> None:
     """Stop when two scans of one version disagree.
 
     Raises:
         DataError: they do, so that record numbers of the first mean nothing in the second.
     """
-    if expected != found:
+    if expected != length:
         raise DataError(
-            f"{uri}: a second scan of the same version gave {found:,} records, the first {expected:,}; the files of "
+            f"{uri}: a second scan of the same version gave {length:,} records, the first {expected:,}; the files of "
             "this version were changed outside of winnowry. Nothing was promoted: restore them and run again."
         )

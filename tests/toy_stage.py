@@ -12,7 +12,7 @@ from winnowry.gates.suite import Suite
 from winnowry.promotion.ledger import read_ids
 from winnowry.promotion.lineage import data_version
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, ledger_of
-from winnowry.stages.graph import Read, Stage
+from winnowry.stages.graph import Gate, Read, Stage
 
 SCHEMA = pa.schema(
     [
@@ -74,3 +74,13 @@ INITIALS = Stage(
     expectations="tests.toy_stage",
     says="tests.toy_stage:sentence",
 )
+
+
+def capitals(recipe: Any, schema: pa.Schema) -> list[Suite]:
+    """A concern that somebody else adds to the gate."""
+    from winnowry.gates.native import gxe
+
+    return [Suite("initials.capitals", [gxe.ExpectColumnValuesToMatchRegex(column="initial", regex="^[A-Z]$")])]
+
+
+CAPITALS = Gate("initials", "capitals", "tests.toy_stage:capitals")

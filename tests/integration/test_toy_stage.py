@@ -10,7 +10,7 @@ import pytest
 from expectations.registry import suites_for
 from tests.integration.dagster_project import write_project_recipe
 from tests.small_corpus import land, write_recipe
-from tests.toy_stage import INITIALS, Initials
+from tests.toy_stage import CAPITALS, INITIALS, Initials
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import UsageError
 from winnowry.inspect.explain import explain
@@ -19,7 +19,7 @@ from winnowry.promotion.result import GateFailed
 from winnowry.reading.query import run_sql
 from winnowry.recipe.load import apply_overrides
 from winnowry.recipe.model import Recipe
-from winnowry.stages.graph import Read, Stage, registered
+from winnowry.stages.graph import Read, Stage, registered, registered_gate
 from winnowry.stages.plan import plan
 from winnowry.stages.run import run_stage, stages_of
 
@@ -69,6 +69,17 @@ def test_a_row_that_it_loses_is_noticed(cleaned: tuple[Workspace, Recipe], monke
     monkeypatch.setattr(Initials, "lost", 1)
     with pytest.raises(GateFailed, match=r"initials\.ledger"):
         run_stage(ws, recipe, "initials", "2020", suites=suites_for, run_id="toy", force=True)
+
+
+def test_a_gate_of_somebody_else_judges_it_too(cleaned: tuple[Workspace, Recipe]) -> None:
+    ws, recipe = cleaned
+    with registered_gate(CAPITALS):
+        assert "initials.capitals" in INITIALS.suite_names(recipe)
+        result = run_stage(ws, recipe, "initials", "2019", suites=suites_for, run_id="toy", force=True)
+        assert {gate.verdict for gate in result.gates if gate.suite == "initials.capitals"} == {"pass"}
+        with pytest.raises(UsageError, match=r"has a suite initials\.capitals already"), registered_gate(CAPITALS):
+            pass
+    assert "initials.capitals" not in INITIALS.suite_names(recipe)
 
 
 def test_it_is_an_asset_with_its_checks(tmp_path: Path) -> None:

@@ -150,9 +150,9 @@ class Stage:
 
     def suite_names(self, recipe: Recipe) -> tuple[str, ...]:
         """Names of the suites that judge it."""
-        return tuple(
-            f"{self.judged_as or self.name}.{concern}" for concern in (*self.suites, *self.more_suites(recipe))
-        )
+        own = (*self.suites, *self.more_suites(recipe))
+        added = (gate.concern for gate in all_gates() if gate.stage == self.name)
+        return tuple(f"{self.judged_as or self.name}.{concern}" for concern in (*own, *added))
 
     def specification(self, recipe: Recipe) -> dict[str, Any]:
         """The parts of the recipe that its output and its acceptance depend on, apart from its inputs."""
@@ -378,7 +378,24 @@ STAGES: tuple[Stage, ...] = (
 )
 """Every built-in stage, upstream ones first."""
 
+
+@dataclass(frozen=True)
+class Gate:
+    """One more concern that a stage's gate judges, beside those of ``expectations/``.
+
+    Attributes:
+        stage: the stage.
+        concern: what it is about; its suite is named ``STAGE.CONCERN``.
+        suites: ``module:function`` of (recipe, schema) that gives the suite, in a list.
+    """
+
+    stage: str
+    concern: str
+    suites: str
+
+
 _registered: list[Stage] = []
+_registered_gates: list[Gate] = []
 
 
 @cache
@@ -386,6 +403,36 @@ def _installed() -> tuple[Stage, ...]:
     from importlib.metadata import entry_points
 
     return tuple(entry.load() for entry in entry_points(group="winnowry.stages"))
+
+
+@cache
+def _installed_gates() -> tuple[Gate, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry.load() for entry in entry_points(group="winnowry.gates"))
+
+
+def all_gates() -> tuple[Gate, ...]:
+    """Gates of installed packages (entry points of the group ``winnowry.gates``) and registered ones."""
+    return (*_installed_gates(), *_registered_gates)
+
+
+@contextmanager
+def registered_gate(gate: Gate) -> Iterator[Gate]:
+    """Let a stage be judged by one more concern inside the body.
+
+    Raises:
+        UsageError: there is no such stage, or the stage judges that concern already.
+    """
+    if gate.concern in stage_named(gate.stage).suites or any(
+        (known.stage, known.concern) == (gate.stage, gate.concern) for known in all_gates()
+    ):
+        raise UsageError(f"stage {gate.stage!r} has a suite {gate.stage}.{gate.concern} already")
+    _registered_gates.append(gate)
+    try:
+        yield gate
+    finally:
+        _registered_gates.remove(gate)
 
 
 def all_stages() -> tuple[Stage, ...]:

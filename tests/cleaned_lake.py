@@ -37,6 +37,11 @@ def run(operators: Sequence[Operator], partition: str, texts: Mapping[str, str |
     return run_chain(operators, batch)
 
 
+def _stamped(rows: pa.RecordBatch, promotion: str) -> pa.RecordBatch:
+    at = rows.schema.get_field_index("promotion_id")
+    return rows.set_column(at, rows.schema.field(at), pa.array([promotion] * rows.num_rows, pa.string()))
+
+
 def promote_cleaned(
     ws: Workspace,
     recipe: Recipe,
@@ -61,11 +66,11 @@ def promote_cleaned(
     fields = [f for f in written_fields(recipe.clean) if f.name != "text"]
     kept_schema = with_operator_columns(_IDENTITY, fields)
     kept = outcome.kept.append_column("promotion_id", pa.array([promotion] * outcome.kept.num_rows))
-    rejected = [quarantine_rows(rows, reasons, "cleaned", promotion) for rows, reasons in outcome.rejected]
+    rejected = [_stamped(quarantine_rows(rows, reasons, "cleaned"), promotion) for rows, reasons in outcome.rejected]
     for name, operator in (crashed or {}).items():
         row = pa.RecordBatch.from_pylist([{"record_id": name, "partition": partition}])
         why = [[Reason(operator, "before", "1", "2"), Reason(operator, ERROR_RULE, "ValueError: no", None)]]
-        rejected.append(quarantine_rows(row, why, "cleaned", promotion))
+        rejected.append(_stamped(quarantine_rows(row, why, "cleaned"), promotion))
     main = _candidate(ws, "cleaned", kept_schema, [kept.select(kept_schema.names).cast(kept_schema)], partition)
     side = _candidate(ws, "quarantine", QUARANTINE, rejected, partition)
     lineage = {"spec": {"clean": list(spec or [operator.fingerprint() for operator in recipe.clean])}}

@@ -69,9 +69,11 @@ QUARANTINE = pa.schema(
         pa.field("uri", pa.string()),
         pa.field("position", pa.int64()),
         pa.field("payload", pa.large_binary()),
+        pa.field("parent_ids", pa.list_(pa.string())),
         _PROMOTION,
     ]
 )
+"""A rejected record. ``parent_ids`` is null unless an operator made the record of others, and in rows older than it."""
 
 CLEANED = pa.schema(
     [

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import ContractError, UsageError
-from winnowry.engine.isolate import isolated
-from winnowry.operators.base import FittedOperator, Operator
+from winnowry.engine.children import PATH, children_of
+from winnowry.engine.columns import with_columns
+from winnowry.engine.isolate import Part, isolated
+from winnowry.operators.base import Derivation, Derived, FittedOperator, Operator
+
+Values = TypeVar("Values")
 
 ERROR_RULE = "error"
 """The rule name of a row that crashed an operator; its value is the exception."""
+
+NO_CHILDREN = "no_children"
+"""The rule name of a row that a derivation made nothing of."""
 
 STORED = "stored:"
 """Prefix of input columns that an earlier run computed: an operator is not called where all its columns are stored."""
@@ -57,71 +65,109 @@ def run_chain(
     """Apply operators in order.
 
     Every rule over a computed column is evaluated, so that a rejected row lists all its reasons; rows already
-    rejected are set aside before the next costly operator. A row that crashes an operator is rejected with the error
-    and takes no other row with it.
+    rejected are set aside before the next costly operator and before a derivation. A row that crashes an operator is
+    rejected with the error and takes no other row with it. A derivation replaces its rows by their children; a row
+    without children is rejected under the rule :data:`NO_CHILDREN`.
 
     Args:
         operators: the chain.
-        batch: n rows; must hold what the operators read. A column ``STORED`` + name counts as computed.
+        batch: n rows; must hold what the operators read, and ``record_id`` where there is a derivation. A column
+            ``STORED`` + name counts as computed.
         fits: frozen statistics of fitted operators by operator name.
 
     Returns:
-        Kept and rejected rows; together exactly the n rows.
+        Kept and rejected rows; together exactly the n rows, or those made of them.
     """
-    outcome = Outcome(kept=batch)
-    reasons: list[list[Reason]] = [[] for _ in range(batch.num_rows)]
+    chain = _Chain(batch, fits or {})
     for operator in operators:
-        if operator.COST == "costly":
-            batch, reasons = _set_aside(outcome, batch, reasons)
-        name = operator.op
-        crashed: dict[int, str] = {}
-        computed = _stored(operator, batch)
+        if operator.COST == "costly" or isinstance(operator, Derivation):
+            chain.set_aside()
+        if isinstance(operator, Derivation):
+            chain.derive(operator)
+        else:
+            chain.measure(operator)
+        chain.ask(operator)
+    chain.set_aside()
+    return replace(chain.outcome, kept=_own(chain.batch))
+
+
+class _Chain:
+    """A chain under way: the rows that are still in it, and their reasons so far."""
+
+    def __init__(self, batch: pa.RecordBatch, fits: Mapping[str, Mapping[str, Any]]) -> None:
+        self.batch = batch
+        self.fits = fits
+        self.reasons: list[list[Reason]] = [[] for _ in range(batch.num_rows)]
+        self.outcome = Outcome(kept=batch)
+
+    def measure(self, operator: Operator) -> None:
+        """Add the columns of an operator; rows that crash it leave."""
+        computed = _stored(operator, self.batch)
         if computed is None:
-            outcome.calls[name] = outcome.calls.get(name, 0) + batch.num_rows
-            fit = (fits or {}).get(operator.as_ or operator.op)
-            computed, crashed = _apply_isolated(operator, batch, fit)
-        if crashed:
-            outcome.errors[name] = outcome.errors.get(name, 0) + len(crashed)
-            for row, error in crashed.items():
-                reasons[row].append(Reason(name, ERROR_RULE, error, None))
-            lost = pa.array([row in crashed for row in range(batch.num_rows)])
-            outcome.rejected.append((_own(batch.filter(lost)), [reasons[row] for row in sorted(crashed)]))
-            batch = batch.filter(pc.invert(lost))
-            reasons = [reason for row, reason in enumerate(reasons) if row not in crashed]
-        batch = with_columns(batch, computed)
+            fit = self.fits.get(operator.as_ or operator.op)
+            parts = self._isolated(operator, lambda rows: _apply(operator, rows, fit))
+            computed = _joined([part.values for part in parts if part.values is not None], operator.writes())
+        self.batch = with_columns(self.batch, computed)
+
+    def derive(self, operator: Derivation) -> None:
+        """Replace the rows by their children; rows that crash the operator and rows without children leave."""
+        parts = self._isolated(operator, lambda rows: _derive(operator, rows))
+        computed = [part for part in parts if part.values is not None]
+        # Crashed rows have left: the parts that were computed now lie one behind the other.
+        starts = np.cumsum([0, *(part.n_rows for part in computed)])
+        values = [part.values for part in computed if part.values is not None]
+        parents = [start + derived.parent.to_numpy() for start, derived in zip(starts, values, strict=False)]
+        parent = np.concatenate(parents).astype(np.int64) if parents else np.empty(0, np.int64)
+        written = _joined([derived.batch for derived in values], operator.writes())
+        childless = np.bincount(parent, minlength=self.batch.num_rows) == 0
+        batch = self.batch
+        for row in np.flatnonzero(childless):
+            self.reasons[row].append(Reason(operator.op, NO_CHILDREN, None, None))
+        self.set_aside()
+        self.batch = children_of(batch, parent, written, operator.op)
+        self.reasons = [[] for _ in range(self.batch.num_rows)]
+
+    def ask(self, operator: Operator) -> None:
+        """Ask every rule of an operator about its columns."""
         for rule in operator.rules():
-            values = batch.column(rule.column)
+            values = self.batch.column(rule.column)
             failing = pc.indices_nonzero(pc.invert(rule.keeps(values))).to_pylist()
             if failing:
                 measured = values.take(pa.array(failing)).to_pylist()
                 for row, value in zip(failing, measured, strict=True):
-                    reasons[row].append(Reason(name, rule.name, _text(value), _text(rule.threshold)))
-    batch, _ = _set_aside(outcome, batch, reasons)
-    outcome.kept = _own(batch)
-    return outcome
+                    self.reasons[row].append(Reason(operator.op, rule.name, _text(value), _text(rule.threshold)))
 
+    def set_aside(self) -> None:
+        """Reject the rows that have a reason."""
+        failed = [bool(reason) for reason in self.reasons]
+        if any(failed):
+            self._reject(failed)
 
-def with_columns(batch: pa.RecordBatch, computed: pa.RecordBatch) -> pa.RecordBatch:
-    """Add columns to a batch; a column of the same name is replaced in place."""
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    columns.update(zip(computed.schema.names, computed.columns, strict=True))
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    def _reject(self, rows: list[bool]) -> None:
+        mask = pa.array(rows, pa.bool_())
+        rejected = [reason for reason, leaves in zip(self.reasons, rows, strict=True) if leaves]
+        self.outcome.rejected.append((_own(self.batch.filter(mask)), rejected))
+        self.batch = self.batch.filter(pc.invert(mask))
+        self.reasons = [reason for reason, leaves in zip(self.reasons, rows, strict=True) if not leaves]
 
-
-def _set_aside(
-    outcome: Outcome, batch: pa.RecordBatch, reasons: list[list[Reason]]
-) -> tuple[pa.RecordBatch, list[list[Reason]]]:
-    failed = [bool(reason) for reason in reasons]
-    if not any(failed):
-        return batch, reasons
-    mask = pa.array(failed)
-    outcome.rejected.append((_own(batch.filter(mask)), [reason for reason in reasons if reason]))
-    return batch.filter(pc.invert(mask)), [reason for reason in reasons if not reason]
+    def _isolated(self, operator: Operator, compute: Callable[[pa.RecordBatch], Values]) -> list[Part[Values]]:
+        """Call an operator; rows that crash it are rejected with the error, alone."""
+        name, batch = operator.op, self.batch
+        self.outcome.calls[name] = self.outcome.calls.get(name, 0) + batch.num_rows
+        parts = list(isolated(compute, batch, fatal=_NO_FAULT_OF_A_ROW))
+        crashed = {part.start: part.error for part in parts if part.error is not None}
+        if crashed:
+            self.outcome.errors[name] = self.outcome.errors.get(name, 0) + len(crashed)
+            for row, error in crashed.items():
+                message = f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS]
+                self.reasons[row].append(Reason(name, ERROR_RULE, message, None))
+            self._reject([row in crashed for row in range(batch.num_rows)])
+        return parts
 
 
 def _own(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch without columns of the earlier run that no operator of this chain has claimed."""
-    names = [name for name in batch.schema.names if not name.startswith(STORED)]
+    """The batch without columns of the earlier run that no operator of this chain has claimed, and without paths."""
+    names = [name for name in batch.schema.names if not name.startswith(STORED) and name != PATH]
     return batch if len(names) == batch.num_columns else batch.select(names)
 
 
@@ -141,30 +187,36 @@ def _apply(operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | N
         computed = operator.apply_fitted(inputs, fit)
     else:
         computed = operator.apply(inputs)
-    declared = operator.writes()
-    if computed.schema.names != declared.names or [c.type for c in computed.columns] != [f.type for f in declared]:
-        raise ContractError(f"{operator.op}: declared columns {declared}, returned {computed.schema}")
+    _check_columns(operator, computed)
     if computed.num_rows != batch.num_rows:
         raise ContractError(f"{operator.op}: called for {batch.num_rows} rows, returned {computed.num_rows}")
     return computed
 
 
-def _apply_isolated(
-    operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | None
-) -> tuple[pa.RecordBatch, dict[int, str]]:
-    """Columns of the rows that the operator did not crash on, and the error of each other row by its number."""
-    parts = list(isolated(lambda rows: _apply(operator, rows, fit), batch, fatal=_NO_FAULT_OF_A_ROW))
-    crashed = {
-        part.start: f"{type(part.error).__name__}: {part.error}"[:_ERROR_CHARACTERS]
-        for part in parts
-        if part.error is not None
-    }
-    computed = [part.values for part in parts if part.values is not None]
-    if len(computed) == 1:
-        return computed[0], crashed
-    joined = pa.Table.from_batches(computed, schema=None if computed else operator.writes()).combine_chunks()
-    batches = joined.to_batches()
-    return (batches[0] if batches else _empty(operator.writes())), crashed
+def _derive(operator: Derivation, batch: pa.RecordBatch) -> Derived:
+    derived = operator.derive(batch.select(operator.reads().names))
+    _check_columns(operator, derived.batch)
+    parent = derived.parent
+    if not pa.types.is_integer(parent.type) or parent.null_count or len(parent) != derived.batch.num_rows:
+        raise ContractError(f"{operator.op}: {derived.batch.num_rows} children need as many row numbers as parents")
+    rows = parent.to_numpy()
+    if len(rows) and (rows[0] < 0 or rows[-1] >= batch.num_rows or (rows[1:] < rows[:-1]).any()):
+        raise ContractError(f"{operator.op}: parents must be rows of the batch, ascending")
+    return derived
+
+
+def _check_columns(operator: Operator, computed: pa.RecordBatch) -> None:
+    declared = operator.writes()
+    if computed.schema.names != declared.names or [c.type for c in computed.columns] != [f.type for f in declared]:
+        raise ContractError(f"{operator.op}: declared columns {declared}, returned {computed.schema}")
+
+
+def _joined(parts: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    """Batches of one schema as one; without any, no rows."""
+    if len(parts) == 1:
+        return parts[0]
+    batches = pa.Table.from_batches(parts, schema=None if parts else schema).combine_chunks().to_batches()
+    return batches[0] if batches else _empty(schema)
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

@@ -29,7 +29,7 @@ def quarantine_rows(batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], 
     measured = batch.select(computed).to_pylist()
     where: Mapping[str, Any] = {
         name: batch.column(name).to_pylist() if name in names else [None] * batch.num_rows
-        for name in ("record_id", "partition", "uri", "position")
+        for name in ("record_id", "partition", "uri", "position", "parent_ids")
     }
     rows = [
         {
@@ -45,6 +45,7 @@ def quarantine_rows(batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], 
             "uri": where["uri"][row],
             "position": where["position"][row],
             "payload": None,
+            "parent_ids": where["parent_ids"][row],
             "promotion_id": "",  # of the promotion that will record it
         }
         for row, why in enumerate(reasons)

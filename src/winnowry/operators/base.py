@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
@@ -72,6 +73,8 @@ class Operator(BaseModel):
     A subclass is a frozen, picklable specification. It declares the columns it reads and writes and computes them
     in :meth:`apply`, a pure function: no storage, clock, network or global state; total on null and empty input;
     the same result however rows are cut into batches. Raise ``VERSION`` whenever results change.
+
+    An operator is a *measure*, which gives one row for one row, or a :class:`Derivation`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -151,3 +154,51 @@ class FittedOperator(Operator):
     def apply_fitted(self, batch: pa.RecordBatch, fit: Mapping[str, Any]) -> pa.RecordBatch:
         """Compute the declared columns of :meth:`writes` with frozen statistics."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The children that a derivation made of a batch.
+
+    Attributes:
+        parent: int32 or int64, n values, ascending, none null: the row of the batch that each child comes from.
+        batch: n rows with exactly the written columns; children of one parent in their order.
+    """
+
+    parent: pa.Array
+    batch: pa.RecordBatch
+
+
+class Derivation(Operator):
+    """An operator that replaces each record by the records it makes of it (1:N), its *children*.
+
+    A child has the columns of :meth:`Operator.writes`, an id of its own, and every other column of its parent, among
+    them what earlier operators measured of the parent. :meth:`Operator.rules` are about the children. A parent of
+    which nothing is made goes to quarantine under the rule ``no_children``.
+
+    Records made of several others (N:1) are not possible: a batch may be cut anywhere, and would cut their groups too.
+    """
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Not defined: a derivation gives more or fewer rows than it is handed; see :meth:`derive`.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"{self.op} makes records of records and has no columns for the rows it is handed: use derive")
+
+    def derive(self, batch: pa.RecordBatch) -> Derived:
+        """Make the children; pure and total as :meth:`Operator.apply` is.
+
+        Args:
+            batch: n rows with at least the columns of :meth:`Operator.reads`.
+
+        Returns:
+            The children of every row; those of a row do not depend on the other rows.
+        """
+        raise NotImplementedError
+
+
+def has_derivation(operators: Iterable[Operator]) -> bool:
+    """Whether a chain of operators makes records of records."""
+    return any(isinstance(operator, Derivation) for operator in operators)

@@ -63,7 +63,7 @@ def result_metadata(result: StageResult) -> dict[str, Any]:
             "ledger": table([_ledger(result)], ["rows in", "rows out", "quarantined", "unaccounted for"]),
         }
         if result.rows_in:
-            metadata["kept_fraction"] = result.rows_out / result.rows_in
+            metadata["kept_fraction"] = result.metadata.get("kept_fraction", result.rows_out / result.rows_in)
         if result.partition is not None:
             metadata["dagster/partition_row_count"] = result.rows_out
     if result.quarantined_by_reason:
@@ -88,11 +88,12 @@ def result_metadata(result: StageResult) -> dict[str, Any]:
 
 
 def _ledger(result: StageResult) -> dict[str, object]:
+    made = int(result.metadata.get("rows_derived", 0)) - int(result.metadata.get("rows_consumed", 0))
     return {
         "rows in": result.rows_in,
         "rows out": result.rows_out,
         "quarantined": result.rows_quarantined,
-        "unaccounted for": result.rows_in - result.rows_out - result.rows_quarantined,
+        "unaccounted for": result.rows_in + made - result.rows_out - result.rows_quarantined,
     }
 
 

@@ -103,18 +103,25 @@ def _some(ids: Sequence[Any], shown: int = 3) -> str:
 
 
 class ExpectLedgerToBalance(ExpectFact):
-    """Every record that went in came out or was quarantined, once."""
+    """Every record that went in came out, was quarantined, or was replaced by records made of it; once."""
 
     sentence: ClassVar[str] = (
         "Rows in must equal rows out plus rows quarantined, with no record lost, invented or twice."
     )
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
-        """Judge ``facts["ledger"]``: counts, and the ids that were lost, invented or duplicated."""
+        """Judge ``facts["ledger"]``: counts, and the ids that were lost, invented or duplicated.
+
+        Inputs that were consumed are out of the balance, and the rows made of them are in it; both are absent where a
+        stage makes no records of records.
+        """
         rows = {key: int(_fact(facts, "ledger", key)) for key in ("rows_in", "rows_out", "rows_quarantined")}
-        balance = rows["rows_in"] - rows["rows_out"] - rows["rows_quarantined"]
+        derived, consumed = (int(facts["ledger"].get(key, 0)) for key in ("rows_derived", "rows_consumed"))
+        balance = rows["rows_in"] - consumed + derived - rows["rows_out"] - rows["rows_quarantined"]
         wrong = {key: list(_fact(facts, "ledger", key)) for key in ("missing", "unexpected", "duplicated")}
         message = "{rows_in:,} in = {rows_out:,} out + {rows_quarantined:,} quarantined".format(**rows)
+        if derived or consumed:
+            message = message.replace(" in ", f" in - {consumed:,} replaced by {derived:,} made of them ")
         if balance:
             message = message.replace("=", "≠") + f" (difference {balance:,})"
         for key, ids in wrong.items():
@@ -172,9 +179,15 @@ class ExpectFractionQuarantinedToBeAtMost(ExpectFact):
     sentence: ClassVar[str] = "At most a fraction $max_fraction of the rows may be quarantined."
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
-        """Judge the ledger's counts; no input at all is none quarantined."""
+        """Judge the ledger's counts; no input at all is none quarantined.
+
+        Where records were made of records, an input counts as quarantined if nothing of it was kept.
+        """
         total = int(_fact(facts, "ledger", "rows_in"))
         lost = int(_fact(facts, "ledger", "rows_quarantined"))
+        kept = facts["ledger"].get("inputs_kept")
+        if kept is not None:
+            lost = total - int(kept)
         share = lost / total if total else 0.0
         return share <= self.max_fraction, share, f"{lost:,} of {total:,} rows quarantined ({share:.1%})"
 
@@ -188,8 +201,12 @@ class ExpectFractionKeptToBeAtLeast(ExpectFact):
     sentence: ClassVar[str] = "At least a fraction $min_fraction of the rows must be kept."
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
-        """Judge the ledger's counts; no input at all is fully kept."""
+        """Judge the ledger's counts; no input at all is fully kept.
+
+        Where records were made of records, an input counts as kept if anything of it was.
+        """
         total, kept = int(_fact(facts, "ledger", "rows_in")), int(_fact(facts, "ledger", "rows_out"))
+        kept = int(facts["ledger"].get("inputs_kept", kept))
         share = kept / total if total else 1.0
         return share >= self.min_fraction, share, f"{kept:,} of {total:,} rows kept ({share:.1%})"
 

@@ -14,7 +14,7 @@ from winnowry.engine.tasks import ChainResult, ChainTask
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
-from winnowry.promotion.ledger import Ids, Ledger, read_ids
+from winnowry.promotion.ledger import Ids, Ledger, read_descent, read_ids
 from winnowry.promotion.request import Request
 from winnowry.promotion.result import StageResult
 from winnowry.promotion.units import KeptUnits
@@ -225,6 +225,11 @@ class Production:
 def ledger_of(inputs: Ids, candidate: Candidate) -> Ledger:
     """The ledger of a stage whose inputs are kept or rejected one by one."""
     return Ledger.of(inputs, read_ids(candidate.rows), read_ids(candidate.rejected))
+
+
+def derived_ledger_of(inputs: Ids, candidate: Candidate) -> Ledger:
+    """The ledger of a stage that may replace an input by records made of it."""
+    return Ledger.derived(inputs, read_descent(candidate.rows), read_descent(candidate.rejected))
 
 
 def chain_rows(results: Iterator[ChainResult], advance: Callable[[int], None]) -> Iterator[Rows | Rejected]:

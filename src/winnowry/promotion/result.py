@@ -17,7 +17,8 @@ class StageResult:
     Attributes:
         status: ``promoted``; ``skipped`` because it was fresh; ``rejected`` by a gate, the table unchanged.
         reason: why it ran or was skipped.
-        rows_in: records it had to account for; always ``rows_out + rows_quarantined``.
+        rows_in: records it had to account for: ``rows_out + rows_quarantined``, but where records were made of records
+            (``metadata`` then counts ``rows_derived`` and ``rows_consumed``).
         quarantined_by_reason: rows by ``operator: rule``.
         tokens: tokens written, where the stage knows them.
         seconds: wall-clock seconds.

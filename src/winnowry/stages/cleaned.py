@@ -1,16 +1,22 @@
-"""Stage ``cleaned``: run the recipe's cleaning operators over one partition of ``raw``."""
+"""Stage ``cleaned``: run the recipe's cleaning operators over one partition of ``raw``.
+
+Where the recipe has a derivation, a record may be replaced by several. Columns of an earlier run are then not used
+again: what a moved threshold changes about a parent is not told by the rows of its children.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
 from winnowry.core.tables import TEXT
 from winnowry.engine.operator_files import publish_files
 from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
-from winnowry.promotion.ledger import read_ids
+from winnowry.operators.base import has_derivation
+from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.limits import refuse_many_errors
 from winnowry.promotion.lineage import data_version
 from winnowry.promotion.production import (
@@ -21,6 +27,7 @@ from winnowry.promotion.production import (
     Rows,
     Work,
     chain_rows,
+    derived_ledger_of,
     ledger_of,
     unit_name,
 )
@@ -39,7 +46,9 @@ class Cleaned(Production):
         self.files = publish_files(work.ws.store, work.recipe.clean)
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.earlier = None if work.request.force else earlier_run(work)
+        self.derives = has_derivation(work.recipe.clean)
+        self.earlier = None if work.request.force or self.derives else earlier_run(work)
+        self.judged = 0
 
     def rows(self) -> Iterator[Rows | Rejected]:
         """Every record of the partition: with the columns of its operators, or with its reasons.
@@ -52,12 +61,15 @@ class Cleaned(Production):
         request.progress.start(request.stage.name, request.partition, total)
         for piece in chain_rows(self._counted(), request.progress.advance):
             yield Rows(_as_cleaned(piece.batch)) if isinstance(piece, Rows) else piece
-        refuse_many_errors(request, self.errors, total)
+        # Each error is about a row of its own, and there may be more children than records.
+        refuse_many_errors(request, self.errors, max(total, self.judged))
 
     def _counted(self) -> Iterator[ChainResult]:
         for result in self._results():
             self.calls.update(result.calls)
             self.errors.update(result.errors)
+            self.judged += result.kept.num_rows if result.kept is not None else 0
+            self.judged += sum(batch.num_rows for batch in result.quarantined)
             yield result
 
     def _results(self) -> Iterator[ChainResult]:
@@ -87,10 +99,11 @@ class Cleaned(Production):
         )
 
     def findings(self, candidate: Candidate) -> Findings:
-        """Every record of ``raw`` is kept or in quarantine; how many were kept."""
+        """Every record of ``raw`` is kept, in quarantine or replaced by others; of how many something was kept."""
         work = self.work
-        ledger = ledger_of(read_ids(self.raw), candidate)
-        kept_fraction = ledger.rows_out / ledger.rows_in if ledger.rows_in else 0.0
+        balance = derived_ledger_of if self.derives else ledger_of
+        ledger = balance(read_ids(self.raw), candidate)
+        kept_fraction = ledger.kept_fraction
         measures = {"kept_fraction": kept_fraction, "n_rows": ledger.rows_out}
         return Findings(
             ledger,
@@ -102,17 +115,29 @@ class Cleaned(Production):
                 "errors": self.errors.total(),
                 "columns_reused": self.earlier is not None,
                 "units_reused": work.units.reused,
+                **_derived(ledger),
             },
         )
 
 
+def _derived(ledger: Ledger) -> dict[str, Any]:
+    """What the result says of records made of records; nothing where there are none."""
+    if ledger.inputs_kept is None:
+        return {}
+    return {
+        "rows_derived": ledger.rows_derived,
+        "rows_consumed": ledger.rows_consumed,
+        "kept_fraction": ledger.kept_fraction,
+    }
+
+
 def _as_cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add the fixed columns: no parents (cleaning maps one record to one), size in UTF-8 bytes of the text."""
+    """Add the fixed columns: parents (null but of derived records), size in UTF-8 bytes of the text."""
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     text = columns["text"]
     if not pa.types.is_large_string(text.type):
         text = text.cast(TEXT)
     columns["text"] = text
-    columns["parent_ids"] = pa.nulls(batch.num_rows, pa.list_(pa.string()))
+    columns.setdefault("parent_ids", pa.nulls(batch.num_rows, pa.list_(pa.string())))
     columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

@@ -82,7 +82,7 @@ class Scored(Production):
         operators = self.work.recipe.score
         return ChainTask(
             view=self.cleaned,
-            columns=columns_read(operators, self.cleaned.schema.names, ("record_id", "partition")),
+            columns=columns_read(operators, self.cleaned.schema.names, ("record_id", "partition", "parent_ids")),
             renamed={},
             operators=operators,
             offset=offset,

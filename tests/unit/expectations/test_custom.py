@@ -29,6 +29,27 @@ def test_a_ledger_balances_by_count_and_by_id(facts: dict[str, Any], met: bool) 
     assert ExpectLedgerToBalance().judge(facts)[0] is met
 
 
+@pytest.mark.parametrize(("out", "derived", "met"), [(9, 6, True), (9, 7, False), (8, 6, False)])
+def test_a_ledger_counts_what_was_consumed_and_what_was_made_of_it(out: int, derived: int, met: bool) -> None:
+    from expectations.custom import ExpectLedgerToBalance
+
+    facts = ledger(rows_out=out, rows_derived=derived, rows_consumed=4)
+    verdict, _, message = ExpectLedgerToBalance().judge(facts)
+    assert verdict is met
+    assert f"10 in - 4 replaced by {derived} made of them" in message
+
+
+@pytest.mark.parametrize(("inputs_kept", "kept", "quarantined"), [(8, True, True), (4, False, False)])
+def test_shares_are_of_inputs_where_records_were_made_of_records(
+    inputs_kept: int, kept: bool, quarantined: bool
+) -> None:
+    from expectations.custom import ExpectFractionKeptToBeAtLeast, ExpectFractionQuarantinedToBeAtMost
+
+    facts = ledger(rows_out=70, rows_quarantined=50, rows_derived=120, rows_consumed=10, inputs_kept=inputs_kept)
+    assert ExpectFractionKeptToBeAtLeast(min_fraction=0.5).judge(facts)[0] is kept
+    assert ExpectFractionQuarantinedToBeAtMost(max_fraction=0.5).judge(facts)[0] is quarantined
+
+
 def test_a_missing_fact_is_an_error_not_a_pass() -> None:
     from expectations.custom import ExpectLedgerToBalance, ExpectNoCollidingIds
 

@@ -29,6 +29,8 @@ def parameters_of(name: str) -> dict[str, Any]:
         return {"lists": {"crude": str(WORD_LIST)}}
     if name == "text.classifier":
         return {"model": fasttext_model(), "label": "en"}
+    if name == "text.chunks":
+        return {"max_chars": 16}
     if name == "score.dsir":
         return {"target": {"path": str(TARGET_TEXTS)}}
     return {}

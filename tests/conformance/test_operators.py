@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.operator_examples import example_of
-from winnowry.operators.base import FittedOperator, Operator, Rule
+from winnowry.operators.base import Derivation, FittedOperator, Operator, Rule
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.registry import operators
 
 NAMES = tuple(operators())
+MEASURES = tuple(name for name, cls in operators().items() if not issubclass(cls, Derivation))
+"""Operators that give a row for a row; what the others promise besides is in test_derivations.py."""
 
 POOL = [
     "The committee met on Tuesday. It decided, after a long discussion, that rates would stay where they were.",
@@ -64,6 +66,8 @@ def fit_of(operator: FittedOperator) -> dict[str, Any]:
 def apply(operator: Operator, batch: pa.RecordBatch) -> pa.RecordBatch:
     if isinstance(operator, FittedOperator):
         return operator.apply_fitted(batch, fit_of(operator))
+    if isinstance(operator, Derivation):
+        return operator.derive(batch).batch
     return operator.apply(batch)
 
 
@@ -87,7 +91,7 @@ def test_an_operator_has_its_registered_name_and_documents_every_parameter(name:
     assert undocumented == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MEASURES)
 @given(texts=TEXTS)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(texts=[])
@@ -118,7 +122,7 @@ def test_how_rows_are_cut_into_batches_does_not_matter(name: str, texts: list[st
     assert values(apply(operator, whole)) == [row for part in parts for row in values(apply(operator, part))]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MEASURES)
 def test_one_row_alone_is_what_it_is_among_others(name: str) -> None:
     operator = default_of(name)
     whole = batch_of(operator, [*POOL, None])

@@ -18,7 +18,7 @@ import pytest
 
 from tests.operator_examples import example_of
 from winnowry.engine.chain import ERROR_RULE, Outcome, run_chain
-from winnowry.operators.base import FittedOperator, Operator
+from winnowry.operators.base import Derivation, FittedOperator, Operator
 from winnowry.operators.registry import operators
 from winnowry.sources.base import ReadLimits, Unreadable
 from winnowry.sources.jsonl import JsonLines
@@ -26,7 +26,7 @@ from winnowry.sources.jsonl import JsonLines
 NAMES = tuple(
     name
     for name, cls in operators().items()
-    if name.startswith(("text.", "dedup.", "score.")) and not issubclass(cls, FittedOperator)
+    if name.startswith(("text.", "dedup.", "score.")) and not issubclass(cls, FittedOperator | Derivation)
 )
 PLAIN = "The committee met on Tuesday and decided, after a long discussion, that rates would stay where they were."
 

@@ -20,7 +20,7 @@ from winnowry.columns.python_function import load_function
 from winnowry.core.errors import UsageError
 from winnowry.core.formats import from_document, to_document
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
-from winnowry.operators.base import FittedOperator, Operator
+from winnowry.operators.base import Derivation, FittedOperator, Operator
 from winnowry.operators.registry import operators
 from winnowry.recipe.messages import did_you_mean, field_names
 
@@ -185,6 +185,8 @@ def from_operator(dataset: Any, table: str, name: str, operator: Operator, **opt
     """As :func:`operator_column`, for an operator that is already made."""
     if isinstance(operator, FittedOperator):
         raise UsageError(f"{operator.op} needs statistics of the corpus: put it into `score` of the recipe")
+    if isinstance(operator, Derivation):
+        raise UsageError(f"{operator.op} makes records of records: put it into `clean` of the recipe")
     missing = [field.name for field in operator.reads() if field.name not in dataset.schema.names]
     if missing:
         raise UsageError(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from winnowry.core.tables import CLEANED, RAW
-from winnowry.operators.base import Operator
+from winnowry.operators.base import Derivation, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
@@ -46,6 +46,7 @@ def check_parts(
     problems += _chain("clean", clean, _SOURCE_COLUMNS)
     cleaned = None if None in clean else _CLEANED_COLUMNS | _written(clean)
     problems += _chain("score", score, cleaned)
+    problems += _derivations(clean, score)
     problems += _keepers(clean, None if None in score else _written(score))
     if sample is not None and None not in score:
         problems += _sample(sample, _written(score), _written(clean), None in clean)
@@ -144,6 +145,26 @@ def _chain(stage: str, operators: Sequence[Operator | None], have: set[str] | No
                 if column not in columns
             ]
             columns |= set(operator.writes().names)
+    return problems
+
+
+def _derivations(clean: Sequence[Operator | None], score: Sequence[Operator | None]) -> list[Problem]:
+    """Records are made of records in `clean` alone, and compared once they are made."""
+    problems = [
+        Problem(("score", index), f"{operator.op} makes records of records: scores are of records, put it into `clean`")
+        for index, operator in enumerate(score)
+        if isinstance(operator, Derivation)
+    ]
+    last = max((index for index, operator in enumerate(clean) if isinstance(operator, Derivation)), default=-1)
+    for index, operator in enumerate(clean[: max(last, 0)]):
+        if isinstance(operator, DuplicateKeys):
+            later = clean[last]
+            assert later is not None
+            message = (
+                f"{operator.op} stands before {later.op} (clean.{last}): all records made of one would have its keys, "
+                "and be duplicates of each other; move it behind"
+            )
+            problems.append(Problem(("clean", index), message))
     return problems
 
 

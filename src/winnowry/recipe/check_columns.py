@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from winnowry.core.tables import CLEANED, RAW, SCORED
-from winnowry.operators.base import FittedOperator, Operator
+from winnowry.operators.base import Derivation, FittedOperator, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.columns import AddedColumn, ColumnTable
 from winnowry.recipe.messages import Problem, did_you_mean
@@ -76,6 +76,8 @@ def _operator(column: AddedColumn, at: tuple[str | int, ...], have: Set[str] | N
     where = (*at, "operator")
     if isinstance(operator, FittedOperator):
         return [Problem(where, f"{operator.op} needs statistics of the corpus: put it into `score`")]
+    if isinstance(operator, Derivation):
+        return [Problem(where, f"{operator.op} makes records of records: put it into `clean`")]
     problems = []
     names = operator.writes().names
     if len(names) > 1 and column.name not in names:

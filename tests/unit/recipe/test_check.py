@@ -81,6 +81,22 @@ def problems_of(tmp_path: Path, text: str) -> str:
             "clean.1.by",
             "column 'event_time' is timestamp[us, tz=UTC], expected a number",
         ),
+        (
+            HEAD + SOURCE + CLEAN + SCORE + "  - {op: text.chunks, max_chars: 500}\n",
+            "score.1",
+            "text.chunks makes records of records: scores are of records, put it into `clean`",
+        ),
+        (
+            HEAD + SOURCE + CLEAN + "  - {op: dedup.exact}\n  - {op: text.chunks, max_chars: 500}\n",
+            "clean.1",
+            "dedup.exact stands before text.chunks (clean.2)",
+        ),
+        (
+            HEAD + SOURCE + CLEAN
+            + "columns:\n  - {name: piece, table: cleaned, operator: {op: text.chunks, max_chars: 500}}\n",
+            "columns.0.operator",
+            "text.chunks makes records of records: put it into `clean`",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_between_parts_is_told_with_its_place(tmp_path: Path, text: str, place: str, expected: str) -> None:

@@ -24,8 +24,10 @@ def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:
 
     With --set, also count what the changed rules would keep and drop, from stored columns: nothing is recomputed.
     """
+    from rich.text import Text
+
     from winnowry.cli.what_if import what_if_view
-    from winnowry.inspect.what_if import what_if
+    from winnowry.inspect.what_if import not_judged, what_if
     from winnowry.stages.plan import plan
 
     loaded = read_recipe(recipe)
@@ -35,7 +37,10 @@ def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:
     planned = plan(workspace, changed)
     document: dict[str, object] = planned.to_dict()
     shown: list[RenderableType] = plan_view(planned, workspace.root)
-    if overrides:
+    if overrides and (unjudged := not_judged(workspace, changed)) is not None:
+        document["what_if"] = {"not_judged": unjudged}
+        shown += ["", Text(unjudged, "yellow")]
+    elif overrides:
         answer = what_if(workspace, loaded, changed)
         document["what_if"] = answer.to_dict()
         shown += what_if_view(answer, overrides)

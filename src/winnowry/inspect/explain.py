@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,11 @@ from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.ids import record_id as make_record_id
 from winnowry.core.sql import in_list, literal
 from winnowry.inspect.explain_draw import draw_values
+from winnowry.inspect.explain_family import PARENTS, Origin, became, children_of, listed, origin_of, with_family
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
 from winnowry.inspect.sentences import Beside, draw, rejected
 from winnowry.stages.freshness import named
-from winnowry.stages.graph import PUBLISHED, Stage, all_stages, position, record_tables, stage_named
+from winnowry.stages.graph import ARRIVED, KEPT, PUBLISHED, Stage, all_stages, position, record_tables, stage_named
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
@@ -62,8 +63,8 @@ class Walk:
     """A record's way through the stages.
 
     Attributes:
-        status: where it stands now: ``quarantined``, ``duplicate``, ``selected``, ``not_selected``, or the last stage
-            whose table holds it.
+        status: where it stands now: ``quarantined``, ``duplicate``, ``selected``, ``not_selected``, ``derived`` (other
+            records were made of it), or the last stage whose table holds it.
         verdict: the same as a sentence.
         steps: in stage order.
         releases: tags that hold the record, of the newest releases.
@@ -114,32 +115,49 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
     return _walk(ws, name, full)
 
 
-def _matches(ws: Workspace, corpus: str, asked: str) -> list[str]:
-    """Full ids of the corpus's records that ``asked`` may mean."""
-    tables, first = ws.lake.tables(corpus), (record_tables()[0], QUARANTINE)
-    if _ID.fullmatch(asked):
-        # A range rather than a pattern: the index answers it. No hexadecimal digit comes after "f".
-        where = f"record_id = {literal(asked)}"
-        if len(asked) != _FULL:
-            where = f"record_id >= {literal(asked)} AND record_id < {literal(asked + 'g')}"
-        found: set[str] = set()
-        for name in first:
-            if name in tables:
-                found.update(_ids(ws, corpus, name, where))
-        if found:
-            return sorted(found)
-    found = set()
-    candidates = [make_record_id(source, mapped_id=asked) for source in _sources(ws, corpus)]
-    if first[0] in tables and candidates:
-        found.update(_ids(ws, corpus, first[0], in_list("record_id", candidates)))
-    # What could not be read has no id of its source: it is known by its place.
-    place = _PLACE.fullmatch(asked)
-    if place is not None:
-        uri = literal(ws.store.resolve(place["uri"]))
-        for name in first:
-            if name in tables:
-                found.update(_ids(ws, corpus, name, f"position = {int(place['position'])} AND uri = {uri}"))
-    return sorted(found)
+def _matches(ws: Workspace, corpus: str, wanted: str) -> list[str]:
+    """Full ids of the corpus's records that ``wanted`` may mean."""
+    by_id = _by_id(ws, corpus, wanted) if _ID.fullmatch(wanted) else []
+    return sorted(set(by_id or [*_by_source_id(ws, corpus, wanted), *_by_place(ws, corpus, wanted)]))
+
+
+def _by_id(ws: Workspace, corpus: str, wanted: str) -> list[str]:
+    """Records with an id, or whose id begins so."""
+    # A range rather than a pattern: the index answers it. No hexadecimal digit comes after "f".
+    where = f"record_id = {literal(wanted)}"
+    if len(wanted) != _FULL:
+        where = f"record_id >= {literal(wanted)} AND record_id < {literal(wanted + 'g')}"
+    arrived = [match for name in _first_tables(ws, corpus) for match in _ids(ws, corpus, name, where)]
+    # A derived record has no row in the table of arrivals.
+    return arrived or [match for name, _ in with_family(ws, corpus) for match in _ids(ws, corpus, name, where)]
+
+
+def _by_source_id(ws: Workspace, corpus: str, wanted: str) -> list[str]:
+    """Records that their source calls so."""
+    candidates = [make_record_id(source, mapped_id=wanted) for source in _sources(ws, corpus)]
+    if ARRIVED not in ws.lake.tables(corpus) or not candidates:
+        return []
+    return _ids(ws, corpus, ARRIVED, in_list("record_id", candidates))
+
+
+def _by_place(ws: Workspace, corpus: str, wanted: str) -> list[str]:
+    """The record at a place: what could not be read has no id of its source."""
+    place = _PLACE.fullmatch(wanted)
+    if place is None:
+        return []
+    where = f"position = {int(place['position'])} AND uri = {literal(ws.store.resolve(place['uri']))}"
+    matches: list[str] = []
+    for name in _first_tables(ws, corpus):
+        # Derived records have the place of the record that they were made of.
+        has_parents = PARENTS in ws.lake.open(corpus, name).schema.names
+        matches += _ids(ws, corpus, name, where + (f" AND {PARENTS} IS NULL" if has_parents else ""))
+    return matches
+
+
+def _first_tables(ws: Workspace, corpus: str) -> list[str]:
+    """Tables that tell records by id and place: one of them has every record that arrived."""
+    present = ws.lake.tables(corpus)
+    return [name for name in (ARRIVED, QUARANTINE) if name in present]
 
 
 def _ids(ws: Workspace, corpus: str, table: str, where: str) -> list[str]:
@@ -170,10 +188,18 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
             view = ws.lake.open(corpus, name)
             rows[name] = (view.version, view.to_table(where=f"record_id = {literal(record_id)}").to_pylist())
     releases = tuple(_releases_with(ws, corpus, record_id)) if PUBLISHED in present else ()
-    steps = _steps(ws, corpus, record_id, rows, releases)
+    origin = origin_of(rows)
+    ancestors = _ancestors(ws, corpus, origin)
+    steps = _steps(ws, corpus, record_id, rows, ancestors, releases)
+    _tell_origin(origin, steps)
     stands_for = _tell_group(ws, corpus, record_id, rows, steps)
     steps.sort(key=lambda step: position(step.stage))
     status, verdict = _verdict(rows, releases)
+    if origin is not None:
+        verdict += f"; {origin.place}"
+    elif status == ARRIVED and (offspring := _offspring(ws, corpus, record_id)) is not None:
+        steps.append(offspring)
+        status, verdict = "derived", offspring.outcome
     if stands_for:
         verdict += f"; keeper of {stands_for}"
     if releases and status != PUBLISHED:
@@ -185,7 +211,39 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
     return Walk(record_id, corpus, partition, status, verdict, steps, releases, twin)
 
 
-def _steps(ws: Workspace, corpus: str, record_id: str, rows: Rows, releases: tuple[str, ...]) -> list[Step]:
+def _ancestors(ws: Workspace, corpus: str, origin: Origin | None) -> Rows:
+    """Rows of the ingested records that a derived record was made of."""
+    if origin is None or ARRIVED not in ws.lake.tables(corpus):
+        return {}
+    view = ws.lake.open(corpus, ARRIVED)
+    held = view.to_table(where=in_list("record_id", origin.parents)).to_pylist()
+    return {ARRIVED: (view.version, held)}
+
+
+def _tell_origin(origin: Origin | None, steps: list[Step]) -> None:
+    """Say in the first step of a derived record which part of which record it is."""
+    for at, step in enumerate(steps):
+        if origin is not None and step.table == origin.table:
+            steps[at] = replace(step, outcome=f"{origin.place}; {step.outcome}")
+            return
+
+
+def _offspring(ws: Workspace, corpus: str, record_id: str) -> Step | None:
+    """The step in which a record was replaced by others; None where none were made of it."""
+    fates = {child: _verdict(rows, ()) for child, rows in children_of(ws, corpus, record_id).items()}
+    if not fates:
+        return None
+    shown = (
+        (child, verdict if status in ("quarantined", "duplicate") else status)
+        for child, (status, verdict) in fates.items()
+    )
+    outcome = became([status for status, _ in fates.values()])
+    return Step(KEPT, KEPT, ws.lake.open(corpus, KEPT).version, outcome, listed(shown))
+
+
+def _steps(
+    ws: Workspace, corpus: str, record_id: str, rows: Rows, ancestors: Rows, releases: tuple[str, ...]
+) -> list[Step]:
     promotions = {record.id: record for record in ws.lake.records(corpus).all()}
     steps: list[Step] = []
 
@@ -205,8 +263,12 @@ def _steps(ws: Workspace, corpus: str, record_id: str, rows: Rows, releases: tup
             )
         )
 
-    for start, version, row in _landing_rows(ws, corpus, rows):
+    for start, version, row in _landing_rows(ws, corpus, {**rows, **ancestors}):
         add(start.name, start.name, version, _sentence(start, row, Beside()), row, Beside())
+    for name, (version, held) in ancestors.items():
+        for row in held:
+            outcome = f"{row['record_id']} {_sentence(stage_named(name), row, Beside())}"
+            add(name, name, version, outcome, row, Beside())
     for name, (version, held) in rows.items():
         for row in held:
             if name == QUARANTINE:
@@ -271,7 +333,7 @@ def _tell_group(ws: Workspace, corpus: str, record_id: str, rows: Rows, steps: l
 def _landing_rows(ws: Workspace, corpus: str, rows: Rows) -> list[tuple[Stage, int, dict[str, Any]]]:
     """The landing object that the record lies in."""
     start = _start()
-    first = (record_tables()[0], QUARANTINE)
+    first = (ARRIVED, QUARANTINE)
     uris = [row["uri"] for name in first for row in rows.get(name, (0, []))[1] if row.get("uri")]
     if not uris or start.name not in ws.lake.tables(corpus):
         return []

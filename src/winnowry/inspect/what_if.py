@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnowry.core.errors import NotFoundError
+from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.engine.chain import ERROR_RULE
 from winnowry.inspect.live_rules import Chain, NamedRule, chains_of, live_specs
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.operators.base import Derivation, Operator
+from winnowry.operators.registry import operators as registered
 from winnowry.promotion import lineage
 from winnowry.reading.stored_columns import Mask, read_columns
 from winnowry.recipe.diff import diff_specs
@@ -91,11 +93,14 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
 
     Raises:
         NotFoundError: nothing was cleaned yet.
+        UsageError: there is no answer, see :func:`not_judged`.
     """
     corpus = recipe.corpus
     if ws.lake.table(corpus, KEPT).dataset_or_none() is None:
         raise NotFoundError(f"{corpus}: nothing is cleaned yet; run the recipe first")
     specs = live_specs(ws, corpus)
+    if (unjudged := _unjudged(specs.values(), changed)) is not None:
+        raise UsageError(unjudged)
     live, then = chains_of(specs, changed.clean)
     chains = list({id(chain): chain for chain in live.values()}.values())
     tally = _Tally(then)
@@ -128,6 +133,32 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
         operators_recomputed=_recomputed(chains, then),
         undecided_operators=sorted(tally.lacking),
         recipe_differs=list(dict.fromkeys(differs)),
+    )
+
+
+def not_judged(ws: Workspace, changed: Recipe) -> str | None:
+    """Why :func:`what_if` has no answer; None where it has one.
+
+    Args:
+        ws: the lake.
+        changed: the recipe with the changes that are asked about.
+    """
+    return _unjudged(live_specs(ws, changed.corpus).values(), changed)
+
+
+def _unjudged(specs: Iterable[Sequence[Mapping[str, Any]]], changed: Recipe) -> str | None:
+    """A stored row of a child tells nothing of children that its parent would have, or would not have."""
+    live = {str(item.get("op")) for spec in specs for item in spec}
+    registry = registered()
+    derivations = sorted(
+        {operator.op for operator in changed.clean if isinstance(operator, Derivation)}
+        | {op for op in live if issubclass(registry.get(op, Operator), Derivation)}
+    )
+    if not derivations:
+        return None
+    return (
+        f"{changed.corpus}: not judged: {', '.join(derivations)} makes records of records, and stored columns do not "
+        "tell which records a changed recipe would make. Run the changed recipe below another root to see its counts."
     )
 
 

@@ -101,17 +101,17 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
     known = ws.lake.corpora()
     if corpus is not None and corpus not in known:
         raise NotFoundError(f"no corpus {corpus!r}; there are: {', '.join(known) or 'none yet'}")
-    found = [(name, full) for name in known if corpus in (None, name) for full in _matches(ws, name, record_id)]
-    if not found:
+    matches = [(name, full) for name in known if corpus in (None, name) for full in _matches(ws, name, record_id)]
+    if not matches:
         where = corpus or f"any corpus of {ws.root}"
         raise NotFoundError(
             f"no record {record_id!r} in {where}. Expected a record id (32 hexadecimal characters, or the first 8 or "
             "more), the id that the source gave the record, or its place as URI:POSITION."
         )
-    if len(found) > 1:
-        listed = ", ".join(f"{name}: {full}" for name, full in found[:5])
+    if len(matches) > 1:
+        listed = ", ".join(f"{name}: {full}" for name, full in matches[:5])
         raise UsageError(f"{record_id!r} is ambiguous: {listed}. Give the whole id, or --corpus.")
-    name, full = found[0]
+    name, full = matches[0]
     return _walk(ws, name, full)
 
 
@@ -367,8 +367,8 @@ def _parsed(text: str) -> Any:
 
 
 def _releases_with(ws: Workspace, corpus: str, record_id: str) -> list[str]:
-    found = ws.lake.tags(corpus).items()
-    tags = sorted(found, key=lambda item: (-item[1], not _NUMBERED.fullmatch(item[0]), item[0]))[:_RELEASES_SEARCHED]
+    by_tag = ws.lake.tags(corpus).items()
+    tags = sorted(by_tag, key=lambda item: (-item[1], not _NUMBERED.fullmatch(item[0]), item[0]))[:_RELEASES_SEARCHED]
     held: dict[int, bool] = {}
     for _, version in tags:
         if version not in held:

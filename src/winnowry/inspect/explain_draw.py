@@ -39,10 +39,10 @@ def draw_values(scored: TableView | None, record_id: str, sample: Mapping[str, A
     if math.isfinite(score):
         name = identifier(by)
         usable = f"{name} IS NOT NULL AND NOT isnan(CAST({name} AS DOUBLE))"
-        (said,) = scored.sql(
+        (counts,) = scored.sql(
             f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE {name} < {score!r}) AS below FROM dataset WHERE {usable}"
         ).to_pylist()
-        values |= {"scored_below": int(said["below"]), "scored_records": int(said["n"])}
+        values |= {"scored_below": int(counts["below"]), "scored_records": int(counts["n"])}
     return values
 
 
@@ -61,6 +61,6 @@ def draw_sentence(values: Mapping[str, Any]) -> str:
         return ""
     if values.get("score") is None:
         return f"; no usable {by}"
-    said = f"; {by} {values['score']:.4g}"
+    sentence = f"; {by} {values['score']:.4g}"
     total = values.get("scored_records")
-    return f"{said}, above {100 * values['scored_below'] / total:.0f} % of {total:,} scored" if total else said
+    return f"{sentence}, above {100 * values['scored_below'] / total:.0f} % of {total:,} scored" if total else sentence

@@ -57,8 +57,8 @@ def twin_of(cleaned: TableView, row: Mapping[str, Any]) -> Twin | None:
     other = str(row.get("twin_record_id") or kept)
     if "text" not in cleaned.schema.names:
         return None
-    found = cleaned.to_table(columns=["record_id", "text"], where=in_list("record_id", (own, other))).to_pylist()
-    texts = {entry["record_id"]: entry["text"] for entry in found}
+    pair = cleaned.to_table(columns=["record_id", "text"], where=in_list("record_id", (own, other))).to_pylist()
+    texts = {entry["record_id"]: entry["text"] for entry in pair}
     a, b = texts.get(own), texts.get(other)
     if a is None or b is None:
         return None
@@ -99,14 +99,14 @@ def duplicate_outcome(row: Mapping[str, Any]) -> str:
     by = f"by {row['method']}, similarity {row['similarity']:.3g}"
     steps = row.get("steps") or 1
     if steps == 1:
-        said = f"duplicate of {row['kept_record_id']} {by}"
+        sentence = f"duplicate of {row['kept_record_id']} {by}"
     else:
-        said = (
+        sentence = (
             f"matches {row['twin_record_id']} {by}, and through {steps - 1} more "
             f"{'match' if steps == 2 else 'matches'} {row['kept_record_id']}, which stays"
         )
     size = row.get("group_size")
-    return f"{said}; one of {size:,} in its group" if size else said
+    return f"{sentence}; one of {size:,} in its group" if size else sentence
 
 
 def group_values(duplicates: TableView, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,8 +147,8 @@ def _chain(duplicates: TableView, row: Mapping[str, Any]) -> list[str]:
     while row.get("twin_record_id") and len(chain) < _LINKS_FOLLOWED:
         twin = str(row["twin_record_id"])
         chain.append(f"{twin} ({row['method']}, similarity {row['similarity']:.3g})")
-        found = duplicates.to_table(where=f"record_id = {literal(twin)}", limit=1).to_pylist()
-        if not found:  # the keeper
+        matches = duplicates.to_table(where=f"record_id = {literal(twin)}", limit=1).to_pylist()
+        if not matches:  # the keeper
             break
-        row = found[0]
+        row = matches[0]
     return chain

@@ -23,7 +23,7 @@ def check_comparison(comparison: Comparison | None, gates: Gates | None, sample:
     problems = []
     if sample is None:
         problems.append(Problem(("comparison",), "there is no selection to compare: add `sample`"))
-    elif comparison.token_fraction is None and sample.token_fraction is None:
+    elif comparison.token_fraction is None and sample.size_fraction is None:
         message = "`sample` gives its budget in tokens: say `token_fraction`, the budget of every arm"
         problems.append(Problem(("comparison",), message))
     if gate is None:

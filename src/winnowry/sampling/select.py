@@ -202,7 +202,7 @@ def _shares(spec: SampleSpec, labels: list[str], tokens: Int64s) -> Mixture:
     total = int(tokens.sum())
     named = {*spec.quotas, *spec.weights, *spec.epochs}
     if not named:
-        shares = quotas(tokens, spec.budget(total))
+        shares = quotas(tokens, spec.budget_of(total))
         return Mixture(shares, np.zeros(len(labels), np.bool_), 0)
     unknown = sorted(named - set(labels))
     if unknown:
@@ -214,7 +214,7 @@ def _shares(spec: SampleSpec, labels: list[str], tokens: Int64s) -> Mixture:
     bounds = np.array([spec.bounds(label) for label in labels]).reshape(-1, 2)
     return mixture(
         tokens,
-        spec.budget(total, int(np.floor(tokens * epochs).sum())),
+        spec.budget_of(total, int(np.floor(tokens * epochs).sum())),
         np.array([spec.weights.get(label, 1.0) for label in labels]),
         bounds[:, 0],
         bounds[:, 1],

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Method = Literal["cdf", "uniform", "top_k", "threshold", "temperature", "gumbel_top_k", "length_matched"]
 Mode = Literal["exact", "paper"]
 
-_SINCE_VERSION_1: dict[str, Any] = {"prefer": "highest", "match": None, "quotas": {}, "weights": {}, "epochs": {}}
+_SINCE_VERSION_1: dict[str, Any] = {"prefer": "highest", "match": None, "quotas": {}, "weights": {}, "epochs": {},
+                                    "fraction": None, "budget": None}  # fmt: skip
 """Parameters added without a change of results: as long as they have these values a fingerprint leaves them out."""
 
 
@@ -32,7 +33,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class SampleSpec(BaseModel):
-    """Which records to keep, and how many tokens of them.
+    """Which records to keep, and how much of them: tokens of texts, pixels of images.
 
     A draw has two halves: *inclusion probabilities* (``method``) and *one draw* from them (``mode``). The draw uses
     permanent random numbers, ``u = hash(record_id, seed)``, so the selection does not depend on the order of rows or
@@ -76,6 +77,18 @@ class SampleSpec(BaseModel):
         default=None, gt=0.0, le=1.0, description="budget as a fraction of all tokens of the corpus, in (0, 1]"
     )
     tokens: int | None = Field(default=None, gt=0, description="budget as a number of tokens")
+    fraction: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=1.0,
+        description="budget as a fraction of the corpus's size, in the unit of its kind: tokens of texts, pixels of "
+        "images; in (0, 1]",
+    )
+    budget: dict[str, Annotated[int, Field(gt=0)]] | None = Field(
+        default=None,
+        description="budget in the unit of the corpus's kind, e.g. `{pixels: 1000000}`, `{tokens: 1000000}`, "
+        "`{seconds: 3600}`, `{bytes: 1000000}`",
+    )
     hard_fraction: float = Field(
         default=0.4,
         ge=0.0,
@@ -144,10 +157,13 @@ class SampleSpec(BaseModel):
         return self
 
     def _budget_problems(self) -> list[str]:
-        if (self.token_fraction is None) != (self.tokens is None):
-            return []
-        number = "both" if self.tokens is not None else "neither"
-        return [f"give exactly one of token_fraction and tokens ({number} given)"]
+        names = ("fraction", "budget", "token_fraction", "tokens")
+        declared = [name for name in names if getattr(self, name) is not None]
+        if len(declared) != 1:
+            return [f"give exactly one of {', '.join(names[:-1])} and {names[-1]} (got {_listed(declared)})"]
+        if self.budget is not None and len(self.budget) != 1:
+            return [f"budget is one number in one unit, e.g. {{pixels: 1000000}}; got {_listed(list(self.budget))}"]
+        return []
 
     def _method_problems(self) -> list[str]:
         problems = []
@@ -200,23 +216,53 @@ class SampleSpec(BaseModel):
         quota = self.quotas.get(stratum, Quota())
         return (quota.at_least, quota.at_most) if isinstance(quota, Quota) else (quota, quota)
 
-    def budget(self, total_tokens: int, capacity: int | None = None) -> int:
-        """Tokens to select from a corpus of ``total_tokens`` tokens, never more than there are.
+    @property
+    def size_fraction(self) -> float | None:
+        """Budget as a fraction of the corpus's size; None where it is a number."""
+        return self.token_fraction if self.token_fraction is not None else self.fraction
+
+    @property
+    def unit(self) -> str | None:
+        """The unit that the budget names; None for a fraction of whatever the corpus is counted in."""
+        if self.budget is not None:
+            return next(iter(self.budget))
+        return "tokens" if self.fraction is None else None
+
+    @property
+    def unit_option(self) -> str:
+        """The option that gives the budget."""
+        return next(name for name in ("fraction", "budget", "token_fraction", "tokens") if getattr(self, name))
+
+    def budget_of(self, total: int, capacity: int | None = None) -> int:
+        """How much to select of a corpus, in its unit of size, never more than there is.
 
         Args:
-            total_tokens: what ``token_fraction`` is a fraction of.
-            capacity: tokens with all repetitions that ``epochs`` allow; None: ``total_tokens``.
+            total: size of the corpus, of which ``fraction`` and ``token_fraction`` are fractions.
+            capacity: size with all repetitions that ``epochs`` allow; None: ``total``.
 
-        >>> SampleSpec(by="gc", token_fraction=0.2).budget(999)
+        >>> SampleSpec(by="gc", token_fraction=0.2).budget_of(999)
         199
+        >>> SampleSpec(method="uniform", budget={"pixels": 500}).budget_of(999)
+        500
         """
-        if self.tokens is not None:
-            return min(self.tokens, total_tokens if capacity is None else capacity)
-        assert self.token_fraction is not None
-        return min(int(total_tokens * self.token_fraction), total_tokens)
+        if self.size_fraction is not None:
+            return min(int(total * self.size_fraction), total)
+        number = self.tokens if self.budget is None else next(iter(self.budget.values()))
+        assert number is not None
+        return min(number, total if capacity is None else capacity)
+
+    def in_stored_sizes(self, sizes_per_unit: int) -> SampleSpec:
+        """The same budget in what the size column counts, e.g. milliseconds for seconds."""
+        if self.budget is None or sizes_per_unit == 1:
+            return self
+        return self.model_copy(update={"budget": {unit: n * sizes_per_unit for unit, n in self.budget.items()}})
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies a selection made with this specification, besides its input: parameters and version."""
         parameters = self.model_dump(mode="json")
         stored = {name: value for name, value in parameters.items() if _SINCE_VERSION_1.get(name, ...) != value}
         return {**stored, "version": self.VERSION}
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(names) or "none"

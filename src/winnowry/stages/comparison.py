@@ -46,7 +46,7 @@ class ComparisonOfSelections(Production):
                 f"{work.recipe.corpus}: the recipe has no `comparison`; see docs/explanation/selection-proof.md"
             )
         self.proxy = comparison.proxy
-        fraction = comparison.token_fraction if comparison.token_fraction is not None else sample.token_fraction
+        fraction = comparison.token_fraction if comparison.token_fraction is not None else sample.size_fraction
         assert fraction is not None  # the recipe was checked
         self.token_fraction: float = fraction
         self.base = f"{work.ws.lake.corpus_uri(work.recipe.corpus)}/comparison"

@@ -14,8 +14,11 @@ def test_a_specification_needs_only_a_score_and_a_budget() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"by": "gc"}, "exactly one of token_fraction and tokens (neither given)"),
-        ({"by": "gc", "token_fraction": 0.2, "tokens": 10}, "exactly one of token_fraction and tokens (both given)"),
+        ({"by": "gc"}, "exactly one of fraction, budget, token_fraction and tokens (got none)"),
+        (
+            {"by": "gc", "token_fraction": 0.2, "tokens": 10},
+            "exactly one of fraction, budget, token_fraction and tokens (got token_fraction and tokens)",
+        ),
         ({"token_fraction": 0.2}, "method cdf needs by"),
         ({"method": "uniform", "by": "gc", "tokens": 5}, "method uniform looks at no score"),
         ({"method": "threshold", "by": "gc", "tokens": 5}, "method threshold needs threshold"),
@@ -41,8 +44,8 @@ def test_every_field_is_described_for_the_recipe_schema() -> None:
 
 
 def test_the_budget_is_rounded_down_as_in_the_released_code_and_never_exceeds_the_corpus() -> None:
-    assert SampleSpec(by="gc", token_fraction=0.2).budget(999) == 199
-    assert SampleSpec(by="gc", tokens=500).budget(300) == 300
+    assert SampleSpec(by="gc", token_fraction=0.2).budget_of(999) == 199
+    assert SampleSpec(by="gc", tokens=500).budget_of(300) == 300
 
 
 def test_the_fingerprint_changes_with_every_parameter_but_not_with_those_added_later() -> None:

@@ -124,7 +124,8 @@ class Arms:
         if arm == "gc_length_controlled":
             return self._by(rows, SampleSpec(by="gc", tokens=budget, seed=self._seed(seed)), self._controlled[rows])
         assert arm == "recipe", arm
-        spec = self.spec.model_copy(update={"token_fraction": None, "tokens": budget, "seed": self._seed(seed)})
+        unset = dict.fromkeys(("token_fraction", "fraction", "budget"))
+        spec = self.spec.model_copy(update={**unset, "tokens": budget, "seed": self._seed(seed)})
         scores = None
         if without is not None:
             scores = self._without(without)[rows]

@@ -257,7 +257,7 @@ def _recommendation(
     if whole is not None:
         limit = whole["evaluations"][decides]["mean"] + 2 * whole["evaluations"][decides]["sd"]
         enough = [p["token_fraction"] for p in points if p["evaluations"][decides]["mean"] <= limit]
-        now = arms.comparison.token_fraction or arms.spec.token_fraction
+        now = arms.comparison.token_fraction or arms.spec.size_fraction
         if enough and now is not None and min(enough) != now and min(enough) < 1.0:
             reason = f"{min(enough):.0%} of the tokens are as good as all of them on {decides}"
             changes |= {

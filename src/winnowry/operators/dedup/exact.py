@@ -69,18 +69,23 @@ class ExactDuplicates(DuplicateKeys):
 
     def keys(self, column: pa.Array) -> Keys:
         """One key of two words, its first and its last 16 hexadecimal digits."""
-        spelled = utf8_buffers(column)
-        words = np.zeros((len(column), 2), dtype=np.uint64)
-        known = np.flatnonzero(spelled.valid)
-        places = spelled.offsets[:-1][known, None] + np.arange(32)
-        nibbles = _NIBBLES[spelled.data[places]].reshape(-1, 16, 2)
-        octets = nibbles[:, :, 0] << 4 | nibbles[:, :, 1]
-        words[known] = np.ascontiguousarray(octets).view(">u8")
-        return [(words[:, 0], words[:, 1])]
+        return key_words(column)
 
     def similarity(self, shared: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """1: they are equal."""
         return np.ones(len(shared), dtype=np.float64)
+
+
+def key_words(column: pa.Array) -> Keys:
+    """One key of two words for each of n strings of 32 hexadecimal digits: the first 16 of them and the last."""
+    spelled = utf8_buffers(column)
+    words = np.zeros((len(column), 2), dtype=np.uint64)
+    known = np.flatnonzero(spelled.valid)
+    places = spelled.offsets[:-1][known, None] + np.arange(32)
+    nibbles = _NIBBLES[spelled.data[places]].reshape(-1, 16, 2)
+    octets = nibbles[:, :, 0] << 4 | nibbles[:, :, 1]
+    words[known] = np.ascontiguousarray(octets).view(">u8")
+    return [(words[:, 0], words[:, 1])]
 
 
 _NIBBLES = np.zeros(256, dtype=np.uint8)

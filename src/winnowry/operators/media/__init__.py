@@ -1,0 +1,1 @@
+"""Operators over images and other files that are no text."""

@@ -71,6 +71,8 @@ def result_metadata(result: StageResult) -> dict[str, Any]:
         metadata["quarantined"] = table(({"reason": r, "rows": n} for r, n in ordered), ["reason", "rows"])
     if result.tokens is not None:
         metadata["tokens"] = result.tokens
+    if result.unit is not None and result.size is not None:
+        metadata[result.unit] = result.size
     if result.table is not None:
         metadata["dagster/table_name"] = f"{result.corpus}.{result.table}"
     if result.uri is not None:

@@ -1,4 +1,4 @@
-"""Suites of ``cleaned``: text that is there, in the languages asked for, and enough of it kept."""
+"""Suites of ``cleaned``: text or a file that is there, in the languages asked for, and enough of it kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
     gate = recipe.gates.cleaned
     quality: list[Any] = [
         ExpectFractionKeptToBeAtLeast(min_fraction=gate.min_kept_fraction),
-        gxe.ExpectColumnValuesToNotBeNull(column="text"),
+        *([gxe.ExpectColumnValuesToNotBeNull(column="text")] if "text" in schema.names else []),
         gxe.ExpectColumnValuesToBeBetween(column="size", min_value=1),
     ]
     if gate.languages and "language" in schema.names:

@@ -220,13 +220,17 @@ class ExpectTokenBudgetToBeMet(ExpectFact):
     sentence: ClassVar[str] = "The token budget must be met to within $tolerance_records records."
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
-        """Judge ``facts["budget"]``: ``tokens`` asked for, ``selected_tokens`` and ``largest_record``, in tokens."""
+        """Judge ``facts["budget"]``: ``tokens`` asked for, ``selected_tokens`` and ``largest_record``, in tokens.
+
+        Of other kinds than text the facts name their ``unit``, and it stands for ``tokens``.
+        """
+        unit = str(_fact(facts, "budget").get("unit", "tokens"))
         budget, selected, largest = (
             _number(_fact(facts, "budget", key), f"budget.{key}")
-            for key in ("tokens", "selected_tokens", "largest_record")
+            for key in (unit, f"selected_{unit}", "largest_record")
         )
         off, allowed = abs(selected - budget), self.tolerance_records * largest
-        message = f"{selected:,.0f} tokens selected of {budget:,.0f}; off by {off:,.0f}, allowed {allowed:,.0f}"
+        message = f"{selected:,.0f} {unit} selected of {budget:,.0f}; off by {off:,.0f}, allowed {allowed:,.0f}"
         return off <= allowed, selected, message
 
 

@@ -1,4 +1,4 @@
-"""Suites of ``sampled``: every keeper decided once, and the token budget met."""
+"""Suites of ``sampled``: every keeper decided once, and the budget met."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
                 *contract(schema),
                 gxe.ExpectColumnValuesToBeBetween(column="probability", min_value=0, max_value=1),
                 gxe.ExpectColumnValuesToBeBetween(column="draw", min_value=0, max_value=1),
-                gxe.ExpectColumnValuesToBeBetween(column="n_tokens", min_value=0),
+                gxe.ExpectColumnValuesToBeBetween(column=recipe.kind.size_column, min_value=0),
             ],
         ),
         ledger("sampled"),

@@ -15,8 +15,8 @@ from winnowry.gates.suite import Suite
 def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
     """Contract, ledger, quality and drift."""
     gate = recipe.gates.scored
-    quality: list[Any] = [gxe.ExpectColumnValuesToBeBetween(column="n_tokens", min_value=0)]
-    drift = ["n_rows", "mean_tokens"]
+    quality: list[Any] = [gxe.ExpectColumnValuesToBeBetween(column=recipe.kind.size_column, min_value=0)]
+    drift = ["n_rows", f"mean_{recipe.kind.unit}"]
     score = score_column(recipe, schema)
     if score is not None:
         quality += [
@@ -42,7 +42,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
 def score_column(recipe: Any, schema: pa.Schema) -> str | None:
     """The column that sampling goes by, when it is a score."""
     by = recipe.sample.by if recipe.sample is not None else None
-    if by is None or by == "n_tokens" or by not in schema.names:
+    if by is None or by == recipe.kind.size_column or by not in schema.names:
         return None
     type_ = schema.field(by).type
     return str(by) if pa.types.is_integer(type_) or pa.types.is_floating(type_) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ def list_command(corpus: str, call: Call) -> int:
 
     found = releases(call.workspace(), corpus)
     output = call.output()
-    output.document({"corpus": corpus, "releases": found})
+    output.document({"corpus": corpus, "releases": [release.to_dict() for release in found]})
     if not call.as_json:
         output.show(*releases_view(found))
     return 0
@@ -68,7 +67,7 @@ def show_command(corpus: str, release: str | None, out: Path | None, unmasked: b
         _write_document(workspace, found, out, mask=not unmasked)
     output = call.output()
     facts = stored_facts(workspace, found)
-    output.document({**asdict(found), "facts": facts})
+    output.document({**found.to_dict(), "facts": facts})
     if not call.as_json:
         from rich.text import Text
 
@@ -113,7 +112,7 @@ def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
 
     difference = release_diff(call.workspace(), corpus, old, new)
     output = call.output()
-    output.document(difference)
+    output.document(difference.to_dict())
     if not call.as_json:
         output.show(*diff_view(difference))
     return 0
@@ -150,9 +149,10 @@ def releases_view(found: list[Release]) -> list[RenderableType]:
     from winnowry.cli.output import grid
     from winnowry.core.numbers import number
 
+    size = (found[0].unit or "tokens").capitalize() if found else "Tokens"
     table = grid(
-        ["Release", "Tags", "Created (UTC)", "Rows", "Tokens", "Added", "Removed", "Version", "Left out"],
-        right=["Rows", "Tokens", "Added", "Removed", "Version"],
+        ["Release", "Tags", "Created (UTC)", "Rows", size, "Added", "Removed", "Version", "Left out"],
+        right=["Rows", size, "Added", "Removed", "Version"],
     )
     for release in found:
         table.add_row(
@@ -160,7 +160,7 @@ def releases_view(found: list[Release]) -> list[RenderableType]:
             Text(", ".join(release.tags), "green"),
             f"{release.created_at:%Y-%m-%d %H:%M}" if release.created_at else "",
             number(release.rows),
-            number(release.tokens),
+            number(release.size if release.unit else release.tokens),
             number(release.rows_added),
             number(release.rows_removed),
             str(release.version),
@@ -192,7 +192,7 @@ def release_view(release: Release, uri: str) -> list[RenderableType]:
     facts = {
         "tags": ", ".join(release.tags),
         "rows": number(release.rows),
-        "tokens": number(release.tokens),
+        release.unit or "tokens": number(release.size if release.unit else release.tokens),
         "added": number(release.rows_added),
         "removed": number(release.rows_removed),
         "created": f"{release.created_at:%Y-%m-%d %H:%M:%S} UTC" if release.created_at else "",
@@ -219,7 +219,7 @@ def diff_view(difference: ReleaseDiff) -> list[RenderableType]:
     summary = grid(["", difference.old, difference.new, "Change"], right=[difference.old, difference.new, "Change"])
     for name, old, new in (
         ("Rows", difference.rows_old, difference.rows_new),
-        ("Tokens", difference.tokens_old, difference.tokens_new),
+        _sizes(difference),
     ):
         summary.add_row(name, number(old), number(new), _signed(old, new))
     share = (
@@ -274,7 +274,7 @@ def _changes_view(difference: ReleaseDiff) -> list[RenderableType]:
         for item in difference.sources[:20]:
             shares = (_share(item.tokens_old, totals[0]), _share(item.tokens_new, totals[1]))
             mix.add_row(item.source, number(item.rows_old), number(item.rows_new), *shares)
-        parts += ["", mix, Text("  shares of tokens", "bright_black")]
+        parts += ["", mix, Text(f"  shares of {difference.unit or 'tokens'}", "bright_black")]
     if difference.scores:
         names = [
             f"Mean {difference.old}",
@@ -294,6 +294,12 @@ def _changes_view(difference: ReleaseDiff) -> list[RenderableType]:
             gates.add_row(name, gate.column or "", gate.verdict_old or "–", gate.verdict_new or "–")
         parts += ["", gates]
     return parts
+
+
+def _sizes(difference: ReleaseDiff) -> tuple[str, int | None, int | None]:
+    if difference.unit is None:
+        return "Tokens", difference.tokens_old, difference.tokens_new
+    return difference.unit.capitalize(), difference.size_old, difference.size_new
 
 
 def _share(tokens: int, total: int) -> str:

@@ -61,9 +61,10 @@ def _by_stage(results: Iterable[StageResult]) -> dict[str, list[StageResult]]:
 def _stages(results: Sequence[StageResult]) -> RenderableType:
     from rich.text import Text
 
+    size = next((result.unit for result in results if result.unit is not None), "tokens").capitalize()
     table = grid(
-        ["", "Stage", "Partitions", "Rows in", "Rows out", "Quarantined", "Tokens", "Seconds", "Gates"],
-        right=["Rows in", "Rows out", "Quarantined", "Tokens", "Seconds"],
+        ["", "Stage", "Partitions", "Rows in", "Rows out", "Quarantined", size, "Seconds", "Gates"],
+        right=["Rows in", "Rows out", "Quarantined", size, "Seconds"],
     )
     for stage, group in _by_stage(results).items():
         done = Counter(result.status for result in group)
@@ -74,7 +75,7 @@ def _stages(results: Sequence[StageResult]) -> RenderableType:
         else:
             said = ", ".join(f"{done[status]} {status}" for status in STATUSES if done[status])
         quarantined = sum(result.rows_quarantined for result in group)
-        tokens = [result.tokens for result in group if result.tokens is not None]
+        tokens = [n for result in group if (n := result.size if result.unit else result.tokens) is not None]
         table.add_row(
             Text(mark, style),
             stage,

@@ -87,6 +87,21 @@ CLEANED = pa.schema(
     ]
 )
 
+CLEANED_BLOBS = pa.schema(
+    [
+        *_IDENTITY,
+        pa.field("parent_ids", pa.list_(pa.string())),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("event_time", TIMESTAMP),
+        pa.field("license", pa.string()),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("content_sha256", pa.string(), nullable=False),
+        pa.field("media_type", pa.string(), nullable=False),
+        pa.field("size", pa.int64()),
+    ]
+)
+"""``cleaned`` of files: the bytes stay in ``raw``; ``size`` counts them."""
+
 DUPLICATES = pa.schema(
     [
         *_IDENTITY,

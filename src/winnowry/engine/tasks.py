@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from winnowry.core.sql import in_list
 from winnowry.engine.chain import run_chain
 from winnowry.engine.operator_files import OperatorFiles
 from winnowry.engine.quarantine import quarantine_rows
+from winnowry.lakehouse.blobs import blob_columns, blob_sizes, pieces_of, read_blobs
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
 
@@ -20,6 +22,9 @@ Unit = TypeVar("Unit")
 UNIT_ROWS = 2048
 """Most rows of a unit."""
 _UNIT_BYTES = 64 << 20
+CONTENT = "payload"
+"""The column of a file's bytes, as operators read it."""
+_ADDRESS = "_rowaddr"
 _UNITS = 8  # of a small view: enough for the cores of one machine to end together
 _LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost more than its rows
 
@@ -63,24 +68,68 @@ class ChainResult:
 
 
 def run_chain_task(task: ChainTask) -> ChainResult:
-    """Read the rows, run the chain; called in a worker."""
-    table = pa.Table.from_batches(
-        list(
-            task.view.dataset().scanner(columns=list(task.columns), offset=task.offset, limit=task.n_rows).to_batches()
-        )
-    ).combine_chunks()
-    names = [task.renamed.get(name, name) for name in table.schema.names]
-    table = table.rename_columns(names)
+    """Read the rows, run the chain; called in a worker.
+
+    Rows with large objects are handed to the chain a few at a time: at most :data:`_UNIT_BYTES` of them are held,
+    unless one object has more, and none where no operator reads them.
+    """
+    kept: list[pa.RecordBatch] = []
+    quarantined: list[pa.RecordBatch] = []
+    errors: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    rows = 0
+    operators = task.operators_here()
+    for batch in _batches(task):
+        outcome = run_chain(operators, batch, task.fits)
+        kept.append(_without_content(outcome.kept))
+        quarantined += [
+            quarantine_rows(_placed(_without_content(rejected), task.places), reasons, task.stage)
+            for rejected, reasons in outcome.rejected
+        ]
+        errors.update(outcome.errors)
+        calls.update(outcome.calls)
+        rows += batch.num_rows
+    whole = kept[0] if len(kept) == 1 else _joined(kept)
+    return ChainResult(whole, quarantined, dict(errors), rows, dict(calls))
+
+
+def _batches(task: ChainTask) -> Iterator[pa.RecordBatch]:
+    """The rows of a task: in one batch, or in a few where they have large objects."""
+    dataset = task.view.dataset()
+    objects = [name for name in blob_columns(task.view.schema) if name in task.columns]
+    scanner = dataset.scanner(
+        columns=list(task.columns), offset=task.offset, limit=task.n_rows, with_row_address=bool(objects)
+    )
+    table = pa.Table.from_batches(list(scanner.to_batches())).combine_chunks()
+    table = table.rename_columns([task.renamed.get(name, name) for name in table.schema.names])
     if task.leave_out:
         keep = [value not in task.leave_out for value in table["record_id"].to_pylist()]
-        table = table.filter(pa.array(keep, pa.bool_()))
-    batches = table.combine_chunks().to_batches()
+        table = table.filter(pa.array(keep, pa.bool_())).combine_chunks()
+    batches = table.to_batches()
     batch = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
-    outcome = run_chain(task.operators_here(), batch, task.fits)
-    quarantined = [
-        quarantine_rows(_placed(rejected, task.places), reasons, task.stage) for rejected, reasons in outcome.rejected
-    ]
-    return ChainResult(outcome.kept, quarantined, outcome.errors, batch.num_rows, outcome.calls)
+    if not objects:
+        yield batch
+        return
+    addresses = batch.column(_ADDRESS)
+    references = batch.column(CONTENT)
+    sizes = blob_sizes(dataset, CONTENT, references, addresses)
+    batch = batch.drop_columns([_ADDRESS, CONTENT]).append_column("size", sizes)
+    if not any(CONTENT in operator.reads().names for operator in task.operators):
+        yield batch
+        return
+    for start, stop in pieces_of(sizes.to_pylist(), _UNIT_BYTES) or [(0, 0)]:
+        contents = read_blobs(dataset, CONTENT, addresses.slice(start, stop - start)) if stop > start else []
+        yield batch.slice(start, stop - start).append_column(CONTENT, pa.array(contents, pa.large_binary()))
+
+
+def _without_content(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch without the bytes of files, which stay in ``raw``."""
+    return batch.drop_columns([CONTENT]) if CONTENT in batch.schema.names else batch
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    together = pa.Table.from_batches(batches).combine_chunks()
+    return together.to_batches()[0] if together.num_rows else batches[0]
 
 
 def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatch:

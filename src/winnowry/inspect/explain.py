@@ -16,6 +16,7 @@ from winnowry.inspect.explain_draw import draw_values
 from winnowry.inspect.explain_family import PARENTS, Origin, became, children_of, listed, origin_of, with_family
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
 from winnowry.inspect.sentences import Beside, draw, rejected
+from winnowry.records.kinds import FILE
 from winnowry.stages.freshness import named
 from winnowry.stages.graph import ARRIVED, KEPT, PUBLISHED, Stage, all_stages, position, record_tables, stage_named
 
@@ -348,7 +349,9 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if name in ("record_id", "promotion_id"):
             continue
-        if name in _LONG and value is not None:
+        if name in _LONG and isinstance(value, dict):  # where a file lies; its bytes are not read
+            values[name] = FILE.shows({"media_type": row.get("media_type"), "size": row.get("size", value.get("size"))})
+        elif name in _LONG and value is not None:
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
             values[f"{name}_excerpt"] = text[:_EXCERPT]
             values[f"{name}_characters"] = len(text)
@@ -377,6 +380,12 @@ def _releases_with(ws: Workspace, corpus: str, record_id: str) -> list[str]:
     return [tag for tag, version in tags if held[version]]
 
 
+def _later(name: str) -> list[str]:
+    """Tables of records after one of them."""
+    names = list(record_tables())
+    return names[names.index(name) + 1 :]
+
+
 def _verdict(rows: Rows, releases: tuple[str, ...]) -> tuple[str, str]:
     quarantined = rows.get(QUARANTINE, (0, []))[1]
     if quarantined:
@@ -395,6 +404,7 @@ def _verdict(rows: Rows, releases: tuple[str, ...]) -> tuple[str, str]:
                 return "selected", str(stage.waits)
             return "not_selected", f"kept and scored, but {draw(row)}"
         if stage.waits is not None:
-            return name, stage.waits
+            ends_here = isinstance(row.get("payload"), dict) and not any(n in rows for n in _later(name))
+            return name, f"ingested, {_values(row)['payload']}" if ends_here else stage.waits
         return name, f"{name}, {_sentence(stage, row, Beside(releases))}"
     raise AssertionError("no table holds a record that one of them was found by")

@@ -51,7 +51,9 @@ def _rule(sample: Mapping[str, Any]) -> str:
         return "drawn are the records that reach the threshold"
     if sample.get("mode") == "paper":
         return "drawn are the records whose draw is at most their probability"
-    return "drawn are the records with the smallest draws for their probabilities, until the token budget is full"
+    named = sample.get("budget") or sample.get("fraction")  # in the unit of the corpus, which a fraction does not name
+    budget = "budget" if named else "token budget"
+    return f"drawn are the records with the smallest draws for their probabilities, until the {budget} is full"
 
 
 def draw_sentence(values: Mapping[str, Any]) -> str:

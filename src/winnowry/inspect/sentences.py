@@ -8,6 +8,7 @@ from typing import Any
 
 from winnowry.inspect.explain_draw import draw_sentence
 from winnowry.inspect.explain_group import duplicate_outcome
+from winnowry.records.kinds import sized_by
 
 Row = Mapping[str, Any]
 
@@ -37,7 +38,11 @@ def read_from_object(row: Row, beside: Beside) -> str:
 
 def kept_by_rules(row: Row, beside: Beside) -> str:
     """That every rule kept it."""
-    return f"kept by every rule, {len(row['text']):,} characters" if row.get("text") else "kept by every rule"
+    if row.get("text"):
+        return f"kept by every rule, {len(row['text']):,} characters"
+    kind = sized_by(row)
+    shown = kind.shows(row) if kind is not None and not kind.is_text else ""
+    return "kept by every rule" + (f", {shown}" if shown else "")
 
 
 def stands_behind(row: Row, beside: Beside) -> str:
@@ -47,7 +52,10 @@ def stands_behind(row: Row, beside: Beside) -> str:
 
 def scored(row: Row, beside: Beside) -> str:
     """Its size as it was scored."""
-    return f"scored, {row['n_tokens']:,} tokens"
+    kind = sized_by(row)
+    if kind is None or row.get(kind.size_column) is None:
+        return "scored"
+    return f"scored, {row[kind.size_column] // kind.sizes_per_unit:,} {kind.unit}"
 
 
 def drawn(row: Row, beside: Beside) -> str:

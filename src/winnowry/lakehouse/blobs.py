@@ -87,3 +87,65 @@ def open_blobs(dataset: Any, column: str, addresses: pa.Array) -> list[Any]:
             files[place].close()
             files[place] = HeldBlob(data)
     return files
+
+
+def blob_sizes(dataset: Any, column: str, references: pa.Array, addresses: pa.Array) -> pa.Array:
+    """Bytes of large objects, without reading them.
+
+    Args:
+        dataset: where they are.
+        column: of it.
+        references: what a scan of the column gives, n rows.
+        addresses: of the same rows.
+
+    Returns:
+        n sizes, int64; null where there is no object.
+    """
+    sizes = [None if row is None else row["size"] for row in references.to_pylist()]
+    elsewhere = [at for at, row in enumerate(references.to_pylist()) if row is not None and row["blob_uri"]]
+    if elsewhere:  # the table does not know how large what it refers to is
+        for at, blob in zip(
+            elsewhere, dataset.take_blobs(column, addresses=addresses.take(pa.array(elsewhere))), strict=True
+        ):
+            with blob:
+                sizes[at] = blob.size()
+    return pa.array(sizes, pa.int64())
+
+
+def read_blobs(dataset: Any, column: str, addresses: pa.Array) -> list[bytes | None]:
+    """Whole large objects; None where there is none."""
+    contents: list[bytes | None] = []
+    for blob in open_blobs(dataset, column, addresses):
+        if blob is None:
+            contents.append(None)
+            continue
+        with blob:
+            contents.append(blob.readall())
+    return contents
+
+
+def copied_blobs(dataset: Any, column: str, references: pa.Array, addresses: pa.Array) -> list[Any]:
+    """Large objects for another table: bytes are copied, references stay references."""
+    rows = references.to_pylist()
+    here = [at for at, row in enumerate(rows) if row is not None and not row["blob_uri"]]
+    copies: list[Any] = [blob_at(row["blob_uri"]) if row is not None and row["blob_uri"] else None for row in rows]
+    if here:
+        for at, data in zip(here, read_blobs(dataset, column, addresses.take(pa.array(here))), strict=True):
+            copies[at] = blob_of(data or b"")
+    return copies
+
+
+def pieces_of(sizes: Sequence[int | None], most_bytes: int) -> list[tuple[int, int]]:
+    """Cut rows into (start, stop) whose objects have at most so many bytes, unless one object has more.
+
+    >>> pieces_of([4, 4, 4, 20, None], 10)
+    [(0, 2), (2, 3), (3, 4), (4, 5)]
+    """
+    pieces: list[tuple[int, int]] = []
+    start, held = 0, 0
+    for at, size in enumerate(sizes):
+        if at > start and held + (size or 0) > most_bytes:
+            pieces.append((start, at))
+            start, held = at, 0
+        held += size or 0
+    return [*pieces, (start, len(sizes))] if len(sizes) > start else pieces

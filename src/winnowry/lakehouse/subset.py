@@ -92,6 +92,16 @@ class FragmentSubset:
         rows = (wanted - among[held_by] + whole[held_by]).tolist() if len(wanted) else []
         return self._dataset.take(rows, columns=None if columns is None else list(columns))
 
+    def take_blobs(self, column: str, addresses: pa.Array) -> list[Any]:
+        """Large objects by row address, which is the whole dataset's, as seekable files."""
+        blobs: list[Any] = self._dataset.take_blobs(column, addresses=addresses)
+        return blobs
+
+    def read_blobs(self, column: str, **options: Any) -> list[Any]:
+        """Bytes of large objects by row address; options as of ``LanceDataset.read_blobs``."""
+        blobs: list[Any] = self._dataset.read_blobs(column, **options)
+        return blobs
+
     def sql(self, query: str) -> Any:
         """A DataFusion query builder for one SELECT; ``dataset`` means these fragments. The scan is streamed."""
         names = ", ".join(map(identifier, self.schema.names))

@@ -27,6 +27,7 @@ from winnowry.promotion.lineage import lineage_of
 from winnowry.promotion.production import Candidate, Delta, Findings, Production, Rejected, Rows, Work
 from winnowry.promotion.request import Request
 from winnowry.promotion.result import GateFailed, StageResult
+from winnowry.records.kinds import Kind
 
 
 def drive(
@@ -102,7 +103,7 @@ class _Attempt:
             "rows_in": ledger.rows_in,
             "rows_out": ledger.rows_out,
             "rows_quarantined": ledger.rows_quarantined,
-            "tokens": findings.tokens,
+            **_sizes(request.recipe.kind, findings.size),
             "metadata": findings.metadata,
             "seconds": time.perf_counter() - self.started,
         }
@@ -253,3 +254,10 @@ def _changes(delta: Delta | None) -> dict[str, Any]:
     if delta is None:
         return {}
     return {"base_version": delta.base_version, "updated": delta.updated, "removed": delta.removed}
+
+
+def _sizes(kind: Kind, size: int | None) -> dict[str, Any]:
+    """How the result says how much was written."""
+    if kind.is_text or size is None:
+        return {"tokens": size}
+    return {"size": size, "unit": kind.unit}

@@ -75,7 +75,7 @@ class Findings:
         facts: measurements that expectations judge, beside the ledger.
         measures: stored with the promotion, for later drift checks.
         metadata: more for the result.
-        tokens: tokens written, where the stage knows them.
+        size: size written, in the unit of the kind of records, where the stage knows it.
         reasons: rows left out, by ``operator: rule``, where they do not lie in the quarantine.
         lineage: more for the lineage.
         shown: fields of the result that are not told from the above.
@@ -86,7 +86,7 @@ class Findings:
     facts: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
-    tokens: int | None = None
+    size: int | None = None
     reasons: dict[str, int] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)

@@ -9,6 +9,8 @@ from winnowry.core.errors import GateFailedError
 from winnowry.core.progress import Status
 from winnowry.gates.result import GateResult
 
+_SIZED = frozenset({"size", "unit"})
+
 
 @dataclass(frozen=True)
 class StageResult:
@@ -22,6 +24,8 @@ class StageResult:
         quarantined_by_reason: rows by ``operator: rule``.
         tokens: tokens written, where the stage knows them.
         seconds: wall-clock seconds.
+        size: size written, where records are no texts and the stage knows it.
+        unit: what the size is counted in, e.g. ``pixels``.
     """
 
     corpus: str
@@ -42,10 +46,12 @@ class StageResult:
     docs_index: str | None = None
     tokens: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    size: int | None = None
+    unit: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-serialisable data."""
-        return asdict(self)
+        """The result as JSON-serialisable data; ``size`` and ``unit`` only where records are no texts."""
+        return {name: value for name, value in asdict(self).items() if self.unit is not None or name not in _SIZED}
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> StageResult:

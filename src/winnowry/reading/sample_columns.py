@@ -10,13 +10,14 @@ from winnowry.recipe.tables import cleaned_schema, scored_schema
 
 
 def sample_columns(ws: Workspace, recipe: Recipe) -> pa.Table:
-    """Id, partition, tokens, score and strata of every scored record.
+    """Id, partition, size, score and strata of every scored record.
 
     Strata that ``scored`` does not have (``source``, ``license``, what cleaning operators wrote) are taken from
     ``cleaned``, partition by partition.
 
     Returns:
-        record_id, partition, n_tokens, the score column and the strata columns; one row per record of ``scored``.
+        record_id, partition, size (as its kind calls it), the score column and the strata columns; one row per record
+        of ``scored``.
     """
     spec = recipe.sample
     assert spec is not None
@@ -24,7 +25,7 @@ def sample_columns(ws: Workspace, recipe: Recipe) -> pa.Table:
     own = [
         "record_id",
         "partition",
-        "n_tokens",
+        recipe.kind.size_column,
         *([spec.by] if spec.by else []),
         *(n for n in spec.strata if n in here),
     ]

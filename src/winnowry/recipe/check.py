@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from winnowry.core.tables import CLEANED, RAW
+from winnowry.core.tables import RAW
 from winnowry.operators.base import Derivation, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.check_columns import check_columns
@@ -14,17 +14,20 @@ from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Recipe, Source
+from winnowry.recipe.tables import cleaned_columns
+from winnowry.records.kinds import TEXT, Kind, kind_named
 from winnowry.sampling.spec import SampleSpec
 
-_SOURCE_COLUMNS = ({*RAW.names} - {"payload", "promotion_id"}) | {"text"}
-_CLEANED_COLUMNS = {*CLEANED.names}
+
+def _source_columns(kind: Kind) -> set[str]:
+    """What the first operator of `clean` can read."""
+    arrived = {*RAW.names} - {"payload", "promotion_id"}
+    return arrived | ({"payload", "size"} if kind.carries == "blob" else {"text"})
 
 
 def check(recipe: Recipe) -> list[Problem]:
     """All problems of a recipe made in Python; :func:`~winnowry.recipe.load.load_recipe` checks by itself."""
-    problems = check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample)
-    problems += check_media(recipe.sources, (*recipe.clean, *recipe.score), recipe.sample, recipe.columns or ())
-    problems += check_columns(recipe.columns or (), recipe.clean, recipe.score)
+    problems = check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample, recipe.columns or ())
     return problems + check_comparison(recipe.comparison, recipe.gates, recipe.sample)
 
 
@@ -33,6 +36,7 @@ def check_parts(
     clean: Sequence[Operator | None],
     score: Sequence[Operator | None],
     sample: SampleSpec | None,
+    columns: Sequence[AddedColumn | None] = (),
 ) -> list[Problem]:
     """All problems between the parts.
 
@@ -41,42 +45,61 @@ def check_parts(
         clean: as above.
         score: as above.
         sample: None also where the recipe has none.
+        columns: None as above.
     """
-    problems = _sources(sources)
-    problems += _chain("clean", clean, _SOURCE_COLUMNS)
-    cleaned = None if None in clean else _CLEANED_COLUMNS | _written(clean)
+    kind = next((kind_named(source.options.record_kind) for source in sources if source is not None), TEXT)
+    problems = _sources(sources) + check_kind(sources)
+    problems += _chain("clean", clean, _source_columns(kind))
+    cleaned = None if None in clean else {*cleaned_columns(kind).names} | _written(clean)
     problems += _chain("score", score, cleaned)
     problems += _derivations(clean, score)
-    problems += _keepers(clean, None if None in score else _written(score))
+    problems += _keepers(kind, clean, None if None in score else _written(score))
     if sample is not None and None not in score:
-        problems += _sample(sample, _written(score), _written(clean), None in clean)
-    return problems
+        problems += _sample(kind, sample, _written(score), _written(clean), None in clean)
+    problems += _tables(kind, (*clean, *score), sample, columns)
+    return problems + check_columns(columns, clean, score, kind)
 
 
-def check_media(
-    sources: Sequence[Source | None],
+def check_kind(sources: Sequence[Source | None]) -> list[Problem]:
+    """Problems of sources that do not hold the same kind of record."""
+    valid = [(index, source) for index, source in enumerate(sources) if source is not None]
+    first: Source | None = None
+    for index, source in valid:
+        if first is None:
+            first = source
+        name, other = source.options.record_kind, first.options.record_kind
+        if name != other:
+            message = (
+                f"holds records of kind {name}, {first.name!r} of kind {other}: the sources of a corpus make one "
+                "table; give each kind a corpus of its own"
+            )
+            return [Problem(("sources", index, "format"), message)]
+    return []
+
+
+def tables_of(kind: Kind, operators: Sequence[Operator | None], sample: SampleSpec | None) -> tuple[str, ...]:
+    """The tables that columns can be added to."""
+    further = kind.is_text or bool(operators) or sample is not None
+    released = kind.is_text or sample is not None
+    return ("raw", *(("cleaned", "scored") if further else ()), *(("published",) if released else ()))
+
+
+def _tables(
+    kind: Kind,
     operators: Sequence[Operator | None],
     sample: SampleSpec | None,
     columns: Sequence[AddedColumn | None],
 ) -> list[Problem]:
-    """Problems of a corpus of files that are no text: it ends at `raw`, and has no operators."""
-    valid = [(index, source) for index, source in enumerate(sources) if source is not None]
-    files = [(index, source.format) for index, source in valid if source.options.payload_kind == "blob"]
-    if not files:
-        return []
-    index, name = files[0]
-    if len(files) < len(valid):
-        message = f"`format: {name}` beside sources of text: they make one table; give the files a corpus of their own"
-        return [Problem(("sources", index, "format"), message)]
-    problems = []
-    if operators or sample is not None:
-        stage = "clean or score" if operators else "sample"
-        message = f"a corpus of files ends at `raw`: {stage} is for text; compute `columns` of `raw` instead"
-        problems.append(Problem(("sources", index, "format"), message))
-    return problems + [
-        Problem(("columns", index, "table"), "a corpus of files has the table raw: say `table: raw`")
+    """Columns of tables that the recipe does not have."""
+    tables = tables_of(kind, operators, sample)
+    return [
+        Problem(
+            ("columns", index, "table"),
+            f"the recipe has no table {column.table}; it has {', '.join(tables)}. Files go on from `raw` where the "
+            "recipe has `clean`, `score` or `sample`, and are published where it has `sample`",
+        )
         for index, column in enumerate(columns)
-        if column is not None and column.table != "raw"
+        if column is not None and column.table not in tables
     ]
 
 
@@ -168,7 +191,7 @@ def _derivations(clean: Sequence[Operator | None], score: Sequence[Operator | No
     return problems
 
 
-def _keepers(clean: Sequence[Operator | None], scores: set[str] | None) -> list[Problem]:
+def _keepers(kind: Kind, clean: Sequence[Operator | None], scores: set[str] | None) -> list[Problem]:
     """Groups are formed over the keys of all operators, from ``cleaned``: one policy, by a number that is there."""
     problems = []
     key_operators = [(index, operator) for index, operator in enumerate(clean) if isinstance(operator, DuplicateKeys)]
@@ -180,7 +203,7 @@ def _keepers(clean: Sequence[Operator | None], scores: set[str] | None) -> list[
                 "together by the keys of both, so `keep` and `by` must be the same in each"
             )
             problems.append(Problem(("clean", index, "keep" if operator.keep != first.keep else "by"), message))
-    types = {field.name: field.type for field in CLEANED}
+    types = {field.name: field.type for field in cleaned_columns(kind)}
     types |= {field.name: field.type for operator in clean if operator is not None for field in operator.writes()}
     numbers = {name for name, kind in types.items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)}
     for index, operator in key_operators:
@@ -205,7 +228,7 @@ def _policy(operator: DuplicateKeys) -> str:
     return f"keeps the {operator.keep}" + (f" by {operator.by!r}" if operator.by is not None else "")
 
 
-def _sample(sample: SampleSpec, scores: set[str], cleaned: set[str], incomplete: bool) -> list[Problem]:
+def _sample(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str], incomplete: bool) -> list[Problem]:
     problems = []
     strata = {"partition", "source", "license", *scores, *(cleaned - {"text"})}
     listed = ", ".join(sorted(scores)) or "none"
@@ -216,10 +239,25 @@ def _sample(sample: SampleSpec, scores: set[str], cleaned: set[str], incomplete:
         if name not in strata and not incomplete:
             hint = did_you_mean(name, strata) or f"; there are {', '.join(sorted(strata))}"
             problems.append(Problem(("sample", "strata", index), f"no operator writes {name!r}{hint}"))
-    if "n_tokens" not in scores:
-        problems.append(
-            Problem(("score",), "nothing writes n_tokens, the unit of the budget; add {op: score.token_count}", True)
+    problems += _size(kind, sample, scores, cleaned)
+    return problems
+
+
+def _size(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str]) -> list[Problem]:
+    """A budget in another unit than the kind's, or in one that nothing counts."""
+    problems = []
+    unit = sample.unit
+    if unit is not None and unit != kind.unit:
+        wrong = sample.unit_option
+        right = f"`fraction` or `budget: {{{kind.unit}: …}}`"
+        message = (
+            f"`{wrong}` is a budget in {unit}; records of kind {kind.name} are counted in {kind.unit}: say {right}"
         )
+        problems.append(Problem(("sample", wrong), message))
+    counted = {*scores, *(() if kind.is_text else {*cleaned_columns(kind).names, *cleaned})}
+    if kind.size_column not in counted:
+        add = f"; add {{op: {kind.counted_by}}}" if kind.counted_by is not None else ""
+        problems.append(Problem(("score",), f"nothing writes {kind.size_column}, the unit of the budget{add}", True))
     return problems
 
 

@@ -6,18 +6,23 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import get_args
 
-from winnowry.core.tables import CLEANED, RAW, SCORED
+from winnowry.core.tables import RAW, SCORED
 from winnowry.operators.base import Derivation, FittedOperator, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.columns import AddedColumn, ColumnTable
 from winnowry.recipe.messages import Problem, did_you_mean
+from winnowry.recipe.tables import cleaned_columns
+from winnowry.records.kinds import TEXT, Kind
 
 _FORMS = ("sql", "operator", "python")
 _DRAWN = {"stratum", "probability", "repeats"}  # what published has from sampled
 
 
 def check_columns(
-    columns: Sequence[AddedColumn | None], clean: Sequence[Operator | None], score: Sequence[Operator | None]
+    columns: Sequence[AddedColumn | None],
+    clean: Sequence[Operator | None],
+    score: Sequence[Operator | None],
+    kind: Kind = TEXT,
 ) -> list[Problem]:
     """All problems among the parts; None stands for a part with a mistake of its own.
 
@@ -25,7 +30,7 @@ def check_columns(
     """
     problems: list[Problem] = []
     unknown = None in clean or None in score
-    own = _own_columns(clean, score)
+    own = _own_columns(clean, score, kind)
     first: dict[str, int] = {}
     for index, column in enumerate(columns):
         if column is None:
@@ -46,17 +51,19 @@ def check_columns(
     return problems
 
 
-def _own_columns(clean: Sequence[Operator | None], score: Sequence[Operator | None]) -> dict[str, Set[str]]:
+def _own_columns(clean: Sequence[Operator | None], score: Sequence[Operator | None], kind: Kind) -> dict[str, Set[str]]:
     keys = [operator for operator in clean if isinstance(operator, DuplicateKeys)]
     others = [operator for operator in clean if not isinstance(operator, DuplicateKeys)]
     scored = _written(score)
-    cleaned = {*CLEANED.names} | _written(others)
+    cleaned = {*cleaned_columns(kind).names} | _written(others)
+    content = {"payload"} if kind.carries == "blob" else set()
+    sized = ({*SCORED.names} - {TEXT.size_column}) | {kind.size_column}
     # In the order of ColumnTable: as read, as cleaned, as scored, as released.
     own = (
         {*RAW.names},
         cleaned | _written(keys),
-        {*SCORED.names} | scored,
-        cleaned | scored | {*SCORED.names} | _DRAWN,
+        sized | scored,
+        cleaned | content | scored | sized | _DRAWN,
     )
     return dict(zip(get_args(ColumnTable), own, strict=True))
 

@@ -13,6 +13,7 @@ from winnowry.recipe.formats import known_format, option_values, read_format
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.operators import AnyOperator, read_operator
 from winnowry.recipe.place import Place
+from winnowry.records.kinds import Kind, kind_named
 from winnowry.sampling.spec import SampleSpec
 from winnowry.sources.base import SourceFormat
 from winnowry.sources.registry import formats
@@ -146,9 +147,19 @@ class Recipe(GrowingPart):
     _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "columns"})
 
     @property
-    def media(self) -> bool:
-        """Whether records are files that are no text: the corpus then ends at ``raw``, and columns of it."""
-        return all(source.format == "files" for source in self.sources)
+    def kind(self) -> Kind:
+        """What its records are; the sources of a corpus agree on it."""
+        return kind_named(self.sources[0].options.record_kind)
+
+    @property
+    def leaves_raw(self) -> bool:
+        """Whether records go on from ``raw``: texts always do, files where the recipe cleans, scores or samples."""
+        return self.kind.is_text or bool(self.clean or self.score or self.sample is not None)
+
+    @property
+    def has_releases(self) -> bool:
+        """Whether records are drawn and published: texts always, files where the recipe has a sample."""
+        return self.kind.is_text or self.sample is not None
 
     @field_validator("clean", "score", mode="before")
     @classmethod

@@ -6,52 +6,77 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from winnowry.core.tables import CLEANED, RAW, SAMPLED, SCORED, TEXT, with_operator_columns
+from winnowry.core.tables import CLEANED, CLEANED_BLOBS, RAW, SAMPLED, SCORED, TEXT, with_operator_columns
 from winnowry.lakehouse.blobs import blob_field
 from winnowry.operators.base import Operator
 from winnowry.recipe.fingerprint import key_columns
 from winnowry.recipe.model import Recipe
+from winnowry.records.kinds import Kind
 
 FROM_SAMPLED = ("stratum", "probability", "repeats")
 """Columns that ``published`` has from ``sampled``; the last only where the recipe has epochs."""
 
 
 _REPEATS = pa.field("repeats", pa.int64(), nullable=False)
+_TEXT_SIZE = "n_tokens"  # what the fixed columns call the size; other kinds have theirs in its place
 
 
 def raw_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``raw`` for a recipe."""
-    if not recipe.media:
+    if recipe.kind.carries != "blob":
         return RAW
     return RAW.set(RAW.get_field_index("payload"), blob_field("payload"))
 
 
+def cleaned_columns(kind: Kind) -> pa.Schema:
+    """Columns that ``cleaned`` has whatever operators there are."""
+    return CLEANED_BLOBS if kind.carries == "blob" else CLEANED
+
+
 def cleaned_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``cleaned`` for a recipe."""
-    return with_operator_columns(CLEANED, written_fields(recipe.clean))
+    return with_operator_columns(cleaned_columns(recipe.kind), written_fields(recipe.clean))
 
 
 def scored_schema(recipe: Recipe) -> pa.Schema:
-    """Columns of ``scored`` for a recipe."""
-    return with_operator_columns(SCORED, [f for f in written_fields(recipe.score) if f.name != "text"])
+    """Columns of ``scored`` for a recipe: the size of its kind, and what `score` writes."""
+    fixed = _with_size(SCORED, recipe.kind)
+    return with_operator_columns(fixed, [f for f in written_fields(recipe.score) if f.name != "text"])
+
+
+def size_is_taken_over(recipe: Recipe) -> bool:
+    """Whether ``scored`` has the size of a record from ``cleaned``, because no operator of `score` writes it."""
+    size = recipe.kind.size_column
+    return size in cleaned_schema(recipe).names and size not in {field.name for field in written_fields(recipe.score)}
 
 
 def sampled_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``sampled``: with ``repeats``, how often a record is taken, where the recipe has ``epochs``."""
+    schema = _with_size(SAMPLED, recipe.kind)
     if recipe.sample is None or not recipe.sample.epochs:
-        return SAMPLED
-    return SAMPLED.insert(SAMPLED.get_field_index("n_tokens"), _REPEATS)
+        return schema
+    return schema.insert(schema.get_field_index(recipe.kind.size_column), _REPEATS)
 
 
 def published_schema(recipe: Recipe) -> pa.Schema:
-    """Columns of ``published``: the cleaned record, its scores and how it was drawn; no keys of deduplication."""
+    """Columns of ``published``: the cleaned record, its scores and how it was drawn; no keys of deduplication.
+
+    Of files it has the bytes too, as ``raw`` holds them.
+    """
     left_out = {"promotion_id", *key_columns(recipe)}
     fields = {f.name: f for f in cleaned_schema(recipe) if f.name not in left_out}
+    if recipe.kind.carries == "blob":
+        fields["payload"] = blob_field("payload")
     for field in scored_schema(recipe):
         if field.name not in left_out:
             fields.setdefault(field.name, field)
     fields |= {field.name: field for field in sampled_schema(recipe) if field.name in FROM_SAMPLED}
     return pa.schema([*fields.values(), pa.field("promotion_id", pa.string(), nullable=False)])
+
+
+def _with_size(fixed: pa.Schema, kind: Kind) -> pa.Schema:
+    at = fixed.get_field_index(_TEXT_SIZE)
+    return fixed.set(at, fixed.field(at).with_name(kind.size_column))
 
 
 def written_fields(operators: Sequence[Operator]) -> list[pa.Field]:

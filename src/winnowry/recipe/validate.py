@@ -9,8 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from winnowry.operators.base import Operator
 from winnowry.operators.registry import operators
-from winnowry.recipe.check import check_media, check_parts
-from winnowry.recipe.check_columns import check_columns
+from winnowry.recipe.check import check_parts
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
@@ -62,10 +61,8 @@ def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
     except ValidationError as error:
         problems += [p for p in problems_of(error, Recipe) if not p.path or p.path[0] not in broken]
     sample = parts.get("sample")
-    problems += check_parts(sources or [], clean or [], score or [], sample if isinstance(sample, SampleSpec) else None)
-    operators = [*(clean or []), *(score or [])]
-    problems += check_media(sources or [], operators, sample if isinstance(sample, SampleSpec) else None, columns or [])
-    problems += check_columns(columns or [], clean or [], score or [])
+    drawn = sample if isinstance(sample, SampleSpec) else None
+    problems += check_parts(sources or [], clean or [], score or [], drawn, columns or [])
     comparison, gates = parts.get("comparison"), parts.get("gates")
     if "comparison" not in broken and "gates" not in broken and "sample" not in broken:
         problems += check_comparison(comparison, gates, sample)

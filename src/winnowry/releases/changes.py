@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from winnowry.records.kinds import sized_by
+
 if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
     from winnowry.lakehouse.workspace import Workspace
@@ -187,7 +189,8 @@ def gate_changes(ws: Workspace, corpus: str, old: str | None, new: str | None) -
 
 
 def _by_source(view: TableView) -> dict[str, tuple[int, int]]:
-    tokens = "COALESCE(SUM(n_tokens), 0)" if "n_tokens" in view.schema.names else "0"
+    kind = sized_by(view.schema.names)
+    tokens = f"COALESCE(SUM({kind.size_column}), 0)" if kind is not None else "0"
     rows = view.sql(f"SELECT source, COUNT(*) AS n, {tokens} AS tokens FROM dataset GROUP BY source").to_pylist()
     return {row["source"]: (int(row["n"]), int(row["tokens"])) for row in rows}
 

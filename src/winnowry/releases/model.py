@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,11 @@ class Release:
         version: version of ``published`` that it is.
         tags: other tags on that version, e.g. ``prod``.
         rows: records.
-        tokens: their tokens.
+        tokens: their tokens; None where they are no texts.
         rows_added: compared with the release before.
         missing_partitions: partitions that were left out under ``--allow-missing``.
+        size: their size, where they are no texts.
+        unit: what the size is counted in, e.g. ``pixels``.
     """
 
     corpus: str
@@ -33,3 +36,12 @@ class Release:
     rows_added: int | None = None
     rows_removed: int | None = None
     missing_partitions: tuple[str, ...] = ()
+    size: int | None = None
+    unit: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The release as data; ``size`` and ``unit`` only where its records are no texts."""
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in _LATER}
+
+
+_LATER = frozenset({"size", "unit"})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.lakehouse.record import WHOLE_TABLE
 from winnowry.reading.session import Tables, session
+from winnowry.records.kinds import sized_by
 from winnowry.releases.changes import (
     GateChange,
     PartitionChange,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
 
 _NUMBERED = re.compile(r"v\d+")
+_SIZED = frozenset({"size_old", "size_new", "unit"})
 _KNOW_WHY = (DRAWN, LEFT_OUT, "quarantine")  # tables that say today why a record left
 
 
@@ -46,6 +48,9 @@ class ReleaseDiff:
         sources: records and tokens by source.
         scores: mean and median of every number column.
         gates: expectations whose verdict differs.
+        size_old: size of the old release, where its records are no texts.
+        size_new: size of the new one.
+        unit: what the sizes are counted in, e.g. ``pixels``.
     """
 
     corpus: str
@@ -67,6 +72,13 @@ class ReleaseDiff:
     sources: tuple[SourceChange, ...] = ()
     scores: tuple[ScoreChange, ...] = ()
     gates: tuple[GateChange, ...] = ()
+    size_old: int | None = None
+    size_new: int | None = None
+    unit: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The difference as data; sizes and their unit only where the records are no texts."""
+        return {name: value for name, value in asdict(self).items() if self.unit is not None or name not in _SIZED}
 
 
 @dataclass(frozen=True)
@@ -159,6 +171,9 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
         changed_fraction=changed / first.rows if first.rows else None,
         tokens_old=first.tokens,
         tokens_new=second.tokens,
+        size_old=first.size,
+        size_new=second.size,
+        unit=second.unit or first.unit,
         partitions=apart.partitions,
         recipe_changes=tuple(recipe_changes(ws, corpus, first, second)),
         added_examples=apart.added_examples,
@@ -242,9 +257,11 @@ def _release(
     ws: Workspace, corpus: str, name: str, version: int, tags: tuple[str, ...], record: PromotionRecord | None
 ) -> Release:
     view = ws.lake.open(corpus, PUBLISHED, version)
-    tokens = None
-    if "n_tokens" in view.schema.names:
-        tokens = int(view.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
+    kind = sized_by(view.schema.names)
+    size = None
+    if kind is not None:
+        total = view.sql(f"SELECT COALESCE(SUM({kind.size_column}), 0) AS n FROM dataset").to_pylist()[0]["n"]
+        size = int(total) // kind.sizes_per_unit
     history: dict[str, Any] = {}
     if record is not None:
         at = record.promoted_at or record.created_at
@@ -257,6 +274,9 @@ def _release(
             "rows_removed": record.facts.get("rows_removed"),
             "missing_partitions": tuple(record.lineage.get("missing_partitions", ())),
         }
+    if kind is not None and not kind.is_text:
+        history |= {"size": size, "unit": kind.unit}
+    tokens = size if kind is not None and kind.is_text else None
     return Release(corpus, name, version, tags, view.count_rows(), tokens, **history)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Tone = Literal["", "good", "warn", "bad", "dim"]
 
@@ -33,6 +33,11 @@ class Share:
     text: str
     fraction: float
     kind: Literal["share"] = "share"
+
+
+def unit_of(contents: Mapping[str, Any]) -> str:
+    """What the sizes of a release are counted in, which the facts call tokens."""
+    return str(contents.get("unit", "tokens"))
 
 
 Cell = str | Word | Share

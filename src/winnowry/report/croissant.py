@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from winnowry.report.card_terms import languages, license_sentence, stated_licenses
+from winnowry.report.cells import unit_of
 
 Facts = Mapping[str, Any]
 
@@ -99,7 +100,7 @@ def croissant(facts: Facts, *, table: str | None = None) -> dict[str, Any]:
 def _description(facts: Facts) -> str:
     release, data = facts["release"], facts["contents"]
     parts = [str((facts.get("about") or {}).get("description") or "").strip().rstrip(".")]
-    tokens = "" if data["tokens"] is None else f" with {data['tokens']:,} tokens"
+    tokens = "" if data["tokens"] is None else f" with {data['tokens']:,} {unit_of(data)}"
     read = facts["funnel"][0]["rows"] if facts["funnel"] else None
     of = "" if read is None else f", out of {read:,} that were read"
     parts.append(f"Release {release['name']} of the corpus {facts['corpus']}: {data['rows']:,} records{tokens}{of}")

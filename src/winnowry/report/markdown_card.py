@@ -21,6 +21,7 @@ from winnowry.report.card_terms import (
     size_category,
     stated_licenses,
 )
+from winnowry.report.cells import unit_of
 from winnowry.report.valid2 import letters, tc609_summary
 
 Facts = Mapping[str, Any]
@@ -106,7 +107,9 @@ def _lead(facts: Facts) -> str:
     parts = []
     if about.get("description"):
         parts.append(_text(str(about["description"]).strip().rstrip(".")) + ".")
-    amount = f"{data['rows']:,} records" + ("" if data["tokens"] is None else f", {rounded(data['tokens'])} tokens")
+    amount = f"{data['rows']:,} records" + (
+        "" if data["tokens"] is None else f", {rounded(data['tokens'])} {unit_of(data)}"
+    )
     parts.append(f"{amount}, {byte_size(data['stored_bytes'])} stored.")
     if release["created_at"]:
         parts.append(f"Published {day(release['created_at'])}.")
@@ -139,7 +142,7 @@ def _contents(facts: Facts) -> list[str]:
              "–" if data["tokens"] is None else f"{entry['tokens']:,}", percent(entry["tokens"], data["tokens"])]
             for entry in mix["listed"]
         ]  # fmt: skip
-        parts.append(_table([noun, "records", "share", "tokens", "share of tokens"], rows))
+        parts.append(_table([noun, "records", "share", unit_of(data), f"share of {unit_of(data)}"], rows))
         rest = mix["total"] - len(mix["listed"])
         if rest:
             parts.append(f"and {rest:,} more, with {counted(mix['rest_rows'], 'record')}.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from winnowry.core.numbers import counted, number, percent, rounded, significant
-from winnowry.report.cells import Bar, Table
+from winnowry.report.cells import Bar, Table, unit_of
 
 Facts = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def changes_view(facts: Facts) -> dict[str, Any] | None:
             Bar("− removed", changes["removed"], number(changes["removed"]), "drop"),
             *(Bar(f"− {r['reason']}", r["rows"], number(r["rows"]), "drop") for r in changes["removed_reasons"]),
         ],
-        "sources": _sources(changes, old, new),
+        "sources": _sources(changes, old, new, unit_of(facts["contents"])),
         "scores": Table(
             ["column", f"mean {old}", f"mean {new}", f"median {old}", f"median {new}"],
             [[score["column"], *(significant(score[key]) for key in _SCORE_KEYS)] for score in changes["scores"]],
@@ -61,7 +61,7 @@ def _summary(facts: Facts, changes: Facts, old: str, new: str) -> str:
     text = f"Against {old}: {rows:,} records instead of {rows_before:,}"
     tokens = facts["contents"]["tokens"]
     if tokens is not None and changes["tokens_before"] is not None:
-        text += f", {rounded(tokens)} tokens instead of {rounded(changes['tokens_before'])}"
+        text += f", {rounded(tokens)} {unit_of(facts['contents'])} instead of {rounded(changes['tokens_before'])}"
     text += f". {counted(changes['added'], 'record')} came, {changes['removed']:,} went"
     if rows_before:
         text += f"; together {percent(changes['added'] + changes['removed'], rows_before)} of {old}"
@@ -76,11 +76,11 @@ def _summary(facts: Facts, changes: Facts, old: str, new: str) -> str:
     return text
 
 
-def _sources(changes: Facts, old: str, new: str) -> Table:
+def _sources(changes: Facts, old: str, new: str, unit: str) -> Table:
     tokens_old, tokens_new = (sum(source[key] for source in changes["sources"]) for key in ("tokens_old", "tokens_new"))
     rows = [
         [source["source"], number(source["rows_old"]), number(source["rows_new"]),
          percent(source["tokens_old"], tokens_old), percent(source["tokens_new"], tokens_new)]
         for source in changes["sources"]
     ]  # fmt: skip
-    return Table(["source", f"records {old}", f"records {new}", f"of tokens {old}", f"of tokens {new}"], rows)
+    return Table(["source", f"records {old}", f"records {new}", f"of {unit} {old}", f"of {unit} {new}"], rows)

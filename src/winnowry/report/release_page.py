@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from winnowry.core.numbers import NONE, byte_size, counted, day, minute, number, percent, rounded
+from winnowry.report.cells import unit_of
 from winnowry.report.release_changes import changes_view
 from winnowry.report.release_evidence import comparison_view, examples_view, gates_view, made_view
 from winnowry.report.release_sections import (
@@ -89,10 +90,10 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
     read = facts["funnel"][0]["rows"]
     tiles = [
         (number(rows), "record" if rows == 1 else "records"),
-        (rounded(tokens), "tokens" + (f", {tokens / rows:,.0f} a record" if tokens and rows else "")),
+        (rounded(tokens), unit_of(data) + (f", {tokens / rows:,.0f} a record" if tokens and rows else "")),
     ]
     if data["tokens_with_repeats"] is not None and data["tokens_with_repeats"] != tokens:
-        tiles.append((rounded(data["tokens_with_repeats"]), "tokens with repeats"))
+        tiles.append((rounded(data["tokens_with_repeats"]), f"{unit_of(data)} with repeats"))
     return [
         *tiles,
         (percent(rows, read), f"of {read:,} records read"),

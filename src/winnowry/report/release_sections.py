@@ -7,7 +7,7 @@ from typing import Any
 
 from winnowry.core.numbers import NONE, counted, fixed, number, percent, rounded
 from winnowry.report.card_terms import dates_sentence, rule_name
-from winnowry.report.cells import Bar, Cell, Share, Table
+from winnowry.report.cells import Bar, Cell, Share, Table, unit_of
 from winnowry.report.charts import ALL, CHOSEN, QUIET, SECOND, Chart, Line, Series, histogram, lines
 
 Facts = Mapping[str, Any]
@@ -52,7 +52,7 @@ def _shares(data: Facts, key: str, noun: str, title: str) -> dict[str, Any]:
             number(entry["rows"]), percent(entry["rows"], rows), NONE if tokens is None else number(entry["tokens"]),
             Share(percent(entry["tokens"], tokens), fraction),
         ])  # fmt: skip
-    head = [noun, *(["licence"] if of_sources else []), "records", "share", "tokens", "share of tokens"]
+    head = [noun, *(["licence"] if of_sources else []), "records", "share", unit_of(data), f"share of {unit_of(data)}"]
     return {
         "title": title,
         "table": Table(head, lined, left=(0, 1) if of_sources else (0,)),
@@ -163,15 +163,20 @@ def shifts_view(facts: Facts) -> dict[str, Any] | None:
     shifts = facts["shifts"]
     if shifts is None:
         return None
+    unit = unit_of(facts["contents"])
     mixes = [
-        _mix(column, mix)
+        _mix(column, mix, unit)
         for column, mix in shifts["mixes"].items()
         if column != "partition" or not _same(mix, shifts["mixes"].get("source"))
     ]
-    return {"chart": None if shifts["lengths"] is None else _lengths(shifts["lengths"]), "mixes": mixes}
+    return {
+        "chart": None if shifts["lengths"] is None else _lengths(shifts["lengths"], unit),
+        "mixes": mixes,
+        "unit": unit,
+    }
 
 
-def _lengths(lengths: Facts) -> Chart | None:
+def _lengths(lengths: Facts, unit: str) -> Chart | None:
     bins = lengths["bins"]
     series: list[Series] = []
     for name, key, colour in (("all scored", "pool", ALL), ("published", "kept", CHOSEN)):
@@ -181,7 +186,7 @@ def _lengths(lengths: Facts) -> Chart | None:
         "Length",
         [float(place) for place in range(len(bins) + 1)],
         series,
-        x_label="tokens, from (each bin doubles)",
+        x_label=f"{unit}, from (each bin doubles)",
         y_label="% of records",
         names=[number(item["from"]) for item in bins],
     )
@@ -192,7 +197,7 @@ def _same(mix: Facts, other: Facts | None) -> bool:
     return other is not None and mix["listed"] == other["listed"]
 
 
-def _mix(column: str, mix: Facts) -> dict[str, Any]:
+def _mix(column: str, mix: Facts, unit: str) -> dict[str, Any]:
     rows = []
     for entry in mix["listed"]:
         before, after = percent(entry["tokens"], mix["tokens"]), percent(entry["kept_tokens"], mix["kept_tokens"])
@@ -201,7 +206,7 @@ def _mix(column: str, mix: Facts) -> dict[str, Any]:
         rows.append([_name(entry["name"], column), before, after, shown])
     return {
         "column": column,
-        "table": Table([column, "of tokens scored", "published", "points"], rows),
+        "table": Table([column, f"of {unit} scored", "published", "points"], rows),
         "rest": mix["total"] - len(mix["listed"]),
     }
 
@@ -215,6 +220,7 @@ def drift_view(facts: Facts) -> dict[str, Any] | None:
     total, listed = facts["partitions"]["total"], facts["partitions"]["listed"]
     if len(listed) < 2:
         return None
+    unit = unit_of(facts["contents"])
     names = [row["partition"] for row in listed]
     scores = [row["mean_score"] for row in listed if row["mean_score"] is not None]
     over_time = all(name[:4].isdigit() for name in names) or any(score < 0 for score in scores)
@@ -236,7 +242,7 @@ def drift_view(facts: Facts) -> dict[str, Any] | None:
     charts = [
         chart("Records", "records", ("readable", first, QUIET), (before, before, SECOND), (last, last, CHOSEN)),
         chart("Mean score of what was scored", "score", ("mean score", "mean_score", CHOSEN)) if scores else None,
-        chart("Mean length of what was scored", "tokens", ("mean tokens", "mean_tokens", CHOSEN)),
+        chart("Mean length of what was scored", unit, (f"mean {unit}", "mean_tokens", CHOSEN)),
     ]  # fmt: skip
     rows = [
         [
@@ -245,7 +251,7 @@ def drift_view(facts: Facts) -> dict[str, Any] | None:
         ]
         for row in listed[-_PARTITIONS_SHOWN:]
     ]  # fmt: skip
-    head = ["partition", "readable", *tables[1:], "of readable", "mean score", "mean tokens"]
+    head = ["partition", "readable", *tables[1:], "of readable", "mean score", f"mean {unit}"]
     return {"listed": len(listed), "total": total, "charts": _drawn(charts), "table": Table(head, rows)}
 
 

@@ -9,6 +9,8 @@ from typing import BinaryIO, ClassVar, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from winnowry.records.kinds import FILE, TEXT
+
 PAYLOAD_KEPT_BYTES = 1 << 20
 """Of an unreadable record; the landing object still has all of it."""
 
@@ -105,6 +107,11 @@ class SourceFormat(BaseModel):
     def text_field(self) -> str:
         """The field of a record that the source maps as its text; ``text`` unless the source says so."""
         return self._text_field
+
+    @property
+    def record_kind(self) -> str:
+        """Name of the kind of its records (see :mod:`winnowry.records.kinds`)."""
+        return TEXT.name if self.payload_kind == "text" else FILE.name
 
     def with_text_field(self, name: str) -> Self:
         """This format for a source that maps another field as its text."""

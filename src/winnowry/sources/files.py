@@ -6,8 +6,9 @@ import mimetypes
 from collections.abc import Iterator
 from typing import BinaryIO, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from winnowry.records.kinds import kinds
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable
 
 _UNKNOWN = "application/octet-stream"
@@ -24,6 +25,24 @@ class Files(SourceFormat):
         description="whether the lake holds the bytes (copied) or where they lie (referenced), which then must neither "
         "move nor change",
     )
+
+    kind: str | None = Field(
+        default=None,
+        description="what the files are: image, audio, video, document or file (unset), which counts sizes in bytes",
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _of_files(cls, value: str | None) -> str | None:
+        known = [name for name, kind in kinds().items() if kind.carries == "blob"]
+        if value is not None and value not in known:
+            raise ValueError(f"files have one of the kinds {', '.join(known)}; got {value!r}")
+        return value
+
+    @property
+    def record_kind(self) -> str:
+        """The kind that the source says; else that of files of which nothing is known."""
+        return self.kind or super().record_kind
 
     @property
     def by_reference(self) -> bool:

@@ -35,6 +35,7 @@ from winnowry.promotion.trailing import trailing_facts
 from winnowry.stages.clean_reuse import carry_kept, earlier_run, reconsider_rejected, run_rejected_task
 
 _CARRIED = ("record_id", "partition", "source", "event_time", "license", "payload", "uri", "position")
+_CARRIED_OF_FILES = (*_CARRIED, "content_sha256", "media_type")
 
 
 class Cleaned(Production):
@@ -46,8 +47,11 @@ class Cleaned(Production):
         self.files = publish_files(work.ws.store, work.recipe.clean)
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self.of_text = work.recipe.kind.is_text
         self.derives = has_derivation(work.recipe.clean)
-        self.earlier = None if work.request.force or self.derives else earlier_run(work)
+        # Rows that come back are computed from their text: files, and records made of records, are computed again.
+        again = self.of_text and not self.derives and not work.request.force
+        self.earlier = earlier_run(work) if again else None
         self.judged = 0
 
     def rows(self) -> Iterator[Rows | Rejected]:
@@ -60,7 +64,7 @@ class Cleaned(Production):
         total = self.raw.count_rows()
         request.progress.start(request.stage.name, request.partition, total)
         for piece in chain_rows(self._counted(), request.progress.advance):
-            yield Rows(_as_cleaned(piece.batch)) if isinstance(piece, Rows) else piece
+            yield Rows(self._as_cleaned(piece.batch)) if isinstance(piece, Rows) else piece
         # Each error is about a row of its own, and there may be more children than records.
         refuse_many_errors(request, self.errors, max(total, self.judged))
 
@@ -89,8 +93,8 @@ class Cleaned(Production):
         operators = self.work.recipe.clean
         return ChainTask(
             view=self.raw,
-            columns=columns_read(operators, self.raw.schema.names, _CARRIED),
-            renamed={"payload": "text"},
+            columns=columns_read(operators, self.raw.schema.names, _CARRIED if self.of_text else _CARRIED_OF_FILES),
+            renamed={"payload": "text"} if self.of_text else {},
             operators=operators,
             offset=offset,
             n_rows=n_rows,
@@ -119,6 +123,18 @@ class Cleaned(Production):
             },
         )
 
+    def _as_cleaned(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Add the fixed columns: parents (null but of derived records), size in bytes, of a text as UTF-8."""
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        columns.setdefault("parent_ids", pa.nulls(batch.num_rows, pa.list_(pa.string())))
+        if self.of_text:
+            text = columns["text"]
+            if not pa.types.is_large_string(text.type):
+                text = text.cast(TEXT)
+            columns["text"] = text
+            columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
 
 def _derived(ledger: Ledger) -> dict[str, Any]:
     """What the result says of records made of records; nothing where there are none."""
@@ -129,15 +145,3 @@ def _derived(ledger: Ledger) -> dict[str, Any]:
         "rows_consumed": ledger.rows_consumed,
         "kept_fraction": ledger.kept_fraction,
     }
-
-
-def _as_cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add the fixed columns: parents (null but of derived records), size in UTF-8 bytes of the text."""
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    text = columns["text"]
-    if not pa.types.is_large_string(text.type):
-        text = text.cast(TEXT)
-    columns["text"] = text
-    columns.setdefault("parent_ids", pa.nulls(batch.num_rows, pa.list_(pa.string())))
-    columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

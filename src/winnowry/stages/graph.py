@@ -211,8 +211,9 @@ def _drawn(recipe: Recipe) -> str:
 
 def _drawn_from(recipe: Recipe) -> Origins:
     by = recipe.sample.by if recipe.sample is not None else None
-    chosen = tuple(("scored", column) for column in dict.fromkeys((by, "n_tokens")) if column)
-    taken_over = {name: (("scored", name),) for name in ("record_id", "partition", "n_tokens")}
+    size = recipe.kind.size_column
+    chosen = tuple(("scored", column) for column in dict.fromkeys((by, size)) if column)
+    taken_over = {name: (("scored", name),) for name in ("record_id", "partition", size)}
     return taken_over | {"probability": chosen, "selected": chosen}
 
 
@@ -220,8 +221,17 @@ def _compared(recipe: Recipe) -> bool:
     return recipe.comparison is not None
 
 
-def _of_text(recipe: Recipe) -> bool:
-    return not recipe.media
+def _leaves_raw(recipe: Recipe) -> bool:
+    return recipe.leaves_raw
+
+
+def _has_releases(recipe: Recipe) -> bool:
+    return recipe.has_releases
+
+
+def _content(recipe: Recipe) -> Origins:
+    """The bytes of a file, which no stage between touches."""
+    return {"payload": (("raw", "payload"),)} if recipe.kind.carries == "blob" else {}
 
 
 # ------------------------------------------------------------------------------------------------------ the graph
@@ -266,7 +276,7 @@ STAGES: tuple[Stage, ...] = (
         schema=tables.cleaned_schema,
         spec=_cleaning,
         suites=("contract", "ledger", "quality", "drift"),
-        when=_of_text,
+        when=_leaves_raw,
         operators=lambda recipe: recipe.clean,
         renames=(("text", "payload"),),
         left="passed the cleaning rules",
@@ -285,7 +295,7 @@ STAGES: tuple[Stage, ...] = (
         schema=lambda recipe: DUPLICATES,
         spec=_deduplication,
         suites=("contract", "ledger"),
-        when=_of_text,
+        when=_leaves_raw,
         origins=lambda recipe: {name: (("cleaned", name),) for name in ("record_id", "partition")},
         left="not a duplicate",
         says="winnowry.inspect.sentences:stands_behind",
@@ -299,7 +309,7 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.fit:Fit",
         reads=(Read("cleaned", "every", "frozen"), Read("duplicates", "whole", "frozen")),
         spec=lambda recipe, spec: {"score": spec["score"]},
-        when=_of_text,
+        when=_leaves_raw,
         kinds=("python", "json"),
     ),
     Stage(
@@ -311,7 +321,7 @@ STAGES: tuple[Stage, ...] = (
         schema=tables.scored_schema,
         spec=_scoring,
         suites=("contract", "ledger", "quality", "drift"),
-        when=_of_text,
+        when=_leaves_raw,
         operators=lambda recipe: recipe.score,
         left="scored",
         waits="scored, not yet sampled",
@@ -327,7 +337,7 @@ STAGES: tuple[Stage, ...] = (
         schema=tables.sampled_schema,
         spec=lambda recipe, spec: {"sample": spec["sample"]},
         suites=("contract", "ledger", "budget"),
-        when=_of_text,
+        when=_has_releases,
         origins=_drawn_from,
         left="drawn by the sample",
         waits="selected, not yet published",
@@ -352,8 +362,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         PUBLISHED,
         "corpus",
-        "The records for training with text, scores and provenance. Each release is a tag (`v1`, `v2`, …); the tag of "
-        "the recipe moves last.",
+        "The records for training with their content, scores and provenance. Each release is a tag (`v1`, `v2`, …); "
+        "the tag of the recipe moves last.",
         "winnowry.stages.published:Published",
         reads=(
             Read("sampled", "whole"),
@@ -368,8 +378,9 @@ STAGES: tuple[Stage, ...] = (
             tuple(f"valid2.{letter}" for letter in LETTERS) if recipe.gates.published.valid2 is not None else ()
         ),
         inputs="winnowry.stages.published:content_versions",
-        when=_of_text,
+        when=_has_releases,
         takes=("cleaned", "scored"),
+        origins=_content,
         left="published",
         says="winnowry.inspect.sentences:released",
         shows="text",

@@ -1,4 +1,4 @@
-"""Stage ``published``: the selected records with text, scores and provenance; one release a changed selection.
+"""Stage ``published``: the selected records with their content, scores and provenance; one release a changed selection.
 
 A corpus-wide draw touches a few rows in nearly every partition, so a release is a *delta*: deletions plus appended
 rows in one transaction. Tags keep old releases readable.
@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.sql import in_list, literal
+from winnowry.engine.tasks import CONTENT
 from winnowry.evidence.valid2.card import letter_scores, release_card
+from winnowry.lakehouse.blobs import blob_array, blob_columns, blob_field, copied_blobs, pieces_of
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
@@ -30,6 +32,7 @@ from winnowry.sampling.draw import id_words, permanent_random
 from winnowry.stages.graph import Stage, same_specification
 
 _TAKEN_AT_ONCE = 1024
+_CONTENT_BYTES = 64 << 20
 
 
 class Published(Production):
@@ -66,7 +69,8 @@ class Published(Production):
     def findings(self, candidate: Candidate) -> Findings:
         """The table is the selection; its tokens, and its VALID² card."""
         work, recipe, whole = self.work, self.work.recipe, candidate.rows
-        tokens = int(whole.sql("SELECT COALESCE(SUM(n_tokens), 0) AS n FROM dataset").to_pylist()[0]["n"])
+        kind = recipe.kind
+        size = int(whole.sql(f"SELECT COALESCE(SUM({kind.size_column}), 0) AS n FROM dataset").to_pylist()[0]["n"])
         number = _next_release(self.previous)
         card = release_card(work.ws, recipe, whole, work.promotion_id)
         changed = {"rows_added": len(self.new), "rows_removed": len(self.gone)}
@@ -80,8 +84,12 @@ class Published(Production):
                 "valid2": card,
                 "about": {"description": recipe.description, "owner": recipe.owner},
             },
-            metadata={"release": f"v{number}", **changed, **letter_scores(card)},
-            tokens=tokens,
+            metadata={
+                "release": f"v{number}",
+                **changed,
+                **letter_scores(card),
+            },
+            size=size // kind.sizes_per_unit,
             lineage={"missing_partitions": work.missing},
         )
 
@@ -145,9 +153,12 @@ def _still_valid(
 
 
 def _unchanged(work: Work, partition: str, published: TableView, ids: Ids, schema: pa.Schema) -> Ids:
-    names = [n for n in schema.names if n not in ("stratum", "probability", "promotion_id")]
+    # Equal hashes say that the bytes of a file are equal: they are not read.
+    left_out = {"stratum", "probability", "promotion_id", *blob_columns(schema)}
+    names = [n for n in schema.names if n not in left_out]
     same: list[str] = []
-    for batch in _rows(work, partition, ids, schema):
+    read = list(dict.fromkeys([*names, *_drawn_names(schema)]))
+    for batch in _rows(work, partition, ids, pa.schema([schema.field(name) for name in read])):
         these = in_list("record_id", batch.column("record_id").to_pylist())
         stored = published.to_table(columns=names, where=these).to_pylist()
         by_id = {row["record_id"]: row for row in stored}
@@ -156,8 +167,8 @@ def _unchanged(work: Work, partition: str, published: TableView, ids: Ids, schem
 
 
 def _rows(work: Work, partition: str, new: Ids, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The new rows of a partition in seeded random order; only their text is read."""
-    drawn_names = [name for name in schema.names if name in FROM_SAMPLED]
+    """The new rows of a partition in seeded random order; only their content is read."""
+    drawn_names = _drawn_names(schema)
     sampled = work.part("sampled", partition).to_table(columns=["record_id", *drawn_names], where="selected")
     wanted = np.isin(np.asarray(sampled["record_id"].to_pylist(), dtype="S32"), new)
     sampled = sampled.filter(pa.array(wanted))
@@ -172,6 +183,7 @@ def _rows(work: Work, partition: str, new: Ids, schema: pa.Schema) -> Iterator[p
     text_names = [n for n in cleaned_schema(work.recipe).names if n in wanted_names]
     score_names = [n for n in scored_schema(work.recipe).names if n in wanted_names.difference(text_names)]
     text_at, score_at = _positions(cleaned), _positions(scored)
+    contents = _Contents(work.part("raw", partition)) if blob_columns(schema) else None
     for start in range(0, sampled.num_rows, _TAKEN_AT_ONCE):
         chunk = sampled.slice(start, _TAKEN_AT_ONCE)
         ids = chunk["record_id"].to_pylist()
@@ -180,7 +192,33 @@ def _rows(work: Work, partition: str, new: Ids, schema: pa.Schema) -> Iterator[p
         columns: dict[str, Any] = {name: text[name] for name in text_names}
         columns.update({name: scores[name] for name in score_names})
         columns.update({name: chunk[name] for name in drawn_names})
-        yield from pa.table(columns).combine_chunks().to_batches()
+        batches = pa.table(columns).combine_chunks().to_batches()
+        yield from batches if contents is None else contents.beside(batches)
+
+
+def _drawn_names(schema: pa.Schema) -> list[str]:
+    return [name for name in schema.names if name in FROM_SAMPLED]
+
+
+class _Contents:
+    """The bytes of a partition's files, as ``raw`` holds them."""
+
+    def __init__(self, raw: TableView) -> None:
+        self._dataset = raw.dataset()
+        table = self._dataset.to_table(columns=["record_id", CONTENT], with_row_address=True).combine_chunks()
+        self._ids, self._references, self._addresses = (
+            table[name].combine_chunks() for name in ("record_id", CONTENT, "_rowaddr")
+        )
+
+    def beside(self, batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Rows with their bytes, at most :data:`_CONTENT_BYTES` at a time unless one file has more."""
+        for batch in batches:
+            at = pa.compute.index_in(batch.column("record_id"), value_set=self._ids)
+            references, addresses = self._references.take(at), self._addresses.take(at)
+            for start, stop in pieces_of(batch.column("size").to_pylist(), _CONTENT_BYTES):
+                n = stop - start
+                held = copied_blobs(self._dataset, CONTENT, references.slice(start, n), addresses.slice(start, n))
+                yield batch.slice(start, n).append_column(blob_field(CONTENT), blob_array(held))
 
 
 def _positions(view: Any) -> dict[str, int]:

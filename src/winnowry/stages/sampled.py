@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from winnowry.core.errors import UsageError
 from winnowry.core.jsonable import digest
+from winnowry.lakehouse.view import TableView
 from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.lineage import data_version
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.reading.sample_columns import sample_columns
-from winnowry.sampling.select import select
+from winnowry.records.kinds import Kind
+from winnowry.sampling.select import Selection, select
 from winnowry.sampling.spec import SampleSpec
 
 _ONE_STRATUM = "all"
@@ -32,7 +34,8 @@ class Sampled(Production):
         super().__init__(work)
         if work.recipe.sample is None:
             raise UsageError(f"{work.recipe.corpus}: the recipe has no `sample`")
-        self.spec: SampleSpec = work.recipe.sample
+        self.kind = work.recipe.kind
+        self.spec: SampleSpec = work.recipe.sample.in_stored_sizes(self.kind.sizes_per_unit)
         self.scored = work.table("scored")
 
     def rows(self) -> Iterator[Rows]:
@@ -40,10 +43,10 @@ class Sampled(Production):
         spec, request = self.spec, self.work.request
         table = sample_columns(self.work.ws, self.work.recipe)
         request.progress.start(request.stage.name, None, table.num_rows)
-        tokens = table["n_tokens"].to_numpy().astype(np.int64)
+        sizes = table[self.kind.size_column].to_numpy().astype(np.int64)
         scores = table[spec.by].to_numpy(zero_copy_only=False).astype(np.float64) if spec.by else None
         strata = _strata(table, spec.strata)
-        self.selection = select(table["record_id"], scores, tokens, spec, strata)
+        self.selection = select(table["record_id"], scores, sizes, spec, strata)
         request.progress.advance(table.num_rows)
         repeats = {"repeats": pa.array(self.selection.repeats, pa.int64())} if spec.epochs else {}
         drawn = pa.table(
@@ -55,7 +58,7 @@ class Sampled(Production):
                 "draw": pa.array(self.selection.draw, pa.float64()),
                 "selected": pa.array(self.selection.selected, pa.bool_()),
                 **repeats,
-                "n_tokens": pa.array(tokens, pa.int64()),
+                self.kind.size_column: pa.array(sizes, pa.int64()),
             }
         ).sort_by([("partition", "ascending"), ("record_id", "ascending")])
         for partition in sorted(set(drawn["partition"].to_pylist())):
@@ -67,20 +70,21 @@ class Sampled(Production):
         """Every scored record is decided once, and the budget is met."""
         work, selection = self.work, self.selection
         ids = read_ids(self.scored)
-        budget = _budget(candidate.rows, selection.budget_tokens, selection.largest_record, self.spec)
+        budget = _budget(candidate.rows, selection, self.spec, self.kind)
+        unit, per_unit = self.kind.unit, self.kind.sizes_per_unit
         return Findings(
             Ledger.of(ids, read_ids(candidate.rows), ids[:0]),
             outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
             facts={"budget": budget},
-            measures={"selected_tokens": selection.selected_tokens, "selection": digest(budget)},
+            measures={f"selected_{unit}": selection.selected_tokens // per_unit, "selection": digest(budget)},
             metadata={
-                "budget_tokens": selection.budget_tokens,
-                "selected_tokens": selection.selected_tokens,
-                "unfilled_tokens": selection.unfilled_tokens,
+                f"budget_{unit}": selection.budget_tokens // per_unit,
+                f"selected_{unit}": selection.selected_tokens // per_unit,
+                f"unfilled_{unit}": selection.unfilled_tokens // per_unit,
                 "selected_rows": int(selection.selected.sum()),
-                "strata": [asdict(stratum) for stratum in selection.strata],
+                "strata": [_in_unit(asdict(stratum), self.kind) for stratum in selection.strata],
             },
-            tokens=int(budget["selected_tokens"]),
+            size=int(budget[f"selected_{unit}"]),
         )
 
 
@@ -92,17 +96,29 @@ def _strata(table: pa.Table, names: tuple[str, ...]) -> pa.Array | None:
     return parts[0] if len(parts) == 1 else pa.compute.binary_join_element_wise(*parts, "|")
 
 
-def _budget(view: Any, budget_tokens: int, largest_record: int, spec: SampleSpec) -> dict[str, Any]:
-    """What was selected, as read back from the candidate."""
-    tokens = "n_tokens * repeats" if spec.epochs else "n_tokens"
+def _in_unit(stratum: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    """What was drawn from a stratum, its sizes named by the unit of the kind."""
+    if kind.is_text:
+        return stratum
+    return {
+        name.replace("tokens", kind.unit): value / kind.sizes_per_unit if "tokens" in name else value
+        for name, value in stratum.items()
+    }
+
+
+def _budget(view: TableView, selection: Selection, spec: SampleSpec, kind: Kind) -> dict[str, Any]:
+    """What was selected, as read back from the candidate; sizes are named by the unit of the kind."""
+    size, per_unit = kind.size_column, kind.sizes_per_unit
+    drawn = f"{size} * repeats" if spec.epochs else size
     row = view.sql(
-        f"SELECT COALESCE(SUM({tokens}), 0) AS tokens, COUNT(*) AS n, COALESCE(MAX(n_tokens), 0) AS largest "
+        f"SELECT COALESCE(SUM({drawn}), 0) AS drawn, COUNT(*) AS n, COALESCE(MAX({size}), 0) AS largest "
         "FROM dataset WHERE selected"
     ).to_pylist()[0]
-    return {
-        "tokens": int(budget_tokens),
+    budget = {
+        kind.unit: int(selection.budget_tokens) // per_unit,
         "selected": int(row["n"]),
-        "selected_tokens": int(row["tokens"]),
-        "largest_record": int(largest_record),
+        f"selected_{kind.unit}": int(row["drawn"]) // per_unit,
+        "largest_record": -(-int(selection.largest_record) // per_unit),
         "mode": spec.mode,
     }
+    return budget if kind.is_text else {**budget, "unit": kind.unit}

@@ -28,7 +28,7 @@ from winnowry.promotion.production import (
 )
 from winnowry.promotion.trailing import trailing_facts
 from winnowry.recipe.model import Recipe
-from winnowry.recipe.tables import scored_schema, written_fields
+from winnowry.recipe.tables import scored_schema, size_is_taken_over, written_fields
 from winnowry.stages.fit import load_fits
 
 _CORRELATION = "length_correlation_"
@@ -38,14 +38,17 @@ class Scored(Production):
     """Scores one partition; rows already scored from the same text with the same operators are carried over.
 
     Raises:
-        UsageError: no operator counts tokens.
+        UsageError: no operator counts the size of a record.
     """
 
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         recipe = work.recipe
-        if "n_tokens" not in {field.name for field in written_fields(recipe.score)}:
-            raise UsageError(f"{recipe.corpus}: `score` has no operator that writes n_tokens; add score.token_count")
+        kind = recipe.kind
+        self.size_from_cleaned = size_is_taken_over(recipe)
+        if not self.size_from_cleaned and kind.size_column not in {f.name for f in written_fields(recipe.score)}:
+            add = f"; add {kind.counted_by}" if kind.counted_by is not None else ""
+            raise UsageError(f"{recipe.corpus}: `score` has no operator that writes {kind.size_column}{add}")
         self.schema = scored_schema(recipe)
         self.cleaned = work.part("cleaned")
         self.dropped = dropped_ids(work)
@@ -80,9 +83,15 @@ class Scored(Production):
 
     def _unit(self, offset: int, n_rows: int) -> ChainTask:
         operators = self.work.recipe.score
+        always = (
+            "record_id",
+            "partition",
+            "parent_ids",
+            *((self.work.recipe.kind.size_column,) if self.size_from_cleaned else ()),
+        )
         return ChainTask(
             view=self.cleaned,
-            columns=columns_read(operators, self.cleaned.schema.names, ("record_id", "partition", "parent_ids")),
+            columns=columns_read(operators, self.cleaned.schema.names, always),
             renamed={},
             operators=operators,
             offset=offset,
@@ -113,7 +122,7 @@ class Scored(Production):
         self.carried = frozenset(carried)
 
     def findings(self, candidate: Candidate) -> Findings:
-        """Every keeper has its scores or is in quarantine; tokens, quantiles, correlation with length."""
+        """Every keeper has its scores or is in quarantine; size, quantiles, correlation with size."""
         work = self.work
         measures = _measures(work.recipe, candidate.rows.to_table(columns=_numeric(self.schema)))
         correlations = {
@@ -130,7 +139,7 @@ class Scored(Production):
                 "units_reused": work.units.reused,
                 **measures,
             },
-            tokens=int(measures.get("tokens", 0)),
+            size=int(measures.get(work.recipe.kind.unit, 0)),
         )
 
 
@@ -146,17 +155,18 @@ def _numeric(schema: pa.Schema) -> list[str]:
 
 
 def _measures(recipe: Recipe, table: pa.Table) -> dict[str, float]:
-    """Tokens, score quantiles and the score's rank correlation with length, for gates and drift."""
-    tokens = table["n_tokens"].to_numpy().astype(np.float64)
-    measures: dict[str, float] = {"n_rows": float(table.num_rows), "tokens": float(tokens.sum())}
+    """Size, score quantiles and the score's rank correlation with size, for gates and drift."""
+    kind = recipe.kind
+    sizes = table[kind.size_column].to_numpy().astype(np.float64) / kind.sizes_per_unit
+    measures: dict[str, float] = {"n_rows": float(table.num_rows), kind.unit: float(sizes.sum())}
     if table.num_rows:
-        measures["mean_tokens"] = float(tokens.mean())
+        measures[f"mean_{kind.unit}"] = float(sizes.mean())
     by = recipe.sample.by if recipe.sample is not None else None
-    if by is not None and by in table.schema.names and by != "n_tokens":
+    if by is not None and by in table.schema.names and by != kind.size_column:
         score = table[by].to_numpy(zero_copy_only=False).astype(np.float64)
         known = ~np.isnan(score)
         if known.sum() >= 2:
-            rho = spearman(score[known], tokens[known])
+            rho = spearman(score[known], sizes[known])
             if rho is not None:
                 measures[f"{_CORRELATION}{by}"] = rho
             for quantile in (0.1, 0.5, 0.9):

@@ -22,6 +22,7 @@ from winnowry.evidence.valid2.indicators import (
     wilson,
     within,
 )
+from winnowry.lakehouse.blobs import blob_columns
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
 from winnowry.stages.graph import ARRIVED, PUBLISHED, reading_stages
@@ -180,6 +181,8 @@ def _hashes(session: Session) -> Measured:
         return unmeasured("there is no table `raw`")
     view = session.tables.views[ARRIVED]
     bound = id_bound(view, _HASHED, view.count_rows())
+    if blob_columns(view.schema):
+        return unmeasured("`raw` holds files; each was hashed as it was read")
     n, wrong = 0, list[Example]()
     for batch in drawn(view, bound, ["record_id", "payload", "content_sha256"], _BATCH_ROWS):
         octets = batch.column("payload").cast(pa.large_binary())

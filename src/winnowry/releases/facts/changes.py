@@ -45,7 +45,7 @@ def changes(ws: Workspace, session: Session, before: Release | None, release: Re
     result: dict[str, Any] = {
         "before": before.name,
         "rows_before": before.rows,
-        "tokens_before": before.tokens,
+        "tokens_before": before.size if before.unit else before.tokens,
         "added": apart.added,
         "removed": apart.removed,
         "kept": release.rows - apart.added,

@@ -6,6 +6,7 @@ from typing import Any
 
 from winnowry.core.sql import identifier
 from winnowry.reading.session import Session
+from winnowry.records.kinds import sized_by
 
 _SHOWN = 20  # sources, licences and languages that are listed
 
@@ -16,13 +17,14 @@ def contents(session: Session) -> dict[str, Any]:
     Returns:
         ``rows``, ``tokens``, ``stored_bytes`` (of the table's data files; None where they do not say), ``characters``
         (where the recipe counts them), ``unlicensed`` rows, ``sources``, ``licenses`` and ``languages`` (None without
-        the column), each with ``listed``, ``total`` and ``rest_rows``, and ``time``.
+        the column), each with ``listed``, ``total`` and ``rest_rows``, ``time``; ``unit`` where sizes are no tokens.
     """
     tables = session.tables
-    tokens = "n_tokens" if tables.has("published", "n_tokens") else "0"
+    kind = sized_by(tables.views["published"].schema.names)
+    tokens = kind.size_in_sql() if kind is not None else "0"
     extra = ", SUM(n_chars)::BIGINT AS characters" if tables.has("published", "n_chars") else ""
     if tables.has("published", "repeats") and tokens != "0":
-        extra += ", SUM(n_tokens * repeats)::BIGINT AS tokens_with_repeats"
+        extra += f", SUM({tokens} * repeats)::BIGINT AS tokens_with_repeats"
     totals = session.one(
         f"SELECT COUNT(*) AS rows, COALESCE(SUM({tokens}), 0)::BIGINT AS tokens, MIN(event_time) AS first, "
         f"MAX(event_time) AS last, COUNT(event_time) AS dated, "
@@ -31,6 +33,7 @@ def contents(session: Session) -> dict[str, Any]:
     return {
         "rows": totals["rows"],
         "tokens": None if tokens == "0" else totals["tokens"],
+        **({} if kind is None or kind.is_text else {"unit": kind.unit}),
         "tokens_with_repeats": totals.get("tokens_with_repeats"),
         "characters": totals.get("characters"),
         "unlicensed": totals["rows"] - totals["licensed"],

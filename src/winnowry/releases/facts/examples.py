@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from winnowry.core.sql import in_list
+from winnowry.lakehouse.blobs import blob_columns
+from winnowry.lakehouse.view import TableView
 from winnowry.operators.text.pii import Pii
 from winnowry.reading.session import Session
-from winnowry.stages.graph import DRAWN, LEFT_OUT, reading_stages, shown_before
+from winnowry.stages.graph import ARRIVED, DRAWN, LEFT_OUT, reading_stages, shown_before
 
 _EXAMPLES = 30  # a rule
 _RULES = 24  # most frequent ones
@@ -124,16 +126,26 @@ def _texts(session: Session, place: tuple[str, str] | None, ids: list[str]) -> d
         ids: the records.
     """
     table, column = place if place is not None else ("quarantine", "payload")
+    if place is not None and not session.tables.has(table, column):  # of files the stages between have no content
+        table, column = ARRIVED, "payload"
     if not ids or not session.tables.has(table, column):
         return {}
     where = in_list("record_id", ids)
     if place is None:
         where = f"{in_list('stage', reading_stages())} AND {where}"
+    elif column in blob_columns(session.tables.views[table].schema):
+        return _shown_files(session.tables.views[table], where)
     return _begun(
         row
         for batch in session.tables.views[table].scan(["record_id", column], where, batch_rows=_ROWS_AT_ONCE)
         for row in batch.rename_columns(["record_id", "text"]).to_pylist()
     )
+
+
+def _shown_files(view: TableView, where: str) -> dict[str, str]:
+    """What files are called and said to be; their bytes are not read."""
+    rows = view.to_table(["record_id", "uri", "media_type"], where).to_pylist()
+    return {row["record_id"]: f"{row['uri'].rpartition('/')[2]}, {row['media_type']}" for row in rows}
 
 
 def _begun(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

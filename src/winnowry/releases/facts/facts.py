@@ -43,7 +43,7 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
         facts: dict[str, Any] = {
             "corpus": corpus,
             "release": {
-                **asdict(release),
+                **release.to_dict(),
                 "created_at": None if release.created_at is None else release.created_at.isoformat(),
                 "tags": list(release.tags),
                 "missing_partitions": list(release.missing_partitions),

@@ -47,7 +47,7 @@ def _of_contents(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "note", f"{named:,} different licences apply; they are listed with their shares."
     if data["sources"]["total"] == 1:
         yield "note", "All records come from one source: whatever that source leaves out is not here either."
-    if data["languages"] is None:
+    if data["languages"] is None and "unit" not in data:
         yield "note", "The language of the records was not identified."
 
 
@@ -88,9 +88,11 @@ def _of_process(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             ),
         )
     ops = {str(op.get("op")) for op in (facts["made"]["stages"].get("cleaned", {}).get("clean") or [])}
+    of_text = "unit" not in facts["contents"]
     if facts["made"]["stages"] and "text.pii" not in ops:
-        yield "note", "Personal data was not looked for: the recipe has no text.pii."
-    if facts["made"]["stages"] and not any("decontaminate" in op for op in ops):
+        why = ": the recipe has no text.pii" if of_text else ""
+        yield "note", f"Personal data was not looked for{why}."
+    if of_text and facts["made"]["stages"] and not any("decontaminate" in op for op in ops):
         yield "note", "Records were not compared with evaluation sets: the recipe has no text.decontaminate."
     not_passed = [row for row in facts["gates"]["own"] if row["verdict"] != "pass"]
     if not_passed:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from winnowry.core.sql import identifier
 from winnowry.reading.session import Session
+from winnowry.records.kinds import sized_by
 from winnowry.stages.graph import ARRIVED, DRAWN, KEPT, PUBLISHED, SCORED
 
 _BINS = 40  # of a histogram
@@ -38,8 +39,10 @@ def make_pool(session: Session, by: str | None) -> bool:
         False where nothing is scored.
     """
     tables = session.tables
-    if not tables.has(SCORED, "n_tokens"):
+    kind = sized_by(tables.views[SCORED].schema.names) if tables.has(SCORED) else None
+    if kind is None:
         return False
+    size = kind.size_in_sql(f"{SCORED}.") + ("" if kind.is_text else " AS n_tokens")  # one name for sizes of any kind
     score = f"{SCORED}.{identifier(by)}::DOUBLE" if by is not None else "NULL::DOUBLE"
     drawn, join = "NULL::DOUBLE", ""
     if tables.has(DRAWN):
@@ -50,7 +53,7 @@ def make_pool(session: Session, by: str | None) -> bool:
     columns = "".join(f", {column} AS {name}" for name, column in beside.items())
     stratum = f", {DRAWN}.stratum" if tables.has(DRAWN, "stratum") else ""
     session.run(
-        f"CREATE TEMP TABLE pool AS SELECT {SCORED}.partition, {SCORED}.n_tokens, {score} AS score, "
+        f"CREATE TEMP TABLE pool AS SELECT {SCORED}.partition, {size}, {score} AS score, "
         f"{drawn} AS probability, chosen.id IS NOT NULL AS kept{columns}{stratum} FROM {SCORED}{join} "
         f"LEFT JOIN (SELECT record_id AS id FROM {PUBLISHED}) AS chosen ON chosen.id = {SCORED}.record_id"
     )

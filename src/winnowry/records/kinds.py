@@ -1,0 +1,156 @@
+"""Kinds of records: what a record carries, what its size is counted in, and what people are shown of it.
+
+The recipe's sources say which kind a corpus has. Everything else asks the kind: the columns of the tables, the unit of
+a budget, the words of ``explain`` and of a release. A package brings a kind by an entry point of the group
+``winnowry.kinds`` that leads to a :class:`Kind`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from winnowry.core.errors import UsageError
+from winnowry.core.numbers import byte_size
+
+Carries = Literal["text", "blob", "structured"]
+_GROUP = "winnowry.kinds"
+_EXCERPT_CHARACTERS = 200
+
+
+def _file(row: Mapping[str, Any]) -> list[str]:
+    size = row.get("size")
+    return [row.get("media_type") or "", byte_size(size) if size is not None else ""]
+
+
+def _excerpt(row: Mapping[str, Any]) -> str:
+    text = row.get("text") or ""
+    return text if len(text) <= _EXCERPT_CHARACTERS else text[:_EXCERPT_CHARACTERS] + "…"
+
+
+def _image(row: Mapping[str, Any]) -> str:
+    width, height = row.get("width"), row.get("height")
+    media_type, size = _file(row)
+    sides = f"{width}×{height}" if width is not None and height is not None else ""
+    return ", ".join(filter(None, (media_type, sides, size)))
+
+
+def _length_in_time(row: Mapping[str, Any]) -> str:
+    duration = row.get("duration_ms")
+    media_type, size = _file(row)
+    return ", ".join(filter(None, (media_type, f"{duration / 1000:.1f} s" if duration is not None else "", size)))
+
+
+def _plain_file(row: Mapping[str, Any]) -> str:
+    return ", ".join(filter(None, _file(row)))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of record.
+
+    Attributes:
+        name: what a recipe calls it.
+        carries: ``text``, the column `text`; ``blob``, bytes in the column `payload`; ``structured``, columns.
+        unit: what its size is counted in, as budgets and people say it, in the plural.
+        size_column: the column that holds the size, in whole numbers.
+        shows: what people are shown of a row; columns that the row lacks are left out.
+        counted_by: an operator that writes the size column, as a recipe writes it; None where every row has it.
+        sizes_per_unit: of the size column; 1000 where it holds milliseconds and the unit is seconds.
+    """
+
+    name: str
+    carries: Carries
+    unit: str
+    size_column: str
+    shows: Callable[[Mapping[str, Any]], str]
+    counted_by: str | None = None
+    sizes_per_unit: int = 1
+
+    @property
+    def payload_column(self) -> str:
+        """The column of ``cleaned`` or ``published`` that holds what is trained on."""
+        return "text" if self.carries == "text" else "payload"
+
+    def size_in_sql(self, table: str = "") -> str:
+        """A record's size in the unit, as an expression over its row.
+
+        >>> TEXT.size_in_sql(), kind_named("audio").size_in_sql("scored.")
+        ('n_tokens', '(scored.duration_ms / 1000.0)')
+        """
+        column = f"{table}{self.size_column}"
+        return column if self.sizes_per_unit == 1 else f"({column} / {self.sizes_per_unit}.0)"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its records are texts."""
+        return self.carries == "text"
+
+
+TEXT = Kind("text", "text", "tokens", "n_tokens", _excerpt, "score.token_count")
+"""What records are unless their source says otherwise."""
+
+FILE = Kind("file", "blob", "bytes", "size", _plain_file)
+"""A file of which nothing is known but its bytes."""
+
+_BUILT_IN = (
+    TEXT,
+    FILE,
+    Kind("image", "blob", "pixels", "n_pixels", _image, "image.decode"),
+    Kind("audio", "blob", "seconds", "duration_ms", _length_in_time, sizes_per_unit=1000),
+    Kind("video", "blob", "seconds", "duration_ms", _length_in_time, sizes_per_unit=1000),
+    Kind("document", "blob", "pages", "n_pages", _plain_file),
+    Kind("conversation", "structured", "turns", "n_turns", _plain_file),
+    Kind("annotation", "structured", "annotations", "n_annotations", _plain_file),
+    Kind("trajectory", "structured", "steps", "n_steps", _plain_file),
+)
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Every kind by its name: the built-in ones, then those of installed packages.
+
+    Raises:
+        UsageError: an entry point leads to no kind, or to one of a name that is in use.
+    """
+    known = {kind.name: kind for kind in _BUILT_IN}
+    for entry in entry_points(group=_GROUP):
+        kind = entry.load()
+        if not isinstance(kind, Kind):
+            raise UsageError(f"entry point {entry.name!r} of {_GROUP} leads to {entry.value}, which is no Kind")
+        if kind.name in known:
+            raise UsageError(f"entry point {entry.name!r} of {_GROUP}: there is a kind {kind.name!r} already")
+        known[kind.name] = kind
+    return known
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of a name.
+
+    Raises:
+        UsageError: there is none.
+
+    >>> kind_named("image").unit
+    'pixels'
+    """
+    known = kinds()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise UsageError(f"no kind {name!r}; " + (f"did you mean {near[0]}?" if near else f"kinds: {', '.join(known)}"))
+    return known[name]
+
+
+def sized_by(columns: Collection[str]) -> Kind | None:
+    """The kind whose size a table holds, told by its columns; None where it holds no size.
+
+    >>> sized_by(["record_id", "n_pixels", "size"]).name, sized_by(["record_id"])
+    ('image', None)
+    """
+    for kind in kinds().values():
+        if kind is not FILE and kind.size_column in columns:
+            return kind
+    return FILE if FILE.size_column in columns and TEXT.payload_column not in columns else None

@@ -220,8 +220,8 @@ def test_sql_explain_and_export_of_a_media_corpus_say_what_there_is(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("limits:", "clean: [{op: text.lines}]\nlimits:"), "a corpus of files ends at `raw`"),
-        (("table: raw, ", ""), "columns.0.table: a corpus of files has the table raw"),
+        (("limits:", "clean: [{op: text.lines}]\nlimits:"), "reads column 'text', which nothing before it writes"),
+        (("table: raw, ", ""), "columns.0.table: the recipe has no table published; it has raw"),
         (("format: files", "format: jsonl, payload: copied"), "`payload` is for files"),
         (
             ("partition: {by: path, part: -2}}", "members: '*', payload: referenced, partition: {by: path, part: -2}}"),
@@ -229,7 +229,7 @@ def test_sql_explain_and_export_of_a_media_corpus_say_what_there_is(
         ),
         (
             ("sources:", "sources:\n  - {name: texts, uri: x, partition: {by: path, part: -2}}"),
-            "give the files a corpus of their own",
+            "give each kind a corpus of its own",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import tempfile
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import UsageError
+from winnowry.lakehouse.blobs import blob_columns, pieces_of, read_blobs
 from winnowry.releases.releases import find_release, releases
 from winnowry.sources.tc609 import FIELDS
 from winnowry.storage.named import storage_named
@@ -29,6 +31,7 @@ Profile = Literal["tc609"]
 MANIFEST = "manifest.json"
 _ROWS_PER_FILE = 50_000
 _ROWS_AT_ONCE = 2_048
+_CONTENT_BYTES = 64 << 20  # of large objects
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def export(
     Args:
         ws: the lake.
         corpus: the corpus.
-        format: ``jsonl`` (one object a line, UTF-8) or ``parquet`` (zstd).
+        format: ``jsonl`` (one object a line, UTF-8; bytes of files in Base64) or ``parquet`` (zstd).
         out: folder or URI; made when missing.
         tag: release or tag; ``prod`` where there is one, else the newest release.
         seed: of the shuffle.
@@ -140,13 +143,14 @@ def _export(
     columns = [name for name in view.schema.names if name != "promotion_id"]
     if shape is not None:
         columns = [name for name in columns if name in tc609_export.COLUMNS]
+    addresses = _addresses(dataset)
     n_files = max(1, -(-len(order) // rows_per_file))
     files = []
     for index in range(n_files):
         chosen = order[index * rows_per_file : (index + 1) * rows_per_file]
         name = f"part-{index:05d}-of-{n_files:05d}.{format}"
-        batches = _batches(dataset, chosen, columns)
-        schema = pa.schema([view.schema.field(column) for column in columns])
+        batches = _with_contents(dataset, _batches(dataset, chosen, columns), addresses, chosen)
+        schema = pa.schema([_plain_field(view.schema, column) for column in columns])
         files.append(_write(target, name, format, schema, batches, len(chosen), shape))
     done = Export(
         corpus=corpus,
@@ -180,6 +184,38 @@ def _batches(dataset: Any, rows: Any, columns: list[str]) -> Iterator[pa.Table]:
         back = np.empty_like(ascending)
         back[ascending] = np.arange(len(ascending))
         yield table.take(pa.array(back))
+
+
+def _addresses(dataset: Any) -> pa.Array | None:
+    """Row addresses in table order, where rows have large objects."""
+    if not blob_columns(dataset.schema):
+        return None
+    return dataset.to_table(columns=[], with_row_address=True)["_rowaddr"].combine_chunks()
+
+
+def _plain_field(schema: pa.Schema, name: str) -> pa.Field:
+    """A column as it is exported: large objects as their bytes."""
+    return pa.field(name, pa.large_binary()) if name in blob_columns(schema) else schema.field(name)
+
+
+def _with_contents(
+    dataset: Any, tables: Iterator[pa.Table], addresses: pa.Array | None, rows: Any
+) -> Iterator[pa.Table]:
+    """Rows with the bytes of their large objects, about 64 MiB at a time."""
+    if addresses is None:
+        yield from tables
+        return
+    done = 0
+    for table in tables:
+        there = addresses.take(pa.array(rows[done : done + table.num_rows]))
+        done += table.num_rows
+        for start, stop in pieces_of(table["size"].to_pylist(), _CONTENT_BYTES):
+            piece = table.slice(start, stop - start)
+            for name in [name for name in blob_columns(dataset.schema) if name in table.schema.names]:
+                contents = read_blobs(dataset, name, there.slice(start, stop - start))
+                at = piece.schema.get_field_index(name)
+                piece = piece.set_column(at, name, pa.array(contents, pa.large_binary()))
+            yield piece
 
 
 def _write(
@@ -225,5 +261,5 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return base64.b64encode(value).decode()
     return str(value)

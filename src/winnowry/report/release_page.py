@@ -33,6 +33,7 @@ def _facts_alone(facts: Facts) -> View:
 _SECTIONS: tuple[tuple[str, str, Callable[[Facts], View]], ...] = (
     ("limits", "Known limits", _facts_alone),
     ("contents", "What the data is", contents_view),
+    ("pictures", "What it looks like", _facts_alone),
     ("funnel", "From raw to published", funnel_view),
     ("chosen", "How it was chosen", chosen_view),
     ("shifts", "What the choice shifted", shifts_view),
@@ -71,7 +72,11 @@ def release_page(facts: Facts) -> str:
         facts=facts,
         published=_published(facts["release"]),
         tiles=_tiles(facts),
-        sections=[Section(anchor, title, view(facts)) for anchor, title, view in _SECTIONS],
+        sections=[
+            Section(anchor, title, view(facts))
+            for anchor, title, view in _SECTIONS
+            if anchor in facts or anchor != "pictures"
+        ],
         origin=_origin(facts["release"]),
     )
 

@@ -188,9 +188,10 @@ def _rows(work: Work, partition: str, new: Ids, schema: pa.Schema) -> Iterator[p
         chunk = sampled.slice(start, _TAKEN_AT_ONCE)
         ids = chunk["record_id"].to_pylist()
         text = cleaned.dataset().take([text_at[i] for i in ids], columns=text_names)
-        scores = scored.dataset().take([score_at[i] for i in ids], columns=score_names)
         columns: dict[str, Any] = {name: text[name] for name in text_names}
-        columns.update({name: scores[name] for name in score_names})
+        if score_names:  # there are none where nothing is scored and the size comes from `cleaned`
+            scores = scored.dataset().take([score_at[i] for i in ids], columns=score_names)
+            columns.update({name: scores[name] for name in score_names})
         columns.update({name: chunk[name] for name in drawn_names})
         batches = pa.table(columns).combine_chunks().to_batches()
         yield from batches if contents is None else contents.beside(batches)

@@ -14,6 +14,7 @@ from winnowry.releases.facts.contents import contents
 from winnowry.releases.facts.examples import examples, masked
 from winnowry.releases.facts.funnel import duplicates, funnel
 from winnowry.releases.facts.limits import limits
+from winnowry.releases.facts.pictures import pictures
 from winnowry.releases.facts.selection import make_pool, partitions, score_column, scores, shifts
 from winnowry.releases.facts.verdicts import comparison, gates
 from winnowry.releases.releases import release_before
@@ -59,6 +60,9 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
             "masked": mask,
             "gates": _without_personal_data(gates(opened, release)) if mask else gates(opened, release),
         }
+    shown = pictures(tables.views["published"])
+    if shown is not None:
+        facts["pictures"] = shown
     facts["comparison"] = comparison(tables)
     facts["made"] = _made(tables)
     facts["tables_moved"] = list(tables.moved)

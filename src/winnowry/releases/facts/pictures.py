@@ -1,0 +1,56 @@
+"""Some of a release's pictures, small, for its page."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pyarrow.compute as pc
+
+from winnowry.core.sql import in_list
+from winnowry.lakehouse.blobs import blob_columns, read_blobs
+from winnowry.lakehouse.view import TableView
+from winnowry.records.kinds import sized_by
+from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
+
+_READ = ("record_id", "uri", "media_type", "width", "height", "size")
+_SHOWN = 12
+_TRIED = 24  # files: some may be no pictures
+_READ_BYTES = 16 << 20  # of a file
+
+
+def pictures(published: TableView) -> dict[str, Any] | None:
+    """The pictures with the lowest record ids, which are random.
+
+    Args:
+        published: the release.
+
+    Returns:
+        None where records are no pictures. ``why_none``: a sentence, or None; ``shown``: at most 12 with ``record_id``,
+        ``caption`` and ``jpeg`` (Base64).
+    """
+    kind = sized_by(published.schema.names)
+    columns = [name for name in blob_columns(published.schema) if kind is not None and name == kind.payload_column]
+    if kind is None or kind.name != "image" or not columns:
+        return None
+    why = why_no_thumbnails()
+    if why is not None:
+        return {"why_none": why, "shown": []}
+    identities = published.to_table(columns=["record_id"])["record_id"]
+    lowest = identities.take(pc.sort_indices(identities)[:_TRIED]).to_pylist()
+    there = [name for name in _READ if name in published.schema.names]
+    dataset = published.dataset()
+    rows = dataset.to_table(columns=there, filter=in_list("record_id", lowest), with_row_address=True)
+    rows = rows.sort_by("record_id")
+    shown: list[dict[str, Any]] = []
+    for at, row in enumerate(rows.to_pylist()):
+        if len(shown) == _SHOWN:
+            break
+        if (row.get("size") or 0) > _READ_BYTES:
+            continue
+        (data,) = read_blobs(dataset, columns[0], rows["_rowaddr"].slice(at, 1).combine_chunks())
+        small = thumbnail(data) if data else None
+        if small is not None:
+            caption = f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}"
+            shown.append({"record_id": row["record_id"], "caption": caption, "jpeg": base64.b64encode(small).decode()})
+    return {"why_none": None if shown else "None of the files that were tried is a picture.", "shown": shown}

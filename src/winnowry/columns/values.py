@@ -19,7 +19,7 @@ from winnowry.engine.base import Engine
 from winnowry.engine.isolate import isolated
 from winnowry.engine.operator_files import OperatorFiles, publish_files, publish_paths
 from winnowry.engine.registry import engine_named
-from winnowry.lakehouse.blobs import blob_columns, open_blobs
+from winnowry.lakehouse.blobs import blob_columns, open_blobs, read_blobs
 from winnowry.lakehouse.columns import ColumnFile, fragment_key, live_batches, write_column_file
 from winnowry.lakehouse.table import Table
 from winnowry.operators.base import Operator
@@ -191,7 +191,14 @@ def _function(task: ColumnTask, dataset: Any, objects: list[str]) -> Callable[[p
         operator, column = code.operator
         here = operator.with_input_paths(places)
         reads = operator.reads().names
-        return lambda batch: here.apply(batch.select(reads)).column(column)
+
+        def apply(batch: pa.RecordBatch) -> pa.Array:
+            for name in objects:
+                contents = read_blobs(dataset, name, batch.column(_ADDRESS))
+                batch = batch.append_column(name, pa.array(contents, pa.large_binary()))
+            return here.apply(batch.select(reads)).column(column)
+
+        return apply
     file, _, name = spec.source.rpartition(":")
     function = same_function(Path(places.get(file, file)), name, spec.code)
 

@@ -28,7 +28,7 @@ def _source_columns(kind: Kind) -> set[str]:
 def check(recipe: Recipe) -> list[Problem]:
     """All problems of a recipe made in Python; :func:`~winnowry.recipe.load.load_recipe` checks by itself."""
     problems = check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample, recipe.columns or ())
-    return problems + check_comparison(recipe.comparison, recipe.gates, recipe.sample)
+    return problems + check_comparison(recipe.comparison, recipe.gates, recipe.sample, recipe.kind)
 
 
 def check_parts(
@@ -47,7 +47,7 @@ def check_parts(
         sample: None also where the recipe has none.
         columns: None as above.
     """
-    kind = next((kind_named(source.options.record_kind) for source in sources if source is not None), TEXT)
+    kind = kind_of(sources)
     problems = _sources(sources) + check_kind(sources)
     problems += _chain("clean", clean, _source_columns(kind))
     cleaned = None if None in clean else {*cleaned_columns(kind).names} | _written(clean)
@@ -58,6 +58,11 @@ def check_parts(
         problems += _sample(kind, sample, _written(score), _written(clean), None in clean)
     problems += _tables(kind, (*clean, *score), sample, columns)
     return problems + check_columns(columns, clean, score, kind)
+
+
+def kind_of(sources: Sequence[Source | None]) -> Kind:
+    """The kind of the first source that has no mistake."""
+    return next((kind_named(source.options.record_kind) for source in sources if source is not None), TEXT)
 
 
 def check_kind(sources: Sequence[Source | None]) -> list[Problem]:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from winnowry.recipe.comparison import Comparison
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Problem, did_you_mean
+from winnowry.records.kinds import TEXT, Kind
 from winnowry.sampling.spec import SampleSpec
 
 
-def check_comparison(comparison: Comparison | None, gates: Gates | None, sample: SampleSpec | None) -> list[Problem]:
+def check_comparison(
+    comparison: Comparison | None, gates: Gates | None, sample: SampleSpec | None, kind: Kind = TEXT
+) -> list[Problem]:
     """All problems among the parts.
 
     Args:
         comparison: None where the recipe has none, or one with mistakes of its own.
         gates: as above.
         sample: as above.
+        kind: of the records.
     """
     gate = gates.comparison if gates is not None else None
     at = ("gates", "comparison")
     if comparison is None:
         return [Problem(at, "a gate for a comparison that the recipe does not make: add `comparison`")] if gate else []
+    if not kind.is_text:
+        return [Problem(("comparison",), f"a comparison trains models of text; the records are of kind {kind.name}")]
     problems = []
     if sample is None:
         problems.append(Problem(("comparison",), "there is no selection to compare: add `sample`"))

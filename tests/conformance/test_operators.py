@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from functools import cache
 from typing import Any
@@ -42,10 +43,20 @@ def default_of(name: str) -> Operator:
     return example_of(name)
 
 
+def file_of(text: str) -> bytes:
+    """A picture for every second text, and bytes that are none for the others."""
+    octets = text.encode("utf-8", "surrogatepass")
+    return octets if len(text) % 2 else b"P5 %d 1 255\n" % (len(octets) + 1) + octets + b"\0"
+
+
 def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
     """Plausible values for a column that an operator reads."""
     if field.name == "text":
         return pa.array(texts, field.type)
+    if pa.types.is_large_binary(field.type):
+        return pa.array([None if text is None else file_of(text) for text in texts], field.type)
+    if field.name == "content_sha256":
+        return pa.array([hashlib.sha256(repr(text).encode()).hexdigest() for text in texts], field.type)
     if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
         return pa.array([f"{field.name}-{index}" for index in range(len(texts))], field.type)
     return pa.array([None if text is None else len(text) for text in texts], pa.int64()).cast(field.type)

@@ -195,10 +195,14 @@ def test_an_export_holds_the_bytes_of_the_files(lake: Path, capsys: pytest.Captu
     ("change", "message"),
     [
         (("fraction: 0.5", "token_fraction: 0.5"), "counted in pixels: say `fraction` or `budget: {pixels: …}`"),
-        (("fraction: 0.5", "budget: {tokens: 5}"), "is a budget in tokens; records of kind image are counted in pixels"),
+        (
+            ("fraction: 0.5", "budget: {tokens: 5}"),
+            "is a budget in tokens; records of kind image are counted in pixels",
+        ),
         (("fraction: 0.5", "budget: {pixels: 5}, fraction: 0.5"), "exactly one of fraction, budget"),
         (("{op: image.decode, max_pixels: 100000}", "{op: text.length}"), "reads column 'text'"),
         (("  - {op: image.decode, max_pixels: 100000}\n", ""), "nothing writes n_pixels"),
+        (("clean:", "comparison: {}\nclean:"), "a comparison trains models of text; the records are of kind image"),
         (("kind: image", "kind: picture"), "files have one of the kinds file, image"),
     ],
 )
@@ -209,6 +213,17 @@ def test_what_images_have_not_is_refused_before_a_byte_is_read(
     with pytest.raises(RecipeError) as refused:
         load_recipe(lake / "shots.yaml")
     assert message in str(refused.value)
+
+
+def test_an_operator_over_bytes_is_a_column_of_raw_too(lake: Path) -> None:
+    column = "columns: [{name: width, table: raw, operator: {op: image.decode}, max_null_fraction: 1}]\n"
+    (lake / "shots.yaml").write_text(RECIPE.partition("clean:")[0] + column)
+    ws, recipe = open_recipe(lake, lake / "shots.yaml")
+    assert stages_of(recipe) == ("landing", "raw", "raw.width")
+    run_all(ws, recipe, to="raw.width")
+    raw = rows(ws, "raw", "width")
+    assert {name: raw[name]["width"] for name in GOOD} == {name: size[0] for name, size in GOOD.items()}
+    assert raw["mon/corrupt.png"]["width"] is None
 
 
 def test_without_pillow_the_recipe_is_refused_with_what_to_install(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def thumbnail(data: bytes) -> bytes | None:
                 if image.width * image.height > _MOST_PIXELS:
                     return None
                 image.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))
-                upright = ImageOps.exif_transpose(image) or image
+                upright = ImageOps.exif_transpose(image)
                 upright.thumbnail((SIDE_PX, SIDE_PX))
                 small = upright.convert("RGB")
     except Exception:

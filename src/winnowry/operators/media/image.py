@@ -48,6 +48,7 @@ class ImageDecode(Operator):
     COST = "costly"
 
     op: Literal["image.decode"] = "image.decode"
+    decodes: bool = Field(default=True, description="whether only images that decode are kept")
     max_pixels: int = Field(
         default=100_000_000, ge=1, le=_MOST_PIXELS, description="most pixels of a frame; more are not decoded"
     )
@@ -73,6 +74,8 @@ class ImageDecode(Operator):
 
     def rules(self) -> tuple[Rule, ...]:
         """``decodes``: the image can be decoded to its last frame."""
+        if not self.decodes:
+            return ()
         return (Rule(name="decodes", column=self.writes().names[0], comparison="==", threshold=DECODED),)
 
     @model_validator(mode="after")

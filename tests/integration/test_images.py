@@ -17,6 +17,7 @@ import pytest
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
 from winnowry.core.errors import RecipeError
+from winnowry.engine import tasks
 from winnowry.lakehouse.blobs import read_blobs
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
@@ -247,3 +248,26 @@ def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     subprocess.run([sys.executable, EXAMPLE / "make_pictures.py", tmp_path / "lake"], check=True)
     command = ["run", tmp_path / "recipe.yaml", "--root", tmp_path / "lake", "--without-dagster", "--json"]
     assert main([str(part) for part in command]) == 0, capsys.readouterr().out
+
+
+def test_a_unit_holds_few_bytes_at_once_however_many_rows_it_has(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws, recipe = open_recipe(lake, lake / "shots.yaml")
+    run_all(ws, recipe, to="raw")
+    raw = ws.lake.partition_view("shots", "raw", "tue")
+    held: list[int] = []
+
+    def watched(dataset: Any, column: str, addresses: Any) -> list[bytes | None]:
+        contents = read_blobs(dataset, column, addresses)
+        held.append(sum(len(data or b"") for data in contents))
+        return contents
+
+    monkeypatch.setattr(tasks, "read_blobs", watched)
+    monkeypatch.setattr(tasks, "_UNIT_BYTES", 1500)
+    names = ("record_id", "partition", "uri", "position", "payload")
+    whole = tasks.ChainTask(raw, names, {}, recipe.clean[:1], 0, raw.count_rows(), "cleaned")
+    outcome = tasks.run_chain_task(whole)
+    sizes = [path.stat().st_size for path in (lake / "landing/shots/tue").iterdir()]
+    assert (sum(held), len(held) > 1, max(held) <= max(1500, *sizes)) == (sum(sizes), True, True)
+    assert outcome.rows == len(sizes)
+    assert outcome.kept is not None
+    assert "payload" not in outcome.kept.schema.names

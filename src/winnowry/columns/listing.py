@@ -10,10 +10,11 @@ from typing import Literal
 from winnowry.columns.definitions import Definition, Definitions
 from winnowry.columns.fill import rows_without_value, without_value
 from winnowry.columns.spec import ColumnSpec
-from winnowry.core.errors import NotFoundError, UsageError
+from winnowry.core.errors import UsageError
 from winnowry.lakehouse.columns import drop_column, fragment_key
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.recipe.messages import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -78,18 +79,13 @@ def list_columns(ws: Workspace, corpus: str, table: str | None = None) -> list[L
     Raises:
         NotFoundError: no such corpus or table.
     """
-    tables = ws.lake.tables(corpus)
-    if not tables:
-        raise NotFoundError(f"no corpus {corpus!r} at {ws.root}; there are: {', '.join(ws.lake.corpora()) or 'none'}")
-    if table is not None and table not in tables:
-        raise NotFoundError(f"{corpus} has no table {table!r}; it has {', '.join(tables)}")
+    if table is None:
+        ws.lake.check_corpus(corpus)
+    else:
+        ws.lake.check_table(corpus, table)
+    tables = ws.lake.tables(corpus) if table is None else [table]
     definitions = Definitions(ws, corpus)
-    return [
-        _listed(ws, corpus, definitions, definition)
-        for name in tables
-        if table in (None, name)
-        for definition in definitions.of(name)
-    ]
+    return [_listed(ws, corpus, definitions, definition) for name in tables for definition in definitions.of(name)]
 
 
 def _listed(ws: Workspace, corpus: str, definitions: Definitions, definition: Definition) -> ListedColumn:
@@ -155,7 +151,8 @@ def drop(ws: Workspace, corpus: str, table: str, name: str) -> int:
     specs = [definition.spec for definition in definitions.of(table)]
     if name not in {spec.name for spec in specs}:
         listed = ", ".join(spec.name for spec in specs) or "none"
-        raise UsageError(f"no column {name!r} was added to {corpus}.{table}; added: {listed}")
+        near = did_you_mean(name, [spec.name for spec in specs])
+        raise UsageError(f"no column {name!r} was added to {corpus}.{table}{near}; added: {listed}")
     readers = [spec.name for spec in specs if name in spec.inputs and spec.name != name]
     if readers:
         raise UsageError(f"{name} is read by {', '.join(readers)}: drop that first")

@@ -100,8 +100,8 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
         UsageError: several records or corpora match.
     """
     known = ws.lake.corpora()
-    if corpus is not None and corpus not in known:
-        raise NotFoundError(f"no corpus {corpus!r}; there are: {', '.join(known) or 'none yet'}")
+    if corpus is not None:
+        ws.lake.check_corpus(corpus)
     matches = [(name, full) for name in known if corpus in (None, name) for full in _matches(ws, name, record_id)]
     if not matches:
         where = corpus or f"any corpus of {ws.root}"

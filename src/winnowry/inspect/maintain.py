@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from winnowry.columns.definitions import Definitions
-from winnowry.core.errors import NotFoundError, UsageError
+from winnowry.core.errors import UsageError
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.lakehouse.maintenance import Together, Upkeep, maintain_table
 from winnowry.lakehouse.workspace import Workspace
@@ -64,12 +64,10 @@ def maintain(
         raise UsageError(
             f"--keep-days {keep_days:g}: at least {LEAST_DAYS}, or a run that is at work could lose its base"
         )
-    present = ws.lake.corpora()
     for corpus in corpora:
-        if corpus not in present:
-            raise NotFoundError(f"no corpus {corpus!r} at {ws.root}; there are: {', '.join(present) or 'none'}")
+        ws.lake.check_corpus(corpus)
     reporter = progress if progress is not None else NoProgress()
-    return [_maintain(ws, corpus, keep_days, dry_run, reporter) for corpus in corpora or present]
+    return [_maintain(ws, corpus, keep_days, dry_run, reporter) for corpus in corpora or ws.lake.corpora()]
 
 
 def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progress: Progress) -> Maintenance:

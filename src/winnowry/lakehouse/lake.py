@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from difflib import get_close_matches
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnowry.core.errors import LakehouseError
+from winnowry.core.errors import LakehouseError, NotFoundError
 from winnowry.core.retry import Retry
 from winnowry.core.sql import in_list
 from winnowry.core.tables import GATES, QUARANTINE
@@ -69,6 +70,32 @@ class Lakehouse:
         for info in self.store.list(f"{base}*/promotions/*/*/*.json"):
             names.add(info.uri.rsplit("/promotions/", 1)[0].rsplit("/", 1)[1])
         return sorted(names)
+
+    def check_corpus(self, corpus: str) -> None:
+        """Refuse a corpus that is not there.
+
+        Raises:
+            NotFoundError: no such corpus, with the nearest name.
+        """
+        known = self.corpora()
+        if corpus not in known:
+            near = get_close_matches(corpus, known, n=1)
+            hint = f"; did you mean {near[0]}? There are" if near else "; there are"
+            raise NotFoundError(f"no corpus {corpus!r}{hint}: {', '.join(known) or 'none yet'}")
+
+    def check_table(self, corpus: str, name: str) -> None:
+        """Refuse a table that is not there.
+
+        Raises:
+            NotFoundError: no such corpus or table, with the nearest name.
+        """
+        if self.table(corpus, name).dataset_or_none() is not None:
+            return
+        self.check_corpus(corpus)
+        names = self.tables(corpus)
+        near = get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]}? It has" if near else "; it has"
+        raise NotFoundError(f"{corpus} has no table {name!r}{hint} {', '.join(names) or 'none yet'}", table=name)
 
     def tables(self, corpus: str) -> list[str]:
         """Names of the corpus's tables, sorted; those of stages that have promoted nothing are among them."""

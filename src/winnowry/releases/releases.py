@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import NotFoundError, UsageError
@@ -119,11 +120,9 @@ def find_release(ws: Workspace, corpus: str, name: str) -> Release:
     same = [numbered for numbered in tags if _NUMBERED.fullmatch(numbered) and tags[numbered] == tags.get(name)]
     if same:
         return _read(ws, corpus, name if name in same else max(same, key=_number), tags)
-    import difflib
-
     # The newest release comes first, each followed by the other tags on it.
     names = sorted(tags, key=lambda tag: (-tags[tag], not _NUMBERED.fullmatch(tag), tag))
-    near = difflib.get_close_matches(name, names, n=1)
+    near = get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise NotFoundError(f"{corpus} has no release {name!r}{hint} There are: {', '.join(names)}")
 
@@ -207,7 +206,9 @@ def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rol
     if _NUMBERED.fullmatch(tag):
         raise UsageError(f"{tag} is a release's own name and never moves; move a tag such as prod")
     if tag not in movable:
-        raise NotFoundError(f"{corpus} has no tag {tag!r}; there are: {', '.join(sorted(movable)) or 'none'}")
+        near = get_close_matches(tag, movable, n=1)
+        hint = f"; did you mean {near[0]}? There are" if near else "; there are"
+        raise NotFoundError(f"{corpus} has no tag {tag!r}{hint}: {', '.join(sorted(movable)) or 'none'}")
     before = next((r.name for r in releases(ws, corpus) if r.version == movable[tag]), None)
     # Written first: a run that comes between the two must not move the tag forward again.
     pin_release(ws, corpus, tag, target.name)
@@ -234,9 +235,7 @@ def _read(
 
 
 def _tags(ws: Workspace, corpus: str) -> dict[str, int]:
-    known = ws.lake.corpora()
-    if corpus not in known:
-        raise NotFoundError(f"no corpus {corpus!r}; there are: {', '.join(known) or 'none yet'}")
+    ws.lake.check_corpus(corpus)
     tags = ws.lake.tags(corpus)
     if not any(_NUMBERED.fullmatch(name) for name in tags):
         raise NotFoundError(f"{corpus} has no release yet; winnowry run makes one")

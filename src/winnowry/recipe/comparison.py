@@ -30,7 +30,9 @@ class TextSet(RecipePart):
     """Documents beside the corpus, one a record: a target, or what a proxy is evaluated on."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="what the results call it")
-    uri: Place = Field(description="glob of JSONL (.gz, .zst), Parquet or text files; relative ones start at the root")
+    uri: Annotated[str, Place] = Field(
+        description="glob of JSONL (.gz, .zst), Parquet or text files; relative ones start at the root"
+    )
     text: str = Field(default="text", description="field with the text; of text files the whole file is one document")
 
 
@@ -38,7 +40,9 @@ class Questions(RecipePart):
     """Multiple-choice questions: a proxy's answer is the choice that makes question and choice the likeliest text."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="what the results call it")
-    uri: Place = Field(description="glob of JSONL (.gz, .zst) or Parquet files; relative ones start at the root")
+    uri: Annotated[str, Place] = Field(
+        description="glob of JSONL (.gz, .zst) or Parquet files; relative ones start at the root"
+    )
     question: str = Field(default="question", description="field with the question")
     choices: str = Field(default="choices", description="field with the list of choices, two or more texts")
     answer: str = Field(

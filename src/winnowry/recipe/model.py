@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from winnowry.recipe.as_yaml import as_yaml
 from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
@@ -63,7 +64,7 @@ class Source(GrowingPart):
     model_config = ConfigDict(extra="allow")  # what is extra is an option of the format, and judged by it
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="part of every record's identity: do not rename")
-    uri: Place = Field(
+    uri: Annotated[str, Place] = Field(
         description="glob of landing objects; relative ones start at the root; `${env:NAME}` is replaced"
     )
     format: str = Field(default="jsonl", description="how to read them: a source format, of those below")
@@ -160,6 +161,10 @@ class Recipe(GrowingPart):
     def has_releases(self) -> bool:
         """Whether records are drawn and published: texts always, files where the recipe has a sample."""
         return self.kind.is_text or self.sample is not None
+
+    def to_yaml(self) -> str:
+        """The recipe as the YAML of a file: what is set and nothing else; its hashes are those of this recipe."""
+        return as_yaml(self)
 
     @field_validator("clean", "score", mode="before")
     @classmethod

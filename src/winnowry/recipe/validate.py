@@ -40,7 +40,7 @@ def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
     Returns:
         The recipe, or None, and all mistakes.
     """
-    problems = _variables(data, ())
+    problems = misplaced_variables(data)
     sources = _each(data.get("sources"), "sources", problems, _source)
     clean = _each(data.get("clean"), "clean", problems, _operator)
     score = _each(data.get("score"), "score", problems, _operator)
@@ -126,11 +126,12 @@ def _one(cls: type[_Part], item: Any, path: Path, problems: list[Problem]) -> _P
         return None
 
 
-def _variables(value: Any, path: Path) -> list[Problem]:
+def misplaced_variables(value: Any, path: Path = ()) -> list[Problem]:
+    """Variables of the environment in plain data of a recipe, where none may stand."""
     if isinstance(value, dict):
-        return [problem for key, item in value.items() for problem in _variables(item, (*path, str(key)))]
+        return [problem for key, item in value.items() for problem in misplaced_variables(item, (*path, str(key)))]
     if isinstance(value, list):
-        return [problem for index, item in enumerate(value) for problem in _variables(item, (*path, index))]
+        return [problem for index, item in enumerate(value) for problem in misplaced_variables(item, (*path, index))]
     place = path[-1:] == ("uri",) and path[0] in ("sources", "comparison")
     if isinstance(value, str) and names_variable(value) and not place:
         return [Problem(path, "`${env:NAME}` may only stand in the uri of a source or of a text set")]

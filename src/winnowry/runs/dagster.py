@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import UsageError
+from winnowry.engine.registry import VARIABLE as ENGINE_VARIABLE
 from winnowry.runs.order import (
     ExecuteStages,
     Failure,
@@ -55,17 +56,33 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
 
     home = prepare_home(dagster_home(), request.project.root)
     os.environ |= {"DAGSTER_HOME": str(home), "WINNOWRY_HOME": str(home), "WINNOWRY_ROOT": request.workspace.root}
-    # The code location runs the recipe as it was given, wherever it lies; processes started from here do too.
-    os.environ["WINNOWRY_RECIPE"] = "" if request.recipe_file is None else str(request.recipe_file.resolve())
+    # The code location runs the recipe as it was given, wherever it lies, on the engine of the run; so do processes
+    # that are started from here.
+    settings = {"WINNOWRY_RECIPE": "" if request.recipe_file is None else str(request.recipe_file.resolve())}
+    if request.engine is not None:
+        settings[ENGINE_VARIABLE] = request.engine
     run_id = uuid.uuid4().hex
+    with (
+        _environment(settings),
+        _open(request, progress, run_id) as executor,
+        StageProcesses(request, progress, run_id, open_executor, executor, executor.skip) as processes,
+    ):
+        return run_in_order(request, progress, run_id, processes.execute, processes.take)
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the body, and for the processes that it starts; then as before."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
-        with (
-            _open(request, progress, run_id) as executor,
-            StageProcesses(request, progress, run_id, open_executor, executor, executor.skip) as processes,
-        ):
-            return run_in_order(request, progress, run_id, processes.execute, processes.take)
+        yield
     finally:
-        del os.environ["WINNOWRY_RECIPE"]
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

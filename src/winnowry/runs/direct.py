@@ -58,6 +58,7 @@ def open_executor(request: RunRequest, progress: Progress, run_id: str) -> Itera
     from winnowry.stages.run import run_stage
 
     suites = request.project.module("expectations.registry").suites_for
+    engine = request.open_engine()
 
     def execute(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
         for stage in stages:
@@ -71,6 +72,7 @@ def open_executor(request: RunRequest, progress: Progress, run_id: str) -> Itera
                     run_id=run_id,
                     progress=progress,
                     allow_missing=request.allow_missing,
+                    engine=engine,
                 )
             except WinnowryError as error:
                 failure = Failure(stage, partition, type(error).__name__, str(error))

@@ -16,6 +16,7 @@ from winnowry.stages.graph import Stage, stage_of, stages_in
 
 if TYPE_CHECKING:
     from winnowry.core.progress import Progress
+    from winnowry.engine.base import Engine
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.promotion.result import StageResult
     from winnowry.recipe.model import Recipe
@@ -34,6 +35,7 @@ class RunRequest:
         allow_missing: let corpus-wide stages run without some partitions, and record the gap.
         jobs: partitions taken through their stages at once; as many as pay off when None.
         recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
+        engine: name of what units of work run on, e.g. ``local[8]``; None: the one that ``WINNOWRY_ENGINE`` names.
     """
 
     workspace: Workspace
@@ -44,6 +46,17 @@ class RunRequest:
     allow_missing: bool = False
     jobs: int | None = None
     recipe_file: Path | None = None
+    engine: str | None = None
+
+    def open_engine(self) -> Engine:
+        """The engine of this run; opened in each process that runs stages, since it may hold connections.
+
+        Raises:
+            UsageError: there is no such engine.
+        """
+        from winnowry.engine.registry import engine_named
+
+        return engine_named(self.engine)
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ class RunOutcome:
         results: promoted, skipped and rejected stages.
         failures: why stages did not promote; empty when the run succeeded.
         not_run: stages left out because one before them failed.
+        tag: tag that the recipe publishes under.
     """
 
     corpus: str
@@ -76,6 +90,7 @@ class RunOutcome:
     results: tuple[StageResult, ...]
     failures: tuple[Failure, ...] = ()
     not_run: tuple[str, ...] = ()
+    tag: str | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -204,7 +219,8 @@ def run_in_order(
             not_run = tuple(stages[stages.index(stopped.stage) + 1 :])
             break
     seconds = time.perf_counter() - started
-    return RunOutcome(request.recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run)
+    recipe = request.recipe
+    return RunOutcome(recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run, recipe.publish.tag)
 
 
 def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[Taken]:
@@ -230,7 +246,7 @@ def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id
         if incomplete_partitions(ws, recipe, step) or why_stale(ws, recipe, step, partition):
             return None
         suites = request.project.module("expectations.registry").suites_for
-        return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id)
+        return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id, engine=request.open_engine())
     except WinnowryError:
         return None  # the run will meet the same error and record it
 

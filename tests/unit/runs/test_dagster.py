@@ -70,7 +70,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 
 def request(project: Project, **options: Any) -> RunRequest:
     workspace: Any = SimpleNamespace(root=str(project.root / "lake"))
-    recipe: Any = SimpleNamespace(corpus=options.pop("corpus", "letters"), comparison=None, columns=None, media=False)
+    corpus, publish = options.pop("corpus", "letters"), SimpleNamespace(tag="prod")
+    recipe: Any = SimpleNamespace(corpus=corpus, comparison=None, columns=None, media=False, publish=publish)
     return RunRequest(workspace, recipe, project, **options)
 
 

@@ -40,7 +40,8 @@ def run(broken: Mapping[tuple[str, str | None], bool] | None = None, **request: 
                 raise StageFailed(Failure(stage, partition, kind, "why"), refused if kind == "GateFailed" else None)
             yield result(stage, partition)
 
-    recipe: Any = SimpleNamespace(corpus="letters", comparison=None, columns=None, media=False)
+    publish = SimpleNamespace(tag="prod")
+    recipe: Any = SimpleNamespace(corpus="letters", comparison=None, columns=None, media=False, publish=publish)
     workspace: Any = SimpleNamespace()
     asked_for = RunRequest(workspace, recipe, Project(Path()), **request)
     return run_in_order(asked_for, NoProgress(), "run-1", execute), asked

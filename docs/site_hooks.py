@@ -56,7 +56,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             entries.append({"JSON output": "reference/json/index.md"})
             entries.append(
                 {
-                    "Python API": [
+                    "Modules": [
                         f"{API}/index.md",
                         *({package.removeprefix("winnowry."): _api_page(package)} for package in _packages()),
                     ]
@@ -142,7 +142,8 @@ def _generated() -> Iterator[tuple[str, str]]:
     packages = _packages()
     yield (
         f"{API}/index.md",
-        "# Python API\n\nEvery public module, from its docstrings. "
+        "# Modules\n\nEvery public module, from its docstrings. What stays as it is between versions is the "
+        "[Python API](../python-api.md). "
         "The layers, top to bottom, are in [Architecture](../../explanation/architecture.md).\n\n"
         + "".join(f"* [`{package}`]({posixpath.basename(_api_page(package))})\n" for package in packages),
     )

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from winnowry.cli.options import Call, common_options
-from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from winnowry.columns.fill import ColumnResult
     from winnowry.columns.listing import ListedColumn
-    from winnowry.columns.spec import ColumnSpec
-    from winnowry.lakehouse.workspace import Workspace
 
 
 @click.group("column", short_help="Add, list and drop columns of living tables.")
@@ -77,7 +74,7 @@ def add_command(
     where: str | None,
     fragments: int | None,
     max_null_fraction: float,
-    on_error: str,
+    on_error: Literal["fail", "null"],
     batch_rows: int | None,
     workers: int | None,
     timeout: float,
@@ -93,30 +90,29 @@ def add_command(
     """
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
-    from winnowry.columns.fill import ColumnGateFailed, add_column
-    from winnowry.columns.spec import Resources
-    from winnowry.runs.project import find_project
+    from winnowry.columns.fill import ColumnGateFailed
 
-    workspace = call.workspace()
-    options: dict[str, Any] = {"where": where, "max_null_fraction": max_null_fraction, "on_error": on_error}
-    options["resources"] = Resources(batch_rows, workers, timeout)
-    dataset = workspace.lake.table(corpus, table).dataset()
-    if version is None:
-        spec = _spec(dataset, table, name, sql=sql, op=op, python=python, type_=type_, options=options)
-    else:
-        spec = _earlier(workspace, corpus, table, name, version, [sql, op, python, type_, where])
-    suites = find_project().module("expectations.registry").suites_for
     output = call.output()
     try:
         with progress_on(stderr(), quiet=call.as_json) as progress:
-            result = add_column(
-                workspace,
+            result = call.lake().add_column(
                 corpus,
-                spec,
-                suites=suites,
-                progress=progress,
+                name,
+                sql=sql,
+                op=op,
+                python=python,
+                table=table,
+                type=type_,
+                where=where,
                 fragments=fragments,
-                take_place=replace or version is not None,
+                max_null_fraction=max_null_fraction,
+                on_error=on_error,
+                batch_rows=batch_rows,
+                workers=workers,
+                timeout_s=timeout,
+                replace=replace,
+                version=version,
+                progress=progress,
             )
     except ColumnGateFailed as refusal:
         if call.as_json:
@@ -129,63 +125,17 @@ def add_command(
     return 0
 
 
-def _spec(
-    dataset: Any,
-    table: str,
-    name: str,
-    *,
-    sql: str | None,
-    op: str | None,
-    python: str | None,
-    type_: str | None,
-    options: dict[str, Any],
-) -> ColumnSpec:
-    from winnowry.columns.spec import check_name, check_where, operator_column, python_column, sql_column
-
-    given = [option for option, value in (("--sql", sql), ("--op", op), ("--python", python)) if value is not None]
-    if len(given) != 1:
-        raise UsageError(f"give one of --sql, --op and --python; got {' and '.join(given) or 'none'}")
-    if type_ is not None and python is None:
-        raise UsageError("--type is for --python: the type of the others is known")
-    check_name(name)
-    check_where(dataset, options["where"])
-    if sql is not None:
-        return sql_column(dataset, table, name, sql, **options)
-    if op is not None:
-        return operator_column(dataset, table, name, op, **options)
-    assert python is not None
-    return python_column(dataset, table, name, python, type_=type_, **options)
-
-
-def _earlier(
-    workspace: Workspace, corpus: str, table: str, name: str, version: str, others: list[str | None]
-) -> ColumnSpec:
-    from winnowry.columns.definitions import Definitions
-
-    if any(other is not None for other in others):
-        raise UsageError("--version says how the column was computed: leave out --sql, --op, --python, --type, --where")
-    definition = Definitions(workspace, corpus).get(table, name)
-    known = [] if definition is None else [definition.spec, *(spec for spec, _ in definition.earlier)]
-    found = [spec for spec in known if spec.version.startswith(version)]
-    if len(found) != 1:
-        listed = ", ".join(spec.version for spec in known) or "none"
-        raise UsageError(f"--version {version!r}: {len(found)} of the versions of {table}.{name} fit; known: {listed}")
-    return found[0]
-
-
 @command.command("list")
 @click.argument("corpus")
 @click.option("--table", metavar="TABLE", help="Only this table.")
 @common_options
 def list_command(corpus: str, table: str | None, call: Call) -> int:
     """List the columns that were added to tables of CORPUS, and how far each is."""
-    from winnowry.columns.listing import list_columns
-
-    found = list_columns(call.workspace(), corpus, table)
+    columns = call.lake().columns(corpus, table)
     output = call.output()
-    output.document({"corpus": corpus, "columns": [asdict(column) for column in found]})
+    output.document({"corpus": corpus, "columns": [asdict(column) for column in columns]})
     if not call.as_json:
-        output.show(*list_view(found))
+        output.show(*list_view(columns))
     return 0
 
 
@@ -196,9 +146,7 @@ def list_command(corpus: str, table: str | None, call: Call) -> int:
 @common_options
 def drop_command(corpus: str, name: str, table: str, call: Call) -> int:
     """Drop an added column. Older versions and tags keep it."""
-    from winnowry.columns.listing import drop
-
-    version = drop(call.workspace(), corpus, table, name)
+    version = call.lake().drop_column(corpus, name, table)
     output = call.output()
     output.document({"corpus": corpus, "table": table, "column": name, "status": "dropped", "table_version": version})
     if not call.as_json:
@@ -240,19 +188,19 @@ def gates_view(gates: Any) -> list[RenderableType]:
     return lines
 
 
-def list_view(found: list[ListedColumn]) -> list[RenderableType]:
+def list_view(columns: list[ListedColumn]) -> list[RenderableType]:
     """Added columns as a table."""
     from rich.text import Text
 
     from winnowry.cli.output import grid
     from winnowry.core.numbers import number
 
-    if not found:
+    if not columns:
         return [Text("No column was added. Add one: winnowry column add CORPUS NAME --sql 'EXPR'", "bright_black")]
     table = grid(
         ["Table", "Column", "Type", "State", "Computed by", "Rows", "Without value"], right=["Rows", "Without value"]
     )
-    for column in found:
+    for column in columns:
         table.add_row(
             column.table,
             Text(column.column, "bold"),
@@ -268,7 +216,7 @@ def list_view(found: list[ListedColumn]) -> list[RenderableType]:
             (f"now {column.column_version}; before {', '.join(old.column_version for old in column.earlier)}"),
             (f"  go back: column add CORPUS {column.column} --table {column.table} --version …", "bright_black"),
         )
-        for column in found
+        for column in columns
         if column.earlier
     ]  # fmt: skip
     return [table, *notes]

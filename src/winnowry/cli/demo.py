@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from winnowry.cli.options import Call, common_options, recipe_path
+from winnowry.cli.options import Call, common_options
 
 RECIPE = "aws_docs"
 
@@ -22,7 +22,7 @@ def command(versions: int | None, call: Call) -> int:
     from winnowry.cli.demo_corpus import land_demo_corpus
     from winnowry.cli.run import execute
 
-    workspace = call.workspace()
+    workspace = call.lake().workspace
     landed = land_demo_corpus(workspace.store, versions_limit=versions)
     if not call.as_json:
         from rich.text import Text
@@ -38,4 +38,4 @@ def command(versions: int | None, call: Call) -> int:
             ),
             soft_wrap=True,
         )  # fmt: skip
-    return execute(call, recipe_path(RECIPE))
+    return execute(call, RECIPE)

@@ -16,9 +16,7 @@ def command(call: Call) -> int:
 
     Races conditional writes against the store: one that lets two writers win loses commits silently.
     """
-    from winnowry.inspect.doctor import doctor
-
-    diagnosis = doctor(call.root)
+    diagnosis = call.lake().doctor()
     output = call.output()
     output.document(diagnosis.to_dict())
     if not call.as_json:

@@ -33,9 +33,7 @@ def command(record_id: str, corpus: str | None, call: Call) -> int:
     RECORD_ID is the record's id, the first 8 or more characters of it, the id its source gave it, or its place:
     URI:POSITION, where a relative URI starts at the root.
     """
-    from winnowry.inspect.explain import explain
-
-    walk = explain(call.workspace(), record_id, corpus)
+    walk = call.lake().explain(record_id, corpus)
     output = call.output()
     output.document(walk.to_dict())
     if not call.as_json:

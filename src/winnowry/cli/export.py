@@ -30,9 +30,7 @@ def command(
 
     The same release and seed give the same bytes. manifest.json lists the files with rows, bytes and SHA-256.
     """
-    from winnowry.releases.export import export
-
-    done = export(call.workspace(), corpus, format_, out, tag, seed=seed, profile=profile)
+    done = call.lake().export(corpus, format_, out, tag, seed=seed, profile=profile)
     output = call.output()
     output.document(done.to_dict())
     if not call.as_json:

@@ -27,10 +27,9 @@ def command(corpora: tuple[str, ...], dry_run: bool, keep_days: float, call: Cal
     """
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
-    from winnowry.inspect.maintain import maintain
 
     with progress_on(stderr(), quiet=call.as_json) as progress:
-        done = maintain(call.workspace(), corpora, keep_days=keep_days, dry_run=dry_run, progress=progress)
+        done = call.lake().maintain(corpora, keep_days=keep_days, dry_run=dry_run, progress=progress)
     output = call.output()
     output.document({"dry_run": dry_run, "corpora": [item.to_dict() for item in done]})
     if not call.as_json:

@@ -1,4 +1,4 @@
-"""Options that every command takes, and the workspace they open."""
+"""Options that every command takes, and the lake they name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from winnowry.api.lake import Lake
     from winnowry.cli.output import Output
-    from winnowry.lakehouse.workspace import Workspace
-    from winnowry.recipe.model import Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,15 +35,11 @@ class Call:
 
         return Output(as_json=self.as_json)
 
-    def workspace(self) -> Workspace:
-        """Open the lake at the root.
+    def lake(self) -> Lake:
+        """The lake at the root."""
+        from winnowry.api.lake import Lake
 
-        Raises:
-            StorageError: the root cannot be reached.
-        """
-        from winnowry.lakehouse.workspace import Workspace
-
-        return Workspace.open(self.root)
+        return Lake(self.root)
 
 
 def common_options(command: Command) -> Command:
@@ -92,40 +87,3 @@ def recipe_options(command: Command) -> Command:
         help="Change a value of the recipe for this call, e.g. text.length.min_words=80. Repeatable.",
     )(command)
     return click.argument("recipe", metavar="RECIPE")(decorated)  # type: ignore[no-any-return]
-
-
-def read_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> Recipe:
-    """Load a recipe by path, or by name from the project's ``recipes/``.
-
-    Raises:
-        RecipeError: all its mistakes.
-        NotFoundError: no such recipe.
-    """
-    from winnowry.recipe.load import load_recipe
-
-    return load_recipe(recipe_path(name_or_path), overrides)
-
-
-def recipe_path(name_or_path: str) -> Path:
-    """The file of a recipe: a path as it stands, else ``NAME.yaml`` in the project's ``recipes/``.
-
-    Raises:
-        NotFoundError: neither is a file.
-    """
-    import difflib
-
-    from winnowry.core.errors import NotFoundError
-    from winnowry.runs.project import find_project
-
-    if Path(name_or_path).is_file():
-        return Path(name_or_path)
-    folder = find_project().root / "recipes"
-    named = folder / f"{name_or_path}.yaml"
-    if named.is_file():
-        return named
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
-    near = difflib.get_close_matches(name_or_path, names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise NotFoundError(
-        f"no recipe {name_or_path!r}{hint}\nExpected a file, or one of {folder}: {', '.join(names) or 'none there'}"
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from winnowry.cli.options import Call, common_options, read_recipe, recipe_options
+from winnowry.cli.options import Call, common_options, recipe_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,22 +26,19 @@ def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:
     """
     from rich.text import Text
 
+    from winnowry.api.recipes import read_recipe
     from winnowry.cli.what_if import what_if_view
-    from winnowry.inspect.what_if import not_judged, what_if
-    from winnowry.stages.plan import plan
+    from winnowry.inspect.what_if import not_judged
 
-    loaded = read_recipe(recipe)
-    changed = read_recipe(recipe, overrides)
-    workspace = call.workspace()
-    output = call.output()
-    planned = plan(workspace, changed)
+    lake, output = call.lake(), call.output()
+    planned = lake.plan(recipe, overrides)
     document: dict[str, object] = planned.to_dict()
-    shown: list[RenderableType] = plan_view(planned, workspace.root)
-    if overrides and (unjudged := not_judged(workspace, changed)) is not None:
+    shown: list[RenderableType] = plan_view(planned, lake.root)
+    if overrides and (unjudged := not_judged(lake.workspace, read_recipe(recipe, overrides))) is not None:
         document["what_if"] = {"not_judged": unjudged}
         shown += ["", Text(unjudged, "yellow")]
     elif overrides:
-        answer = what_if(workspace, loaded, changed)
+        answer = lake.what_if(recipe, overrides)
         document["what_if"] = answer.to_dict()
         shown += what_if_view(answer, overrides)
     output.document(document)

@@ -14,7 +14,7 @@ from winnowry.core.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from winnowry.lakehouse.workspace import Workspace
+    from winnowry.api.lake import Lake
     from winnowry.releases.model import Release
     from winnowry.releases.releases import ReleaseDiff
 
@@ -29,13 +29,11 @@ def command() -> None:
 @common_options
 def list_command(corpus: str, call: Call) -> int:
     """List the releases of CORPUS, newest first."""
-    from winnowry.releases.releases import releases
-
-    found = releases(call.workspace(), corpus)
+    listed = call.lake().releases(corpus)
     output = call.output()
-    output.document({"corpus": corpus, "releases": [release.to_dict() for release in found]})
+    output.document({"corpus": corpus, "releases": [release.to_dict() for release in listed]})
     if not call.as_json:
-        output.show(*releases_view(found))
+        output.show(*releases_view(listed))
     return 0
 
 
@@ -57,22 +55,21 @@ def show_command(corpus: str, release: str | None, out: Path | None, unmasked: b
     With --json also everything that its page shows, under "facts".
     """
     from winnowry.releases.documents import stored_facts
-    from winnowry.releases.releases import find_release, newest
 
-    workspace = call.workspace()
+    lake = call.lake()
     if unmasked and (out is None or _suffix(out) != ".html"):
         raise UsageError("--unmasked is about the page's example texts: give --out FILE.html too")
-    found = newest(workspace, corpus) if release is None else find_release(workspace, corpus, release)
+    shown = lake.release(corpus, release)
     if out is not None:
-        _write_document(workspace, found, out, mask=not unmasked)
+        _write_document(lake, shown, out, mask=not unmasked)
     output = call.output()
-    facts = stored_facts(workspace, found)
-    output.document({**found.to_dict(), "facts": facts})
+    facts = stored_facts(lake.workspace, shown)
+    output.document({**shown.to_dict(), "facts": facts})
     if not call.as_json:
         from rich.text import Text
 
         output.show(*facts_view(facts), "")
-        output.show(*release_view(found, workspace.lake.open(corpus, "published", found.version).uri))
+        output.show(*release_view(shown, lake.table(f"{corpus}.published", shown.version).uri))
         if out is not None:
             output.show("", Text.assemble(("✓ ", "bold green"), f"{_DOCUMENTS[_suffix(out)]}: {out}"), soft_wrap=True)
     return 0
@@ -86,7 +83,7 @@ def _suffix(out: Path) -> str:
     return ".html" if suffix == ".htm" else suffix
 
 
-def _write_document(workspace: Workspace, found: Release, out: Path, *, mask: bool) -> None:
+def _write_document(lake: Lake, release: Release, out: Path, *, mask: bool) -> None:
     from winnowry.releases.documents import rendered
     from winnowry.releases.facts.facts import release_facts
 
@@ -94,7 +91,7 @@ def _write_document(workspace: Workspace, found: Release, out: Path, *, mask: bo
         raise UsageError(f"--out {out}: the name ends in .html (page), .md (card) or .json (Croissant card)")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
-    document = rendered(release_facts(workspace, found.corpus, found, mask=mask), _suffix(out))
+    document = rendered(release_facts(lake.workspace, release.corpus, release, mask=mask), _suffix(out))
     try:
         out.write_text(document, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -108,9 +105,7 @@ def _write_document(workspace: Workspace, found: Release, out: Path, *, mask: bo
 @common_options
 def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
     """Compare two releases of CORPUS: records that entered and left, and what changed in the recipe."""
-    from winnowry.releases.releases import release_diff
-
-    difference = release_diff(call.workspace(), corpus, old, new)
+    difference = call.lake().diff(corpus, old, new)
     output = call.output()
     output.document(difference.to_dict())
     if not call.as_json:
@@ -125,9 +120,7 @@ def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
 @common_options
 def rollback_command(corpus: str, release: str, tag: str | None, call: Call) -> int:
     """Point the tag (prod) of CORPUS at RELEASE. Nothing is rewritten; readers of the tag see it at once."""
-    from winnowry.releases.releases import rollback
-
-    done = rollback(call.workspace(), corpus, release, tag)
+    done = call.lake().rollback(corpus, release, tag)
     output = call.output()
     output.document(done)
     if not call.as_json:
@@ -142,19 +135,19 @@ def rollback_command(corpus: str, release: str, tag: str | None, call: Call) -> 
     return 0
 
 
-def releases_view(found: list[Release]) -> list[RenderableType]:
+def releases_view(releases: list[Release]) -> list[RenderableType]:
     """Releases as a table."""
     from rich.text import Text
 
     from winnowry.cli.output import grid
     from winnowry.core.numbers import number
 
-    size = (found[0].unit or "tokens").capitalize() if found else "Tokens"
+    size = (releases[0].unit or "tokens").capitalize() if releases else "Tokens"
     table = grid(
         ["Release", "Tags", "Created (UTC)", "Rows", size, "Added", "Removed", "Version", "Left out"],
         right=["Rows", size, "Added", "Removed", "Version"],
     )
-    for release in found:
+    for release in releases:
         table.add_row(
             Text(release.name, "bold"),
             Text(", ".join(release.tags), "green"),

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
-from winnowry.cli.options import Call, common_options, recipe_path
-
-if TYPE_CHECKING:
-    from winnowry.runs.order import Runner, RunOutcome
+from winnowry.cli.options import Call, common_options
 
 
 @click.command("run", short_help="Execute the stages of a recipe; fresh ones are skipped.")
@@ -29,6 +23,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="Partitions taken through their stages at once, each in a process; default: as many as pay off.",
 )
+@click.option(
+    "--engine", metavar="NAME", help="What units of work run on, e.g. local[8]; default: WINNOWRY_ENGINE, else local."
+)
 @click.option("--allow-missing", is_flag=True, help="Let corpus-wide stages run without some partitions; recorded.")
 @click.option("--without-dagster", is_flag=True, help="Leave no trace in the Dagster instance.")
 @common_options
@@ -37,6 +34,7 @@ def command(
     partitions: tuple[str, ...],
     to: str | None,
     jobs: int | None,
+    engine: str | None,
     allow_missing: bool,
     without_dagster: bool,
     call: Call,
@@ -48,54 +46,51 @@ def command(
     """
     return execute(
         call,
-        recipe_path(recipe),
+        recipe,
         partitions=partitions,
         to=to,
         allow_missing=allow_missing,
-        direct=without_dagster,
+        dagster=not without_dagster,
         jobs=jobs,
+        engine=engine,
     )
 
 
 def execute(
     call: Call,
-    recipe_file: Path,
+    recipe: str,
     *,
     partitions: tuple[str, ...] = (),
     to: str | None = None,
     allow_missing: bool = False,
-    direct: bool = False,
+    dagster: bool = True,
     jobs: int | None = None,
+    engine: str | None = None,
 ) -> int:
-    """Run the recipe of a file, show progress and the summary, and return the exit code."""
+    """Run a recipe, show progress and the summary, and return the exit code."""
+    from winnowry.api.recipes import recipe_path
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
     from winnowry.cli.summary import run_summary
-    from winnowry.recipe.load import load_recipe
-    from winnowry.runs.order import RunRequest
     from winnowry.runs.project import find_project
-    from winnowry.stages.graph import stage_of
 
-    recipe = load_recipe(recipe_file)
-    if to is not None:
-        stage_of(recipe, to)
+    file = recipe_path(recipe)
     output = call.output()
-    request = RunRequest(call.workspace(), recipe, find_project(), partitions, to, allow_missing, jobs, recipe_file)
     with progress_on(stderr(), quiet=call.as_json) as progress:
-        outcome: RunOutcome = _runner(direct=direct)(request, progress)
+        outcome = call.lake().run(
+            file,
+            to=to,
+            partitions=partitions,
+            jobs=jobs,
+            allow_missing=allow_missing,
+            dagster=dagster,
+            engine=engine,
+            progress=progress,
+        )
     output.document(outcome.document())
-    output.show(*run_summary(outcome, call.root, recipe.publish.tag), soft_wrap=True)
-    if not direct and recipe_file.resolve().parent != (request.project.root / "recipes").resolve():
-        where = "a project (winnowry init DIR)" if request.project.packaged else str(request.project.root)
-        output.show(f"# to see its graph in the browser too, put {recipe_file.name} into recipes/ of {where}")
+    output.show(*run_summary(outcome, call.root), soft_wrap=True)
+    project = find_project()
+    if dagster and file.resolve().parent != (project.root / "recipes").resolve():
+        where = "a project (winnowry init DIR)" if project.packaged else str(project.root)
+        output.show(f"# to see its graph in the browser too, put {file.name} into recipes/ of {where}")
     return 0 if outcome.succeeded else 1
-
-
-def _runner(*, direct: bool) -> Runner:
-    if direct:
-        from winnowry.runs.direct import run_direct
-
-        return run_direct
-    from winnowry.runs.dagster import run_in_dagster
-
-    return run_in_dagster

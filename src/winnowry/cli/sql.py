@@ -39,10 +39,8 @@ def command(query: str, limit: int | None, call: Call) -> int:
 
     The dialect is DuckDB's. Queries only read. With --json, a list of objects.
     """  # noqa: D301 (click wants the \b)
-    from winnowry.reading.query import run_sql
-
     most = limit if limit is not None or call.as_json else _ROWS_SHOWN + 1
-    rows = run_sql(call.workspace(), query, max_rows=most)
+    rows = call.lake().sql(query, limit=most)
     output = call.output()
     output.document(rows.to_pylist())
     if not call.as_json:

@@ -23,20 +23,19 @@ _SAMPLES_SHOWN = 3
 _VERDICTS = {"fail": ("✗", "red"), "broken": ("✗", "red"), "warn": ("!", "yellow"), "pass": ("✓", "green")}
 
 
-def run_summary(outcome: RunOutcome, root: str, tag: str | None = None) -> list[RenderableType]:
+def run_summary(outcome: RunOutcome, root: str) -> list[RenderableType]:
     """Everything that is printed at the end of a run.
 
     Args:
         outcome: what happened.
         root: URI of the lake, for the commands that are suggested.
-        tag: tag that the recipe publishes under, used in the reading example.
     """
     parts: list[RenderableType] = ["", _headline(outcome), "", _stages(outcome.results)]
     parts += _quarantined(outcome.results)
     parts += _gates(outcome.results)
     parts += _failures(outcome)
     parts += _tables(outcome.results)
-    parts += _next_steps(outcome, root, tag)
+    parts += _next_steps(outcome, root)
     return parts
 
 
@@ -205,7 +204,7 @@ def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
     return ["", table]
 
 
-def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[RenderableType]:
+def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
     from rich.text import Text
 
     readable = {result.stage: result for result in outcome.results if result.uri and result.version is not None}
@@ -213,7 +212,7 @@ def _next_steps(outcome: RunOutcome, root: str, tag: str | None) -> list[Rendera
     target = readable.get("published") or next(reversed(readable.values()), None)
     if target is not None:
         published = target.stage == "published"
-        version = repr(tag) if published and tag else str(target.version)
+        version = repr(outcome.tag) if published and outcome.tag else str(target.version)
         lines += [
             "",
             Text(f"Read {target.corpus}.{target.table}", "bold"),

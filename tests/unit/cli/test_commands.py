@@ -110,6 +110,8 @@ def test_export_and_rollback_print_documents_that_fit(say: Any, tmp_path: Path) 
         (("run",), 2, "UsageError"),
         (("run", "no-such-recipe"), 2, "NotFoundError"),
         (("run", "aws_docs", "--to", "nowhere"), 2, "UsageError"),
+        (("run", "aws_docs", "--without-dagster", "--engine", "locl"), 2, "UsageError"),
+        (("run", "aws_docs", "--engine", "locl"), 2, "UsageError"),
         (("explain", "0" * 32), 2, "NotFoundError"),
         (("release", "show", CORPUS, "v9"), 2, "NotFoundError"),
         (("release", "list", "numbers"), 2, "NotFoundError"),
@@ -127,6 +129,39 @@ def test_wrong_usage_exits_with_2_and_says_what_was_expected(
     as_text = say(*arguments, *at)
     assert (as_text.code, as_text.out) == (code, "")
     assert kind in as_text.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("run", "aws_docs", "--to", "clened"), "did you mean cleaned?"),
+        (("run", "aws_docs", "--engine", "locl"), "did you mean 'local'?"),
+        (("run", "aws_docs", "--to", "comparison"), "the recipe has no stage 'comparison'; its stages are landing,"),
+        (("column", "add", "leters", "x", "--sql", "1"), "did you mean letters?"),
+        (("column", "add", CORPUS, "x", "--sql", "1", "--table", "publishd"), "did you mean published?"),
+        (("column", "list", "leters"), "did you mean letters?"),
+        (("column", "list", CORPUS, "--table", "publishd"), "did you mean published?"),
+        (("column", "drop", "leters", "x"), "did you mean letters?"),
+        (("sql", "select * from letters.publishd"), "did you mean letters.published?"),
+        (("sql", "select * from leters.published"), "did you mean letters.published?"),
+        (("sql", "select n_token from letters.published"), "n_tokens"),
+        (("explain", "0" * 32, "--corpus", "leters"), "did you mean letters?"),
+        (("release", "list", "leters"), "did you mean letters?"),
+        (("release", "show", CORPUS, "prd"), "did you mean prod?"),
+        (("release", "diff", CORPUS, "prd", "v2"), "did you mean prod?"),
+        (("release", "rollback", CORPUS, "prd"), "did you mean prod?"),
+        (("release", "rollback", CORPUS, "v1", "--tag", "prd"), "did you mean prod?"),
+        (("export", CORPUS, "--format", "jsonl", "--out", "x", "--tag", "prd"), "did you mean prod?"),
+        (("maintain", "--corpus", "leters"), "did you mean letters?"),
+    ],
+    ids=lambda value: "-".join(value)[:60] if isinstance(value, tuple) else "",
+)
+def test_a_wrong_name_is_answered_with_the_one_that_was_meant(
+    say: Any, root: Path, arguments: tuple[str, ...], meant: str
+) -> None:
+    answer = say(*arguments, "--root", root)
+    assert (answer.code, answer.out) == (2, "")
+    assert meant in " ".join(answer.err.split())
 
 
 def test_every_mistake_of_a_recipe_is_a_problem_of_its_own(say: Any, root: Path, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ DONE = RunOutcome(
         result("cleaned", "2020", gates=(gate(), gate("warn", message="n_rows is 5", severity="warning"))),
         result("published", tokens=92_053, quarantined_by_reason={}, rows_quarantined=0),
     ),
+    tag="prod",
 )
 FAILED = RunOutcome(
     "letters",
@@ -72,7 +73,7 @@ def test_the_summary_names_the_page_of_the_release_or_why_there_is_none(
 
 
 def test_the_summary_adds_partitions_up_and_shows_gates_tables_and_what_to_do_next() -> None:
-    text = text_of(run_summary(DONE, "/lake", "prod"))
+    text = text_of(run_summary(DONE, "/lake"))
     assert "✓ letters succeeded  12.5 s" in text
     assert "1 promoted, 1 skipped" in text
     assert "2,400" in text  # rows in of the two partitions of raw
@@ -86,13 +87,13 @@ def test_the_summary_adds_partitions_up_and_shows_gates_tables_and_what_to_do_ne
 
 
 def test_the_reading_example_is_python_that_can_be_pasted() -> None:
-    lines = text_of(run_summary(DONE, "/lake", "prod")).splitlines()
+    lines = text_of(run_summary(DONE, "/lake")).splitlines()
     start = lines.index("import lance  # the package pylance")
     compile("\n".join(lines[start : start + 3]), "<example>", "exec")
 
 
 def test_a_failed_run_says_which_expectation_which_records_and_what_was_left_out() -> None:
-    text = text_of(run_summary(FAILED, "./lake", "prod"))
+    text = text_of(run_summary(FAILED, "./lake"))
     assert "✗ letters failed; what failed was not promoted" in text
     assert "cleaned 2020 and 1 other partition  cleaned.quality: expect_column_values_to_be_between of n_words" in text
     assert "3 of 6 values are below 50" in text

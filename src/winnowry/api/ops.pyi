@@ -1,0 +1,79 @@
+# Written by `python -m winnowry.api.operator_stub`.
+from winnowry.operators.dedup.decontaminate import Decontaminate as _Decontaminate
+from winnowry.operators.dedup.exact import ExactDuplicates as _ExactDuplicates
+from winnowry.operators.dedup.minhash import MinHash as _MinHash
+from winnowry.operators.dedup.repeats import RepeatedLines as _RepeatedLines
+from winnowry.operators.dedup.repeats import RepeatedParagraphs as _RepeatedParagraphs
+from winnowry.operators.scoring.bits_per_byte import BitsPerByte as _BitsPerByte
+from winnowry.operators.scoring.compression import Compression as _Compression
+from winnowry.operators.scoring.distinct_ngrams import DistinctNgrams as _DistinctNgrams
+from winnowry.operators.scoring.dsir import Dsir as _Dsir
+from winnowry.operators.scoring.formatting_noise import FormattingNoise as _FormattingNoise
+from winnowry.operators.scoring.grammatical_complexity import GrammaticalComplexity as _GrammaticalComplexity
+from winnowry.operators.scoring.knowledge_density import KnowledgeDensity as _KnowledgeDensity
+from winnowry.operators.scoring.readability import Readability as _Readability
+from winnowry.operators.scoring.token_count import TokenCount as _TokenCount
+from winnowry.operators.scoring.token_fertility import TokenFertility as _TokenFertility
+from winnowry.operators.scoring.typing_faults import TypingFaults as _TypingFaults
+from winnowry.operators.text.c4 import C4 as _C4
+from winnowry.operators.text.c4_paragraph import C4Paragraph as _C4Paragraph
+from winnowry.operators.text.characters import Characters as _Characters
+from winnowry.operators.text.chinese import Chinese as _Chinese
+from winnowry.operators.text.classifier import Classifier as _Classifier
+from winnowry.operators.text.extract_html import ExtractHtml as _ExtractHtml
+from winnowry.operators.text.extract_markdown import ExtractMarkdown as _ExtractMarkdown
+from winnowry.operators.text.fineweb import FineWeb as _FineWeb
+from winnowry.operators.text.gopher_quality import GopherQuality as _GopherQuality
+from winnowry.operators.text.gopher_repetition import GopherRepetition as _GopherRepetition
+from winnowry.operators.text.language import Language as _Language
+from winnowry.operators.text.length import Length as _Length
+from winnowry.operators.text.lines import Lines as _Lines
+from winnowry.operators.text.normalize_unicode import NormalizeUnicode as _NormalizeUnicode
+from winnowry.operators.text.pii import Pii as _Pii
+from winnowry.operators.text.repair_encoding import RepairEncoding as _RepairEncoding
+from winnowry.operators.text.scripts import Scripts as _Scripts
+from winnowry.operators.text.string_filters import StringFilters as _StringFilters
+from winnowry.operators.text.url_filter import UrlFilter as _UrlFilter
+from winnowry.operators.text.word_lists import WordLists as _WordLists
+
+class dedup:
+    exact = _ExactDuplicates
+    lines = _RepeatedLines
+    minhash = _MinHash
+    paragraphs = _RepeatedParagraphs
+
+class score:
+    bits_per_byte = _BitsPerByte
+    compression = _Compression
+    distinct_ngrams = _DistinctNgrams
+    dsir = _Dsir
+    formatting_noise = _FormattingNoise
+    grammatical_complexity = _GrammaticalComplexity
+    knowledge_density = _KnowledgeDensity
+    readability = _Readability
+    token_count = _TokenCount
+    token_fertility = _TokenFertility
+    typing_faults = _TypingFaults
+
+class text:
+    c4 = _C4
+    c4_paragraph = _C4Paragraph
+    characters = _Characters
+    chinese = _Chinese
+    classifier = _Classifier
+    decontaminate = _Decontaminate
+    extract_html = _ExtractHtml
+    extract_markdown = _ExtractMarkdown
+    fineweb = _FineWeb
+    gopher_quality = _GopherQuality
+    gopher_repetition = _GopherRepetition
+    language = _Language
+    length = _Length
+    lines = _Lines
+    normalize_unicode = _NormalizeUnicode
+    pii = _Pii
+    repair_encoding = _RepairEncoding
+    scripts = _Scripts
+    string_filters = _StringFilters
+    url_filter = _UrlFilter
+    word_lists = _WordLists

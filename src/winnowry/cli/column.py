@@ -162,9 +162,9 @@ def result_view(result: ColumnResult) -> list[RenderableType]:
 
     from winnowry.core.numbers import counted, number
 
-    said = {"added": "added", "present": "is there already:", "trial": "trial of"}[result.status]
+    verb = {"added": "added", "present": "is there already:", "trial": "trial of"}[result.status]
     line = Text.assemble(
-        ("✓ ", "green"), f"{said} ", (f"{result.corpus}.{result.table}.{result.column}", "bold"), f"  {result.type}",
+        ("✓ ", "green"), f"{verb} ", (f"{result.corpus}.{result.table}.{result.column}", "bold"), f"  {result.type}",
         (f"  version {result.table_version}" if result.table_version is not None else "", "bright_black"),
     )  # fmt: skip
     work = (

@@ -49,10 +49,10 @@ def walk_view(walk: Walk) -> list[RenderableType]:
     style = _STYLES.get(walk.status, "bold")
     name = Text.assemble((walk.record_id, "bold"), f"  {walk.corpus}", (f"  {walk.partition or ''}", "bright_black"))
     tree = Tree(name, guide_style="bright_black")
-    told: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     for step in walk.steps:
         branch = tree.add(_title(step))
-        values = _shown(step.values, told)
+        values = _shown(step.values, before)
         if values is not None:
             branch.add(values)
     parts: list[RenderableType] = ["", tree]
@@ -67,8 +67,8 @@ def _side_by_side(twin: Twin) -> list[RenderableType]:
     from rich.text import Text
 
     role = "which stays" if twin.keeper else "on the way to the one that stays"
-    said = "the texts are the same" if twin.same_text else "words that differ are marked"
-    title = Text.assemble(("Beside its twin ", "bold"), (twin.record_id, "bold"), f", {role}; {said}")
+    remark = "the texts are the same" if twin.same_text else "words that differ are marked"
+    title = Text.assemble(("Beside its twin ", "bold"), (twin.record_id, "bold"), f", {role}; {remark}")
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="bright_black")
     table.add_column(f"this record, {twin.characters:,} characters", ratio=1, overflow="fold")
     table.add_column(f"the twin, {twin.twin_characters:,} characters", ratio=1, overflow="fold")
@@ -93,8 +93,8 @@ def _marked(a: str, b: str) -> tuple[Text, Text]:
     texts = Text(), Text()
     for tag, a_from, a_to, b_from, b_to in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
         style = "" if tag == "equal" else "bold yellow"
-        for text, found, start, end in zip(texts, words, (a_from, b_from), (a_to, b_to), strict=True):
-            text.append(visible("".join(found[start:end])), style)
+        for text, own_words, start, end in zip(texts, words, (a_from, b_from), (a_to, b_to), strict=True):
+            text.append(visible("".join(own_words[start:end])), style)
     return texts
 
 
@@ -108,8 +108,8 @@ def _title(step: Step) -> RenderableType:
     return title
 
 
-def _shown(values: dict[str, Any], told: dict[str, Any]) -> RenderableType | None:
-    """The values of a step that no step before has told."""
+def _shown(values: dict[str, Any], before: dict[str, Any]) -> RenderableType | None:
+    """The values of a step that no step before has shown."""
     from rich.table import Table
     from rich.text import Text
 
@@ -122,8 +122,8 @@ def _shown(values: dict[str, Any], told: dict[str, Any]) -> RenderableType | Non
     computed = flat.pop("columns", None)
     if isinstance(computed, dict):
         flat.update(computed)
-    names = [n for n, value in flat.items() if value is not None and n not in _HIDDEN and told.get(n) != value]
-    told.update(flat)
+    names = [n for n, value in flat.items() if value is not None and n not in _HIDDEN and before.get(n) != value]
+    before.update(flat)
     for name in names:
         shown = _excerpt(flat, name) if name.endswith("_excerpt") else cell(flat[name])
         table.add_row(Text(name, "bright_black"), shown)

@@ -48,11 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 success, 1 a gate or the data failed, 2 wrong usage or recipe, 130 interrupted.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    command_line = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = cli.main(args=given, prog_name="winnowry", standalone_mode=False)
+        status = cli.main(args=command_line, prog_name="winnowry", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
-        return report_failure(error, as_json="--json" in given)
+        return report_failure(error, as_json="--json" in command_line)
     return status if isinstance(status, int) else 0
 
 

@@ -67,6 +67,6 @@ def maintenance_view(done: list[Maintenance], *, dry_run: bool) -> list[Renderab
                 byte_size(upkeep.bytes_removed) if upkeep.bytes_removed else "",
                 Text("; ".join(upkeep.postponed), "yellow"),
             )
-        said = "would be done" if dry_run else "done"
-        parts += [Text.assemble((item.corpus, "bold"), (f"  {said}, {item.seconds:.1f} s", "bright_black")), table, ""]
+        state = "would be done" if dry_run else "done"
+        parts += [Text.assemble((item.corpus, "bold"), (f"  {state}, {item.seconds:.1f} s", "bright_black")), table, ""]
     return parts or [Text("There is no corpus here yet.", "bright_black")]

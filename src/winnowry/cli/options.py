@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Call:
-    """What the common options said.
+    """Values of the common options.
 
     Attributes:
         root: folder or ``s3://bucket/prefix`` of the lake.

@@ -1,4 +1,4 @@
-"""The summary of a run: what went in and out, why records were dropped, what gates said, where to look next."""
+"""The summary of a run: what went in and out, why records were dropped, what gates found, where to look next."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ def _stages(results: Sequence[StageResult]) -> RenderableType:
         worst = "rejected" if done["rejected"] else "promoted" if done["promoted"] else "skipped"
         mark, style = MARKS[worst]
         if group[0].partition is None:
-            said = "" if done["promoted"] else worst
+            progress = "" if done["promoted"] else worst
         else:
-            said = ", ".join(f"{done[status]} {status}" for status in STATUSES if done[status])
+            progress = ", ".join(f"{done[status]} {status}" for status in STATUSES if done[status])
         quarantined = sum(result.rows_quarantined for result in group)
         tokens = [n for result in group if (n := result.size if result.unit else result.tokens) is not None]
         table.add_row(
             Text(mark, style),
             stage,
-            Text(said, "bright_black" if worst == "skipped" else ""),
+            Text(progress, "bright_black" if worst == "skipped" else ""),
             number(sum(result.rows_in for result in group)),
             number(sum(result.rows_out for result in group)),
             Text(number(quarantined), "yellow") if quarantined else "0",
@@ -150,7 +150,7 @@ def _verdict(
     verdict: Verdict,
     members: Sequence[tuple[StageResult, GateResult]],
 ) -> list[RenderableType]:
-    """One expectation that did not hold; the same one of many partitions is told once, with the first as example."""
+    """One expectation that did not hold; the same one of many partitions is shown once, with the first as example."""
     from rich.text import Text
 
     mark, style = _VERDICTS[verdict]
@@ -159,9 +159,9 @@ def _verdict(
     n_others = len({result.partition for result, _ in members}) - 1
     others = f" and {counted(n_others, 'other partition')}" if n_others else ""
     what = f"  {suite}: {expectation}{f' of {column}' if column else ''}"
-    said = gate.message or f"observed {gate.observed}"
+    message = gate.message or f"observed {gate.observed}"
     lines: list[RenderableType] = [Text.assemble((f"  {mark} ", style), (where, "bold"), others, what)]
-    lines += [Text(f"      {line}", style) for line in said.splitlines()]
+    lines += [Text(f"      {line}", style) for line in message.splitlines()]
     lines += [Text(f"      {_sample(sample)}", "bright_black") for sample in gate.samples[:_SAMPLES_SHOWN]]
     return lines
 
@@ -176,9 +176,9 @@ def _failures(outcome: RunOutcome) -> list[RenderableType]:
     from rich.text import Text
 
     lines: list[RenderableType] = []
-    told = {(result.stage, result.partition) for result in outcome.results if result.status == "rejected"}
+    listed = {(result.stage, result.partition) for result in outcome.results if result.status == "rejected"}
     for failure in outcome.failures:
-        if (failure.stage, failure.partition) in told:
+        if (failure.stage, failure.partition) in listed:
             continue  # its gates are listed
         where = failure.stage if failure.partition is None else f"{failure.stage} {failure.partition}"
         lines.append(Text.assemble(("  ✗ ", "red"), (where, "bold"), f"  {failure.type}: ", (failure.message, "red")))

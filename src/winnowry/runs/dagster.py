@@ -170,8 +170,8 @@ def load_definitions(project: Project) -> dg.Definitions:
     path = Path(entry["relative_path"])
     module = project.module(".".join(path.with_suffix("").parts))
     attribute = entry.get("attribute", "defs")
-    found: Any = getattr(module, attribute, None)
-    loaded = found if isinstance(found, dg.Definitions) or found is None else found()
+    declared: Any = getattr(module, attribute, None)
+    loaded = declared if isinstance(declared, dg.Definitions) or declared is None else declared()
     if not isinstance(loaded, dg.Definitions):
         raise UsageError(f"{project.root / path}: {attribute} is no Dagster Definitions")
     return loaded
@@ -255,9 +255,9 @@ def _result(metadata: Any) -> StageResult:
 
     value = getattr(metadata, "data", None)
     value = value if value is not None else metadata.value
-    said: dict[str, Any] = json.loads(value) if isinstance(value, str) else dict(value)
-    gates = [{**gate, "observed_number": _number(gate["observed_number"])} for gate in said.get("gates", ())]
-    return StageResult.from_dict({**said, "gates": gates})
+    report: dict[str, Any] = json.loads(value) if isinstance(value, str) else dict(value)
+    gates = [{**gate, "observed_number": _number(gate["observed_number"])} for gate in report.get("gates", ())]
+    return StageResult.from_dict({**report, "gates": gates})
 
 
 def _number(value: object) -> float | None:

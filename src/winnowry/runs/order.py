@@ -33,7 +33,7 @@ class RunRequest:
         partitions: only these; every partition of the landing when empty.
         to: last stage; the last one of all when None.
         allow_missing: let corpus-wide stages run without some partitions, and record the gap.
-        jobs: partitions taken through their stages at once; as many as pay off when None.
+        jobs: partitions that go through their stages at once; as many as pay off when None.
         recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
         engine: name of what units of work run on, e.g. ``local[8]``; None: the one that ``WINNOWRY_ENGINE`` names.
     """
@@ -139,7 +139,7 @@ class ExecuteStages(Protocol):
 
 
 @dataclass(frozen=True)
-class Taken:
+class PartitionOutcome:
     """What became of a partition: results in the order of the stages, and the failure that ended them, if any."""
 
     partition: str | None
@@ -150,7 +150,7 @@ class Taken:
 class TakePartitions(Protocol):
     """Takes many partitions through consecutive stages, in an order and a number at once of its own choice."""
 
-    def __call__(self, stages: Sequence[str], partitions: Sequence[str]) -> Iterator[Taken]:
+    def __call__(self, stages: Sequence[str], partitions: Sequence[str]) -> Iterator[PartitionOutcome]:
         """Run them and yield what became of each, in the order given."""
 
 
@@ -201,13 +201,13 @@ def run_in_order(
                 partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
             failed = {failure.partition for failure in failures}
             keys = [key for key in partitions if key not in failed]
-            taken = take(group, keys) if take is not None else one_by_one(execute, group, keys)
+            outcomes = take(group, keys) if take is not None else one_by_one(execute, group, keys)
         elif failures and not request.allow_missing:
             not_run = tuple(stages[stages.index(group[0]) :])
             break
         else:
-            taken = one_by_one(execute, group, [None])
-        for done in taken:
+            outcomes = one_by_one(execute, group, [None])
+        for done in outcomes:
             results.extend(done.results)
             if done.failed is not None:
                 failures.append(done.failed.failure)
@@ -223,7 +223,7 @@ def run_in_order(
     return RunOutcome(recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run, recipe.publish.tag)
 
 
-def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[Taken]:
+def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[PartitionOutcome]:
     """Take one partition after the other, or the corpus (None), through stages."""
     for partition in keys:
         results: list[StageResult] = []
@@ -232,7 +232,7 @@ def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str
             results.extend(execute(stages, partition))
         except StageFailed as error:
             failed = error
-        yield Taken(partition, results, failed)
+        yield PartitionOutcome(partition, results, failed)
 
 
 def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:

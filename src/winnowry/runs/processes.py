@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from winnowry.engine.local import LocalEngine, end_with_parent
-from winnowry.runs.order import ExecuteStages, Failure, RunRequest, StageFailed, Taken, one_by_one
+from winnowry.runs.order import ExecuteStages, Failure, PartitionOutcome, RunRequest, StageFailed, one_by_one
 
 if TYPE_CHECKING:
     from winnowry.core.progress import Progress, StageSummary
@@ -104,7 +104,7 @@ class StageProcesses:
         if failed is not None:
             raise StageFailed(*failed)
 
-    def take(self, stages: Sequence[str], partitions: Sequence[str]) -> Iterator[Taken]:
+    def take(self, stages: Sequence[str], partitions: Sequence[str]) -> Iterator[PartitionOutcome]:
         """Take partitions through stages; yields what became of each, in the order given."""
         asked = self._request.jobs
         if jobs_for(len(partitions), asked) == 1:
@@ -116,7 +116,7 @@ class StageProcesses:
         if jobs == 1:
             for key in partitions:
                 yield from (
-                    Taken(key, [*skipped[key], *done.results], done.failed)
+                    PartitionOutcome(key, [*skipped[key], *done.results], done.failed)
                     for done in one_by_one(self._execute, rest[key], [key])
                 )
             return
@@ -127,44 +127,46 @@ class StageProcesses:
         try:
             for key in partitions:
                 results, failed = futures[key].result() if key in futures else ([], None)
-                yield Taken(key, [*skipped[key], *results], StageFailed(*failed) if failed is not None else None)
+                yield PartitionOutcome(
+                    key, [*skipped[key], *results], StageFailed(*failed) if failed is not None else None
+                )
         finally:
             for future in futures.values():
                 future.cancel()
 
     def _start(self, jobs: int) -> ProcessPoolExecutor:
         context = get_context("spawn")
-        heard: Any = context.Queue()
+        messages: Any = context.Queue()
         bare: Any = dataclasses.replace(self._request, workspace=None)  # type: ignore[arg-type]
         terms = _Terms(self._request.workspace.root, bare, self._run_id, self._open_executor)
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(terms, heard))
-        listener = threading.Thread(target=_listen, args=(heard, self._progress), daemon=True)
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(terms, messages))
+        listener = threading.Thread(target=_listen, args=(messages, self._progress), daemon=True)
         listener.start()
 
         def close() -> None:
             pool.shutdown(wait=True, cancel_futures=True)
-            heard.put(None)
+            messages.put(None)
             listener.join()
-            heard.close()
+            messages.close()
 
         self._closing.callback(close)
         return pool
 
 
-def _listen(heard: Any, progress: Progress) -> None:
-    """Tell progress what the processes say, each on a line of its own, until None is said."""
+def _listen(messages: Any, progress: Progress) -> None:
+    """Tell progress what the processes send, each on a line of its own, until None comes."""
     lines: dict[int, Progress] = {}
     while True:
-        said = heard.get()
-        if said is None:
+        message = messages.get()
+        if message is None:
             return
-        speaker, method, *arguments = said
+        speaker, method, *arguments = message
         if speaker not in lines:
             lines[speaker] = progress.beside()
         getattr(lines[speaker], method)(*arguments)
 
 
-class _Told:
+class _SentProgress:
     """Progress of a process of the pool: tells the one that started it."""
 
     _ROWS = 2048  # a message for each unit of work would be most of the traffic
@@ -185,7 +187,7 @@ class _Told:
     def finish(self, result: StageSummary) -> None:
         self._say("finish", result)
 
-    def beside(self) -> _Told:
+    def beside(self) -> _SentProgress:
         return self
 
     def _say(self, method: str, *arguments: object) -> None:
@@ -194,7 +196,7 @@ class _Told:
             self._to.put_nowait((os.getpid(), method, *arguments))
 
 
-def _begin(terms: _Terms, heard: Any) -> None:
+def _begin(terms: _Terms, messages: Any) -> None:
     """Make ready for partitions; called once in each process."""
     import atexit
 
@@ -203,7 +205,7 @@ def _begin(terms: _Terms, heard: Any) -> None:
     end_with_parent()
     request = dataclasses.replace(terms.request, workspace=Workspace.open(terms.root))
     opened = ExitStack()
-    _at_work["execute"] = opened.enter_context(terms.open_executor(request, _Told(heard), terms.run_id))
+    _at_work["execute"] = opened.enter_context(terms.open_executor(request, _SentProgress(messages), terms.run_id))
     atexit.register(opened.close)
 
 

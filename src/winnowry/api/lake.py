@@ -129,7 +129,7 @@ class Lake:
         from contextlib import ExitStack
 
         from winnowry.api.recipes import read_recipe, recipe_file, recipe_path
-        from winnowry.core.progress import heard
+        from winnowry.core.progress import with_listener
         from winnowry.recipe.model import Recipe
         from winnowry.runs.direct import run_direct
         from winnowry.runs.order import Runner, RunRequest
@@ -150,7 +150,7 @@ class Lake:
             runner: Runner = run_direct
             if dagster:
                 from winnowry.runs.dagster import run_in_dagster as runner
-            return runner(request, heard(progress))
+            return runner(request, with_listener(progress))
 
     def plan(self, recipe: RecipeArgument, set: Sequence[str] = ()) -> Plan:
         """What a run would do, and why; writes nothing.

@@ -96,7 +96,7 @@ def reporting(progress: Progress) -> Iterator[None]:
         _listener.reset(token)
 
 
-def heard(progress: Progress | None) -> Progress:
+def with_listener(progress: Progress | None) -> Progress:
     """The given progress, and whoever listens around this call."""
     own, around = progress if progress is not None else NoProgress(), _listener.get()
     return _Both(own, around) if around is not None else own

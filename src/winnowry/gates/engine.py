@@ -258,7 +258,7 @@ class LanceExecutionEngine(PandasExecutionEngine):
                 failed[metric] = error
         if failed:
             raise MetricResolutionError(
-                message="; ".join(f"{metric.metric_name}: {_said(error)}" for metric, error in failed.items()),
+                message="; ".join(f"{metric.metric_name}: {_message_of(error)}" for metric, error in failed.items()),
                 failed_metrics=tuple(failed),
             )
         return answers
@@ -405,5 +405,5 @@ def _is_numpy_scalar(value: Any) -> bool:
     return type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     return str(error) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 import pyarrow as pa
 
@@ -11,7 +12,7 @@ from winnowry.operators.base import Derivation, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
-from winnowry.recipe.columns import AddedColumn
+from winnowry.recipe.columns import AddedColumn, ColumnTable
 from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Recipe, Source
 from winnowry.recipe.tables import cleaned_columns
@@ -86,7 +87,8 @@ def tables_of(kind: Kind, operators: Sequence[Operator | None], sample: SampleSp
     """The tables that columns can be added to."""
     further = kind.is_text or bool(operators) or sample is not None
     released = kind.is_text or sample is not None
-    return ("raw", *(("cleaned", "scored") if further else ()), *(("published",) if released else ()))
+    arrived, kept, scored, published = get_args(ColumnTable)
+    return (arrived, *((kept, scored) if further else ()), *((published,) if released else ()))
 
 
 def _tables(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError, placed
-from winnowry.core.progress import Progress, heard
+from winnowry.core.progress import Progress, with_listener
 from winnowry.engine.base import Engine
 from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.record import PromotionRecord
@@ -80,7 +80,7 @@ def run_stage(
         suites,
         run_id,
         "",
-        heard(progress),
+        with_listener(progress),
         allow_missing,
         force,
         engine if engine is not None else engine_named(),

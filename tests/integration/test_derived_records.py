@@ -29,6 +29,8 @@ from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.reading.query import run_sql
 from winnowry.recipe.load import apply_overrides
 from winnowry.recipe.model import Recipe
+from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.releases import find_release
 from winnowry.stages.run import run_stage
 
 EXAMPLE = REPOSITORY / "examples" / "documents"
@@ -126,6 +128,14 @@ def test_the_ledger_tells_consumed_documents_from_lost_ones(essays: Path) -> Non
     raw = live(*opened(essays), "raw", PARTITION)
     assert raw is not None
     assert set(raw.ledger) == {"rows_in", "rows_out", "rows_quarantined"}
+
+
+def test_the_funnel_says_that_documents_became_chunks_and_loses_none(essays: Path) -> None:
+    ws, _ = opened(essays)
+    steps = release_facts(ws, "documents", find_release(ws, "documents", "v1"))["funnel"]
+    (became,) = [step["label"] for step in steps if "became" in step["label"]]
+    assert became == f"passed the cleaning rules; 3 records became {len(rows(essays, 'documents', 'published')) + 1}"
+    assert [step["pending"] for step in steps] == [0] * len(steps)
 
 
 def test_a_document_without_chunks_and_a_rejected_chunk_are_in_quarantine(essays: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from winnowry.core.sql import literal
 from winnowry.reading.session import Session
 from winnowry.stages.graph import ARRIVED, KEPT, LEFT_OUT, PUBLISHED, all_stages, reading_stages
 
@@ -37,9 +38,30 @@ def funnel(session: Session) -> list[dict[str, Any]]:
             left, why = _drawn(session, stage.name)
         elif stage.name == PUBLISHED:
             why = why + [reason for more in reasons.values() for reason in more]
-        steps.append(_step(stage.name, stage.left, left, why, before))
+        label = stage.left
+        if stage.name == KEPT:
+            parents, children = _derived(session)
+            before += children - parents
+            if parents:
+                label += f"; {parents:,} records became {children:,}"
+        steps.append(_step(stage.name, label, left, why, before))
         before = left
     return steps
+
+
+def _derived(session: Session) -> tuple[int, int]:
+    """Records that others were made of, and those others, kept and rejected ones."""
+    parts = [f"SELECT parent_ids FROM {KEPT}"] if session.tables.has(KEPT, "parent_ids") else []
+    if session.tables.has("quarantine", "parent_ids"):
+        parts.append(f"SELECT parent_ids FROM quarantine WHERE stage = {literal(KEPT)}")
+    if not parts:
+        return 0, 0
+    rows = f"SELECT parent_ids FROM ({' UNION ALL '.join(parts)}) WHERE len(parent_ids) > 0"
+    counts = session.one(
+        f"SELECT (SELECT COUNT(DISTINCT parent) FROM (SELECT unnest(parent_ids) AS parent FROM ({rows}))) AS parents, "
+        f"(SELECT COUNT(*) FROM ({rows})) AS children"
+    )
+    return counts["parents"], counts["children"]
 
 
 def _stood_for(session: Session, table: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ def command() -> None:
     """Columns are added beside the data, without rewriting it, and seen by nobody before their gate has passed."""
 
 
-@command.command("add")
+@command.command("add", short_help="Add a column to a table of a corpus.")
 @click.argument("corpus")
 @click.argument("name")
 @click.option("--sql", metavar="EXPR", help="SQL expression over the table's columns, e.g. 'n_chars / n_words'.")
@@ -125,7 +125,7 @@ def add_command(
     return 0
 
 
-@command.command("list")
+@command.command("list", short_help="Added columns, and how far each is filled.")
 @click.argument("corpus")
 @click.option("--table", metavar="TABLE", help="Only this table.")
 @common_options
@@ -139,7 +139,7 @@ def list_command(corpus: str, table: str | None, call: Call) -> int:
     return 0
 
 
-@command.command("drop")
+@command.command("drop", short_help="Drop an added column.")
 @click.argument("corpus")
 @click.argument("name")
 @click.option("--table", default="published", show_default=True, metavar="TABLE", help="Table of the corpus.")

@@ -24,7 +24,7 @@ def command() -> None:
     """Releases are tagged versions of CORPUS.published; readers name a tag, e.g. prod."""
 
 
-@command.command("list")
+@command.command("list", short_help="List the releases of a corpus, newest first.")
 @click.argument("corpus")
 @common_options
 def list_command(corpus: str, call: Call) -> int:
@@ -37,7 +37,7 @@ def list_command(corpus: str, call: Call) -> int:
     return 0
 
 
-@command.command("show")
+@command.command("show", short_help="What a release holds; with --out, its page or card.")
 @click.argument("corpus")
 @click.argument("release", metavar="[RELEASE]", required=False)
 @click.option(
@@ -98,7 +98,7 @@ def _write_document(lake: Lake, release: Release, out: Path, *, mask: bool) -> N
         raise UsageError(f"--out {out}: {error.strerror or error}") from error
 
 
-@command.command("diff")
+@command.command("diff", short_help="Records that entered and left, and what changed in the recipe.")
 @click.argument("corpus")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
@@ -113,7 +113,7 @@ def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
     return 0
 
 
-@command.command("rollback")
+@command.command("rollback", short_help="Point a tag at an older release.")
 @click.argument("corpus")
 @click.argument("release", metavar="RELEASE")
 @click.option("--tag", metavar="TAG", help="Tag to move; default: the only one that is not a release's own name.")

@@ -17,10 +17,18 @@ _NOTING = """import os
 from pathlib import Path
 from tests.threads_engine import ThreadsEngine
 
-def engine(argument):
+def note(*words):
     with Path("calls").open("a") as calls:
-        print(os.getpid(), argument, os.environ.get("WINNOWRY_ENGINE"), file=calls)
-    return ThreadsEngine(int(argument))
+        print(*words, os.getpid(), os.environ.get("WINNOWRY_ENGINE"), file=calls)
+
+class Noting(ThreadsEngine):
+    def map(self, *arguments, **options):
+        note("map", self.slots)
+        return super().map(*arguments, **options)
+
+def engine(argument):
+    note("make", argument)
+    return Noting(int(argument))
 """
 
 
@@ -37,7 +45,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> wn.Lake:
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the engine ``threads`` notes who made it: process, argument, and what the environment names."""
+    """Where the engine ``threads`` notes who makes and uses it: slots, process, and what the environment names."""
     (tmp_path / "noting.py").write_text(_NOTING)
     install(tmp_path, monkeypatch, "noting:engine")
     return tmp_path / "calls"
@@ -57,16 +65,16 @@ def test_what_a_recipe_made_in_python_has_run_in_dagster_is_fresh_for_its_yaml(l
     assert {result.status for result in again.results} == {"skipped"}
 
 
-def test_the_engine_of_a_run_is_made_in_every_process_that_runs_stages(lake: wn.Lake, calls: Path) -> None:
-    assert lake.run("small.yaml", to="raw", jobs=2, engine="threads[3]").succeeded
+def test_the_engine_of_a_run_computes_in_every_process_that_runs_stages(lake: wn.Lake, calls: Path) -> None:
+    assert lake.run("small.yaml", to="cleaned", jobs=2, engine="threads[3]").succeeded
 
-    noted = [line.split() for line in calls.read_text().splitlines()]
-    assert {argument for _, argument, _ in noted} == {"3"}
-    assert {pid for pid, _, _ in noted} - {str(os.getpid())} != set()
+    used = [line.split() for line in calls.read_text().splitlines() if line.startswith("map")]
+    assert {slots for _, slots, _, _ in used} == {"3"}
+    assert {pid for _, _, pid, _ in used} - {str(os.getpid())} != set()
 
 
 def test_the_engine_of_a_run_reaches_the_assets_of_dagster_and_no_later_run(lake: wn.Lake, calls: Path) -> None:
     assert lake.run("small.yaml", to="landing", dagster=True, engine="threads[3]").succeeded
 
-    assert f"{os.getpid()} 3 threads[3]" in calls.read_text().splitlines()
+    assert f"make 3 {os.getpid()} threads[3]" in calls.read_text().splitlines()
     assert "WINNOWRY_ENGINE" not in os.environ

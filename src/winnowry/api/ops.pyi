@@ -1,9 +1,11 @@
 # Written by `python -m winnowry.api.operator_stub`.
+from winnowry.operators.dedup.content import ContentDuplicates as _ContentDuplicates
 from winnowry.operators.dedup.decontaminate import Decontaminate as _Decontaminate
 from winnowry.operators.dedup.exact import ExactDuplicates as _ExactDuplicates
 from winnowry.operators.dedup.minhash import MinHash as _MinHash
 from winnowry.operators.dedup.repeats import RepeatedLines as _RepeatedLines
 from winnowry.operators.dedup.repeats import RepeatedParagraphs as _RepeatedParagraphs
+from winnowry.operators.media.image import ImageDecode as _ImageDecode
 from winnowry.operators.scoring.bits_per_byte import BitsPerByte as _BitsPerByte
 from winnowry.operators.scoring.compression import Compression as _Compression
 from winnowry.operators.scoring.distinct_ngrams import DistinctNgrams as _DistinctNgrams
@@ -19,6 +21,7 @@ from winnowry.operators.text.c4 import C4 as _C4
 from winnowry.operators.text.c4_paragraph import C4Paragraph as _C4Paragraph
 from winnowry.operators.text.characters import Characters as _Characters
 from winnowry.operators.text.chinese import Chinese as _Chinese
+from winnowry.operators.text.chunks import Chunks as _Chunks
 from winnowry.operators.text.classifier import Classifier as _Classifier
 from winnowry.operators.text.extract_html import ExtractHtml as _ExtractHtml
 from winnowry.operators.text.extract_markdown import ExtractMarkdown as _ExtractMarkdown
@@ -37,10 +40,14 @@ from winnowry.operators.text.url_filter import UrlFilter as _UrlFilter
 from winnowry.operators.text.word_lists import WordLists as _WordLists
 
 class dedup:
+    content = _ContentDuplicates
     exact = _ExactDuplicates
     lines = _RepeatedLines
     minhash = _MinHash
     paragraphs = _RepeatedParagraphs
+
+class image:
+    decode = _ImageDecode
 
 class score:
     bits_per_byte = _BitsPerByte
@@ -60,6 +67,7 @@ class text:
     c4_paragraph = _C4Paragraph
     characters = _Characters
     chinese = _Chinese
+    chunks = _Chunks
     classifier = _Classifier
     decontaminate = _Decontaminate
     extract_html = _ExtractHtml

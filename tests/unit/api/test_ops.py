@@ -27,7 +27,7 @@ def test_the_stub_that_editors_read_is_up_to_date() -> None:
 def test_a_misspelt_operator_is_answered_with_the_one_that_was_meant() -> None:
     with pytest.raises(AttributeError, match=r"no operator text\.lenght; did you mean 'length'\?"):
         wn.ops.text.lenght  # type: ignore[attr-defined]  # noqa: B018
-    with pytest.raises(AttributeError, match="no operators 'txt'; there are dedup, score"):
+    with pytest.raises(AttributeError, match=r"no operators .txt.; there are .*dedup, .*score, "):
         wn.ops.txt  # type: ignore[attr-defined]  # noqa: B018
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.unit.cli.results import result
 from winnowry.core.errors import UsageError
 from winnowry.core.progress import NoProgress
+from winnowry.recipe.model import Recipe
 from winnowry.runs import dagster as dagster_runner
 from winnowry.runs.dagster import load_definitions, run_in_dagster
 from winnowry.runs.order import RunRequest
@@ -70,8 +71,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 
 def request(project: Project, **options: Any) -> RunRequest:
     workspace: Any = SimpleNamespace(root=str(project.root / "lake"))
-    corpus, publish = options.pop("corpus", "letters"), SimpleNamespace(tag="prod")
-    recipe: Any = SimpleNamespace(corpus=corpus, comparison=None, columns=None, media=False, publish=publish)
+    recipe = Recipe.model_validate(
+        {
+            "version": 1,
+            "corpus": options.pop("corpus", "letters"),
+            "sources": [{"name": "s", "uri": "landing/*", "partition": {"by": "path", "part": 0}}],
+        }
+    )
     return RunRequest(workspace, recipe, project, **options)
 
 

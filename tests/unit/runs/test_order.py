@@ -16,6 +16,7 @@ from winnowry.core.errors import NotFoundError
 from winnowry.core.jsonable import jsonable
 from winnowry.core.progress import NoProgress
 from winnowry.promotion.result import StageResult
+from winnowry.recipe.model import Recipe
 from winnowry.runs.order import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
 from winnowry.runs.project import Project
 
@@ -40,8 +41,13 @@ def run(broken: Mapping[tuple[str, str | None], bool] | None = None, **request: 
                 raise StageFailed(Failure(stage, partition, kind, "why"), refused if kind == "GateFailed" else None)
             yield result(stage, partition)
 
-    publish = SimpleNamespace(tag="prod")
-    recipe: Any = SimpleNamespace(corpus="letters", comparison=None, columns=None, media=False, publish=publish)
+    recipe = Recipe.model_validate(
+        {
+            "version": 1,
+            "corpus": "letters",
+            "sources": [{"name": "s", "uri": "landing/*", "partition": {"by": "path", "part": 0}}],
+        }
+    )
     workspace: Any = SimpleNamespace()
     asked_for = RunRequest(workspace, recipe, Project(Path()), **request)
     return run_in_order(asked_for, NoProgress(), "run-1", execute), asked

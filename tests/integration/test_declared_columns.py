@@ -299,7 +299,7 @@ def test_a_run_from_the_command_line_takes_them_along(lake: Path, capsys: pytest
     assert {result["status"] for result in again["results"]} == {"skipped"}
     code, refused = say("run", lake / "small.yaml", "--to", "published.lod")
     assert code == 2
-    assert "did you mean 'published.loud'" in refused["error"]["message"]
+    assert "did you mean published.loud?" in refused["error"]["message"]
     code, replaced = say("column", "add", "small", "per_word", "--sql", "cast(n_words as double)", "--replace")
     assert code == 0, replaced["error"]
     _, listed = say("column", "list", "small", "--table", "published")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,12 +32,18 @@ def _registered() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def cleaned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Recipe]:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two years, cleaned; each test works on a copy."""
     root = tmp_path_factory.mktemp("toy")
     land(root, years=("2019", "2020"), per_year=8)
-    ws, recipe = open_recipe(root, write_recipe(root))
-    run_all(ws, recipe, to="cleaned")
-    return ws, recipe
+    run_all(*open_recipe(root, write_recipe(root)), to="cleaned")
+    return root
+
+
+@pytest.fixture
+def cleaned(lake: Path, tmp_path: Path) -> tuple[Workspace, Recipe]:
+    shutil.copytree(lake, tmp_path / "lake")
+    return open_recipe(tmp_path / "lake", tmp_path / "lake" / "small.yaml")
 
 
 def test_it_is_planned_run_gated_and_explained(cleaned: tuple[Workspace, Recipe]) -> None:

@@ -47,14 +47,14 @@ def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableT
                 "yellow",
             ),
         ]
-    moved = [
+    changed_rules = [
         rule
         for rule in answer.rules
         if rule.threshold_now != rule.threshold_then or rule.dropped_now != rule.dropped_then
     ]
-    if moved:
+    if changed_rules:
         table = grid(["Rule", "Threshold", "Drops now", "Drops then"], right=["Drops now", "Drops then"])
-        for rule in moved:
+        for rule in changed_rules:
             threshold = rule.threshold_now or "–"
             if rule.threshold_then != rule.threshold_now:
                 threshold += f" → {rule.threshold_then or '–'}"

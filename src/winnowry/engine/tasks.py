@@ -73,7 +73,7 @@ def run_chain_task(task: ChainTask) -> ChainResult:
     Rows with large objects are handed to the chain a few at a time: at most :data:`_UNIT_BYTES` of them are held,
     unless one object has more, and none where no operator reads them.
     """
-    kept: list[pa.RecordBatch] = []
+    kept_batches: list[pa.RecordBatch] = []
     quarantined: list[pa.RecordBatch] = []
     errors: Counter[str] = Counter()
     calls: Counter[str] = Counter()
@@ -81,7 +81,7 @@ def run_chain_task(task: ChainTask) -> ChainResult:
     operators = task.operators_here()
     for batch in _batches(task):
         outcome = run_chain(operators, batch, task.fits)
-        kept.append(_without_content(outcome.kept))
+        kept_batches.append(_without_content(outcome.kept))
         quarantined += [
             quarantine_rows(_placed(_without_content(rejected), task.places), reasons, task.stage)
             for rejected, reasons in outcome.rejected
@@ -89,7 +89,7 @@ def run_chain_task(task: ChainTask) -> ChainResult:
         errors.update(outcome.errors)
         calls.update(outcome.calls)
         rows += batch.num_rows
-    whole = kept[0] if len(kept) == 1 else _joined(kept)
+    whole = kept_batches[0] if len(kept_batches) == 1 else _joined(kept_batches)
     return ChainResult(whole, quarantined, dict(errors), rows, dict(calls))
 
 

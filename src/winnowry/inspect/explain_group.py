@@ -53,8 +53,8 @@ def twin_of(cleaned: TableView, row: Mapping[str, Any]) -> Twin | None:
         cleaned: the cleaned records.
         row: the row; of older versions, which know only the keeper, that is the twin.
     """
-    own, kept = str(row["record_id"]), str(row["kept_record_id"])
-    other = str(row.get("twin_record_id") or kept)
+    own, keeper_id = str(row["record_id"]), str(row["kept_record_id"])
+    other = str(row.get("twin_record_id") or keeper_id)
     if "text" not in cleaned.schema.names:
         return None
     pair = cleaned.to_table(columns=["record_id", "text"], where=in_list("record_id", (own, other))).to_pylist()
@@ -66,7 +66,7 @@ def twin_of(cleaned: TableView, row: Mapping[str, Any]) -> Twin | None:
     start = 0 if a == b else max(0, alike - _BEFORE)
     return Twin(
         record_id=other,
-        keeper=other == kept,
+        keeper=other == keeper_id,
         method=str(row["method"]),
         similarity=float(row["similarity"]),
         same_text=a == b,

@@ -347,8 +347,8 @@ def _reason(rows: pa.RecordBatch, row: int) -> str:
 def _kept_batches(ws: Workspace, corpus: str, live: Collection[Chain], then: Chain) -> Iterator[pa.RecordBatch]:
     """Rows of ``cleaned`` with the columns of rules that are not those of every live promotion."""
     view = ws.lake.open(corpus, KEPT)
-    moved = [rule for rule in then.rules if not all(chain.decides(rule) for chain in live)]
-    names = [name for name in dict.fromkeys(rule.rule.column for rule in moved) if name in view.schema.names]
+    changed_rules = [rule for rule in then.rules if not all(chain.decides(rule) for chain in live)]
+    names = [name for name in dict.fromkeys(rule.rule.column for rule in changed_rules) if name in view.schema.names]
     columns = ["record_id", *names] if names else []
     if not columns or len(live) > 1:
         columns.append("promotion_id")

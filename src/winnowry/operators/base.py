@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from winnowry.core.sql import identifier, in_list, literal
-from winnowry.operators.input_path import InputPath, input_paths, moved
+from winnowry.operators.input_path import InputPath, input_paths, with_moved_paths
 
 Comparison = Literal[">=", ">", "<=", "<", "==", "in"]
 
@@ -46,14 +46,14 @@ class Rule(BaseModel):
         """
         if self.comparison == "in":
             assert isinstance(self.threshold, tuple)
-            kept = pc.is_in(values, value_set=pa.array(list(self.threshold), type=values.type))
-            kept = pc.if_else(pc.is_null(values), pa.scalar(None, pa.bool_()), kept)
+            passes = pc.is_in(values, value_set=pa.array(list(self.threshold), type=values.type))
+            passes = pc.if_else(pc.is_null(values), pa.scalar(None, pa.bool_()), passes)
         else:
             function = {
                 ">=": pc.greater_equal, ">": pc.greater, "<=": pc.less_equal, "<": pc.less, "==": pc.equal,
             }[self.comparison]  # fmt: skip
-            kept = function(values, pa.scalar(self.threshold))
-        return pc.fill_null(kept, self.null == "keep")
+            passes = function(values, pa.scalar(self.threshold))
+        return pc.fill_null(passes, self.null == "keep")
 
     def sql(self) -> str:
         """The same rule as a SQL predicate that is true for kept rows and never null."""
@@ -127,7 +127,9 @@ class Operator(BaseModel):
         Args:
             places: where a declared path leads; paths that are not among them stay.
         """
-        operator: Self = moved(self, lambda path: InputPath(path.declared, places.get(path.declared, str(path))))
+        operator: Self = with_moved_paths(
+            self, lambda path: InputPath(path.declared, places.get(path.declared, str(path)))
+        )
         return operator
 
 

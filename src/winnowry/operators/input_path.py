@@ -85,7 +85,7 @@ def input_paths(value: object) -> Iterator[InputPath]:
             yield from input_paths(item)
 
 
-def moved(value: Any, move: Callable[[InputPath], InputPath]) -> Any:
+def with_moved_paths(value: Any, move: Callable[[InputPath], InputPath]) -> Any:
     """A copy of a model with other paths; what holds no path is not copied.
 
     Nothing is validated again: validators of operators read the files.
@@ -96,8 +96,8 @@ def moved(value: Any, move: Callable[[InputPath], InputPath]) -> Any:
         return move(value)
     if isinstance(value, BaseModel):
         fields = {name: getattr(value, name) for name in type(value).model_fields}
-        changed = {name: moved(field, move) for name, field in fields.items()}
+        changed = {name: with_moved_paths(field, move) for name, field in fields.items()}
         return value.model_copy(update={name: field for name, field in changed.items() if field is not fields[name]})
     if isinstance(value, Mapping):
-        return {key: moved(item, move) for key, item in value.items()}
-    return type(value)(moved(item, move) for item in value)
+        return {key: with_moved_paths(item, move) for key, item in value.items()}
+    return type(value)(with_moved_paths(item, move) for item in value)

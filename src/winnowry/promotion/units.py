@@ -71,17 +71,17 @@ class KeptUnits:
 
 def encode(result: ChainResult) -> bytes:
     """A result as bytes: a line of JSON, then Arrow streams of the kept and of the rejected rows."""
-    kept = _stream([result.kept] if result.kept is not None else [])
+    kept_rows = _stream([result.kept] if result.kept is not None else [])
     rejected = _stream(result.quarantined)
     head = {
         "format": _FORMAT,
-        "kept": len(kept),
+        "kept": len(kept_rows),
         "rejected": len(rejected),
         "errors": result.errors,
         "rows": result.rows,
         "calls": result.calls,
     }
-    return b"".join((json.dumps(head).encode(), b"\n", kept, rejected))
+    return b"".join((json.dumps(head).encode(), b"\n", kept_rows, rejected))
 
 
 def decode(data: bytes, uri: str) -> ChainResult:
@@ -97,9 +97,9 @@ def decode(data: bytes, uri: str) -> ChainResult:
             f"{uri} has format {head['format']}, this version reads {_FORMAT}; remove the file, its rows are computed "
             "again"
         )
-    kept = _batches(body[: head["kept"]])
+    kept_rows = _batches(body[: head["kept"]])
     rejected = _batches(body[head["kept"] : head["kept"] + head["rejected"]])
-    return ChainResult(kept[0] if kept else None, rejected, head["errors"], head["rows"], {})
+    return ChainResult(kept_rows[0] if kept_rows else None, rejected, head["errors"], head["rows"], {})
 
 
 def _stream(batches: Sequence[pa.RecordBatch]) -> bytes:

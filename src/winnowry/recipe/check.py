@@ -87,8 +87,8 @@ def tables_of(kind: Kind, operators: Sequence[Operator | None], sample: SampleSp
     """The tables that columns can be added to."""
     further = kind.is_text or bool(operators) or sample is not None
     released = kind.is_text or sample is not None
-    arrived, kept, scored, published = get_args(ColumnTable)
-    return (arrived, *((kept, scored) if further else ()), *((published,) if released else ()))
+    arrived, cleaned, scored, published = get_args(ColumnTable)
+    return (arrived, *((cleaned, scored) if further else ()), *((published,) if released else ()))
 
 
 def _tables(

@@ -24,13 +24,13 @@ class ReleaseTables(Tables):
 
     Attributes:
         release: the release.
-        moved: tables that changed since and whose version of then is gone: read as they are now.
+        changed_since: tables that changed since and whose version of then is gone: read as they are now.
     """
 
     ws: Workspace
     corpus: str
     release: Release
-    moved: tuple[str, ...] = field(default=())
+    changed_since: tuple[str, ...] = field(default=())
 
 
 def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
@@ -55,7 +55,7 @@ def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
     if later:
         later.add("quarantine")
     views: dict[str, TableView] = {}
-    moved = []
+    changed_since = []
     present = ws.lake.tables(corpus)
     for name in (*record_tables(), *SHARED_TABLES):
         if name not in present:
@@ -65,15 +65,21 @@ def tables_of(ws: Workspace, corpus: str, release: Release) -> ReleaseTables:
             continue
         version = _version_at(ws, corpus, name, until) if name in later else None
         if name in later and version is None:
-            moved.append(name)
+            changed_since.append(name)
         try:
             views[name] = ws.lake.open(corpus, name, version)
         except (NotFoundError, ValueError, OSError):
-            moved.append(name)
+            changed_since.append(name)
             views[name] = ws.lake.open(corpus, name)
-    older = bool(later) and "quarantine" not in moved
+    older = bool(later) and "quarantine" not in changed_since
     return ReleaseTables(
-        ws=ws, corpus=corpus, release=release, views=views, records=records, older=older, moved=tuple(moved)
+        ws=ws,
+        corpus=corpus,
+        release=release,
+        views=views,
+        records=records,
+        older=older,
+        changed_since=tuple(changed_since),
     )
 
 

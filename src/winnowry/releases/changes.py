@@ -65,7 +65,7 @@ class PartitionChange:
 
 
 @dataclass(frozen=True)
-class Moved:
+class MembershipChanges:
     """Which records only one of two releases has.
 
     Attributes:
@@ -86,7 +86,7 @@ class Moved:
     removed_examples: tuple[str, ...]
 
 
-def moved(session: Session, before: TableView) -> Moved:
+def membership_changes(session: Session, before: TableView) -> MembershipChanges:
     """Compare the records of a session's ``published`` with those of an older release.
 
     Ids are joined within the session's memory and spill to its disk; no text is read.
@@ -113,7 +113,7 @@ def moved(session: Session, before: TableView) -> Moved:
         "SELECT partition, COUNT(*) FILTER (WHERE came) AS added, COUNT(*) FILTER (WHERE NOT came) AS removed "
         "FROM moved GROUP BY partition ORDER BY partition"
     )
-    return Moved(
+    return MembershipChanges(
         added=counts["added"],
         removed=counts["removed"],
         partitions=tuple(PartitionChange(**row) for row in partitions),
@@ -198,9 +198,9 @@ def _by_source(view: TableView) -> dict[str, tuple[int, int]]:
 def _centres(view: TableView, names: list[str]) -> dict[str, tuple[float | None, float | None]]:
     if not names or view.count_rows() == 0:
         return dict.fromkeys(names, (None, None))
-    asked = ", ".join(
+    averages = ", ".join(
         f"AVG({identifier(name)}) AS m{index}, approx_percentile_cont({identifier(name)}, 0.5) AS p{index}"
         for index, name in enumerate(names)
     )
-    (row,) = view.sql(f"SELECT {asked} FROM dataset").to_pylist()
+    (row,) = view.sql(f"SELECT {averages} FROM dataset").to_pylist()
     return {name: (row[f"m{index}"], row[f"p{index}"]) for index, name in enumerate(names)}

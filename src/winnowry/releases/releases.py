@@ -19,7 +19,7 @@ from winnowry.releases.changes import (
     ScoreChange,
     SourceChange,
     gate_changes,
-    moved,
+    membership_changes,
     score_changes,
     source_changes,
 )
@@ -156,7 +156,7 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
     present = ws.lake.tables(corpus)
     views = {name: ws.lake.open(corpus, name) for name in _KNOW_WHY if name in present}
     with session(Tables(views={**views, PUBLISHED: new_view}, records={})) as opened:
-        apart = moved(opened, old_view)
+        apart = membership_changes(opened, old_view)
     changed = apart.added + apart.removed
     return ReleaseDiff(
         corpus=corpus,

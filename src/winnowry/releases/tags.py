@@ -52,20 +52,20 @@ def _move_tag(ws: Workspace, corpus: str, tag: str) -> None:
     Moving a tag is no compare-and-set, so each move is followed by another look: a slower process may have moved the
     tag back, or somebody has rolled it back.
     """
-    moved = False
+    has_moved_the_tag = False
     for _ in range(_TAG_LOOKS):
         tags = ws.lake.tags(corpus)
         newest = newest_release(tags)
         pin = _pin(ws, corpus, tag)
         if newest <= pin.not_before:
-            if moved and pin.to in tags:
+            if has_moved_the_tag and pin.to in tags:
                 ws.lake.tag(corpus, "published", tag, tags[pin.to])
             return
         if tags.get(tag) == tags[f"v{newest}"]:
             return
         barrier.reach("release:moving")
         ws.lake.tag(corpus, "published", tag, tags[f"v{newest}"])
-        moved = True
+        has_moved_the_tag = True
 
 
 class _Pin(NamedTuple):

@@ -50,13 +50,13 @@ class _Terms:
     open_executor: OpenExecutor
 
 
-def jobs_for(n_partitions: int, asked: int | None) -> int:
+def jobs_for(n_partitions: int, requested: int | None) -> int:
     """Processes for so many partitions: as asked, else as many as pay off on the cores there are.
 
     >>> jobs_for(3, None), jobs_for(100, 3), jobs_for(2, 3)
     (1, 3, 2)
     """
-    most = asked if asked is not None else min(LocalEngine().slots, n_partitions // _PAYS_OFF, _MOST)
+    most = requested if requested is not None else min(LocalEngine().slots, n_partitions // _PAYS_OFF, _MOST)
     return max(1, min(most, n_partitions))
 
 
@@ -106,13 +106,13 @@ class StageProcesses:
 
     def take(self, stages: Sequence[str], partitions: Sequence[str]) -> Iterator[PartitionOutcome]:
         """Take partitions through stages; yields what became of each, in the order given."""
-        asked = self._request.jobs
-        if jobs_for(len(partitions), asked) == 1:
+        requested = self._request.jobs
+        if jobs_for(len(partitions), requested) == 1:
             yield from one_by_one(self._execute, stages, partitions)
             return
         skipped = {key: list(self._skip(stages, key)) for key in partitions}
         rest = {key: stages[len(skipped[key]) :] for key in partitions}
-        jobs = jobs_for(sum(bool(left) for left in rest.values()), asked)
+        jobs = jobs_for(sum(bool(left) for left in rest.values()), requested)
         if jobs == 1:
             for key in partitions:
                 yield from (

@@ -127,7 +127,7 @@ def run_rejected_task(task: RejectedTask) -> ChainResult:
     groups: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(_judgeable(task.whole.operators, row["columns"]), []).append(row)
-    kept: list[pa.RecordBatch] = []
+    kept_batches: list[pa.RecordBatch] = []
     quarantined: list[pa.RecordBatch] = []
     calls: Counter[str] = Counter()
     errors: Counter[str] = Counter()
@@ -135,11 +135,11 @@ def run_rejected_task(task: RejectedTask) -> ChainResult:
         back, still = _ask_again(task.whole, known, group)
         quarantined += still
         for outcome in _bring_back(task.whole, known, back):
-            kept.append(outcome.kept)
+            kept_batches.append(outcome.kept)
             quarantined += [quarantine_rows(batch, reasons, task.whole.stage) for batch, reasons in outcome.rejected]
             errors.update(outcome.errors)
             calls.update(outcome.calls)
-    joined = pa.Table.from_batches(kept).combine_chunks().to_batches() if kept else []
+    joined = pa.Table.from_batches(kept_batches).combine_chunks().to_batches() if kept_batches else []
     return ChainResult(joined[0] if joined else None, quarantined, dict(errors), len(rows), dict(calls))
 
 
@@ -151,14 +151,14 @@ def _judgeable(operators: Sequence[Operator], columns: Mapping[str, Any]) -> int
     """
     known = 0
     for operator in operators:
-        asked = {rule.column for rule in operator.rules()}
+        rule_columns = {rule.column for rule in operator.rules()}
         for field in operator.writes():
             if field.name == "text":
                 continue
             if field.name not in columns:
                 return known if operator.COST == "costly" else 0
             lost_nan = pa.types.is_floating(field.type) and columns[field.name] is None
-            if field.name in asked and (lost_nan or not _survives_json(field.type)):
+            if field.name in rule_columns and (lost_nan or not _survives_json(field.type)):
                 return 0
         known += 1
     return known

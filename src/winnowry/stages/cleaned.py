@@ -83,8 +83,8 @@ class Cleaned(Production):
             yield from work.run(run_chain_task, tasks_over(self.raw, self._unit), unit_name)
             return
         whole = self._unit(0, self.raw.count_rows())
-        kept = carry_kept(whole, self.earlier.cleaned)
-        yield from work.run(run_chain_task, kept, lambda task: f"kept-{unit_name(task)}")
+        promoted = carry_kept(whole, self.earlier.cleaned)
+        yield from work.run(run_chain_task, promoted, lambda task: f"kept-{unit_name(task)}")
         if self.earlier.quarantine is not None:
             rejected = reconsider_rejected(whole, self.earlier.quarantine)
             yield from work.run(run_rejected_task, rejected, lambda task: f"rejected-{task.offset:012d}-{task.n_rows}")

@@ -52,7 +52,7 @@ class ComparisonOfSelections(Production):
         self.base = f"{work.ws.lake.corpus_uri(work.recipe.corpus)}/comparison"
         measurements = rows_specification(work.request.stage.specification(work.recipe))
         key = digest({"spec": measurements, "inputs": work.inputs})
-        self.kept = MeasurementStore(work.ws.store, f"{self.base}/{key}")
+        self.store = MeasurementStore(work.ws.store, f"{self.base}/{key}")
 
     def rows(self) -> Iterator[Rows]:
         """A row a measurement."""
@@ -62,14 +62,14 @@ class ComparisonOfSelections(Production):
             arms = Arms(self.work.recipe, pool)
             settings = list(planned(arms, self.token_fraction))
             request.progress.start(request.stage.name, None, len(settings))
-            measured = {setting.name: kept for setting in settings if (kept := self.kept.get(setting)) is not None}
+            measured = {setting.name: stored for setting in settings if (stored := self.store.get(setting)) is not None}
             request.progress.advance(len(measured))
             missing = (setting for setting in settings if setting.name not in measured)
             # A worker's start is worth some training on two million tokens.
             little = len(settings) * int(pool.sizes.sum()) < _WORTH_PROCESSES
             engine = engine_named("local[1]") if little else request.engine
             for result in engine.map(run_measure_task, (_task(arms, setting) for setting in missing)):
-                self.kept.put(result)
+                self.store.put(result)
                 measured[result.setting.name] = result
                 request.progress.advance(1)
             self.summary = summarise(arms, list(measured.values()), self.token_fraction)

@@ -107,9 +107,9 @@ def _measure(work: Work, operator: FittedOperator) -> pa.Table:
 
     def pieces() -> Iterator[_Piece]:
         for batch in cleaned.scan(columns=list(dict.fromkeys(["record_id", *names])), where=where):
-            kept = batch.filter(pc.invert(pc.is_in(batch.column("record_id"), value_set=dropped)))
-            for start in range(0, kept.num_rows, _PIECE_ROWS):
-                piece = kept.slice(start, _PIECE_ROWS)
+            documents = batch.filter(pc.invert(pc.is_in(batch.column("record_id"), value_set=dropped)))
+            for start in range(0, documents.num_rows, _PIECE_ROWS):
+                piece = documents.slice(start, _PIECE_ROWS)
                 yield _Piece(operator, piece.column("record_id"), piece.select(operator.reads().names))
 
     rest = pieces()

@@ -186,14 +186,14 @@ def _rejected(row: dict[str, Any], reason: Reason) -> Rejected:
     return Rejected(pa.RecordBatch.from_arrays(list(columns.values()), schema=QUARANTINE))
 
 
-def _ledger(candidate: Candidate, expected: dict[str, int], kept: list[str]) -> Ledger:
+def _ledger(candidate: Candidate, expected: dict[str, int], kept_ids: list[str]) -> Ledger:
     """Records counted by the landing pass, and the ids just read, against rows read back from the candidates."""
     by_object: Counter[str] = Counter()
     for view in (candidate.rows, candidate.rejected):
         for batch in view.scan(columns=["uri"]):
             by_object.update(batch.column(0).to_pylist())
     ids, rejected = read_ids(candidate.rows), read_ids(candidate.rejected)
-    by_id = Ledger.of(np.sort(np.asarray(kept, dtype="S32")), ids, ids[:0])
+    by_id = Ledger.of(np.sort(np.asarray(kept_ids, dtype="S32")), ids, ids[:0])
     lost = [f"{uri}: {n - by_object[uri]} records" for uri, n in expected.items() if by_object[uri] < n]
     more = [f"{uri}: {n - expected.get(uri, 0)} records" for uri, n in by_object.items() if n > expected.get(uri, 0)]
     return Ledger(

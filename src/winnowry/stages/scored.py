@@ -115,10 +115,10 @@ class Scored(Production):
         keepers = pa.array([value.decode() for value in self.keepers], pa.string())
         carried: list[str] = []
         for batch in work.part("scored").scan(columns=self.schema.names):
-            kept = batch.filter(pa.compute.is_in(batch.column("record_id"), value_set=keepers))
-            if kept.num_rows:
-                carried += kept.column("record_id").to_pylist()
-                yield Rows(kept)
+            carried_rows = batch.filter(pa.compute.is_in(batch.column("record_id"), value_set=keepers))
+            if carried_rows.num_rows:
+                carried += carried_rows.column("record_id").to_pylist()
+                yield Rows(carried_rows)
         self.carried = frozenset(carried)
 
     def findings(self, candidate: Candidate) -> Findings:

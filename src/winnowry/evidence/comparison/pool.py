@@ -94,12 +94,12 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
     place = np.array([wanted[record_id] for record_id in read.ids], np.int64)
     rows = rows.take(pa.array(place))
     held_out, how = _held_out(comparison.holdout, read.times, tokens.lengths, id_words(rows["record_id"]))
-    kept = np.flatnonzero(~held_out & ~np.array(read.seen, np.bool_) & (tokens.lengths > 0))
+    candidates = np.flatnonzero(~held_out & ~np.array(read.seen, np.bool_) & (tokens.lengths > 0))
     holdout = np.flatnonzero(held_out & ~np.array(read.seen, np.bool_) & (tokens.lengths > 0))
-    if len(kept) < 10 or len(holdout) < 2:
+    if len(candidates) < 10 or len(holdout) < 2:
         raise DataError(
-            f"{recipe.corpus}: {len(kept)} documents are left to select from and {len(holdout)} held out; a comparison "
-            "needs at least 10 and 2"
+            f"{recipe.corpus}: {len(candidates)} documents are left to select from and {len(holdout)} held out; "
+            "a comparison needs at least 10 and 2"
         )
     words = id_words(rows["record_id"])
     evaluations = dict(beside.evaluations)
@@ -112,8 +112,8 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
     evaluations[HOLDOUT] = _subset(scratch / HOLDOUT, tokens, held)
     facts = {
         **drawn,
-        "documents": len(kept),
-        "tokens": int(tokens.lengths[kept].sum()),
+        "documents": len(candidates),
+        "tokens": int(tokens.lengths[candidates].sum()),
         "holdout": how,
         "removed_as_overlap": int(np.sum(read.seen)),
         "evaluations": [
@@ -125,13 +125,13 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
             for name, file in sorted(beside.questions.items())
         ],
     }
-    chosen = pa.array(kept)
+    chosen = pa.array(candidates)
     return Pool(
         tokens=tokens,
-        documents=kept.astype(np.int64),
-        words=words[kept],
-        sizes=tokens.lengths[kept],
-        sources=np.array(read.sources, object)[kept],
+        documents=candidates.astype(np.int64),
+        words=words[candidates],
+        sizes=tokens.lengths[candidates],
+        sources=np.array(read.sources, object)[candidates],
         columns=rows.take(chosen),
         components=read.components().take(chosen),
         evaluations=evaluations,

@@ -55,8 +55,8 @@ def write_questions(path: Path, questions: Iterable[Question], tokens: int) -> Q
     first = np.concatenate([[0], np.cumsum([len(one.choices) for one in listed])]).astype(np.int64)
     if whole.offsets[-1] > tokens:
         wanted = max(2, int(len(listed) * tokens / int(whole.offsets[-1])))
-        kept = np.unique(np.linspace(0, len(listed) - 1, wanted).astype(np.int64))
-        return write_questions(path, [listed[place] for place in kept.tolist()], int(whole.offsets[-1]))
+        positions = np.unique(np.linspace(0, len(listed) - 1, wanted).astype(np.int64))
+        return write_questions(path, [listed[place] for place in positions.tolist()], int(whole.offsets[-1]))
     right = first[:-1] + np.array([one.right for one in listed], np.int64)
     return QuestionFile(whole, first, right)
 

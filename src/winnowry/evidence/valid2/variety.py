@@ -79,10 +79,10 @@ def effective_clusters(vectors: Vectors, k: int, seed: int = 0) -> tuple[float, 
         sizes = np.bincount(nearest, minlength=k)
         sums = np.zeros_like(centres)
         np.add.at(sums, nearest, vectors)
-        moved = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
-        if np.array_equal(moved, centres):
+        new_centres = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
+        if np.array_equal(new_centres, centres):
             break
-        centres = moved
+        centres = new_centres
     sizes = np.bincount(_nearest(vectors, centres), minlength=k)
     shares = sizes[sizes > 0] / len(vectors)
     return float(np.exp(-(shares * np.log(shares)).sum())), len(shares)

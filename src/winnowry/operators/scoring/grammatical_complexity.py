@@ -309,8 +309,8 @@ class GrammaticalComplexity(FittedOperator):
         score = lite.scores(components, fit["lite"])
         left_out = ~in_band(score, fit["cascade"])
         measured[left_out] = np.nan
-        kept = [None if out else flag for out, flag in zip(left_out.tolist(), flags, strict=True)]
-        return self._written(measured, kept, fit, (score, lite._partial(components)))
+        stored_flags = [None if out else flag for out, flag in zip(left_out.tolist(), flags, strict=True)]
+        return self._written(measured, stored_flags, fit, (score, lite._partial(components)))
 
     def scores(self, components: pa.RecordBatch | pa.Table, fit: Mapping[str, Any]) -> Float64s:
         """The weighted mean of the normalised components of n rows, as if all were measured; NaN where there is none.

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from winnowry.reading.session import Session
-from winnowry.releases.changes import gate_changes, moved, score_changes, source_changes
+from winnowry.releases.changes import gate_changes, membership_changes, score_changes, source_changes
 from winnowry.releases.releases import recipe_changes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def changes(ws: Workspace, session: Session, before: Release | None, release: Re
         return None
     corpus, new_view = release.corpus, session.tables.views["published"]
     old_view = ws.lake.open(corpus, "published", before.version)
-    apart = moved(session, old_view)
+    apart = membership_changes(session, old_view)
     most = sorted(apart.partitions, key=lambda change: (-change.added - change.removed, change.partition))[:_PARTITIONS]
     result: dict[str, Any] = {
         "before": before.name,

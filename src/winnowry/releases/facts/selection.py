@@ -87,8 +87,8 @@ def scores(session: Session, by: str | None) -> dict[str, Any] | None:
             "dropped": [],
             "curve": [],
         }
-    asked = [_TAIL, *np.linspace(0, 1, _RANKS + 1)[1:-1].tolist(), 1 - _TAIL]
-    listed = ", ".join(f"{value:.6f}" for value in asked)
+    ranks_and_tails = [_TAIL, *np.linspace(0, 1, _RANKS + 1)[1:-1].tolist(), 1 - _TAIL]
+    listed = ", ".join(f"{value:.6f}" for value in ranks_and_tails)
     quantiles = session.one(f"SELECT approx_quantile(score, [{listed}]) AS q FROM pool WHERE isfinite(score)")["q"]
     low, high = float(quantiles[0]), float(quantiles[-1])
     if low >= high:

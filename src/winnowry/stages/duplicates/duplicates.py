@@ -59,12 +59,12 @@ class Duplicates(Production):
         """Every cleaned record is a keeper or has one, and no keeper was dropped."""
         ids = read_ids(self.cleaned)
         lost = read_ids(candidate.rows)
-        kept = np.setdiff1d(ids, self.dropped)
-        bad_keepers = np.setdiff1d(self.keepers, kept)
+        kept_ids = np.setdiff1d(ids, self.dropped)
+        bad_keepers = np.setdiff1d(self.keepers, kept_ids)
         self.outputs[self.work.partition] = digest(self.outputs)
         fraction = len(lost) / len(ids) if len(ids) else 0.0
         return Findings(
-            Ledger.of(ids, kept, lost),
+            Ledger.of(ids, kept_ids, lost),
             outputs=self.outputs,
             facts={
                 "keepers": {"dropped": [value.decode() for value in bad_keepers[:20]]},

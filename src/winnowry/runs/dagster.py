@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from winnowry.runs.order import (
     RunRequest,
     StageFailed,
     run_in_order,
-    skip_if_fresh,
+    skip_while_fresh,
 )
 from winnowry.runs.processes import StageProcesses
 from winnowry.runs.project import Project
@@ -131,14 +132,8 @@ class _Executor:
 
     def skip(self, stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
         """Results of the stages, from the first, that are fresh and that the instance has seen."""
-        for key in self._keys(stages):
-            if not _seen(self.instance, key, partition):
-                return
-            fresh = skip_if_fresh(self.request, _stage(key), partition, self.run_id)
-            if fresh is None:
-                return
-            self.progress.finish(fresh)
-            yield fresh
+        seen = takewhile(lambda key: _seen(self.instance, key, partition), self._keys(stages))
+        return skip_while_fresh(self.request, self.progress, self.run_id, map(_stage, seen), partition)
 
     def _keys(self, stages: Sequence[str]) -> list[dg.AssetKey]:
         import dagster as dg

@@ -15,7 +15,7 @@ from winnowry.runs.order import (
     RunRequest,
     StageFailed,
     run_in_order,
-    skip_if_fresh,
+    skip_while_fresh,
 )
 from winnowry.runs.processes import StageProcesses
 
@@ -37,12 +37,7 @@ def run_direct(request: RunRequest, progress: Progress) -> RunOutcome:
     run_id = uuid.uuid4().hex
 
     def skip(stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:
-        for stage in stages:
-            fresh = skip_if_fresh(request, stage, partition, run_id)
-            if fresh is None:
-                return
-            progress.finish(fresh)
-            yield fresh
+        return skip_while_fresh(request, progress, run_id, stages, partition)
 
     with (
         open_executor(request, progress, run_id) as execute,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -233,6 +233,18 @@ def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str
         except StageFailed as error:
             failed = error
         yield PartitionOutcome(partition, results, failed)
+
+
+def skip_while_fresh(
+    request: RunRequest, progress: Progress, run_id: str, stages: Iterable[str], partition: str | None
+) -> Iterator[StageResult]:
+    """Results of the stages, from the first, that have nothing to do; ends before the first that has."""
+    for stage in stages:
+        fresh = skip_if_fresh(request, stage, partition, run_id)
+        if fresh is None:
+            return
+        progress.finish(fresh)
+        yield fresh
 
 
 def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:

@@ -14,7 +14,6 @@ from tests.unit.cli.results import result
 from winnowry.core.errors import UsageError
 from winnowry.core.progress import NoProgress
 from winnowry.recipe.model import Recipe
-from winnowry.runs import dagster as dagster_runner
 from winnowry.runs.dagster import load_definitions, run_in_dagster
 from winnowry.runs.order import RunRequest
 from winnowry.runs.project import Project
@@ -121,7 +120,7 @@ def test_what_is_fresh_and_recorded_is_skipped_without_a_run(project: Project, m
     def fresh(_: RunRequest, stage: str, partition: str | None, __: str) -> Any:
         return result(stage, partition, "skipped")
 
-    monkeypatch.setattr(dagster_runner, "skip_if_fresh", fresh)
+    monkeypatch.setattr("winnowry.runs.order.skip_if_fresh", fresh)
     first = run_in_dagster(request(project, to="landing"), NoProgress())
     assert first.results[0].status == "promoted"  # a new instance has not seen it: run, so that the UI shows it
     second = run_in_dagster(request(project, to="landing"), NoProgress())

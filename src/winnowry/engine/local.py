@@ -33,12 +33,12 @@ class LocalEngine:
     """
 
     def __init__(self, slots: int | None = None) -> None:
-        self._slots = slots if slots is not None else _worker_count()
+        self._slots = slots
 
     @property
     def slots(self) -> int:
-        """Processes."""
-        return self._slots
+        """Processes. Asked anew each time: a process of a run is told its share of the machine after it has started."""
+        return self._slots if self._slots is not None else _worker_count()
 
     def map(
         self,

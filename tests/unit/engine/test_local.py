@@ -37,3 +37,10 @@ def test_an_error_comes_in_its_turn() -> None:
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         next(results)
+
+
+def test_an_engine_made_before_its_process_was_given_its_share_keeps_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, fixed = LocalEngine(), LocalEngine(7)
+    for share in (3, 1):
+        monkeypatch.setenv("WINNOWRY_WORKERS", str(share))
+        assert (engine.slots, fixed.slots) == (share, 7)

@@ -118,6 +118,25 @@ def test_a_killed_stage_goes_on_at_its_unit(lake: Path, stage: str, after: int) 
     assert (rows(lake, stage), rows(lake, "quarantine")) == resumed
 
 
+@pytest.mark.parametrize("after", [60, RECORDS])
+def test_units_of_rows_in_another_order_are_not_mixed_with_new_ones(lake: Path, after: int) -> None:
+    """The same records from other places have the same data version, and lie elsewhere in ``raw``."""
+    script = KILLED.format(repository=str(REPOSITORY), root=str(lake), stage="cleaned", after=after)
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    landed = lake / "landing" / "day.jsonl"
+    landed.write_text("".join(reversed(landed.read_text().splitlines(keepends=True))))
+    run_all(*opened(lake), to="raw")
+    result = run(lake, "cleaned")
+    assert (result.rows_out, result.rows_quarantined, result.metadata["units_reused"]) == (90, 10, 0)
+    raw = {row["record_id"]: row["position"] for row in rows(lake, "raw")}
+    quarantine = rows(lake, "quarantine")
+    assert {row["record_id"]: row["position"] for row in quarantine} == {
+        row["record_id"]: raw[row["record_id"]] for row in quarantine
+    }
+    assert units(lake) == []
+
+
 def test_a_gate_that_refuses_and_is_then_relaxed_costs_no_operator_call(lake: Path) -> None:
     with pytest.raises(GateFailed, match=r"min_kept_fraction|kept"):
         run(lake, "cleaned", "gates.cleaned.min_kept_fraction=0.95")

@@ -58,6 +58,17 @@ class TableView:
         """Arrow schema of the table."""
         return self.dataset().schema
 
+    def layout(self) -> list[tuple[int, int, int]]:
+        """Where the rows lie: id, rows as written and rows deleted of each fragment, in table order.
+
+        Two views of one table with the same layout have the same rows in the same order: a fragment's id is used once,
+        and its rows can only be deleted.
+        """
+        return [
+            (part.fragment_id, part.metadata.physical_rows, part.num_deletions)
+            for part in self.dataset().get_fragments()
+        ]
+
     def count_rows(self, where: str | None = None) -> int:
         """Number of rows, or of rows for which a Lance filter holds."""
         return int(self.dataset().count_rows(filter=where))

@@ -158,10 +158,23 @@ class Work:
         return self._units
 
     def run(
-        self, function: Callable[[Task], ChainResult], tasks: Iterator[Task], name_of: Callable[[Task], str]
+        self,
+        function: Callable[[Task], ChainResult],
+        tasks: Iterator[Task],
+        name_of: Callable[[Task], str],
+        views: Sequence[TableView],
     ) -> Iterator[ChainResult]:
-        """Results of tasks in order, on the request's engine; what an earlier attempt finished is not run again."""
-        named = [(name_of(task), task) for task in tasks]
+        """Results of tasks in order, on the request's engine; what an earlier attempt finished is not run again.
+
+        Args:
+            function: called in a worker.
+            tasks: units of work.
+            name_of: says which rows a task is about, as places in ``views``.
+            views: what the rows are read from. Upkeep, or landing files under other names, can put the same data in
+                another order: units are of the rows as they lie.
+        """
+        layout = digest([view.layout() for view in views])[:16]
+        named = [(f"{name_of(task)}-{layout}", task) for task in tasks]
         yield from self.units.results(named, lambda rest: self.request.engine.map(function, rest))
 
     def finished(self) -> None:

@@ -1,7 +1,8 @@
 """Finished units of work of a stage, kept beside its table until their rows are promoted.
 
 A process that dies, or a gate that refuses, loses no finished unit: the next attempt with the same specification and
-the same inputs reads its rows instead of computing them. A gate's threshold is no part of that specification.
+the same inputs reads its rows instead of computing them. A gate's threshold is no part of that specification. A unit
+in which an operator crashed is not kept: what was missing, or broken, may be mended by the next attempt.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from winnowry.core.errors import TableFormatError
+from winnowry.core.errors import NotFoundError, PromotionConflictError, TableFormatError
 from winnowry.engine.tasks import ChainResult
 from winnowry.storage.objects import ObjectStore
 
@@ -52,16 +53,30 @@ class KeptUnits:
         Args:
             tasks: each with a name that says which rows it is about.
             compute: gives results of tasks in order, taking tasks as it goes.
+
+        Raises:
+            PromotionConflictError: a rival has promoted the same rows meanwhile and removed the units.
         """
         computed = compute(task for name, task in tasks if name not in self._names)
         for name, _ in tasks:
             if name in self._names:
                 self.reused += 1
-                yield decode(self._store.read(f"{self._base}/{name}"), f"{self._base}/{name}")
+                yield self._read(name)
                 continue
             result = next(computed)
-            self._store.write(f"{self._base}/{name}", encode(result))
+            if not result.errors:
+                self._store.write(f"{self._base}/{name}", encode(result))
             yield result
+
+    def _read(self, name: str) -> ChainResult:
+        uri = f"{self._base}/{name}"
+        try:
+            return decode(self._store.read(uri), uri)
+        except NotFoundError as error:
+            raise PromotionConflictError(
+                f"{uri} is gone: another run has promoted this partition, or upkeep removed what an earlier attempt "
+                "left; run the stage again"
+            ) from error
 
     def clear(self) -> None:
         """Remove the units of this stage and partition: their rows are promoted."""

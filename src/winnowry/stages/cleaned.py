@@ -80,14 +80,20 @@ class Cleaned(Production):
         """Every row of the partition once: from ``raw``, or from what an earlier promotion left of it."""
         work = self.work
         if self.earlier is None:
-            yield from work.run(run_chain_task, tasks_over(self.raw, self._unit), unit_name)
+            yield from work.run(run_chain_task, tasks_over(self.raw, self._unit), unit_name, [self.raw])
             return
+        cleaned, quarantine = self.earlier.cleaned, self.earlier.quarantine
         whole = self._unit(0, self.raw.count_rows())
-        promoted = carry_kept(whole, self.earlier.cleaned)
-        yield from work.run(run_chain_task, promoted, lambda task: f"kept-{unit_name(task)}")
-        if self.earlier.quarantine is not None:
-            rejected = reconsider_rejected(whole, self.earlier.quarantine)
-            yield from work.run(run_rejected_task, rejected, lambda task: f"rejected-{task.offset:012d}-{task.n_rows}")
+        yield from work.run(
+            run_chain_task, carry_kept(whole, cleaned), lambda task: f"kept-{unit_name(task)}", [cleaned, self.raw]
+        )
+        if quarantine is not None:
+            yield from work.run(
+                run_rejected_task,
+                reconsider_rejected(whole, quarantine),
+                lambda task: f"rejected-{task.offset:012d}-{task.n_rows}",
+                [quarantine, self.raw],
+            )
 
     def _unit(self, offset: int, n_rows: int) -> ChainTask:
         operators = self.work.recipe.clean

@@ -54,6 +54,17 @@ def ids(table: pa.Table) -> list[str]:
     return found
 
 
+def test_the_layout_changes_with_where_rows_lie_and_with_nothing_else(lake: Lakehouse, middle: TableView) -> None:
+    before = middle.layout()
+    assert [(written, deleted) for _, written, deleted in before] == [(20, 2)]
+    promoted(lake, "s", {"s00": 0})  # another partition: a new version of the table
+    assert lake.partition_view(CORPUS, "cleaned", "q").layout() == before
+    lake.table(CORPUS, "cleaned").dataset().delete("record_id = 'q07'")
+    assert lake.partition_view(CORPUS, "cleaned", "q").layout() == [(before[0][0], 20, 3)]
+    lake.table(CORPUS, "cleaned").dataset().optimize.compact_files()
+    assert lake.open(CORPUS, "cleaned").layout() not in (before, middle.layout())
+
+
 def test_a_view_of_a_partition_holds_its_rows_however_they_are_read(middle: TableView) -> None:
     assert ids(middle.to_table()) == LEFT
     assert ids(pa.Table.from_batches(middle.scan(columns=["record_id"], batch_rows=3))) == LEFT

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from winnowry.core.errors import TableFormatError
+from winnowry.core.errors import PromotionConflictError, TableFormatError
 from winnowry.engine.tasks import ChainResult
 from winnowry.promotion.units import KeptUnits, decode, encode
 from winnowry.storage.objects import ObjectStore
@@ -27,7 +27,7 @@ def batch(*numbers: int) -> pa.RecordBatch:
 
 
 def result(n: int) -> ChainResult:
-    return ChainResult(batch(n), [batch(n + 100)], {"text.length": 1}, 3, {"text.length": n})
+    return ChainResult(batch(n), [batch(n + 100)], {}, 3, {"text.length": n})
 
 
 @pytest.fixture
@@ -91,6 +91,24 @@ def test_a_unit_is_kept_as_soon_as_it_is_there(store: ObjectStore) -> None:
     next(results)
 
     assert [info.uri.rsplit("/", 1)[1] for info in store.list(f"{store.root}/corpus/units/**")] == ["a"]
+
+
+def test_a_unit_in_which_an_operator_crashed_is_computed_again(store: ObjectStore) -> None:
+    crashed = ChainResult(batch(1), [batch(101)], {"text.length": 1}, 3, {})
+    list(kept(store).results([("a", 1), ("b", 2)], lambda tasks: (crashed if n == 1 else result(n) for n in tasks)))
+    units = kept(store)
+    assert [one.calls for one in units.results([("a", 7), ("b", 8)], lambda tasks: map(result, tasks))] == [
+        {"text.length": 7},
+        {},
+    ]
+
+
+def test_a_unit_that_a_rival_removed_is_a_conflict(store: ObjectStore) -> None:
+    list(kept(store).results([("a", 1)], lambda tasks: map(result, tasks)))
+    units = kept(store)
+    kept(store).clear()
+    with pytest.raises(PromotionConflictError, match=r"k/a is gone.*run the stage again"):
+        list(units.results([("a", 1)], lambda tasks: map(result, tasks)))
 
 
 @pytest.mark.parametrize(("key", "fresh"), [("other", False), ("k", True)])

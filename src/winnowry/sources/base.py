@@ -58,6 +58,7 @@ class Unreadable:
         value: what is there, cut short.
         threshold: what was allowed, when there is a limit.
         payload: the bytes at that place, at most :data:`PAYLOAD_KEPT_BYTES`.
+        ends_object: nothing of the object after this place is read: it is truncated, damaged or of an unknown format.
     """
 
     position: int
@@ -66,6 +67,7 @@ class Unreadable:
     value: str | None
     threshold: str | None
     payload: bytes
+    ends_object: bool = False
 
 
 class Reader(Protocol):
@@ -227,9 +229,22 @@ class SourceSpec(Protocol):
 
 
 def unreadable(
-    position: int, operator: str, reason: str, payload: bytes, value: str | None = None, threshold: str | None = None
+    position: int,
+    operator: str,
+    reason: str,
+    payload: bytes,
+    value: str | None = None,
+    threshold: str | None = None,
+    *,
+    ends_object: bool = False,
 ) -> Unreadable:
     """An :class:`Unreadable` whose payload and value are cut to the length that is kept."""
     return Unreadable(
-        position, operator, reason, value[:300] if value is not None else None, threshold, payload[:PAYLOAD_KEPT_BYTES]
+        position,
+        operator,
+        reason,
+        value[:300] if value is not None else None,
+        threshold,
+        payload[:PAYLOAD_KEPT_BYTES],
+        ends_object,
     )

@@ -166,3 +166,18 @@ def test_the_whole_lake_is_maintained_and_a_short_retention_refused(root: Path) 
     assert read(ws) == before
     with pytest.raises(UsageError, match="at least 1"):
         maintain(ws, keep_days=0.5)
+
+
+def test_leftover_units_go_when_nobody_went_on_with_them_for_long(root: Path) -> None:
+    """They hold copies of texts, and an attempt whose recipe changed meanwhile never asks for them again."""
+    ws = Workspace.open(str(root))
+    folder = root / "small/units/cleaned/2019/abandoned"
+    folder.mkdir(parents=True)
+    old, young = folder / "0-1.unit", folder / "1-2.unit"
+    for path, age_days in ((old, 8), (young, 6)):
+        path.write_bytes(b"x" * 10)
+        os.utime(path, (time.time() - age_days * 86400,) * 2)
+    (dry,) = maintain(ws, keep_days=7, dry_run=True)
+    assert (dry.units_removed, dry.unit_bytes_removed, old.exists()) == (1, 10, True)
+    (done,) = maintain(ws, keep_days=7)
+    assert (done.units_removed, old.exists(), young.exists()) == (1, False, True)

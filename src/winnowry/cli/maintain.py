@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 @click.command("maintain", short_help="Merge small fragments, index new rows, remove old versions and leftovers.")
 @click.option("--corpus", "corpora", multiple=True, metavar="CORPUS", help="Only this corpus. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
-@click.option("--keep-days", type=float, default=7.0, show_default=True, metavar="N", help="Younger versions stay.")
+@click.option(
+    "--keep-days",
+    type=float,
+    default=7.0,
+    show_default=True,
+    metavar="N",
+    help="Younger versions and unfinished work stay.",
+)
 @common_options
 def command(corpora: tuple[str, ...], dry_run: bool, keep_days: float, call: Call) -> int:
     """Keep the tables of the lake in shape, beside whatever else is at work.
@@ -68,5 +75,10 @@ def maintenance_view(done: list[Maintenance], *, dry_run: bool) -> list[Renderab
                 Text("; ".join(upkeep.postponed), "yellow"),
             )
         state = "would be done" if dry_run else "done"
-        parts += [Text.assemble((item.corpus, "bold"), (f"  {state}, {item.seconds:.1f} s", "bright_black")), table, ""]
+        parts += [Text.assemble((item.corpus, "bold"), (f"  {state}, {item.seconds:.1f} s", "bright_black")), table]
+        if item.units_removed:
+            noun = "unit" if item.units_removed == 1 else "units"
+            what = f"{number(item.units_removed)} {noun} of attempts that nobody went on with"
+            parts.append(Text(f"{what}: {byte_size(item.unit_bytes_removed)} {'to free' if dry_run else 'freed'}"))
+        parts.append("")
     return parts or [Text("There is no corpus here yet.", "bright_black")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from winnowry.columns.definitions import Definitions
@@ -13,6 +13,7 @@ from winnowry.core.errors import UsageError
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.lakehouse.maintenance import Together, Upkeep, maintain_table
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.units import remove_leftovers
 
 _TOGETHER: Mapping[str, Together] = {"published": "partition", "gates": "table"}
 LEAST_DAYS = 1
@@ -26,12 +27,16 @@ class Maintenance:
     Attributes:
         dry_run: nothing was changed.
         tables: what was done, or would be, by table.
+        units_removed: finished units of work of attempts that nobody went on with, removed or to be removed.
+        unit_bytes_removed: bytes of these.
     """
 
     corpus: str
     dry_run: bool
     keep_days: float
     tables: tuple[Upkeep, ...]
+    units_removed: int
+    unit_bytes_removed: int
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def maintain(
     Args:
         ws: the lake.
         corpora: only these; all when empty.
-        keep_days: versions younger than this stay, and tagged ones always.
+        keep_days: versions and unfinished work younger than this stay, and tagged versions always.
         dry_run: only say what would be done.
         progress: told about tables.
 
@@ -94,4 +99,6 @@ def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progr
         )
         done.append(upkeep)
         progress.advance(1)
-    return Maintenance(corpus, dry_run, keep_days, tuple(done), time.perf_counter() - started)
+    before = datetime.now(UTC) - timedelta(days=keep_days)
+    n_units, unit_bytes = remove_leftovers(ws.store, ws.lake.corpus_uri(corpus), before, dry_run=dry_run)
+    return Maintenance(corpus, dry_run, keep_days, tuple(done), n_units, unit_bytes, time.perf_counter() - started)

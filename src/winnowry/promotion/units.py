@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -82,6 +83,29 @@ class KeptUnits:
         """Remove the units of this stage and partition: their rows are promoted."""
         for info in list(self._store.list(f"{self._folder}/*/*")):
             self._store.delete(info.uri)
+
+
+def remove_leftovers(
+    store: ObjectStore, corpus_uri: str, before: datetime, *, dry_run: bool = False
+) -> tuple[int, int]:
+    """Remove units of attempts that nobody went on with; they hold copies of texts.
+
+    An attempt that is still at work, and had finished a unit so long ago, starts over.
+
+    Args:
+        store: object store of the root.
+        corpus_uri: folder of the corpus.
+        before: units written earlier than this go, UTC.
+        dry_run: only count them.
+
+    Returns:
+        Their number and their bytes.
+    """
+    old = [info for info in store.list(f"{corpus_uri}/units/**") if info.modified_at < before]
+    if not dry_run:
+        for info in old:
+            store.delete(info.uri)
+    return len(old), sum(info.size for info in old)
 
 
 def encode(result: ChainResult) -> bytes:

@@ -14,7 +14,7 @@ from assets.maintenance import maintenance_job, maintenance_schedule
 from assets.partitions import partitions_of_corpus
 from assets.repair import repair_job, repair_schedule
 from assets.stages import stage_assets
-from assets.valid2 import has_releases, valid2
+from assets.valid2 import valid2
 from resources.lakehouse import LakehouseResource
 from resources.object_store import ObjectStoreResource
 from resources.settings import PROJECT, ProjectSettings
@@ -89,7 +89,7 @@ def corpus_definitions(recipe: Recipe) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *stage_assets(recipe, partitions),
-            *([valid2(recipe)] if has_releases(recipe) else []),
+            *([valid2(recipe)] if recipe.has_releases else []),
         ],
         jobs=[job, repair, maintenance],
         schedules=[

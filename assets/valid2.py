@@ -15,7 +15,6 @@ from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import WinnowryError
 from winnowry.recipe.valid2 import LETTERS
 from winnowry.report.valid2 import letters, plain_value
-from winnowry.stages.graph import stages_in
 
 if TYPE_CHECKING:
     from winnowry.recipe.model import Recipe
@@ -73,11 +72,6 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
         )
 
     return measure
-
-
-def has_releases(recipe: "Recipe") -> bool:
-    """Whether the recipe publishes anything that could grow old."""
-    return any(stage.name == "published" for stage in stages_in(recipe))
 
 
 def _daily() -> dg.AutomationCondition[Any]:

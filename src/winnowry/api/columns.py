@@ -16,9 +16,12 @@ from winnowry.columns.spec import (
     python_column,
     sql_column,
 )
+from winnowry.core.arguments import check_choice
 from winnowry.core.errors import UsageError
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import Operator
+
+OnError = Literal["fail", "null"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class ColumnRequest:
     where: str | None
     version: str | None
     max_null_fraction: float
-    on_error: Literal["fail", "null"]
+    on_error: OnError
     resources: Resources
 
     def specification(self, ws: Workspace) -> ColumnSpec:
@@ -52,16 +55,17 @@ class ColumnRequest:
             NotFoundError: no such corpus or table.
             UsageError: it does not fit the table, or not one way to compute it is given.
         """
+        check_choice("on_error", self.on_error, OnError)
         ws.lake.check_table(self.corpus, self.table)
         return self._new(ws) if self.version is None else self._earlier(ws, self.version)
 
     def _new(self, ws: Workspace) -> ColumnSpec:
-        ways = (("--sql", self.sql), ("--op", self.op), ("--python", self.python))
+        ways = (("sql", self.sql), ("op", self.op), ("python", self.python))
         named = [option for option, value in ways if value is not None]
         if len(named) != 1:
-            raise UsageError(f"give one of --sql, --op and --python; got {' and '.join(named) or 'none'}")
+            raise UsageError(f"give one of sql, op and python; got {' and '.join(named) or 'none'}")
         if self.type is not None and self.python is None:
-            raise UsageError("--type is for --python: the type of the others is known")
+            raise UsageError("type is for python: the type of the others is known")
         dataset = ws.lake.table(self.corpus, self.table).dataset()
         check_name(self.name)
         check_where(dataset, self.where)
@@ -82,16 +86,13 @@ class ColumnRequest:
 
     def _earlier(self, ws: Workspace, version: str) -> ColumnSpec:
         if any(other is not None for other in (self.sql, self.op, self.python, self.type, self.where)):
-            raise UsageError(
-                "--version says how the column was computed: leave out --sql, --op, --python, --type, --where"
-            )
+            raise UsageError("version says how the column was computed: leave out sql, op, python, type and where")
         definition = Definitions(ws, self.corpus).get(self.table, self.name)
         known = [] if definition is None else [definition.spec, *(spec for spec, _ in definition.earlier)]
         matches = [spec for spec in known if spec.version.startswith(version)]
         if len(matches) != 1:
             listed = ", ".join(spec.version for spec in known) or "none"
             raise UsageError(
-                f"--version {version!r}: {len(matches)} of the versions of {self.table}.{self.name} fit; "
-                f"known: {listed}"
+                f"version {version!r}: {len(matches)} of the versions of {self.table}.{self.name} fit; known: {listed}"
             )
         return matches[0]

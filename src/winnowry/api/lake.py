@@ -1,4 +1,4 @@
-"""The lake: every command of the command line as a method, with the same names and the same meaning."""
+"""The lake: what the commands do, as methods of one object."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from winnowry.core.arguments import names_of
 from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Lake:
         recipe: RecipeArgument,
         *,
         to: str | None = None,
-        partitions: Sequence[str] = (),
+        partitions: str | Sequence[str] = (),
         jobs: int | None = None,
         allow_missing: bool = False,
         dagster: bool = False,
@@ -144,7 +145,7 @@ class Lake:
         with ExitStack() as until_done:
             file = until_done.enter_context(recipe_file(argument)) if dagster else None
             request = RunRequest(
-                self.workspace, checked, find_project(), tuple(partitions), to, allow_missing, jobs, file, engine
+                self.workspace, checked, find_project(), names_of(partitions), to, allow_missing, jobs, file, engine
             )
             request.open_engine()
             runner: Runner = run_direct
@@ -152,7 +153,7 @@ class Lake:
                 from winnowry.runs.dagster import run_in_dagster as runner
             return runner(request, with_listener(progress))
 
-    def plan(self, recipe: RecipeArgument, set: Sequence[str] = ()) -> Plan:
+    def plan(self, recipe: RecipeArgument, set: str | Sequence[str] = ()) -> Plan:
         """What a run would do, and why; writes nothing.
 
         Args:
@@ -173,9 +174,9 @@ class Lake:
         from winnowry.api.recipes import read_recipe
         from winnowry.stages.plan import plan
 
-        return plan(self.workspace, read_recipe(recipe, set))
+        return plan(self.workspace, read_recipe(recipe, names_of(set)))
 
-    def what_if(self, recipe: RecipeArgument, set: Sequence[str]) -> WhatIf:
+    def what_if(self, recipe: RecipeArgument, set: str | Sequence[str]) -> WhatIf:
         """What changed rules would keep and drop, counted from stored columns; computes and writes nothing.
 
         Args:
@@ -185,6 +186,7 @@ class Lake:
         Raises:
             RecipeError: all mistakes of the recipe, or of the changes.
             NotFoundError: nothing was cleaned yet.
+            UsageError: the recipe makes records of records, which cannot be judged by stored columns.
 
         >>> answer = lake.what_if("tickets.yaml", ["text.length.min_words=1"])
         >>> answer.kept_now, answer.kept_then
@@ -193,7 +195,7 @@ class Lake:
         from winnowry.api.recipes import read_recipe
         from winnowry.inspect.what_if import what_if
 
-        return what_if(self.workspace, read_recipe(recipe), read_recipe(recipe, set))
+        return what_if(self.workspace, read_recipe(recipe), read_recipe(recipe, names_of(set)))
 
     # ------------------------------------------------------------------------------------------------------ read
 
@@ -352,7 +354,8 @@ class Lake:
 
         Raises:
             NotFoundError: no such corpus or release.
-            UsageError: the folder holds an export, or the release lacks what the profile needs.
+            UsageError: an unknown format or profile, the folder holds an export, or the release lacks what the profile
+                needs.
             StorageError: the lake could not be read, or the folder not be written.
 
         >>> done = lake.export("tickets", "jsonl", folder / "out", "v1")
@@ -490,7 +493,7 @@ class Lake:
 
     def maintain(
         self,
-        corpora: Sequence[str] = (),
+        corpora: str | Sequence[str] = (),
         *,
         keep_days: float = 7.0,
         dry_run: bool = False,
@@ -500,7 +503,8 @@ class Lake:
 
         Args:
             corpora: only these; all of them when empty.
-            keep_days: versions younger than so many days stay, at least 1; tagged ones stay for ever.
+            keep_days: versions and unfinished work younger than so many days stay, at least 1; tagged versions stay
+                for ever.
             dry_run: say what would be done, and change nothing.
             progress: hears about every table.
 
@@ -513,7 +517,7 @@ class Lake:
         """
         from winnowry.inspect.maintain import maintain
 
-        return maintain(self.workspace, corpora, keep_days=keep_days, dry_run=dry_run, progress=progress)
+        return maintain(self.workspace, names_of(corpora), keep_days=keep_days, dry_run=dry_run, progress=progress)
 
 
 def _refuse_start_of_worker() -> None:

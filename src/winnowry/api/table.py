@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from winnowry.core.arguments import names_of
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.recipe.messages import did_you_mean
 from winnowry.storage.named import storage_named
@@ -59,17 +60,17 @@ class Table:
         >>> lake.table("tickets.published").count("n_tokens > 1000")
         0
         """
-        self._check(None, where)
+        self._checked(None, where)
         with self._reading():
             return self._view.count_rows(where)
 
     def to_arrow(
-        self, columns: Sequence[str] | None = None, where: str | None = None, limit: int | None = None
+        self, columns: str | Sequence[str] | None = None, where: str | None = None, limit: int | None = None
     ) -> pa.Table:
         """Read rows into memory, in the order of the table.
 
         Args:
-            columns: names of the columns, in this order; all of them when None.
+            columns: names of the columns, in this order, or one name; all of them when None.
             where: SQL predicate over the columns; all rows when None.
             limit: stop after this many rows.
 
@@ -80,17 +81,17 @@ class Table:
         >>> lake.table("tickets.published").to_arrow(["source"], limit=1).to_pylist()
         [{'source': 'mail'}]
         """
-        self._check(columns, where)
+        listed = self._checked(columns, where)
         with self._reading():
-            return self._view.to_table(columns, where, limit)
+            return self._view.to_table(listed, where, limit)
 
     def scan(
-        self, columns: Sequence[str] | None = None, where: str | None = None, batch_rows: int = 1024
+        self, columns: str | Sequence[str] | None = None, where: str | None = None, batch_rows: int = 1024
     ) -> Iterator[pa.RecordBatch]:
         """Stream rows in batches, in the order of the table; memory holds a few batches at a time.
 
         Args:
-            columns: names of the columns; all of them when None.
+            columns: names of the columns, or one name; all of them when None.
             where: SQL predicate over the columns; all rows when None.
             batch_rows: rows of a batch at most.
 
@@ -101,15 +102,17 @@ class Table:
         >>> [batch.num_rows for batch in lake.table("tickets.raw").scan(["record_id"], batch_rows=3)]
         [3, 1]
         """
-        self._check(columns, where)
+        listed = self._checked(columns, where)
         with self._reading():
-            yield from self._view.scan(columns, where, batch_rows=batch_rows)
+            yield from self._view.scan(listed, where, batch_rows=batch_rows)
 
-    def _check(self, columns: Sequence[str] | None, where: str | None) -> None:
+    def _checked(self, columns: str | Sequence[str] | None, where: str | None) -> Sequence[str] | None:
+        """The columns by name; refuse those that are not there, and a predicate that does not fit."""
         from winnowry.columns.spec import check_where
 
         names = self.schema.names
-        unknown = [column for column in columns or () if column not in names]
+        chosen = None if columns is None else names_of(columns)
+        unknown = [column for column in chosen or () if column not in names]
         if unknown:
             listed = ", ".join(names)
             raise UsageError(
@@ -117,6 +120,7 @@ class Table:
                 f"There are: {listed}"
             )
         check_where(self._view.dataset(), where)
+        return chosen
 
     def _reading(self) -> AbstractContextManager[None]:
         return storage_named(f"{self.name}@{self.version}", self.uri)

@@ -34,9 +34,8 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise DataError(
-            f"{what}: no answer within {seconds:g} s. Give fewer rows at once (--batch-rows) or more time (--timeout; "
-            "batch_rows and timeout_s in a recipe). Nothing became visible; files of finished fragments are kept for "
-            "the next try"
+            f"{what}: no answer within {seconds:g} s. Give fewer rows at once (`batch_rows`, --batch-rows) or more "
+            "time (`timeout_s`, --timeout). Nothing became visible; files of finished fragments wait for the next try"
         )
 
     before = signal.signal(signal.SIGALRM, interrupt)

@@ -139,7 +139,7 @@ def check_where(dataset: Any, where: str | None) -> None:
         dataset.scanner(columns=[], filter=where, limit=1, with_row_id=True).to_table()
     except (ValueError, OSError) as error:
         reason = _reason(error)
-        raise UsageError(f"--where {where!r}: {reason}; columns are {', '.join(dataset.schema.names)}") from error
+        raise UsageError(f"where {where!r}: {reason}; columns are {', '.join(dataset.schema.names)}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -158,7 +158,7 @@ def sql_column(dataset: Any, table: str, name: str, expression: str, **options: 
         kind = scanner.to_table().schema.field(name).type
     except (ValueError, OSError) as error:
         reason = _reason(error)
-        raise UsageError(f"--sql {expression!r}: {reason}; columns are {', '.join(dataset.schema.names)}") from error
+        raise UsageError(f"sql {expression!r}: {reason}; columns are {', '.join(dataset.schema.names)}") from error
     words = set(_WORD.findall(_STRING.sub("", expression)))
     inputs = tuple(column for column in dataset.schema.names if column in words)
     return ColumnSpec(name, table, "sql", expression, inputs, serialised(pa.field(name, kind)), **options)
@@ -214,12 +214,12 @@ def _operator(text: str) -> Operator:
     known = operators()
     if name not in known:
         near = did_you_mean(name, known) or f"; operators are {', '.join(known)}"
-        raise UsageError(f"--op: unknown operator {name!r}{near}")
+        raise UsageError(f"op: unknown operator {name!r}{near}")
     parameters: dict[str, Any] = {"op": name}
     for part in re.split(r",(?=\s*\w+=)", rest) if rest else ():
         key, equals, value = part.partition("=")
         if not equals:
-            raise UsageError(f"--op {text!r}: expected OP:key=value,key=value; got {part!r}")
+            raise UsageError(f"op {text!r}: expected OP:key=value,key=value; got {part!r}")
         parameters[key.strip()] = YAML(typ="safe", pure=True).load(value)
     try:
         return known[name].model_validate_json(json.dumps(parameters), strict=True)
@@ -227,7 +227,7 @@ def _operator(text: str) -> Operator:
         wrong = "; ".join(
             f"{'.'.join(map(str, item['loc'])) or name}: {item['msg']}" for item in error.errors(include_url=False)
         )
-        raise UsageError(f"--op {text!r}: {wrong}") from error
+        raise UsageError(f"op {text!r}: {wrong}") from error
 
 
 def operator_of(spec: ColumnSpec) -> tuple[Operator, str]:
@@ -278,7 +278,7 @@ def python_column(dataset: Any, table: str, name: str, place: str, *, type_: str
     """
     file, _, function_name = place.rpartition(":")
     if not file:
-        raise UsageError(f"--python {place!r}: expected FILE:FUNCTION")
+        raise UsageError(f"python {place!r}: expected FILE:FUNCTION")
     path = Path(file).resolve()
     function, code = load_function(path, function_name)
     inputs = tuple(inspect.signature(function).parameters)
@@ -298,7 +298,7 @@ def _type_named(name: str) -> pa.DataType:
         return pa.type_for_alias(name)
     except ValueError as error:
         raise UsageError(
-            f"--type {name!r}: no Arrow type has this name; examples: float64, int64, string, bool"
+            f"type {name!r}: no Arrow type has this name; examples: float64, int64, string, bool"
         ) from error
 
 
@@ -313,5 +313,7 @@ def _type_of_values(function: Any, dataset: Any, inputs: tuple[str, ...], place:
         values = function(**arguments)
     kind = values.type if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values).type
     if pa.types.is_null(kind):
-        raise UsageError(f"{place}: no value in the first {sample.num_rows} rows tells the type; give --type")
+        raise UsageError(
+            f"{place}: no value in the first {sample.num_rows} rows tells the type; name it (`type`, --type)"
+        )
     return kind

@@ -22,13 +22,17 @@ def rounded(value: float | None, *, missing: str = NONE) -> str:
 
     >>> rounded(21851), rounded(1_210_122), rounded(0.1234567), rounded(None)
     ('21,851', '1.21 million', '0.123', '–')
+    >>> rounded(999.9), rounded(999_999_999)
+    ('1,000', '1.00 billion')
     """
     if value is None:
         return missing
-    for limit, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
-        if abs(value) >= limit:
+    if abs(value) < 1e6:
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+    for limit, name in ((1e6, "million"), (1e9, "billion")):
+        if round(abs(value) / limit, 2) < 1000:
             return f"{value / limit:.2f} {name}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value / 1e12:,.2f} trillion"
 
 
 def significant(value: float | None, digits: int = 4, *, missing: str = NONE) -> str:
@@ -45,14 +49,16 @@ def compact(value: float) -> str:
 
     >>> compact(0), compact(0.25), compact(950), compact(21851), compact(1_210_122), compact(0.00012)
     ('0', '0.25', '950', '21.9k', '1.21M', '0.00012')
+    >>> compact(999.9), compact(9999.7), compact(999_999)
+    ('1,000', '10k', '1M')
     """
     size = abs(value)
-    for limit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if size >= limit:
-            return f"{value / (1e3 if suffix == 'k' else limit):.3g}{suffix}"
-    if size >= 1000 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    if size < 9999.5:
+        return f"{value:,.0f}" if size >= 999.5 or value == int(value) else f"{value:.3g}"
+    for limit, suffix in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
+        if size / limit < 999.5:
+            return f"{value / limit:.3g}{suffix}"
+    return f"{value / 1e12:.3g}T"
 
 
 def fixed(value: float | None, digits: int, *, sign: bool = False, missing: str = NONE) -> str:
@@ -81,15 +87,19 @@ def byte_size(n_bytes: int | None, *, missing: str = NONE) -> str:
 
     >>> byte_size(999), byte_size(4_136_587), byte_size(28_000_000), byte_size(None)
     ('999 B', '4.1 MB', '28.0 MB', '–')
+    >>> byte_size(999_949), byte_size(999_999)
+    ('999.9 kB', '1.0 MB')
     """
     if n_bytes is None:
         return missing
-    amount = float(n_bytes)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+    if n_bytes < 1000:
+        return f"{n_bytes:.0f} B"
+    amount = n_bytes / 1000
+    for unit in ("kB", "MB", "GB", "TB"):
+        if round(amount, 1) < 1000:
+            return f"{amount:.1f} {unit}"
         amount /= 1000
-    return f"{amount:.1f} PB"
+    return f"{amount:,.1f} PB"
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:

@@ -111,7 +111,7 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
         )
     if len(matches) > 1:
         listed = ", ".join(f"{name}: {full}" for name, full in matches[:5])
-        raise UsageError(f"{record_id!r} is ambiguous: {listed}. Give the whole id, or --corpus.")
+        raise UsageError(f"{record_id!r} is ambiguous: {listed}. Give the whole id, or name the corpus.")
     name, full = matches[0]
     return _walk(ws, name, full)
 

@@ -67,7 +67,7 @@ def maintain(
     """
     if keep_days < LEAST_DAYS:
         raise UsageError(
-            f"--keep-days {keep_days:g}: at least {LEAST_DAYS}, or a run that is at work could lose its base"
+            f"keep {keep_days:g} days: at least {LEAST_DAYS}, or a run that is at work could lose its base"
         )
     for corpus in corpora:
         ws.lake.check_corpus(corpus)

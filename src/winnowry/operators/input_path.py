@@ -37,7 +37,7 @@ class InputPath(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """A string that is not empty, serialised as declared."""
-        return core_schema.no_info_after_validator_function(
+        return core_schema.no_info_wrap_validator_function(
             _input_path,
             core_schema.str_schema(min_length=1),
             serialization=core_schema.plain_serializer_function_ser_schema(
@@ -62,8 +62,9 @@ class InputPath(str):
         return sorted(match for match in matches if match.is_file())
 
 
-def _input_path(value: str) -> InputPath:
-    return value if isinstance(value, InputPath) else InputPath(value)
+def _input_path(value: object, check: core_schema.ValidatorFunctionWrapHandler) -> InputPath:
+    # Before the check, which makes a plain string of it: a path that leads elsewhere keeps what was declared.
+    return value if isinstance(value, InputPath) else InputPath(check(value))
 
 
 def _declared(value: str) -> str:

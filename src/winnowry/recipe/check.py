@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.columns import AddedColumn, ColumnTable
 from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Recipe, Source
-from winnowry.recipe.tables import cleaned_columns
+from winnowry.recipe.tables import cleaned_columns, columns_written
 from winnowry.records.kinds import TEXT, Kind, kind_named
 from winnowry.sampling.spec import SampleSpec
 
@@ -51,13 +51,15 @@ def check_parts(
     kind = kind_of(sources)
     problems = _sources(sources) + check_kind(sources)
     problems += _chain("clean", clean, _source_columns(kind))
-    cleaned = None if None in clean else {*cleaned_columns(kind).names} | _written(clean)
+    cleaned = None if None in clean else {*cleaned_columns(kind).names} | columns_written(clean)
     problems += _chain("score", score, cleaned)
     problems += _derivations(clean, score)
-    problems += _keepers(kind, clean, None if None in score else _written(score))
+    problems += _keepers(kind, clean, None if None in score else columns_written(score))
     if sample is not None and None not in score:
-        problems += _sample(kind, sample, _written(score), _written(clean), None in clean)
+        problems += _sample(kind, sample, columns_written(score), columns_written(clean), None in clean)
     problems += _tables(kind, (*clean, *score), sample, columns)
+    if sample is not None:
+        problems += _uncounted(kind, clean)
     return problems + check_columns(columns, clean, score, kind)
 
 
@@ -250,6 +252,19 @@ def _sample(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str],
     return problems
 
 
+def _uncounted(kind: Kind, clean: Sequence[Operator | None]) -> list[Problem]:
+    """Operators that count a size and keep records that they cannot count: no budget can hold those."""
+    return [
+        Problem(
+            ("clean", index),
+            f"keeps records without {kind.size_column}, which no budget can hold: let {operator.op} refuse what it "
+            "cannot read, or leave `sample` out",
+        )
+        for index, operator in enumerate(clean)
+        if operator is not None and operator.op == kind.counted_by and not operator.rules()
+    ]
+
+
 def _size(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str]) -> list[Problem]:
     """A budget in another unit than the kind's, or in one that nothing counts."""
     problems = []
@@ -263,10 +278,7 @@ def _size(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str]) -
         problems.append(Problem(("sample", wrong), message))
     counted = {*scores, *(() if kind.is_text else {*cleaned_columns(kind).names, *cleaned})}
     if kind.size_column not in counted:
+        place = "score" if kind.is_text else "clean"
         add = f"; add {{op: {kind.counted_by}}}" if kind.counted_by is not None else ""
-        problems.append(Problem(("score",), f"nothing writes {kind.size_column}, the unit of the budget{add}", True))
+        problems.append(Problem((place,), f"nothing writes {kind.size_column}, the unit of the budget{add}", True))
     return problems
-
-
-def _written(operators: Iterable[Operator | None]) -> set[str]:
-    return {name for operator in operators if operator is not None for name in operator.writes().names}

@@ -11,11 +11,10 @@ from winnowry.operators.base import Derivation, FittedOperator, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.columns import AddedColumn, ColumnTable
 from winnowry.recipe.messages import Problem, did_you_mean
-from winnowry.recipe.tables import cleaned_columns
+from winnowry.recipe.tables import FROM_SAMPLED, cleaned_columns, columns_written
 from winnowry.records.kinds import TEXT, Kind
 
 _FORMS = ("sql", "operator", "python")
-_DRAWN = {"stratum", "probability", "repeats"}  # what published has from sampled
 
 
 def check_columns(
@@ -54,22 +53,18 @@ def check_columns(
 def _own_columns(clean: Sequence[Operator | None], score: Sequence[Operator | None], kind: Kind) -> dict[str, Set[str]]:
     keys = [operator for operator in clean if isinstance(operator, DuplicateKeys)]
     others = [operator for operator in clean if not isinstance(operator, DuplicateKeys)]
-    scored = _written(score)
-    cleaned = {*cleaned_columns(kind).names} | _written(others)
+    scored = columns_written(score)
+    cleaned = {*cleaned_columns(kind).names} | columns_written(others)
     content = {"payload"} if kind.carries == "blob" else set()
     sized = ({*SCORED.names} - {TEXT.size_column}) | {kind.size_column}
     # In the order of ColumnTable: as read, as cleaned, as scored, as released.
     own = (
         {*RAW.names},
-        cleaned | _written(keys),
+        cleaned | columns_written(keys),
         sized | scored,
-        cleaned | content | scored | sized | _DRAWN,
+        cleaned | content | scored | sized | {*FROM_SAMPLED},
     )
     return dict(zip(get_args(ColumnTable), own, strict=True))
-
-
-def _written(operators: Sequence[Operator | None]) -> set[str]:
-    return {name for operator in operators if operator is not None for name in operator.writes().names}
 
 
 def _added(columns: Sequence[AddedColumn | None], table: str) -> set[str]:

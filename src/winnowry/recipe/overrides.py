@@ -37,7 +37,7 @@ def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
             _put(data, path, _value(text))
             changed[path] = override
         except ValueError as error:
-            problems.append(f"--set {override}: {error}")
+            problems.append(f"set {override}: {error}")
     result, mistakes = validate(data)
     problems += [_line(problem, changed) for problem in mistakes]
     if problems or result is None:
@@ -132,4 +132,4 @@ def _line(problem: Problem, changed: dict[Path, str]) -> str:
     same = [override for place, override in changed.items() if tuple(map(str, place)) == tuple(map(str, path))]
     inside = [override for place, override in changed.items() if place[0] == (path[0] if path else None)]
     culprit = (same or inside or list(changed.values()))[:1]
-    return f"--set {culprit[0] if culprit else ''}: {problem.dotted}: {problem.message}"
+    return f"set {culprit[0] if culprit else ''}: {problem.dotted}: {problem.message}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -26,6 +26,11 @@ def raw_schema(recipe: Recipe) -> pa.Schema:
     if recipe.kind.carries != "blob":
         return RAW
     return RAW.set(RAW.get_field_index("payload"), blob_field("payload"))
+
+
+def columns_written(operators: Iterable[Operator | None]) -> set[str]:
+    """Names of all columns that operators write; None stands for one with a mistake of its own."""
+    return {name for operator in operators if operator is not None for name in operator.writes().names}
 
 
 def cleaned_columns(kind: Kind) -> pa.Schema:

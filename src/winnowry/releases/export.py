@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from winnowry.core.arguments import check_choice
 from winnowry.core.errors import UsageError
 from winnowry.lakehouse.blobs import blob_columns, pieces_of, read_blobs
 from winnowry.releases.releases import find_release, releases
@@ -107,10 +108,16 @@ def export(
 
     Raises:
         NotFoundError: no such corpus or release.
-        UsageError: the folder already holds an export, or the release lacks what the profile demands.
+        UsageError: an unknown format or profile, the folder already holds an export, or the release lacks what the
+            profile demands.
         StorageError: the lake could not be read or the folder not be written; without its manifest what is there is no
             export, and the next one replaces it.
     """
+    check_choice("format", format, Format)
+    if profile is not None:
+        check_choice("profile", profile, Profile)
+    if rows_per_file < 1:
+        raise UsageError(f"rows_per_file {rows_per_file}: expected at least 1")
     with storage_named(f"export of {corpus} to {out}", ws.root, then="export again"):
         return _export(ws, corpus, format, out, tag, seed, rows_per_file, profile)
 
@@ -134,7 +141,7 @@ def _export(
     if target.exists(target.resolve(MANIFEST)):
         raise UsageError(f"{out} already holds an export ({MANIFEST}); name another folder")
     if profile is not None and format != "jsonl":
-        raise UsageError(f"--profile {profile} is for --format jsonl")
+        raise UsageError(f"profile {profile} is for the format jsonl")
     view = ws.lake.open(corpus, "published", release.version)
     dataset = view.dataset()
     shape = tc609_export.record_shape(ws, corpus, release, view) if profile == "tc609" else None

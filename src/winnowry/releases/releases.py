@@ -201,7 +201,7 @@ def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rol
     movable = {name: version for name, version in _tags(ws, corpus).items() if not _NUMBERED.fullmatch(name)}
     if tag is None:
         if len(movable) != 1:
-            raise UsageError(f"{corpus} has the tags {', '.join(sorted(movable)) or '(none)'}: say which with --tag")
+            raise UsageError(f"{corpus} has the tags {', '.join(sorted(movable)) or '(none)'}: say which")
         tag = next(iter(movable))
     if _NUMBERED.fullmatch(tag):
         raise UsageError(f"{tag} is a release's own name and never moves; move a tag such as prod")

@@ -88,3 +88,8 @@ class Bar:
     value: float
     text: str
     kind: Literal["", "left", "drop", "last"] = ""
+
+
+def most_rows(steps: Sequence[Mapping[str, Any]]) -> int:
+    """Records of the step that has most; more than were read where a step makes records of records."""
+    return max(int(step["rows"]) for step in steps)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from winnowry.report.card_terms import languages, license_sentence, stated_licenses
-from winnowry.report.cells import unit_of
+from winnowry.report.cells import most_rows, unit_of
 
 Facts = Mapping[str, Any]
 
@@ -102,7 +102,8 @@ def _description(facts: Facts) -> str:
     parts = [str((facts.get("about") or {}).get("description") or "").strip().rstrip(".")]
     tokens = "" if data["tokens"] is None else f" with {data['tokens']:,} {unit_of(data)}"
     read = facts["funnel"][0]["rows"] if facts["funnel"] else None
-    of = "" if read is None else f", out of {read:,} that were read"
+    made = read is not None and most_rows(facts["funnel"]) > read
+    of = "" if read is None else f", made from {read:,} that were read" if made else f", out of {read:,} that were read"
     parts.append(f"Release {release['name']} of the corpus {facts['corpus']}: {data['rows']:,} records{tokens}{of}")
     return ". ".join(filter(None, parts)) + f". {license_sentence(facts)}"
 

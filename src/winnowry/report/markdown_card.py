@@ -21,7 +21,7 @@ from winnowry.report.card_terms import (
     size_category,
     stated_licenses,
 )
-from winnowry.report.cells import unit_of
+from winnowry.report.cells import most_rows, unit_of
 from winnowry.report.valid2 import letters, tc609_summary
 
 Facts = Mapping[str, Any]
@@ -151,7 +151,8 @@ def _contents(facts: Facts) -> list[str]:
 
 def _funnel(facts: Facts) -> str:
     rows = []
-    whole = facts["funnel"][0]["rows"]
+    whole = most_rows(facts["funnel"])
+    share = "of all read" if whole == facts["funnel"][0]["rows"] else "of the step with most"
     for step in facts["funnel"]:
         why = [f"{rule_name(reason)} {reason['rows']:,}" for reason in step["reasons"]]
         if step["other_rows"]:
@@ -159,7 +160,7 @@ def _funnel(facts: Facts) -> str:
         if step["pending"] > 0:
             why.append(f"no reason stored {step['pending']:,}")
         rows.append([step["label"], "; ".join(why), f"{step['rows']:,}", percent(step["rows"], whole)])
-    return _table(["step", "left out before it", "records", "of all read"], rows, left=2)
+    return _table(["step", "left out before it", "records", share], rows, left=2)
 
 
 def _chosen(facts: Facts) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from winnowry.core.numbers import NONE, byte_size, counted, day, minute, number, percent, rounded
-from winnowry.report.cells import unit_of
+from winnowry.report.cells import most_rows, unit_of
 from winnowry.report.release_changes import changes_view
 from winnowry.report.release_evidence import comparison_view, examples_view, gates_view, made_view
 from winnowry.report.release_sections import (
@@ -92,7 +92,6 @@ def _published(release: Facts) -> str:
 def _tiles(facts: Facts) -> list[tuple[str, str]]:
     data = facts["contents"]
     rows, tokens = data["rows"], data["tokens"]
-    read = facts["funnel"][0]["rows"]
     tiles = [
         (number(rows), "record" if rows == 1 else "records"),
         (rounded(tokens), unit_of(data) + (f", {tokens / rows:,.0f} a record" if tokens and rows else "")),
@@ -101,12 +100,20 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
         tiles.append((rounded(data["tokens_with_repeats"]), f"{unit_of(data)} with repeats"))
     return [
         *tiles,
-        (percent(rows, read), f"of {read:,} records read"),
+        _read_tile(facts["funnel"], rows),
         (byte_size(data["stored_bytes"]), "stored"),
         _licenses_tile(data["licenses"]),
         _dates_tile(data["time"], rows),
         _gates_tile(facts["gates"]["suites"]),
     ]
+
+
+def _read_tile(steps: list[Facts], rows: int) -> tuple[str, str]:
+    """The share of the records read; where records were made of records, a share would say nothing."""
+    read = steps[0]["rows"]
+    if most_rows(steps) > read:
+        return number(read), "record read" if read == 1 else "records read"
+    return percent(rows, read), f"of {read:,} records read"
 
 
 def _licenses_tile(licenses: Facts) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from winnowry.core.numbers import NONE, counted, fixed, number, percent, rounded
 from winnowry.report.card_terms import dates_sentence, rule_name
-from winnowry.report.cells import Bar, Cell, Share, Table, unit_of
+from winnowry.report.cells import Bar, Cell, Share, Table, most_rows, unit_of
 from winnowry.report.charts import ALL, CHOSEN, QUIET, SECOND, Chart, Line, Series, histogram, lines
 
 Facts = Mapping[str, Any]
@@ -77,7 +77,7 @@ def _license(entry: Facts) -> str:
 def funnel_view(facts: Facts) -> dict[str, Any]:
     """Rows left after each stage, and what was dropped in it for which reason."""
     steps = facts["funnel"]
-    whole = max(step["rows"] for step in steps)
+    whole = most_rows(steps)
     bars: list[Bar] = []
     for step in steps:
         bars += [_dropped(rule_name(reason), reason["rows"]) for reason in step["reasons"]]

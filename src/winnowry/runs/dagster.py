@@ -56,10 +56,14 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
     from winnowry.runs.home import dagster_home, prepare_home
 
     home = prepare_home(dagster_home(), request.project.root)
-    os.environ |= {"DAGSTER_HOME": str(home), "WINNOWRY_HOME": str(home), "WINNOWRY_ROOT": request.workspace.root}
     # The code location runs the recipe as it was given, wherever it lies, on the engine of the run; so do processes
-    # that are started from here.
-    settings = {"WINNOWRY_RECIPE": "" if request.recipe_file is None else str(request.recipe_file.resolve())}
+    # that are started from here. Afterwards the caller's next lake is its own affair again.
+    settings = {
+        "DAGSTER_HOME": str(home),
+        "WINNOWRY_HOME": str(home),
+        "WINNOWRY_ROOT": request.workspace.root,
+        "WINNOWRY_RECIPE": "" if request.recipe_file is None else str(request.recipe_file.resolve()),
+    }
     if request.engine is not None:
         settings[ENGINE_VARIABLE] = request.engine
     run_id = uuid.uuid4().hex

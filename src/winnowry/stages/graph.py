@@ -530,11 +530,6 @@ def no_stage(name: str, known: list[str]) -> str:
     return f"no stage {name!r}; " + (f"did you mean {near[0]}?" if near else f"stages are {', '.join(known)}")
 
 
-def partitioned_tables() -> tuple[str, ...]:
-    """Tables that hold one fragment or more a partition, and are replaced partition by partition."""
-    return tuple(stage.name for stage in all_stages() if stage.partitioned)
-
-
 def record_tables() -> tuple[str, ...]:
     """Tables whose rows are records, upstream ones first."""
     return tuple(stage.name for stage in all_stages() if stage.schema is not None and stage.key == RECORD)

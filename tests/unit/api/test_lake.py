@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -74,7 +75,7 @@ def test_a_column_takes_an_operator_that_was_made_in_python(tmp_path: Path) -> N
     lake = wn.open(tmp_path)
 
     assert lake.add_column(CORPUS, "n_lines", op=wn.ops.text.lines(), fragments=1).status == "trial"
-    with pytest.raises(UsageError, match="got --sql and --op"):
+    with pytest.raises(UsageError, match="got sql and op"):
         lake.add_column(CORPUS, "lines", op=wn.ops.text.lines(), sql="1")
 
 
@@ -93,6 +94,34 @@ def test_a_recipe_with_mistakes_does_not_run(tmp_path: Path) -> None:
     wrong = recipe.model_copy(update={"score": ()})
     with pytest.raises(RecipeError, match=r"sample\.by"):
         wn.open(tmp_path).run(wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda lake, out: lake.export(CORPUS, "csv", out), "format 'csv': expected 'jsonl' or 'parquet'"),
+        (lambda lake, out: lake.export(CORPUS, "jsonl", out, profile="nope"), "profile 'nope': expected 'tc609'"),
+        (
+            lambda lake, out: lake.export(CORPUS, "parquet", out, profile="tc609"),
+            "profile tc609 is for the format jsonl",
+        ),
+        (lambda lake, out: lake.add_column(CORPUS, "x", sql="1", on_error="nul"), "on_error 'nul': expected 'fail'"),
+        (lambda lake, out: lake.add_column(CORPUS, "x", sql="1", where="no_such > 1"), "where 'no_such > 1'"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_before_anything_is_written(
+    lake: wn.Lake, tmp_path: Path, call: Callable[[wn.Lake, Path], object], message: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        call(lake, tmp_path / "out")
+    assert message in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_name_may_stand_alone(lake: wn.Lake) -> None:
+    assert lake.table(f"{CORPUS}.published").to_arrow("n_tokens").column_names == ["n_tokens"]
+    assert next(lake.table(f"{CORPUS}.published").scan("n_tokens")).schema.names == ["n_tokens"]
+    assert [done.corpus for done in lake.maintain(CORPUS, dry_run=True)] == [CORPUS]
 
 
 def test_a_script_without_a_guard_is_told_to_have_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tests.operator_examples import TARGET_TEXTS, WORD_LIST, example_of, fasttext_model
 from winnowry.operators.base import Operator
-from winnowry.operators.input_path import InputPath
+from winnowry.operators.input_path import InputPath, input_paths
 
 
 def with_files(tmp_path: Path) -> dict[str, tuple[Operator, list[Path]]]:
@@ -99,3 +99,16 @@ def test_a_relative_path_starts_at_the_working_directory(tmp_path: Path, monkeyp
 def test_an_empty_path_is_refused() -> None:
     with pytest.raises(ValidationError, match="at least 1 character"):
         example_of("text.classifier", model="")
+
+
+def test_a_path_that_leads_elsewhere_stays_what_was_declared_when_it_is_checked_again(
+    tmp_path: Path,
+) -> None:
+    operator = type(example_of("text.word_lists"))
+    copy = tmp_path / "1.txt"
+    copy.write_text("word\n")
+    moved = InputPath("lists/crude.txt", str(copy))
+    again = operator.model_validate({"op": "text.word_lists", "lists": {"crude": moved}})
+    (path,) = input_paths(again)
+    assert (str(path), path.declared) == (str(copy), "lists/crude.txt")
+    assert again.model_dump()["lists"]["crude"] == "lists/crude.txt"

@@ -190,7 +190,7 @@ def test_an_override_that_names_nothing_is_a_mistake(tmp_path: Path, override: s
     with pytest.raises(RecipeError) as caught:
         load(tmp_path, overrides=(override,))
     assert expected in str(caught.value)
-    assert f"--set {override}" in str(caught.value)
+    assert f"set {override}" in str(caught.value)
 
 
 def test_the_demo_recipe_is_valid_and_fits_the_schema(repository: Path) -> None:

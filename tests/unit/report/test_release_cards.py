@@ -13,6 +13,7 @@ from tests.unit.report.test_release_page import facts
 from winnowry.report.card_terms import license_sentence
 from winnowry.report.croissant import croissant, data_type
 from winnowry.report.markdown_card import markdown_card
+from winnowry.report.release_page import release_page
 
 EVIL = "a\n---\nlicense: mit\n| <b>x</b> `y` [z](http://w)"
 
@@ -125,3 +126,18 @@ def test_a_card_is_made_of_a_release_that_lacks_a_stage(case: dict[str, Any]) ->
     assert text.startswith("---\npretty_name: ")
     assert "<script" not in re.sub(r"```.*?```", "", text.split("---\n", 2)[2], flags=re.DOTALL)
     assert croissant(facts(**case))["@type"] == "sc:Dataset"
+
+
+def test_records_made_of_records_are_no_share_of_what_was_read() -> None:
+    """Two documents that became twelve chunks, of which nine were published."""
+    first, last = facts()["funnel"]
+    steps = [{**first, "rows": 2}, {**first, "stage": "cleaned", "label": "cleaned", "rows": 12}, {**last, "rows": 9}]
+    grown = facts(funnel=steps, contents={**facts()["contents"], "rows": 9})
+
+    page, card = release_page(grown), markdown_card(grown)
+    described = croissant(grown)["description"]
+
+    assert "450.0 %" not in page + card
+    assert "<b>2</b><span>records read</span>" in page
+    assert "of the step with most" in card
+    assert "made from 2 that were read" in described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,16 +95,26 @@ def test_results_come_back_from_the_runs_and_a_refused_partition_with_its_gates(
     assert str(outcome.results[0].gates[0].observed_number) == "nan"
 
 
-def test_runs_are_recorded_in_the_instance_of_winnowry_home(project: Project) -> None:
+def test_runs_are_recorded_in_the_instance_of_winnowry_home(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     import dagster as dg
 
     outcome = run_in_dagster(request(project, to="raw"), NoProgress())
+    monkeypatch.setenv("DAGSTER_HOME", str(project.root / "home"))
     with dg.DagsterInstance.get() as instance:
         runs = instance.get_runs()
         assert len(runs) == 3
         assert {run.tags["winnowry/run"] for run in runs} == {outcome.run_id}
         assert instance.get_materialized_partitions(dg.AssetKey(["letters", "raw"])) == {"2020"}
     assert (project.root / "home" / "dagster.yaml").is_file()
+
+
+def test_the_callers_environment_is_its_own_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another lake that the same process opens afterwards is not the one of this run."""
+    monkeypatch.setenv("WINNOWRY_ROOT", "/elsewhere")
+    monkeypatch.delenv("DAGSTER_HOME")
+    run_in_dagster(request(project, to="landing"), NoProgress())
+    assert os.environ["WINNOWRY_ROOT"] == "/elsewhere"
+    assert "DAGSTER_HOME" not in os.environ
 
 
 def test_allow_missing_reaches_the_assets_and_a_crash_is_told(project: Project) -> None:
@@ -125,6 +136,7 @@ def test_what_is_fresh_and_recorded_is_skipped_without_a_run(project: Project, m
     assert first.results[0].status == "promoted"  # a new instance has not seen it: run, so that the UI shows it
     second = run_in_dagster(request(project, to="landing"), NoProgress())
     assert second.results[0].status == "skipped"
+    monkeypatch.setenv("DAGSTER_HOME", str(project.root / "home"))
     with dg.DagsterInstance.get() as instance:
         assert len(instance.get_runs()) == 1
 

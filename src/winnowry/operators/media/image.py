@@ -114,16 +114,24 @@ class ImageDecode(Operator):
         frames = getattr(image, "n_frames", 1)
         if frames > self.max_frames:
             return _Image(f"{frames} frames, more than {self.max_frames}")
-        turned = image.getexif().get(_ORIENTATION) in _TURNED
         width, height = image.size
         for frame in range(frames):
             image.seek(frame)
             if image.width * image.height > self.max_pixels:
                 return _Image(f"frame {frame} has {image.width * image.height} pixels, more than {self.max_pixels}")
             image.load()
-        if turned:
-            width, height = height, width
+            if frame == 0:
+                # After loading: the TIFF reader has then turned the image itself, and taken the orientation away.
+                width, height = image.size[::-1] if _orientation(image) in _TURNED else image.size
         return _Image(DECODED, width, height, pixels, image.format, frames)
+
+
+def _orientation(image: Any) -> object:
+    """The EXIF orientation; None where the metadata is damaged, which does not keep an image from being shown."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:
+        return None
 
 
 @cache

@@ -94,7 +94,7 @@ def test_what_a_release_does_not_hold_is_not_made_up(tmp_path: Path) -> None:
     ws = make_small_lake(tmp_path / "lake")
     with pytest.raises(UsageError, match="no word on whether its records are synthetic"):
         export(ws, CORPUS, "jsonl", str(tmp_path / "out"), profile="tc609")
-    with pytest.raises(UsageError, match="for --format jsonl"):
+    with pytest.raises(UsageError, match="for the format jsonl"):
         export(ws, CORPUS, "parquet", str(tmp_path / "out"), profile="tc609")
     run(tmp_path, "undated", PLAIN, [{"id": "1", "text": "No date."}, {"id": "2", "text": "A date.", "date": "2026"}])
     with pytest.raises(UsageError, match="1 records without a date"):

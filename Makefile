@@ -103,7 +103,7 @@ lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upg
 	$(LOCK) --extra tagged --extra chinese --extra image --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
-	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra s3 \
+	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra image --extra s3 \
 	  --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)

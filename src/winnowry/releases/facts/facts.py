@@ -31,7 +31,7 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     Args:
         ws: the lake.
         corpus: the corpus.
-        release: one of ``pipeline.releases.releases``.
+        release: one of :func:`~winnowry.releases.releases.releases`.
         mask: whether personal data in example texts is replaced by tags.
 
     Returns:

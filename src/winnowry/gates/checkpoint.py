@@ -1,4 +1,4 @@
-"""Judge one candidate by its suites: a Great Expectations Checkpoint on the candidate's own columns."""
+"""Judge one candidate by its suites of Great Expectations' expectations, on the candidate's own columns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from winnowry.gates.result import CheckpointResult
 from winnowry.gates.suite import Suite
 
 if TYPE_CHECKING:
+    from winnowry.gates.engine import Session
     from winnowry.lakehouse.view import TableView
 
 SAMPLES = 20
@@ -56,12 +57,30 @@ def run_checkpoint(
 def _run(
     view: TableView, suites: Mapping[str, list[Any]], facts: Mapping[str, Any], name: str, docs: Path | None
 ) -> CheckpointResult:
+    from winnowry.gates.direct import judge_directly
+    from winnowry.gates.docs import write_index, write_pages
+    from winnowry.gates.engine import Session, audit
+    from winnowry.gates.verdicts import gate_result
+
+    session = Session(view, facts)
+    ids = {"unexpected_index_column_names": ["record_id"]} if "record_id" in session.schema.names else {}
+    result_format = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES, **ids}
+    with audit(session):
+        judged = judge_directly(session, suites, result_format) or _by_checkpoint(session, suites, result_format, name)
+    results = tuple(gate_result(suite.suite_name, one) for suite in judged for one in suite.results)
+    if docs is None:
+        return CheckpointResult(results)
+    write_pages(docs, judged)
+    return CheckpointResult(results, write_index(docs, name, results))
+
+
+def _by_checkpoint(
+    session: Session, suites: Mapping[str, list[Any]], result_format: Mapping[str, Any], name: str
+) -> list[Any]:
+    """A result a suite, by a Great Expectations Checkpoint."""
     import pandas as pd
 
     from winnowry.gates.context import OneUseCheckpoint, OneUseDefinition, OneUseSuite, new_batch
-    from winnowry.gates.docs import PromotionDocsAction, write_index
-    from winnowry.gates.engine import Session, audit
-    from winnowry.gates.verdicts import gate_result
 
     batch = new_batch()
     definitions: list[Any] = [
@@ -70,21 +89,11 @@ def _run(
         )
         for suite, expectations in suites.items()
     ]
-    columns = view.schema.names
-    ids = {"unexpected_index_column_names": ["record_id"]} if "record_id" in columns else {}
     checkpoint = OneUseCheckpoint(
-        name=name,
-        id=_id(),
-        validation_definitions=definitions,
-        actions=[PromotionDocsAction(name="docs", folder=str(docs))] if docs is not None else [],
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES, **ids},
+        name=name, id=_id(), validation_definitions=definitions, actions=[], result_format=dict(result_format)
     )
-    with audit(Session(view, facts)):
-        outcome = checkpoint.run(batch_parameters={"dataframe": pd.DataFrame(columns=columns)})
-    results = tuple(
-        gate_result(suite.suite_name, judged) for suite in outcome.run_results.values() for judged in suite.results
-    )
-    return CheckpointResult(results, write_index(docs, name, results) if docs is not None else None)
+    outcome = checkpoint.run(batch_parameters={"dataframe": pd.DataFrame(columns=session.schema.names)})
+    return list(outcome.run_results.values())
 
 
 def _id() -> str:

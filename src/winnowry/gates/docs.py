@@ -13,9 +13,8 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from great_expectations.checkpoint import UpdateDataDocsAction
 from great_expectations.render.renderer import ValidationResultsPageRenderer
 from great_expectations.render.view import DefaultJinjaPageView
 
@@ -27,25 +26,18 @@ _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
 _REMOTE = re.compile(r"<link\b[^>]*>|<img\b[^>]*src=\"https?:[^>]*>", re.IGNORECASE)
 
 
-class PromotionDocsAction(UpdateDataDocsAction):
-    """Write one Data Docs page a suite.
+def write_pages(folder: Path, suites: Sequence[Any]) -> None:
+    """Write one Data Docs page a suite, ``<suite>.html``.
 
-    Attributes:
-        folder: existing or new folder for ``<suite>.html``.
+    Args:
+        folder: of the promotion; made when missing.
+        suites: Great Expectations' results, one a suite.
     """
-
-    type: Literal["winnowry_promotion_docs"] = "winnowry_promotion_docs"  # type: ignore[assignment]
-    folder: str
-
-    def run(self, checkpoint_result: Any, action_context: Any = None) -> dict[str, Any]:
-        """Render the results of every suite."""
-        folder = Path(self.folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        renderer, view = ValidationResultsPageRenderer(), _view()
-        for result in checkpoint_result.run_results.values():
-            page = self_contained(view.render(renderer.render(_escaped(result)), show_how_to_buttons=False))
-            (folder / page_name(result.suite_name)).write_text(page, encoding="utf-8", errors="replace")
-        return {"folder": self.folder}
+    folder.mkdir(parents=True, exist_ok=True)
+    renderer, view = ValidationResultsPageRenderer(), _view()
+    for result in suites:
+        page = self_contained(view.render(renderer.render(_escaped(result)), show_how_to_buttons=False))
+        (folder / page_name(result.suite_name)).write_text(page, encoding="utf-8", errors="replace")
 
 
 def self_contained(page: str) -> str:

@@ -227,12 +227,12 @@ class LanceExecutionEngine(PandasExecutionEngine):
         session = _session.get()
         answers: dict[Any, Any] = {}
         failed: dict[Any, Exception] = {}
-        plans: dict[Any, _Plan] = {}
+        plans: dict[Any, Plan] = {}
         rest = []
         wanted = sorted(metrics_to_resolve, key=lambda metric: str(metric.id))
         for metric in wanted:
             try:
-                plan = _plan(metric, session)
+                plan = plan_metric(metric, session)
             except Unanswerable:
                 plan = None
             except (LookupError, ValueError, TypeError, RefusedError) as error:
@@ -327,31 +327,47 @@ def _columns(domain: Mapping[str, Any], metric: Any, session: Session) -> list[s
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """How one metric is answered: scalar expressions of the round's scan, and what is made of them."""
+class Plan:
+    """How one metric is answered: scalar expressions of the round's scan, and what is made of them.
+
+    Attributes:
+        answer: of the session, once it has scanned the expressions.
+        expressions: what :meth:`Session.scan` has to be asked for.
+    """
 
     answer: Any
     expressions: tuple[str, ...] = ()
 
 
-def _plan(metric: Any, session: Session) -> _Plan | None:
-    """Plan a metric, or None to let Great Expectations compute it (from other metrics, or by pandas)."""
+def plan_metric(metric: Any, session: Session) -> Plan | None:
+    """Plan a metric.
+
+    Args:
+        metric: has ``metric_name``, ``metric_domain_kwargs`` and ``metric_value_kwargs``.
+        session: the audit.
+
+    Returns:
+        How it is answered; None to let Great Expectations compute it, from other metrics or by pandas.
+
+    Raises:
+        Unanswerable: SQL cannot give it the meaning that pandas gives it.
+    """
     name, domain, values = metric.metric_name, metric.metric_domain_kwargs, metric.metric_value_kwargs or {}
     schema = session.schema
     if name == "table.columns":
-        return _Plan(lambda s: list(s.schema.names))
+        return Plan(lambda s: list(s.schema.names))
     if name == "table.column_types":
-        return _Plan(lambda s: [{"name": n, "type": t} for n, t in s.schema.empty_table().to_pandas().dtypes.items()])
+        return Plan(lambda s: [{"name": n, "type": t} for n, t in s.schema.empty_table().to_pandas().dtypes.items()])
     if name == "table.row_count":
         return _scalar(row_count(domain, schema))
     if name == facts.METRIC:
-        return _Plan(lambda s: s.facts)
+        return Plan(lambda s: s.facts)
     aggregate = compile_aggregate(name, domain, schema)
     if aggregate is not None:
         return _scalar(aggregate)
     if name == "column_values.value_length.map":
         if sql.is_text(sql.column_type(domain["column"], schema)):
-            return _Plan(lambda s: (None, {}, {}))
+            return Plan(lambda s: (None, {}, {}))
         return None
     suffix = next((s for s in _MAP_SUFFIXES if name.endswith(s)), None)
     if suffix is None or not name.startswith(_MAP_FAMILIES):
@@ -360,13 +376,13 @@ def _plan(metric: Any, session: Session) -> _Plan | None:
     return _map_plan(suffix, condition, values)
 
 
-def _scalar(scalar: Scalar) -> _Plan:
-    return _Plan(lambda s: scalar.convert(s.scalar(scalar.expression)), (scalar.expression,))
+def _scalar(scalar: Scalar) -> Plan:
+    return Plan(lambda s: scalar.convert(s.scalar(scalar.expression)), (scalar.expression,))
 
 
-def _map_plan(suffix: str, condition: MapCondition, values: Mapping[str, Any]) -> _Plan:
+def _map_plan(suffix: str, condition: MapCondition, values: Mapping[str, Any]) -> Plan:
     if suffix == ".condition":
-        return _Plan(lambda s: (condition, {}, {}))
+        return Plan(lambda s: (condition, {}, {}))
     if suffix == ".filtered_row_count":
         return _scalar(Scalar(condition.judged_count(), int))
     count = condition.unexpected_count()
@@ -375,15 +391,15 @@ def _map_plan(suffix: str, condition: MapCondition, values: Mapping[str, Any]) -
     options = values.get("result_format") or {}
     limit = int(options.get("partial_unexpected_count", 20))
     if suffix == ".unexpected_values":
-        return _Plan(lambda s: _values(s.failing(condition, limit), condition.columns), (count,))
+        return Plan(lambda s: _values(s.failing(condition, limit), condition.columns), (count,))
     if suffix == ".unexpected_index_list":
         ids = options.get("unexpected_index_column_names")
         if not ids:
-            return _Plan(lambda s: None)
-        return _Plan(lambda s: s.failing(condition, limit), (count,))
+            return Plan(lambda s: None)
+        return Plan(lambda s: s.failing(condition, limit), (count,))
     if suffix == ".unexpected_rows":
-        return _Plan(lambda s: _as_frame(s.failing(condition, limit)), (count,))
-    return _Plan(lambda s: None)  # the query that would list all failing rows is the table itself
+        return Plan(lambda s: _as_frame(s.failing(condition, limit)), (count,))
+    return Plan(lambda s: None)  # the query that would list all failing rows is the table itself
 
 
 def _values(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[Any]:

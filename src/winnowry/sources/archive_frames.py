@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits
-from winnowry.sources.compression import BrokenStreamError
 from winnowry.sources.members import MemberEnd, member_pieces
+from winnowry.sources.streams import BrokenStreamError
 
 _MAX_HEADER_BYTES = 64 << 10
 _STEP_BYTES = 1 << 20
@@ -49,7 +49,7 @@ class Damage:
 
     Attributes:
         reason: ``bad_warc_header``, ``bad_content_length``, ``wrong_content_length``, ``truncated_record``,
-            ``over_long_record``, or that of a :class:`~winnowry.sources.compression.BrokenStreamError`.
+            ``over_long_record``, or that of a :class:`~winnowry.sources.streams.BrokenStreamError`.
         value: what is there.
         threshold: what was declared or allowed.
         payload: the bytes, cut to :data:`~winnowry.sources.base.PAYLOAD_KEPT_BYTES`.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from winnowry.sources.base import ReadLimits
+from winnowry.sources.streams import BrokenStreamError, CompressionRatio
 
 _INPUT_BYTES = 256 << 10
 _OUTPUT_BYTES = 1 << 20
@@ -14,20 +15,6 @@ _ZSTD_INPUT_BYTES = 1 << 10  # one 4-byte block can hold 128 KiB: at most 32 MiB
 _ZSTD_WINDOW_BYTES = 128 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-
-
-class BrokenStreamError(Exception):
-    """The rest of a stream cannot be decompressed.
-
-    Args:
-        reason: ``truncated_gzip``, ``bad_gzip``, ``truncated_zstd``, ``bad_zstd`` or ``compression_ratio``.
-        value: what is there.
-        threshold: what was allowed.
-    """
-
-    def __init__(self, reason: str, value: str | None = None, threshold: str | None = None) -> None:
-        self.reason, self.value, self.threshold = reason, value, threshold
-        super().__init__(f"{reason}: {value}")
 
 
 def decompressed(stream: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:
@@ -48,24 +35,6 @@ def decompressed(stream: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:
             yield head
         while chunk := stream.read(_OUTPUT_BYTES):
             yield chunk
-
-
-class CompressionRatio:
-    """Watches how much a stream inflates; :meth:`add` raises where it is more than the limits allow."""
-
-    def __init__(self, limits: ReadLimits) -> None:
-        self._limits = limits
-        self.bytes_in = self.bytes_out = 0
-
-    def add(self, bytes_in: int, bytes_out: int) -> None:
-        """Count bytes read and written."""
-        self.bytes_in += bytes_in
-        self.bytes_out += bytes_out
-        limits = self._limits
-        if self.bytes_out > limits.ratio_applies_above_bytes:
-            ratio = self.bytes_out / max(self.bytes_in, 1)
-            if ratio > limits.max_compression_ratio:
-                raise BrokenStreamError("compression_ratio", f"{ratio:.0f}", f"{limits.max_compression_ratio:g}")
 
 
 def _gzip(head: bytes, stream: BinaryIO, limits: ReadLimits) -> Iterator[bytes]:

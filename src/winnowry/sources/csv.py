@@ -9,8 +9,9 @@ from typing import BinaryIO, ClassVar
 from pydantic import Field, field_validator
 
 from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, SourceFormat, Unreadable, unreadable
-from winnowry.sources.compression import BrokenStreamError, decompressed
+from winnowry.sources.compression import decompressed
 from winnowry.sources.lines import Line, split_lines
+from winnowry.sources.streams import BrokenStreamError
 from winnowry.sources.transcode import Encoding, utf8_stream
 
 _OPERATOR = "source.csv"
@@ -40,7 +41,7 @@ class Csv(SourceFormat):
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_csv`` (quotes), ``wrong_field_count``, ``bad_header`` (then nothing else is read), ``bad_utf8``,
-        ``over_long_record``, and those of :class:`~winnowry.sources.compression.BrokenStreamError`. A quote that is
+        ``over_long_record``, and those of :class:`~winnowry.sources.streams.BrokenStreamError`. A quote that is
         never closed takes in the following rows, up to the longest record allowed.
         """
         # A process-wide setting of Python's; only ever raised, so that readers in other threads are not disturbed.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits
-from winnowry.sources.compression import BrokenStreamError
+from winnowry.sources.streams import BrokenStreamError
 
 _LONGEST_TOKEN_BYTES = 512
 _LONGEST_COMMENT_BYTES = 1 << 20
@@ -30,7 +30,7 @@ class Broken:
 
     Attributes:
         reason: ``unclosed_record``, ``truncated_record``, ``over_long_record``, or that of a
-            :class:`~winnowry.sources.compression.BrokenStreamError`.
+            :class:`~winnowry.sources.streams.BrokenStreamError`.
         data: its beginning.
         value: what is there.
         threshold: what is allowed.

@@ -30,7 +30,7 @@ class Html(SourceFormat):
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``over_long_record``, ``binary_content``, ``bad_encoding`` (more than a tenth of the characters cannot
-        be decoded), and those of :class:`~winnowry.sources.compression.BrokenStreamError`.
+        be decoded), and those of :class:`~winnowry.sources.streams.BrokenStreamError`.
         """
         data = whole_object(stream, limits, _OPERATOR)
         if isinstance(data, Unreadable):

@@ -39,7 +39,7 @@ class JsonLines(SourceFormat):
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_json``, ``bad_utf8``, ``not_an_object``, ``over_long_record``, those of
-        :class:`~winnowry.sources.compression.BrokenStreamError`, and with a profile those of
+        :class:`~winnowry.sources.streams.BrokenStreamError`, and with a profile those of
         :func:`~winnowry.sources.tc609.lift_text`.
         """
         lines = split_lines(decompressed(utf8_stream(stream, self.encoding, limits), limits), limits.max_record_bytes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from winnowry.sources.base import PAYLOAD_KEPT_BYTES
-from winnowry.sources.compression import BrokenStreamError
+from winnowry.sources.streams import BrokenStreamError
 
 _BOM = b"\xef\xbb\xbf"
 

@@ -11,9 +11,10 @@ from typing import Any, BinaryIO, ClassVar
 from pydantic import Field, model_validator
 
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
-from winnowry.sources.compression import BrokenStreamError, decompressed
+from winnowry.sources.compression import decompressed
 from winnowry.sources.element_fields import BadMarkupError, fields_of
 from winnowry.sources.elements import Broken, Element, split_elements
+from winnowry.sources.streams import BrokenStreamError
 from winnowry.sources.transcode import Encoding, codec_name, utf8_chunks
 
 _DECLARED = re.compile(rb"""\A\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*["']([\w.:-]{1,40})["']""")
@@ -41,7 +42,7 @@ class _Markup(SourceFormat):
 
         Reasons: ``bad_sgml`` or ``bad_xml`` (tags that do not match, nesting deeper than 256), ``unclosed_record``,
         ``truncated_record``, ``bad_encoding``, ``over_long_record``, and those of
-        :class:`~winnowry.sources.compression.BrokenStreamError`. What lies between records is no record.
+        :class:`~winnowry.sources.streams.BrokenStreamError`. What lies between records is no record.
         """
         operator = f"source.{self.name}"
         codec = codec_name(self.encoding) if self.encoding is not None else None

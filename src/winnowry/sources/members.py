@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from winnowry.sources.base import ReadLimits
-from winnowry.sources.compression import BrokenStreamError, CompressionRatio, decompressed
+from winnowry.sources.compression import decompressed
+from winnowry.sources.streams import BrokenStreamError, CompressionRatio
 
 _INPUT_BYTES = 64 << 10
 _OUTPUT_BYTES = 1 << 20

@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from typing import BinaryIO
 
 from winnowry.sources.base import Reader, ReadLimits, Record, Unreadable, unreadable
-from winnowry.sources.compression import BrokenStreamError, decompressed
+from winnowry.sources.compression import decompressed
+from winnowry.sources.streams import BrokenStreamError
 
 _OPERATOR = "source.tar"
 _BLOCK_BYTES = 512
@@ -42,7 +43,7 @@ class Tar:
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_tar`` (the rest of the archive is not read), ``truncated_tar``, those of the format of the
-        files, and those of :class:`~winnowry.sources.compression.BrokenStreamError`.
+        files, and those of :class:`~winnowry.sources.streams.BrokenStreamError`.
         """
         tape = _Tape(decompressed(stream, limits))
         position = 0

@@ -8,7 +8,8 @@ from typing import BinaryIO, ClassVar
 from pydantic import Field
 
 from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, SourceFormat, Unreadable, unreadable
-from winnowry.sources.compression import BrokenStreamError, decompressed
+from winnowry.sources.compression import decompressed
+from winnowry.sources.streams import BrokenStreamError
 from winnowry.sources.transcode import Encoding, utf8_stream
 
 _OPERATOR = "source.text"
@@ -28,7 +29,7 @@ class Text(SourceFormat):
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
         Reasons: ``bad_utf8``, ``over_long_record``, and those of
-        :class:`~winnowry.sources.compression.BrokenStreamError`.
+        :class:`~winnowry.sources.streams.BrokenStreamError`.
         """
         data = whole_object(utf8_stream(stream, self.encoding, limits), limits, _OPERATOR)
         if isinstance(data, Unreadable):

@@ -11,7 +11,8 @@ import pytest
 import zstandard
 
 from winnowry.sources.base import ReadLimits
-from winnowry.sources.compression import BrokenStreamError, CompressionRatio, decompressed
+from winnowry.sources.compression import decompressed
+from winnowry.sources.streams import BrokenStreamError, CompressionRatio
 
 TEXT = random.Random(1).randbytes(3000) + b"a line of text\n" * 1000
 

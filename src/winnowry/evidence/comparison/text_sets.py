@@ -11,7 +11,8 @@ from winnowry.core.errors import EmptySourceError, UsageError
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.comparison import Questions, TextSet
 from winnowry.sources.base import ReadLimits
-from winnowry.sources.compression import BrokenStreamError, decompressed
+from winnowry.sources.compression import decompressed
+from winnowry.sources.streams import BrokenStreamError
 
 
 def read_text_set(ws: Workspace, text_set: TextSet) -> Iterator[str]:

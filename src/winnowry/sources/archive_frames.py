@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits
 from winnowry.sources.members import MemberEnd, member_pieces
-from winnowry.sources.streams import BrokenStreamError
 
 _MAX_HEADER_BYTES = 64 << 10
 _STEP_BYTES = 1 << 20
@@ -53,12 +52,14 @@ class Damage:
         value: what is there.
         threshold: what was declared or allowed.
         payload: the bytes, cut to :data:`~winnowry.sources.base.PAYLOAD_KEPT_BYTES`.
+        ends_archive: nothing after it is read: the archive is cut there, or no record begins in the rest.
     """
 
     reason: str
     value: str | None
     threshold: str | None
     payload: bytes
+    ends_archive: bool = False
 
 
 def begins_record(data: bytes) -> bool:
@@ -82,9 +83,9 @@ def archive_frames(stream: BinaryIO, limits: ReadLimits) -> Iterator[Frame | Dam
     while True:
         window.skip_line_ends()
         if window.available(1) == 0:
-            error = window.take_error()
-            if error is not None:
-                yield Damage(error.reason, error.value, error.threshold, b"")
+            end = window.take_error()
+            if end is not None and end.error is not None:
+                yield Damage(end.error.reason, end.error.value, end.error.threshold, b"", end.ends_stream)
             if not window.next_member():
                 return
         elif (length := window.match(_WARC_START)) is not None:
@@ -139,12 +140,19 @@ class _Window:
             self._append(self._ahead)
             self._ahead = self._end = None
 
-    def take_error(self) -> BrokenStreamError | None:
-        """Why the member ends early; returned once, then None."""
+    def take_error(self) -> MemberEnd | None:
+        """The end of a member that ends early; returned once, then None."""
         if self._end is None or self._end.error is None:
             return None
-        error, self._end = self._end.error, MemberEnd()
-        return error
+        end, self._end = self._end, MemberEnd()
+        return end
+
+    def exhausted(self) -> bool:
+        """Whether the stream ends here."""
+        if self.available(1):
+            return False
+        self._ahead = self._next_piece()
+        return self._ahead is None
 
     def next_member(self) -> bool:
         """Go on after the end of a member; False at the end of the stream."""
@@ -275,10 +283,12 @@ def _block(
 
 def _damaged(window: _Window, reason: str, value: str | None, threshold: str | None, payload: bytes) -> Damage:
     """The damage of a record; where the stream broke inside it, that is the reason."""
-    error = window.take_error() if window.available(1) == 0 else None
-    if error is not None:
-        reason, value, threshold = error.reason, error.value, error.threshold
-    return Damage(reason, value, threshold, payload[:PAYLOAD_KEPT_BYTES])
+    end = window.take_error() if window.available(1) == 0 else None
+    if end is not None and end.error is not None:
+        error = end.error
+        return Damage(error.reason, error.value, error.threshold, payload[:PAYLOAD_KEPT_BYTES], end.ends_stream)
+    ends_archive = reason != "over_long_record" and window.exhausted()
+    return Damage(reason, value, threshold, payload[:PAYLOAD_KEPT_BYTES], ends_archive)
 
 
 def parsed_headers(block: bytes) -> dict[str, str]:

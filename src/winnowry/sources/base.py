@@ -58,7 +58,8 @@ class Unreadable:
         value: what is there, cut short.
         threshold: what was allowed, when there is a limit.
         payload: the bytes at that place, at most :data:`PAYLOAD_KEPT_BYTES`.
-        ends_object: nothing of the object after this place is read: it is truncated, damaged or of an unknown format.
+        ends_object: nothing of the object after this place is read (of the file, where it lies in an archive): it is
+            truncated, damaged or of an unknown format.
     """
 
     position: int
@@ -92,12 +93,14 @@ class SourceFormat(BaseModel):
     Attributes:
         name: what a recipe calls it; reasons of unreadable records begin with ``source.NAME``.
         payload_kind: ``text``: records carry their text in ``data``; ``blob``: they carry bytes as ``content``.
+        opens_zip: whether an object that is a zip archive is read file by file without being asked for by ``members``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
     payload_kind: ClassVar[Literal["text", "blob"]] = "text"
+    opens_zip: ClassVar[bool] = False
 
     _text_field: str = PrivateAttr(default="text")
 
@@ -238,12 +241,15 @@ def unreadable(
     *,
     ends_object: bool = False,
 ) -> Unreadable:
-    """An :class:`Unreadable` whose payload and value are cut to the length that is kept."""
+    """An :class:`Unreadable` whose payload and value are cut to the length that is kept.
+
+    Lone surrogates in the value, which no table can hold, are escaped.
+    """
     return Unreadable(
         position,
         operator,
         reason,
-        value[:300] if value is not None else None,
+        value[:300].encode("utf-8", "backslashreplace").decode() if value is not None else None,
         threshold,
         payload[:PAYLOAD_KEPT_BYTES],
         ends_object,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, ClassVar
 
 from pydantic import Field, field_validator
 
 from winnowry.sources.base import PAYLOAD_KEPT_BYTES, ReadLimits, Record, SourceFormat, Unreadable, unreadable
-from winnowry.sources.compression import decompressed
+from winnowry.sources.content import text_chunks
 from winnowry.sources.lines import Line, split_lines
 from winnowry.sources.streams import BrokenStreamError
-from winnowry.sources.transcode import Encoding, utf8_stream
+from winnowry.sources.transcode import Encoding
 
 _OPERATOR = "source.csv"
 
@@ -24,6 +25,7 @@ class Csv(SourceFormat):
     """
 
     name: ClassVar[str] = "csv"
+    opens_zip: ClassVar[bool] = True
 
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="field separator")
     encoding: Encoding | None = Field(
@@ -46,7 +48,7 @@ class Csv(SourceFormat):
         """
         # A process-wide setting of Python's; only ever raised, so that readers in other threads are not disturbed.
         csv.field_size_limit(max(csv.field_size_limit(), limits.max_record_bytes))
-        chunks = decompressed(utf8_stream(stream, self.encoding, limits), limits)
+        chunks = text_chunks(stream, self.encoding, limits)
         lines = _RecordLines(split_lines(chunks, limits.max_record_bytes), limits)
         rows = csv.reader(lines, delimiter=self.delimiter, strict=True)
         header: list[str] | None = None
@@ -60,10 +62,12 @@ class Csv(SourceFormat):
             except _TooLongError as error:
                 item = lines.unreadable(position, "over_long_record", str(error), str(limits.max_record_bytes))
             except BrokenStreamError as broken:
-                yield lines.unreadable(max(position, 0), broken.reason, broken.value, broken.threshold)
+                item = lines.unreadable(max(position, 0), broken.reason, broken.value, broken.threshold)
+                yield replace(item, ends_object=True)
                 return
             except csv.Error as error:
-                item = lines.unreadable(position, "bad_csv", str(error))
+                cut = str(error) == "unexpected end of data"
+                item = replace(lines.unreadable(position, "bad_csv", str(error)), ends_object=cut)
             else:
                 if header is None:
                     wrong = _wrong_header(row)
@@ -83,7 +87,8 @@ class Csv(SourceFormat):
                     position += 1
                     continue
             if header is None:
-                yield unreadable(0, _OPERATOR, "bad_header", item.payload, item.value or item.reason)
+                value = item.value or item.reason
+                yield unreadable(0, _OPERATOR, "bad_header", item.payload, value, ends_object=True)
                 return
             yield item
             position += 1

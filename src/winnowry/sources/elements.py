@@ -34,12 +34,14 @@ class Broken:
         data: its beginning.
         value: what is there.
         threshold: what is allowed.
+        ends_stream: nothing after it is read.
     """
 
     reason: str
     data: bytes
     value: str | None = None
     threshold: str | None = None
+    ends_stream: bool = False
 
 
 def split_elements(
@@ -74,11 +76,7 @@ def split_elements(
             start = None if start is None else start - dropped
             if window.more():
                 continue
-            rest = bytes(window.data[start : start + PAYLOAD_KEPT_BYTES]) if start is not None else b""
-            if window.broken is not None:
-                yield Broken(window.broken.reason, rest, window.broken.value, window.broken.threshold)
-            elif start is not None:
-                yield Broken("truncated_record", rest, "the stream ends inside the record")
+            yield from _rest(window, start, name)
             return
         closer = _CLOSERS.get(match[0])
         if closer is not None:
@@ -99,6 +97,19 @@ def split_elements(
                 start = None
 
 
+def _rest(window: _Window, start: int | None, name: str) -> Iterator[Broken]:
+    """What the end of the stream leaves over."""
+    rest = bytes(window.data[start : start + PAYLOAD_KEPT_BYTES]) if start is not None else b""
+    broken = window.broken
+    if broken is not None:
+        yield Broken(broken.reason, rest or broken.beginning, broken.value, broken.threshold, ends_stream=True)
+    elif start is not None:
+        yield Broken("truncated_record", rest, "the stream ends inside the record", ends_stream=True)
+    elif window.beginning.strip() and not window.has_tags:
+        value, threshold = "no markup: there is no tag", f"elements <{name}>"
+        yield Broken("unknown_container", window.beginning, value, threshold, ends_stream=True)
+
+
 def _element(data: bytearray, limits: ReadLimits) -> Element | Broken:
     return Element(bytes(data)) if len(data) <= limits.max_record_bytes else _over_long(data, limits)
 
@@ -113,6 +124,8 @@ class _Window:
         self._chunks = iter(chunks)
         self.data = bytearray()
         self._searched: dict[bytes, int] = {}  # up to where no closer begins; so that no byte is searched twice
+        self.beginning = b""
+        self.has_tags = False
         self.broken: BrokenStreamError | None = None
 
     def more(self) -> bool:
@@ -124,6 +137,8 @@ class _Window:
             return False
         if chunk is None:
             return False
+        self.beginning = self.beginning or chunk[:PAYLOAD_KEPT_BYTES]
+        self.has_tags = self.has_tags or b"<" in chunk
         self.data += chunk
         return True
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.charset import decode, looks_binary
+from winnowry.sources.content import content_chunks
 from winnowry.sources.text import whole_object
 from winnowry.sources.transcode import Encoding
 
@@ -20,6 +21,7 @@ class Html(SourceFormat):
     """Reads an HTML file (plain, gzip or zstd) as the record ``{"text": markup, "name": file name, "charset"}``."""
 
     name: ClassVar[str] = "html"
+    opens_zip: ClassVar[bool] = True
 
     encoding: Encoding | None = Field(
         default=None,
@@ -32,20 +34,18 @@ class Html(SourceFormat):
         Reasons: ``over_long_record``, ``binary_content``, ``bad_encoding`` (more than a tenth of the characters cannot
         be decoded), and those of :class:`~winnowry.sources.streams.BrokenStreamError`.
         """
-        data = whole_object(stream, limits, _OPERATOR)
-        if isinstance(data, Unreadable):
-            yield data
-            return
+        data, refusal = whole_object(content_chunks(stream, limits, any_text=True), limits, _OPERATOR)
+        if data is not None:
+            yield self._record(data, uri)
+        if refusal is not None:
+            yield refusal
+
+    def _record(self, data: bytes, uri: str) -> Record | Unreadable:
         decoded = decode(data, self.encoding)
         if looks_binary(decoded.text):
-            yield unreadable(0, _OPERATOR, "binary_content", data, f"read as {decoded.encoding}")
-        elif decoded.replaced_ratio > _MOST_REPLACED:
+            return unreadable(0, _OPERATOR, "binary_content", data, f"read as {decoded.encoding}")
+        if decoded.replaced_ratio > _MOST_REPLACED:
             value = f"{decoded.replaced_ratio:.3f} as {decoded.encoding}"
-            yield unreadable(0, _OPERATOR, "bad_encoding", data, value, str(_MOST_REPLACED))
-        else:
-            fields: dict[str, object] = {
-                "text": decoded.text,
-                "name": uri.rpartition("/")[2],
-                "charset": decoded.encoding,
-            }
-            yield Record(0, fields, "text/html")
+            return unreadable(0, _OPERATOR, "bad_encoding", data, value, str(_MOST_REPLACED))
+        fields: dict[str, object] = {"text": decoded.text, "name": uri.rpartition("/")[2], "charset": decoded.encoding}
+        return Record(0, fields, "text/html")

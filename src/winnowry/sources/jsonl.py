@@ -1,33 +1,41 @@
-"""JSON Lines: one object a line; plain, gzip or zstd."""
+"""JSON Lines: one object a line; also an array of objects, and objects one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, ClassVar, Literal
 
 import orjson
 from pydantic import Field
 
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
-from winnowry.sources.compression import decompressed
+from winnowry.sources.content import text_chunks
+from winnowry.sources.json_layout import laid_out, list_of_objects
+from winnowry.sources.json_values import BrokenJson, JsonText, JsonValue
 from winnowry.sources.lines import Line, split_lines
 from winnowry.sources.tc609 import lift_text
-from winnowry.sources.transcode import Encoding, utf8_stream
+from winnowry.sources.transcode import Encoding
 
 _OPERATOR = "source.jsonl"
+_EXPECTED = "objects: one a line, or an array of them"
 
 
 class JsonLines(SourceFormat):
-    """Reads JSON Lines (plain, gzip or zstd); lines end with LF or CRLF.
+    """Reads JSON Lines: one object a line, with LF or CRLF at its end.
 
-    Blank lines hold no record; they count in the positions, so that a position is the line number less one.
-    Integers beyond 64 bits become floats, of repeated keys the last wins, NaN and Infinity are not JSON.
+    Blank lines hold no record; they count in the positions, so that a position is the line number less one. An object
+    of another layout is read too: a JSON array of objects, or objects that span lines or follow one another on one
+    line; positions count them. Integers beyond 64 bits become floats, of repeated keys the last wins, NaN and Infinity
+    are not JSON.
     """
 
     name: ClassVar[str] = "jsonl"
+    opens_zip: ClassVar[bool] = True
 
     encoding: Encoding | None = Field(
-        default=None, description="character encoding of the objects, e.g. gb18030; UTF-8 unless set"
+        default=None,
+        description="character encoding of the objects, e.g. gb18030; UTF-8 unless set or said by a byte-order mark",
     )
     profile: Literal["tc609"] | None = Field(
         default=None,
@@ -38,35 +46,100 @@ class JsonLines(SourceFormat):
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
-        Reasons: ``bad_json``, ``bad_utf8``, ``not_an_object``, ``over_long_record``, those of
+        Reasons: ``bad_json``, ``truncated_json``, ``bad_utf8``, ``not_an_object``, ``over_long_record``,
+        ``records_inside`` (the only value has no text, and a list of objects in a field), those of
         :class:`~winnowry.sources.streams.BrokenStreamError`, and with a profile those of
         :func:`~winnowry.sources.tc609.lift_text`.
         """
-        lines = split_lines(decompressed(utf8_stream(stream, self.encoding, limits), limits), limits.max_record_bytes)
-        for line in lines:
-            item = _parse(line, limits)
-            if item is None:
-                continue
+        text = laid_out(text_chunks(stream, self.encoding, limits), limits.max_record_bytes)
+        items: Iterator[Record | Unreadable]
+        if text.layout == "lines":
+            lines = split_lines(text.chunks, limits.max_record_bytes)
+            items = (item for line in lines if (item := _parsed_line(line, limits)) is not None)
+        else:
+            values = JsonText(text.chunks, limits.max_record_bytes)
+            items = _elements(values.array(), limits) if text.layout == "array" else _parsed(values.values(), limits)
+        for item in self._with_sole_value_judged(items):
             yield lift_text(item, self.text_field) if self.profile == "tc609" and isinstance(item, Record) else item
 
+    def _with_sole_value_judged(self, items: Iterator[Record | Unreadable]) -> Iterator[Record | Unreadable]:
+        """The items; the only one of an object may be no record but hold a list of them."""
+        first = next(items, None)
+        if first is None:
+            return
+        second = next(items, None)
+        if second is not None:
+            yield from (first, second)
+            yield from items
+            return
+        payload = _written(first.data) if isinstance(first, Record) else first.payload
+        has_text = isinstance(first, Record) and (self.text_field in first.data or self.profile is not None)
+        wrong = isinstance(first, Unreadable) and first.reason not in ("over_long_record", "truncated_json")
+        field = None if has_text or wrong else list_of_objects(payload)
+        if field is None:
+            yield first
+            return
+        value = f"one object without a field {self.text_field!r}; its field {field!r} holds a list of objects"
+        yield unreadable(first.position, _OPERATOR, "records_inside", payload, value, _EXPECTED, ends_object=True)
 
-def _parse(line: Line, limits: ReadLimits) -> Record | Unreadable | None:
+
+def _written(data: dict[str, object]) -> bytes:
+    """A record as JSON; nothing where it is nested too deep to be written."""
+    try:
+        return orjson.dumps(data)
+    except TypeError:
+        return b""
+
+
+def _elements(values: Iterator[JsonValue | BrokenJson], limits: ReadLimits) -> Iterator[Record | Unreadable]:
+    """The elements of an array; one whose first element is no object holds no records at all."""
+    for item in _parsed(values, limits):
+        if item.position == 0 and isinstance(item, Unreadable) and item.reason == "not_an_object":
+            yield replace(item, value=f"an array whose first element is a {item.value}", ends_object=True)
+            return
+        yield item
+
+
+def _parsed(values: Iterator[JsonValue | BrokenJson], limits: ReadLimits) -> Iterator[Record | Unreadable]:
+    for value in values:
+        if isinstance(value, BrokenJson):
+            yield unreadable(
+                value.index, _OPERATOR, value.reason, value.data, value.value, value.threshold, ends_object=True
+            )
+        elif value.too_long:
+            yield _over_long(value.index, value.data, value.n_bytes, limits)
+        else:
+            yield _record(value.index, value.data)
+
+
+def _parsed_line(line: Line, limits: ReadLimits) -> Record | Unreadable | None:
     if line.broken is not None:
         broken = line.broken
-        return unreadable(line.number, _OPERATOR, broken.reason, line.data, broken.value, broken.threshold)
+        return unreadable(
+            line.number, _OPERATOR, broken.reason, line.data, broken.value, broken.threshold, ends_object=True
+        )
     if line.too_long:
-        threshold = str(limits.max_record_bytes)
-        return unreadable(line.number, _OPERATOR, "over_long_record", line.data, str(line.n_bytes), threshold)
+        return _over_long(line.number, line.data, line.n_bytes, limits)
+    if not line.data or line.data.isspace():
+        return None
+    item = _record(line.number, line.data)
+    cut = not line.ended and isinstance(item, Unreadable) and item.reason in ("bad_json", "bad_utf8")
+    return replace(item, ends_object=True) if cut and isinstance(item, Unreadable) else item
+
+
+def _over_long(position: int, beginning: bytes, n_bytes: int, limits: ReadLimits) -> Unreadable:
+    return unreadable(position, _OPERATOR, "over_long_record", beginning, str(n_bytes), str(limits.max_record_bytes))
+
+
+def _record(position: int, text: bytes) -> Record | Unreadable:
     try:
-        data = orjson.loads(line.data)
+        data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if not line.data.strip():
-            return None
         try:
-            line.data.decode("utf-8")
+            text.decode("utf-8")
         except UnicodeDecodeError as wrong:
-            return unreadable(line.number, _OPERATOR, "bad_utf8", line.data, f"{wrong.reason} at byte {wrong.start}")
-        return unreadable(line.number, _OPERATOR, "bad_json", line.data, str(error))
+            return unreadable(position, _OPERATOR, "bad_utf8", text, f"{wrong.reason} at byte {wrong.start}")
+        return unreadable(position, _OPERATOR, "bad_json", text, str(error))
     if not isinstance(data, dict):
-        return unreadable(line.number, _OPERATOR, "not_an_object", line.data, type(data).__name__, "object")
-    return Record(line.number, data)
+        return unreadable(position, _OPERATOR, "not_an_object", text, type(data).__name__, "object")
+    return Record(position, data)

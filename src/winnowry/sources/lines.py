@@ -21,6 +21,7 @@ class Line:
         n_bytes: length of the whole line.
         too_long: whether it is longer than allowed.
         broken: why the stream ends inside (or right before) this line, else None.
+        ended: whether a line feed ends it, and not the end of the stream.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Line:
     n_bytes: int
     too_long: bool = False
     broken: BrokenStreamError | None = None
+    ended: bool = True
 
 
 def split_lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[Line]:
@@ -55,12 +57,12 @@ def split_lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[Line]:
             parts.append(piece)
             n_kept += len(piece)
 
-    def finish() -> Line:
+    def finish(*, ended: bool) -> Line:
         nonlocal number, n_kept, n_seen, start_of_stream
         data = b"".join(parts)
         if start_of_stream and data.startswith(_BOM):
             data = data[len(_BOM) :]
-        line = Line(number, data, n_seen, n_seen > max_bytes, broken)
+        line = Line(number, data, n_seen, n_seen > max_bytes, broken, ended)
         parts.clear()
         number, n_kept, n_seen, start_of_stream = number + 1, 0, 0, False
         return line
@@ -72,14 +74,17 @@ def split_lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[Line]:
         except StopIteration:
             break
         except BrokenStreamError as error:
+            if n_seen and error.after_whole:
+                yield finish(ended=False)
+            keep(error.beginning)
             broken = error
             break
         start = 0
         while (end := chunk.find(b"\n", start)) >= 0:
             keep(chunk[start:end])
-            yield finish()
+            yield finish(ended=True)
             start = end + 1
         if start < len(chunk):
             keep(chunk[start:] if start else chunk)
     if n_seen or broken is not None:
-        yield finish()
+        yield finish(ended=False)

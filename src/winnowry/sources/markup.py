@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar
 from pydantic import Field, model_validator
 
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
-from winnowry.sources.compression import decompressed
+from winnowry.sources.content import content_chunks
 from winnowry.sources.element_fields import BadMarkupError, fields_of
 from winnowry.sources.elements import Broken, Element, split_elements
 from winnowry.sources.streams import BrokenStreamError
@@ -24,6 +24,8 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 
 class _Markup(SourceFormat):
     """Elements of a name as records; the field mapped as text may hold elements."""
+
+    opens_zip: ClassVar[bool] = True
 
     encoding: Encoding | None = Field(
         default=None, description="character encoding of the objects, e.g. gb18030; unless set, the declared one"
@@ -42,15 +44,19 @@ class _Markup(SourceFormat):
 
         Reasons: ``bad_sgml`` or ``bad_xml`` (tags that do not match, nesting deeper than 256), ``unclosed_record``,
         ``truncated_record``, ``bad_encoding``, ``over_long_record``, and those of
-        :class:`~winnowry.sources.streams.BrokenStreamError`. What lies between records is no record.
+        :class:`~winnowry.sources.streams.BrokenStreamError`. What lies between records is no record; an object without
+        any tag is ``unknown_container``.
         """
         operator = f"source.{self.name}"
         codec = codec_name(self.encoding) if self.encoding is not None else None
-        chunks = _utf8(decompressed(stream, limits), codec)
+        chunks = _utf8(content_chunks(stream, limits, any_text=True), codec)
         elements = split_elements(chunks, self.record_element, self.name == "sgml", limits)
         for position, item in enumerate(elements):
             if isinstance(item, Broken):
-                yield unreadable(position, operator, item.reason, item.data, item.value, item.threshold)
+                yield unreadable(
+                    position, operator, item.reason, item.data, item.value, item.threshold,
+                    ends_object=item.ends_stream,
+                )  # fmt: skip
                 continue
             yield self._record(position, item, operator, codec or "utf-8")
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from winnowry.sources.base import ReadLimits
 from winnowry.sources.compression import decompressed
-from winnowry.sources.streams import BrokenStreamError, CompressionRatio
+from winnowry.sources.streams import Ahead, BrokenStreamError, CompressionRatio, first_bytes
 
 _INPUT_BYTES = 64 << 10
 _OUTPUT_BYTES = 1 << 20
@@ -30,9 +30,11 @@ class MemberEnd:
 
     Attributes:
         error: why the rest of the member could not be read, else None.
+        ends_stream: whether nothing after it can be read either.
     """
 
     error: BrokenStreamError | None = None
+    ends_stream: bool = False
 
 
 def member_pieces(
@@ -41,47 +43,27 @@ def member_pieces(
     """Decompressed pieces with the ends of gzip members between them; the last item is always an end.
 
     A member that is damaged, or inflates beyond the limits, ends with its error, and reading goes on at the
-    next member whose content begins as a record does. Other streams (plain, zstd) are one
-    member.
+    next member whose content begins as a record does. Other streams (plain, or of another compression) are one member.
 
     Args:
         stream: the archive.
         limits: what a member may inflate to.
         begins_record: whether decompressed bytes are the start of a record.
     """
-    head = stream.read(_START_BYTES)
-    while 0 < len(head) < _START_BYTES and (more := stream.read(_START_BYTES - len(head))):
-        head += more
+    head = first_bytes(stream, _START_BYTES)
     if head.startswith(_GZIP_MAGIC):
-        yield from _gzip_members(_Input(head, stream), limits, begins_record)
+        yield from _gzip_members(Ahead(head, stream), limits, begins_record)
         return
     error = None
     try:
-        yield from decompressed(_Input(head, stream), limits)  # type: ignore[arg-type]
+        yield from decompressed(Ahead(head, stream), limits)
     except BrokenStreamError as broken:
         error = broken
-    yield MemberEnd(error)
-
-
-class _Input:
-    """A stream into which bytes can be put back."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = head
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        if not self._head:
-            return self._stream.read(size)
-        data, self._head = self._head[:size], self._head[size:]
-        return data
-
-    def put_back(self, data: bytes) -> None:
-        self._head = data + self._head
+    yield MemberEnd(error, ends_stream=error is not None)
 
 
 def _gzip_members(
-    source: _Input, limits: ReadLimits, begins_record: Callable[[bytes], bool]
+    source: Ahead, limits: ReadLimits, begins_record: Callable[[bytes], bool]
 ) -> Iterator[bytes | MemberEnd]:
     ratio = CompressionRatio(limits)
     first = True
@@ -98,15 +80,16 @@ def _gzip_members(
         try:
             yield from _one_member(source, ratio)
         except BrokenStreamError as error:
-            yield MemberEnd(error)
-            ratio = CompressionRatio(limits)
-            if not _skip_to_member(source, begins_record):
+            goes_on = _skip_to_member(source, begins_record)
+            yield MemberEnd(error, ends_stream=not goes_on)
+            if not goes_on:
                 return
+            ratio = CompressionRatio(limits)
         else:
             yield MemberEnd()
 
 
-def _one_member(source: _Input, ratio: CompressionRatio) -> Iterator[bytes]:
+def _one_member(source: Ahead, ratio: CompressionRatio) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     pending = source.read(_INPUT_BYTES)
     while True:
@@ -132,7 +115,7 @@ def _one_member(source: _Input, ratio: CompressionRatio) -> Iterator[bytes]:
         pending = left or source.read(_INPUT_BYTES)
 
 
-def _skip_to_member(source: _Input, begins_record: Callable[[bytes], bool]) -> bool:
+def _skip_to_member(source: Ahead, begins_record: Callable[[bytes], bool]) -> bool:
     """Move to the next start of a member whose content begins as a record; False at the end of the stream."""
     window = b""
     while True:

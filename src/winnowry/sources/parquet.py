@@ -10,6 +10,7 @@ from typing import BinaryIO, ClassVar
 import pyarrow as pa
 
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
+from winnowry.sources.file_kinds import kind_of
 
 _OPERATOR = "source.parquet"
 _BATCH_ROWS = 256
@@ -20,6 +21,7 @@ class Parquet(SourceFormat):
     """Reads Parquet; a damaged row group is one unreadable place, the next row group goes on at its own position."""
 
     name: ClassVar[str] = "parquet"
+    opens_zip: ClassVar[bool] = True
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
         """See :meth:`~winnowry.sources.base.Reader.read`.
@@ -43,7 +45,10 @@ def _rows(stream: BinaryIO, limits: ReadLimits) -> Iterator[Record | Unreadable]
         file = pq.ParquetFile(pa.PythonFile(stream, mode="r"), pre_buffer=False)
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         stream.seek(0)
-        yield unreadable(0, _OPERATOR, "bad_parquet", stream.read(4096), f"whole file: {error}")
+        beginning = stream.read(4096)
+        kind = kind_of(beginning)
+        what = error if kind is None or beginning.startswith(b"PAR1") else f"{kind.name} ({kind.remedy})"
+        yield unreadable(0, _OPERATOR, "bad_parquet", beginning, f"whole file: {what}", ends_object=True)
         return
     first = 0
     for group in range(file.num_row_groups):
@@ -55,7 +60,8 @@ def _rows(stream: BinaryIO, limits: ReadLimits) -> Iterator[Record | Unreadable]
                 position += batch.num_rows
         except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
             value = f"{first + n_rows - position} rows of row group {group}: {error}"
-            yield unreadable(position, _OPERATOR, "bad_parquet", b"", value)
+            last = group == file.num_row_groups - 1
+            yield unreadable(position, _OPERATOR, "bad_parquet", b"", value, ends_object=last)
         first += n_rows
 
 

@@ -45,14 +45,15 @@ def reader_of(options: SourceFormat, text_field: str = "text", members: str | No
     Args:
         options: the format, with its options.
         text_field: the field that the source maps as text.
-        members: glob of the files to read, where the objects are tar archives.
+        members: glob of the files to read, where the objects are tar or zip archives.
     """
     content = options.with_text_field(text_field)
-    if members is None:
+    if members is None and not options.opens_zip:
         return content
     from winnowry.sources.tar import Tar
+    from winnowry.sources.zip import Zip
 
-    return Tar(content, members)
+    return Zip(content, members, otherwise=content if members is None else Tar(content, members))
 
 
 @cache

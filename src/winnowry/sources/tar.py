@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import BinaryIO
 
+from winnowry.sources.archived import in_archive
 from winnowry.sources.base import Reader, ReadLimits, Record, Unreadable, unreadable
 from winnowry.sources.compression import decompressed
+from winnowry.sources.file_kinds import kind_of
 from winnowry.sources.streams import BrokenStreamError
 
 _OPERATOR = "source.tar"
@@ -54,20 +55,15 @@ class Tar:
                 first = position
                 for item in self._content.read(contents, f"{uri}#{name}", limits):  # type: ignore[arg-type]
                     position = first + item.position + 1
-                    yield _in_archive(item, first, name)
+                    yield in_archive(item, first, name)
                 if tape.broken is not None:
                     return
         except BrokenStreamError as broken:
-            yield unreadable(position, _OPERATOR, broken.reason, b"", broken.value, broken.threshold)
+            yield unreadable(
+                position, _OPERATOR, broken.reason, broken.beginning, broken.value, broken.threshold, ends_object=True
+            )
         except _BadTarError as wrong:
-            yield unreadable(position, _OPERATOR, wrong.reason, wrong.payload, str(wrong))
-
-
-def _in_archive(item: Record | Unreadable, first: int, name: str) -> Record | Unreadable:
-    if isinstance(item, Record):
-        return replace(item, position=first + item.position, data={**item.data, "member": name})
-    value = name if item.value is None else f"{name}: {item.value}"
-    return replace(item, position=first + item.position, value=value[:300])
+            yield unreadable(position, _OPERATOR, wrong.reason, wrong.payload, str(wrong), ends_object=True)
 
 
 class _BadTarError(Exception):
@@ -124,14 +120,17 @@ class _Contents(io.RawIOBase):
             return b"".join(iter(lambda: self.read(1 << 20), b""))
         data = self._tape.some(min(size, self._n_left)) if self._n_left else b""
         if not data and self._n_left:
-            raise BrokenStreamError("truncated_tar", f"{self._n_left} bytes of the file are missing")
+            n_missing, self._n_left = self._n_left, 0  # said once
+            raise BrokenStreamError("truncated_tar", f"{n_missing} bytes of the file are missing")
         self._n_left -= len(data)
         return data
 
     def skip(self) -> None:
-        """Skip what was not read, and the padding."""
-        n_bytes = self._n_left + self._n_padding
-        while n_bytes and (part := self._tape.some(min(n_bytes, 1 << 20))):
+        """Skip what was not read, and the padding, which the end of an archive may lack."""
+        while self._n_left:
+            self.read(1 << 20)
+        n_bytes = self._n_padding
+        while n_bytes and (part := self._tape.some(n_bytes)):
             n_bytes -= len(part)
 
 
@@ -146,21 +145,23 @@ def _files(tape: _Tape) -> Iterator[tuple[str, _Contents]]:
                 pass
             return
         if _number(header[148:156]) != sum(header[:148]) + 256 + sum(header[156:]):
-            raise _BadTarError("bad_tar", "the checksum of a header is wrong", header)
+            kind = kind_of(header) if header[257:262] != b"ustar" else None
+            what = "the checksum of a header is wrong" if kind is None else f"this is {kind.name}"
+            raise _BadTarError("bad_tar", what, header)
         n_bytes = _number(header[124:136])
         if n_bytes is None:
             raise _BadTarError("bad_tar", "a header has no size", header)
-        kind = header[156:157]
-        if kind in (_LONG_NAME, _PAX):
+        entry = header[156:157]
+        if entry in (_LONG_NAME, _PAX):
             if n_bytes > _LONGEST_NAME_BYTES:
                 raise _BadTarError("bad_tar", f"a name header of {n_bytes} bytes", header)
             block = tape.exactly(n_bytes + -n_bytes % _BLOCK_BYTES)[:n_bytes]
-            path = block.rstrip(b"\0") if kind == _LONG_NAME else _pax_path(block)
+            path = block.rstrip(b"\0") if entry == _LONG_NAME else _pax_path(block)
             long_name = path.decode("utf-8", "replace") if path else long_name
             continue
-        name, long_name = long_name or _name(header), None if kind != _PAX_ALL else long_name
+        name, long_name = long_name or _name(header), None if entry != _PAX_ALL else long_name
         contents = _Contents(tape, n_bytes)
-        if kind in _FILES and not name.endswith("/"):
+        if entry in _FILES and not name.endswith("/"):
             yield name, contents
         contents.skip()
 

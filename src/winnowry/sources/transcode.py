@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import io
 from collections.abc import Iterable, Iterator
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated
 
 from pydantic import AfterValidator
-
-from winnowry.sources.base import ReadLimits
-from winnowry.sources.compression import decompressed
 
 _ERRORS = "winnowry.undecodable"
 
@@ -56,46 +52,3 @@ def utf8_chunks(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     for chunk in chunks:
         yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
     yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
-
-
-class Utf8Stream(io.RawIOBase):
-    """Decompresses a stream and hands on its text as UTF-8, piece by piece.
-
-    Args:
-        stream: plain, gzip or zstd.
-        encoding: of the decompressed bytes, as Python names it.
-        limits: for the decompression.
-
-    Raises:
-        BrokenStreamError: from ``read``, where the decompression fails.
-    """
-
-    def __init__(self, stream: BinaryIO, encoding: str, limits: ReadLimits) -> None:
-        self._chunks = utf8_chunks(decompressed(stream, limits), encoding)
-        self._left = b""
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to ``size`` bytes, all of them where it is negative; empty at the end."""
-        if size < 0:
-            data, self._left = self._left + b"".join(self._chunks), b""
-            return data
-        while not self._left and (chunk := next(self._chunks, None)) is not None:
-            self._left = chunk
-        data, self._left = self._left[:size], self._left[size:]
-        return data
-
-
-def utf8_stream(stream: BinaryIO, encoding: str | None, limits: ReadLimits) -> BinaryIO:
-    """A stream for a format that reads UTF-8.
-
-    Args:
-        stream: plain, gzip or zstd.
-        encoding: of the decompressed bytes; None: they are UTF-8 already, and the stream is handed on as it is.
-        limits: for the decompression.
-    """
-    codec = codec_name(encoding) if encoding is not None else None
-    return stream if codec is None else cast(BinaryIO, Utf8Stream(stream, codec, limits))

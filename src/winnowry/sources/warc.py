@@ -11,9 +11,10 @@ from typing import Any, BinaryIO, ClassVar, Literal
 
 from pydantic import Field
 
-from winnowry.sources.archive_frames import Frame, archive_frames
+from winnowry.sources.archive_frames import Damage, Frame, archive_frames
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.charset import decode, looks_binary
+from winnowry.sources.file_kinds import kind_of
 
 RECORD_TYPES = ("response", "resource", "conversion")
 CONTENT_TYPES = ("text/html", "application/xhtml+xml", "text/plain")
@@ -61,6 +62,7 @@ class Warc(SourceFormat):
     """
 
     name: ClassVar[str] = "warc"
+    opens_zip: ClassVar[bool] = True
 
     record_types: tuple[str, ...] = Field(
         default=RECORD_TYPES, min_length=1, description="types of records that are documents; WAT needs metadata"
@@ -92,7 +94,7 @@ class Warc(SourceFormat):
         """
         for position, frame in enumerate(archive_frames(stream, limits)):
             if not isinstance(frame, Frame):
-                yield unreadable(position, _OPERATOR, frame.reason, frame.payload, frame.value, frame.threshold)
+                yield _damaged(position, frame)
                 continue
             record_type = _record_type(frame)
             if record_type != "revisit" and record_type not in self.record_types:
@@ -147,6 +149,14 @@ class Warc(SourceFormat):
         if document.status not in self.statuses:
             raise _RefusedError("http_status", str(document.status), ", ".join(map(str, sorted(set(self.statuses)))))
         return document
+
+
+def _damaged(position: int, damage: Damage) -> Unreadable:
+    foreign = position == 0 and damage.reason == "bad_warc_header" and not damage.payload.startswith(b"WARC/")
+    kind = kind_of(damage.payload) if foreign else None
+    reason, value = (damage.reason, damage.value) if kind is None else ("unknown_container", kind.name)
+    threshold = damage.threshold if kind is None else kind.remedy
+    return unreadable(position, _OPERATOR, reason, damage.payload, value, threshold, ends_object=damage.ends_archive)
 
 
 def _record_type(frame: Frame) -> str:

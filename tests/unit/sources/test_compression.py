@@ -1,12 +1,18 @@
-"""Decompression against Python's ``gzip`` and ``zlib`` and the zstandard package, whole, cut short and damaged."""
+"""Decompression against Python's own modules, Arrow and the zstandard package, whole, cut short and damaged."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import random
+import subprocess
+import sys
 import zlib
+from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
 import zstandard
 
@@ -43,6 +49,105 @@ def gzip_with_name(data: bytes) -> bytes:
     with gzip.GzipFile("a name.txt", "wb", fileobj=out) as file:  # RFC 1952: FNAME in the header
         file.write(data)
     return out.getvalue()
+
+
+def lz4(data: bytes) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(out, "lz4") as stream:
+        stream.write(data)
+    return out.getvalue().to_pybytes()
+
+
+def long_window(data: bytes) -> bytes:
+    """A frame that declares a window of 2 GiB, as those of ``zstd --long=31`` do."""
+    stream = zstandard.ZstdCompressor().compressobj()
+    frame = bytearray(stream.compress(data) + stream.flush())
+    frame[5] = (31 - 10) << 3  # RFC 8878, section 3.1.1.1.2: a window of 2 ** 31 bytes
+    assert zstandard.get_frame_parameters(bytes(frame)).window_size == 1 << 31
+    return bytes(frame)
+
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    "lz4": lz4,
+    "zstd": zstandard.compress,
+    "zstd --long=31": long_window,
+}
+SKIPPABLE = bytes.fromhex("502a4d18 03000000 616263")  # RFC 8878, section 3.1.2
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_every_compression_is_read_in_one_stream_and_in_several(name: str) -> None:
+    compress = COMPRESSIONS[name]
+    assert inflate(compress(TEXT)) == (TEXT, None)
+    assert inflate(compress(TEXT[:99]) + compress(b"") + compress(TEXT[99:])) == (TEXT, None)
+    assert inflate(compress(TEXT) + bytes(700)) == (TEXT, None)  # padding
+    assert b"".join(decompressed(Trickle(compress(TEXT)), ReadLimits())) == TEXT
+
+
+@pytest.mark.parametrize("name", ["zstd", "lz4"])
+def test_skippable_frames_hold_no_content(name: str) -> None:
+    whole = COMPRESSIONS[name](TEXT)
+    assert inflate(SKIPPABLE * 2 + whole + SKIPPABLE + whole) == (TEXT * 2, None)
+    assert inflate(SKIPPABLE) == (b"", None)
+    _, error = inflate(whole + SKIPPABLE[:-1])
+    assert error is not None
+    assert error.reason == f"truncated_{name}"
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_a_stream_without_its_end_is_cut_whatever_its_compression(name: str) -> None:
+    whole = COMPRESSIONS[name](TEXT)
+    for n_bytes in (20, len(whole) // 2, len(whole) - 1):
+        out, error = inflate(whole[:n_bytes])
+        assert TEXT.startswith(out)
+        assert error is not None
+        assert error.reason.startswith("truncated_")
+
+
+def test_a_frame_that_needs_a_dictionary_names_it_and_says_what_to_do() -> None:
+    dictionary = zstandard.train_dictionary(
+        4096, [b"%d of some text to train with, %d" % (i, i * i) for i in range(999)]
+    )
+    _, error = inflate(zstandard.ZstdCompressor(dict_data=dictionary).compress(TEXT))
+    assert error is not None
+    assert error.reason == "zstd_dictionary"
+    assert str(dictionary.dict_id()) in str(error.value)
+    assert "zstd -d -D" in str(error.threshold)
+
+
+def test_a_window_of_two_gibibytes_costs_only_what_the_content_fills() -> None:
+    code = (
+        "import io, resource, sys\n"
+        "from winnowry.sources.base import ReadLimits\n"
+        "from winnowry.sources.compression import decompressed\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "n_bytes = sum(map(len, decompressed(io.BytesIO(bytes.fromhex(sys.argv[1])), ReadLimits())))\n"
+        "print(n_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    command = [sys.executable, "-c", code, long_window(bytes(8 << 20)).hex()]
+    n_bytes, grown_kib = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert n_bytes == 8 << 20
+    assert grown_kib < 64 << 10
+
+
+@pytest.mark.parametrize(
+    ("magic", "name"),
+    [
+        ("1f9d90", "compress (.Z)"), ("4c5a495001", "lzip"), ("ff060000734e61507059", "Snappy"),
+        ("377abcaf271c", "7z"), ("526172211a0700", "RAR"), ("02214c18", "legacy"),
+    ],
+)  # fmt: skip
+def test_a_compression_that_is_not_read_is_named_with_those_that_are(magic: str, name: str) -> None:
+    out, error = inflate(bytes.fromhex(magic) + TEXT)
+    assert out == b""
+    assert error is not None
+    assert error.reason == "unknown_container"
+    assert name in str(error.value)
+    assert "gzip, bzip2, xz, lz4, zstd or zip" in str(error.threshold)
 
 
 @pytest.mark.parametrize(
@@ -109,18 +214,25 @@ def test_a_flipped_bit_of_zstd_is_damage_where_the_frame_has_a_checksum() -> Non
     assert error.reason == "bad_zstd"
 
 
-def test_rubbish_after_a_gzip_member_is_damage() -> None:
-    out, error = inflate(gzip.compress(TEXT) + b"rubbish of more than a few bytes")
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_rubbish_after_the_last_stream_is_told_from_damage_inside_it(name: str) -> None:
+    out, error = inflate(COMPRESSIONS[name](TEXT) + b"rubbish of more than a few bytes")
     assert out == TEXT
     assert error is not None
-    assert error.reason == "bad_gzip"
+    assert (error.reason, error.after_whole) == ("trailing_garbage", True)
 
 
 @pytest.mark.parametrize(
     ("compress", "most_bytes"),
     # zstd inflates up to 128 KiB for every 4 bytes, and is fed 1 KiB a step
-    [(lambda data: gzip.compress(data), 3 << 20), (lambda data: zstandard.compress(data), 34 << 20)],
-    ids=["gzip", "zstd"],
+    [
+        (gzip.compress, 3 << 20),
+        (bz2.compress, 3 << 20),
+        (lzma.compress, 3 << 20),
+        (COMPRESSIONS["lz4"], 3 << 20),
+        (zstandard.compress, 34 << 20),
+    ],
+    ids=["gzip", "bzip2", "xz", "lz4", "zstd"],
 )
 def test_a_bomb_is_stopped_soon_after_the_size_from_which_the_ratio_counts(compress: object, most_bytes: int) -> None:
     data: bytes = compress(bytes(64 << 20))  # type: ignore[operator]

@@ -21,7 +21,8 @@ from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.lineage import live
 from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
 from winnowry.recipe.model import Recipe, Source
-from winnowry.sources.base import ReadLimits, Unreadable
+from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
+from winnowry.sources.guarded import guarded, is_failure, named
 from winnowry.sources.mapping import MappedRecord, map_record
 from winnowry.sources.registry import format_of
 from winnowry.stages.graph import Stage
@@ -76,7 +77,7 @@ def relative_path(ws: Workspace, source: Source, uri: str) -> str:
 def read_object(
     ws: Workspace, recipe: Recipe, source: Source, uri: str, etag: str
 ) -> Iterator[MappedRecord | Unreadable]:
-    """Records of one landing object, in position order.
+    """Records of one landing object, in position order; a reader that fails ends it with an unreadable place.
 
     Raises:
         ObjectChangedError: the object is not the one that was listed.
@@ -84,8 +85,18 @@ def read_object(
     path = relative_path(ws, source, uri)
     reader = format_of(source)
     with ws.store.open(uri, etag=etag) as stream:
-        for item in reader.read(stream, uri, read_limits(recipe)):
-            yield item if isinstance(item, Unreadable) else map_record(item, source, uri, path)
+        for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}"):
+            yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path)
+
+
+def _mapped(record: Record, source: Source, uri: str, path: str) -> MappedRecord | Unreadable:
+    """The mapped record; one that fails there, such as one nested too deep, costs only itself."""
+    try:
+        return map_record(record, source, uri, path)
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        return unreadable(record.position, "source.map", "mapping_failed", b"", named(error))
 
 
 class Landing(Production):
@@ -126,7 +137,7 @@ class Landing(Production):
     def _index(self, source: Source, info: ObjectInfo) -> Generator[Rejected, None, dict[str, Any]]:
         ws, counts, n_records = self.work.ws, Counter[str](), 0
         rejected: list[dict[str, Any]] = []
-        for item in read_object(ws, self.work.recipe, source, info.uri, info.etag):
+        for item in self._items(source, info):
             n_records += 1
             if isinstance(item, Unreadable):
                 rejected.append(_unreadable_row(item, source, info.uri, relative_path(ws, source, info.uri)))
@@ -145,6 +156,12 @@ class Landing(Production):
             "partitions": [{"partition": key, "n_records": n} for key, n in sorted(counts.items())],
             "n_records": n_records,
         }
+
+    def _items(self, source: Source, info: ObjectInfo) -> Iterator[MappedRecord | Unreadable]:
+        if info.obstacle is None:
+            return read_object(self.work.ws, self.work.recipe, source, info.uri, info.etag)
+        reason, value = info.obstacle
+        return iter([unreadable(0, f"source.{source.format}", reason, b"", value, ends_object=True)])
 
     def _carry_quarantine(self) -> Iterator[Rejected]:
         """The unreadable records of unchanged objects again, for this promotion."""

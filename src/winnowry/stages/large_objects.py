@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from winnowry.engine.chain import Reason
 from winnowry.lakehouse.blobs import blob_at, blob_of
 from winnowry.recipe.model import Source
+from winnowry.sources.streams import BrokenStreamError
 
 _CHUNK_BYTES = 1 << 20
 
@@ -41,6 +42,13 @@ def take_content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> 
     Returns:
         The content, or why it is refused.
     """
+    try:
+        return _content(stream, source, uri, max_bytes)
+    except BrokenStreamError as broken:  # a file inside an archive
+        return Reason(f"source.{source.format}", broken.reason, broken.value, broken.threshold)
+
+
+def _content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> Content | Reason:
     referenced = source.options.by_reference
     digest, parts, size = hashlib.sha256(), [], 0
     while chunk := stream.read(_CHUNK_BYTES):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import io
+import logging
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -26,6 +29,7 @@ from winnowry.core.errors import (
 from winnowry.storage import globs
 from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo
 
+_log = logging.getLogger(__name__)
 _BUFFER_BYTES = 1 << 20
 
 
@@ -58,9 +62,18 @@ class LocalStore:
         return folder
 
     def list(self, uri_glob: str) -> Iterator[ObjectInfo]:
-        """See :meth:`ObjectStore.list`; a folder that does not exist holds nothing."""
+        """See :meth:`ObjectStore.list`; a folder that does not exist holds nothing.
+
+        Links are followed, except to a folder above. A file that several names lead to is listed by its own name
+        where that matches, else by the first of the links.
+        """
         folder, pattern = self._split(uri_glob)
-        return globs.expand(folder, pattern, files=_files, folders=_folders, below=_below)
+        names = _Names(folder, pattern)
+        for info in globs.expand(folder, pattern, files=_files, folders=_folders, below=_below):
+            if info.obstacle is not None or names.is_first(info.uri):
+                yield _with_name_for_people(info)
+            else:
+                _log.debug("%s: a link to an object that is listed by another name", _shown(info.uri))
 
     def folders(self, uri: str) -> builtins.list[str]:
         """See :meth:`ObjectStore.folders`."""
@@ -157,16 +170,21 @@ class _CheckedFile(io.FileIO):
     """A file that is checked against its listing: reading fails once it has changed."""
 
     def __init__(self, path: Path, etag: str | None) -> None:
-        super().__init__(path, "rb")
+        super().__init__(path, "rb", opener=_open_at_once)
         self._path = path
-        self._opened_as = _etag(os.fstat(self.fileno()))
+        status = os.fstat(self.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise StorageError(f"{path}: is {_kind(status.st_mode)}, expected a file")
+        self._opened_as = _etag(status)
         if etag is not None and etag != self._opened_as:
             self.close()
             raise ObjectChangedError(_changed(path, f"is {self._opened_as} now, was listed as {etag}"))
         self._checked = etag is not None
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = super().readinto(buffer)
+        with _translated(self._path):
+            count = super().readinto(buffer)
         if self._checked and not count:
             self._compare()
         return count or 0
@@ -182,6 +200,11 @@ class _CheckedFile(io.FileIO):
             raise ObjectChangedError(_changed(self._path, "was removed while it was read")) from None
         if seen != {self._opened_as}:
             raise ObjectChangedError(_changed(self._path, "changed while it was read"))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opening a named pipe would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _changed(path: Path, what: str) -> str:
@@ -237,44 +260,137 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
             return []
 
 
-def _info(path: str, status: os.stat_result) -> ObjectInfo:
-    modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1e6, UTC)
-    return ObjectInfo(path, status.st_size, _etag(status), modified)
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
-def _stat(path: str) -> os.stat_result | None:
-    """Status of a file; None when it went meanwhile, is a dangling link, or is not a regular file or folder."""
+def _info(path: str) -> ObjectInfo | None:
+    """An object as it is; None where there is none any more, or a folder."""
     with _translated(Path(path)):
         try:
-            return Path(path).stat()
+            status, obstacle = _status(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+    if stat.S_ISDIR(status.st_mode):
+        return None
+    modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1e6, UTC)
+    return ObjectInfo(path, status.st_size, _etag(status), modified, obstacle)
+
+
+def _with_name_for_people(info: ObjectInfo) -> ObjectInfo:
+    """An object whose name no table can hold is listed by an escaped one, and cannot be opened."""
+    name = _shown(info.uri)
+    if name == info.uri:
+        return info
+    value = f"rename {name} (its bytes that are no UTF-8 are written as \\xNN)"
+    return replace(info, uri=name, obstacle=("name_not_utf8", value))
+
+
+def _status(path: str) -> tuple[os.stat_result, tuple[str, str] | None]:
+    """The status of what a name leads to, and why it cannot be opened."""
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP) or not os.path.islink(path):  # noqa: PTH114
+            raise
+        what = "leads to itself" if error.errno == errno.ELOOP else "leads to nothing"
+        return Path(path).lstat(), ("broken_link", f"link to {_shown(os.readlink(path))}, which {what}")  # noqa: PTH115
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        return status, None
+    return status, ("not_a_file", _kind(status.st_mode))
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "no regular file")
+
+
+def _shown(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _files(folder: str, head: str) -> Iterator[tuple[str, ObjectInfo]]:
     names = sorted(entry.name for entry in _scan(folder) if entry.name.startswith(head))
     for name in names:
-        status = _stat(folder + name)
-        if status is not None and stat.S_ISREG(status.st_mode):
-            yield name, _info(folder + name, status)
+        info = _info(folder + name)
+        if info is not None:
+            yield name, info
 
 
 def _folders(folder: str, head: str) -> Iterator[str]:
-    names = [entry.name for entry in _scan(folder) if entry.name.startswith(head) and entry.is_dir()]
+    names = [entry.name for entry in _scan(folder) if entry.name.startswith(head) and _is_folder(entry)]
     yield from sorted(names, key=lambda name: name + "/")
 
 
 def _below(
-    folder: str, prefix: str = "", parents: frozenset[tuple[int, int]] = frozenset()
+    folder: str, prefix: str = "", parents: frozenset[tuple[int, int]] | None = None
 ) -> Iterator[tuple[str, ObjectInfo]]:
-    entries = [(entry.name + "/" if entry.is_dir() else entry.name) for entry in _scan(folder)]
+    parents = _identities_above(folder) if parents is None else parents
+    entries = [(entry.name + "/" if _is_folder(entry) else entry.name) for entry in _scan(folder)]
     for name in sorted(entries):
-        status = _stat(folder + name)
-        if status is None:
+        if not name.endswith("/"):
+            info = _info(folder + name)
+            if info is not None:
+                yield prefix + name, info
             continue
-        if name.endswith("/"):
-            identity = (status.st_dev, status.st_ino)
-            if identity not in parents:  # a link to a parent folder would never end
-                yield from _below(folder + name, prefix + name, parents | {identity})
-        elif stat.S_ISREG(status.st_mode):
-            yield prefix + name, _info(folder + name, status)
+        identity = _identity(folder + name)
+        if identity is not None and identity not in parents:  # a link to a folder above would never end
+            yield from _below(folder + name, prefix + name, parents | {identity})
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    with _translated(Path(folder)):
+        try:
+            status = Path(folder).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return status.st_dev, status.st_ino
+
+
+def _identities_above(folder: str) -> frozenset[tuple[int, int]]:
+    """A folder and those that hold it."""
+    real = Path(os.path.realpath(folder or "/"))
+    identities = [_identity(str(above)) for above in (real, *real.parents)]
+    return frozenset(identity for identity in identities if identity is not None)
+
+
+class _Names:
+    """Tells which of several names of a file is the one to read.
+
+    A file is read by its own name where the pattern matches that; else by the first of the links that lead to it.
+
+    Args:
+        folder: the literal start of the pattern.
+        pattern: relative to it.
+    """
+
+    def __init__(self, folder: str, pattern: str) -> None:
+        self._folder = folder
+        self._real_folder = os.path.realpath(folder or "/").rstrip("/") + "/"
+        self._matches = globs.compile_pattern(pattern).fullmatch
+        self._by_link: set[str] = set()
+        self._last: tuple[str, str] = ("", "")  # a folder and where it really lies
+
+    def is_first(self, path: str) -> bool:
+        """Whether a listed path is the name by which its file is read."""
+        folder, _, name = path.rpartition("/")
+        if self._last[0] != folder:
+            self._last = (folder, os.path.realpath(folder or "/"))
+        real = os.path.realpath(path) if os.path.islink(path) else f"{self._last[1].rstrip('/')}/{name}"  # noqa: PTH114
+        if real.startswith(self._real_folder):
+            own_name = real[len(self._real_folder) :]
+            if own_name == path.removeprefix(self._folder):
+                return True
+            if self._matches(own_name) and f"/{RESERVED_PREFIX}" not in f"/{own_name}":
+                return False
+        is_new = real not in self._by_link
+        self._by_link.add(real)
+        return is_new

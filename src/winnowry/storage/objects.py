@@ -21,12 +21,15 @@ class ObjectInfo:
         size: bytes.
         etag: identifies the content as stored; compared for equality only.
         modified_at: last change, UTC.
+        obstacle: why it cannot be opened, as a snake_case code and what is there; None where it can. Its URI is then
+            for people only.
     """
 
     uri: str
     size: int
     etag: str
     modified_at: datetime
+    obstacle: tuple[str, str] | None = None
 
 
 @runtime_checkable
@@ -55,6 +58,9 @@ class ObjectStore(Protocol):
 
     def list(self, uri_glob: str) -> Iterator[ObjectInfo]:
         """Objects that match a pattern, sorted by URI; listed page by page, only matches are held.
+
+        What has several names through links is listed once. What matches and is no object that can be opened has an
+        :attr:`ObjectInfo.obstacle`.
 
         Args:
             uri_glob: ``*`` and ``?`` stay inside a path component, ``**`` stands for any number of components,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, BinaryIO, ClassVar, Literal
+from typing import BinaryIO, ClassVar
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from winnowry.sources.archive_frames import Damage, Frame, archive_frames
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.charset import decode, looks_binary
 from winnowry.sources.file_kinds import kind_of
+from winnowry.sources.http_body import HttpEncodingError, LongBodyError, decoded_body
 
 RECORD_TYPES = ("response", "resource", "conversion")
 CONTENT_TYPES = ("text/html", "application/xhtml+xml", "text/plain")
@@ -26,8 +27,11 @@ _MOST_REPLACED = 0.1
 _HTML = ("text/html", "application/xhtml+xml")
 _ARC_TYPES = {"dns": "resource", "filedesc": "warcinfo"}
 _SNIFFED_BYTES = 1024
-_READ_BYTES = 1 << 20
-_ENCODED = re.compile(rb"[0-9a-fA-F]{1,8}[ \t]*(?:;[^\n]*)?\r?\n|\x1f\x8b|\x28\xb5\x2f\xfd")
+_HTML_START = re.compile(
+    rb"(?:\xef\xbb\xbf)?[\t\n\x0c\r ]*(?:<!--|<(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|"
+    rb"title|b|body|br|p)[\t\n\x0c\r >])",
+    re.IGNORECASE,
+)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]{1,40})""", re.IGNORECASE)
 
 
@@ -166,44 +170,31 @@ def _record_type(frame: Frame) -> str:
 
 
 def _http_document(block: bytes, limits: ReadLimits) -> _Document:
-    """An HTTP response without its headers and encodings.
-
-    Archives often keep a transfer or content encoding in the headers that the crawler has already undone: a payload
-    that does not decode, and begins neither as a chunk nor as compressed data, is left as it is.
-    """
-    if not block.startswith(b"HTTP/"):
-        raise _RefusedError("bad_http", repr(block[:40])[2:-1], "a status line")
-    try:
-        record, payload = _read_http(block, "all", limits)
-    except OSError as wrong:
-        try:
-            record, payload = _read_http(block, "none", limits)
-        except OSError as worse:
-            raise _RefusedError("bad_http", str(worse)) from worse
-        if _ENCODED.match(payload):
-            raise _RefusedError("bad_http_encoding", str(wrong)) from wrong
-    status = record.http_headers.status_code
-    if status is None:
-        raise _RefusedError("bad_http", record.http_headers.status_line, "a status code")
-    if len(payload) > limits.max_record_bytes:
-        raise _RefusedError("over_long_record", f"more than {limits.max_record_bytes}", str(limits.max_record_bytes))
-    content_type, charset = _media_type(record.http_headers.get("Content-Type"))
-    return _Document(payload, content_type, charset, int(status))
-
-
-def _read_http(block: bytes, decoded: Literal["all", "none"], limits: ReadLimits) -> tuple[Any, bytes]:
+    """An HTTP response without its headers and encodings."""
     from fastwarc.warc import WarcRecord
 
+    if not block.startswith(b"HTTP/"):
+        raise _RefusedError("bad_http", repr(block[:40])[2:-1], "a status line")
     record = WarcRecord()
     record.set_bytes_content(block)
     record.is_http = True
-    record.parse_http(auto_decode=decoded, quirks_mode=True)
-    parts: list[bytes] = []
-    n_bytes = 0
-    while n_bytes <= limits.max_record_bytes and (part := record.reader.read(_READ_BYTES)):
-        parts.append(part)
-        n_bytes += len(part)
-    return record, b"".join(parts)
+    try:
+        record.parse_http(auto_decode="none", quirks_mode=True)
+        body = record.reader.read()
+    except OSError as wrong:
+        raise _RefusedError("bad_http", str(wrong)) from wrong
+    headers = record.http_headers
+    if headers.status_code is None:
+        raise _RefusedError("bad_http", headers.status_line, "a status code")
+    try:
+        payload = decoded_body(body, headers.get("Transfer-Encoding"), headers.get("Content-Encoding"), limits)
+    except HttpEncodingError as wrong:
+        raise _RefusedError("bad_http_encoding", str(wrong)) from wrong
+    except LongBodyError:
+        limit = str(limits.max_record_bytes)
+        raise _RefusedError("over_long_record", f"more than {limit}", limit) from None
+    content_type, charset = _media_type(headers.get("Content-Type"))
+    return _Document(payload, content_type, charset, int(headers.status_code))
 
 
 def _media_type(header: str | None) -> tuple[str | None, str | None]:
@@ -215,9 +206,14 @@ def _media_type(header: str | None) -> tuple[str | None, str | None]:
 
 
 def _sniffed(payload: bytes) -> str:
+    """The media type of a payload without one, by its beginning.
+
+    Source: WHATWG, MIME Sniffing Standard, section 7.1 (tags), in addition to resiliparse.
+    """
     from resiliparse.parse.encoding import detect_mime
 
-    return str(detect_mime(payload[:_SNIFFED_BYTES]))
+    beginning = payload[:_SNIFFED_BYTES]
+    return "text/html" if _HTML_START.match(beginning) else str(detect_mime(beginning))
 
 
 def _arc_date(digits: str) -> str | None:

@@ -60,6 +60,8 @@ def lz4(data: bytes) -> bytes:
 
 def long_window(data: bytes) -> bytes:
     """A frame that declares a window of 2 GiB, as those of ``zstd --long=31`` do."""
+    if not data:
+        return zstandard.compress(b"")  # a frame without content declares no window
     stream = zstandard.ZstdCompressor().compressobj()
     frame = bytearray(stream.compress(data) + stream.flush())
     frame[5] = (31 - 10) << 3  # RFC 8878, section 3.1.1.1.2: a window of 2 ** 31 bytes

@@ -8,7 +8,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+import zstandard
 
 from winnowry.sources.base import ReadLimits, Record, Unreadable
 from winnowry.sources.warc import Warc
@@ -30,6 +32,17 @@ def warc(block: bytes, kind: str = "response", length: int | None = None, **fiel
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return b"WARC/1.0\r\n" + lines.encode() + b"\r\n" + block + b"\r\n\r\n"
+
+
+def brotli(data: bytes) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(out, "brotli") as stream:
+        stream.write(data)
+    return out.getvalue().to_pybytes()
+
+
+def chunked(data: bytes) -> bytes:
+    return b"%x\r\n" % len(data) + data + b"\r\n0\r\n\r\n"
 
 
 def page(body: str, **fields: str) -> bytes:
@@ -109,10 +122,52 @@ def test_what_is_no_usable_document_is_reported_with_its_bytes(record: bytes, re
         (b"Content-Encoding: deflate", zlib.compress(b"<p>abc</p>")),
         (b"Transfer-Encoding: chunked", b"<p>abc</p>"),  # the crawler has undone it and kept the header
         (b"Content-Encoding: gzip", b"<p>abc</p>"),
+        (b"Content-Encoding: deflate", b"<p>abc</p>"),
+        (b"Content-Encoding: br", b"<p>abc</p>"),
+        (b"Content-Encoding: deflate", zlib.compress(b"<p>abc</p>")[2:-4]),  # without the header of zlib
+        (b"Content-Encoding: x-gzip", gzip.compress(b"<p>abc</p>", mtime=0)),
+        (b"Content-Encoding: zstd", zstandard.compress(b"<p>abc</p>")),
+        (b"Content-Encoding: br", brotli(b"<p>abc</p>")),
+        (b"Content-Encoding: deflate, gzip", gzip.compress(zlib.compress(b"<p>abc</p>"))),
+        (b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip", chunked(gzip.compress(b"<p>abc</p>"))),
     ],
 )
 def test_transfer_and_content_encodings_are_undone_once(headers: bytes, payload: bytes) -> None:
     assert brief(read(warc(HTML[:-2] + headers + b"\r\n\r\n" + payload))) == [(0, "<p>abc</p>")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "payload"),
+    [
+        (b"Transfer-Encoding: chunked", b"5\r\n<p>ab\r\n5\r\nc</"),
+        (
+            b"Transfer-Encoding: chunked",
+            b"5\r\n<p>ab\r\n5\r\nc</p>\r\n",
+        ),  # the last chunk is missing: RFC 9112, section 8
+        (b"Transfer-Encoding: chunked", b"5\r\n<p>ab\r\nrubbish"),
+        (b"Content-Encoding: gzip", gzip.compress(b"<p>abc</p>")[:-9]),
+        (b"Content-Encoding: deflate", zlib.compress(b"<p>abc</p>" * 99)[:-9]),
+        (b"Content-Encoding: deflate", zlib.compress(random.Random(0).randbytes(999))[2:-99]),
+        (b"Content-Encoding: zstd", zstandard.compress(b"<p>abc</p>")[:-3]),
+        (b"Content-Encoding: br", brotli(random.Random(0).randbytes(999))[:-99]),
+    ],
+)
+def test_a_body_that_is_cut_short_is_no_document(headers: bytes, payload: bytes) -> None:
+    items = read(warc(HTML[:-2] + headers + b"\r\n\r\n" + payload) + page("next"))
+    assert brief(items) == [(0, "bad_http_encoding"), (1, "next")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "media_type"),
+    [
+        (b"<p>a fragment</p>", "text/html"), (b" \n<!DOCTYPE html><p>x", "text/html"),
+        (b"<!-- a --><div>b", "text/html"), (b"<pre>no tag of the list", "text/plain"), (b"a < b", "text/plain"),
+    ],
+)  # fmt: skip
+def test_a_payload_without_a_media_type_is_told_by_its_first_tag(payload: bytes, media_type: str) -> None:
+    [item] = read(warc(b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n" + payload))
+    assert isinstance(item, Record)
+    assert item.data["content_type"] == media_type
 
 
 def test_a_compressed_payload_that_inflates_beyond_the_limit_is_refused_without_holding_it() -> None:

@@ -16,8 +16,10 @@ RECIPE = """\
 version: 1
 corpus: odd
 sources:
-  - {name: lines, uri: "landing/**/*.jsonl", fields: {id: id}}
-  - {name: fragile, uri: "landing/*.fragile", format: fragile, fields: {id: id}}
+  - {name: lines, uri: "landing/**/*.jsonl", fields: {id: id},
+     partition: {by: field, field: p, missing: all}}
+  - {name: fragile, uri: "landing/*.fragile", format: fragile, fields: {id: id},
+     partition: {by: field, field: p, missing: all}}
 """
 
 

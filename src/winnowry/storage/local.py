@@ -189,8 +189,12 @@ class _CheckedFile(io.FileIO):
             self._compare()
         return count or 0
 
-    def close(self) -> None:
-        super().close()
+    def readall(self) -> bytes:
+        with _translated(self._path):
+            data = super().readall()
+        if self._checked:
+            self._compare()
+        return data
 
     def _compare(self) -> None:
         # The open handle shows writes in place, the path shows that another file took the name.

@@ -76,7 +76,7 @@ class Source(GrowingPart):
     members: str | None = Field(
         default=None,
         min_length=1,
-        description="for tar archives: glob of the files inside to read, e.g. `*.sgm`; `*` matches `/` too",
+        description="for tar and zip archives: glob of the files inside to read, e.g. `*.sgm`; `*` matches `/` too",
     )
 
     _LATER: ClassVar[frozenset[str]] = frozenset({"members"})

@@ -19,7 +19,7 @@ _OPERATOR = "source.csv"
 
 
 class Csv(SourceFormat):
-    """Reads CSV as RFC 4180 has it (quotes doubled; line breaks inside quotes); plain, gzip or zstd.
+    """Reads CSV as RFC 4180 has it (quotes doubled; line breaks inside quotes).
 
     Every value is a string. Positions count rows after the header, blank ones included.
     """
@@ -29,7 +29,8 @@ class Csv(SourceFormat):
 
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="field separator")
     encoding: Encoding | None = Field(
-        default=None, description="character encoding of the objects, e.g. gb18030; UTF-8 unless set"
+        default=None,
+        description="character encoding of the objects, e.g. gb18030; UTF-8 unless set or said by a byte-order mark",
     )
 
     @field_validator("delimiter")

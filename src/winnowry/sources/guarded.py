@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from winnowry.core.errors import WinnowryError
+from winnowry.core.errors import DataError, WinnowryError
 from winnowry.sources.base import Record, Unreadable, unreadable
 from winnowry.sources.streams import BrokenStreamError
 
 
-def guarded(items: Iterator[Record | Unreadable], operator: str) -> Iterator[Record | Unreadable]:
+def guarded(items: Iterator[Record | Unreadable], operator: str, uri: str) -> Iterator[Record | Unreadable]:
     """The items of a reader; where it raises, a last item ``reader_failed`` with the name of the exception.
 
     Errors that winnowry raises on purpose pass (the store's among them: the object may be whole), as do
-    :class:`MemoryError`, :class:`KeyboardInterrupt` and what else ends a process. What comes after the failure is not
-    read.
+    :class:`KeyboardInterrupt` and what else ends a process. What comes after the failure is not read.
 
     Args:
         items: what :meth:`~winnowry.sources.base.Reader.read` returns.
         operator: what the failure is attributed to, e.g. ``source.jsonl``.
+        uri: the object.
+
+    Raises:
+        DataError: the machine has too little memory; on another one the object may be read.
     """
     position = 0
     try:
@@ -28,6 +31,11 @@ def guarded(items: Iterator[Record | Unreadable], operator: str) -> Iterator[Rec
     except BrokenStreamError as broken:
         reason, value, threshold = broken.reason, broken.value, broken.threshold
         yield unreadable(position, operator, reason, broken.beginning, value, threshold, ends_object=True)
+    except MemoryError as error:
+        raise DataError(
+            f"{uri}: too little memory to read it: {error or 'no details'}. Run where there is more, or land the object "
+            "in smaller pieces."
+        ) from error
     except BaseException as error:
         if not is_failure(error):
             raise

@@ -18,7 +18,7 @@ _MOST_REPLACED = 0.1
 
 
 class Html(SourceFormat):
-    """Reads an HTML file (plain, gzip or zstd) as the record ``{"text": markup, "name": file name, "charset"}``."""
+    """Reads an HTML file as the record ``{"text": markup, "name": file name, "charset"}``."""
 
     name: ClassVar[str] = "html"
     opens_zip: ClassVar[bool] = True

@@ -73,7 +73,7 @@ class _Markup(SourceFormat):
 
 
 class Sgml(_Markup):
-    """Reads the SGML elements of a name as records, e.g. ``<REUTERS …>…</REUTERS>``; plain, gzip or zstd.
+    """Reads the SGML elements of a name as records, e.g. ``<REUTERS …>…</REUTERS>``.
 
     Fields are the attributes of the record element as ``@NAME``, the elements below it by path (``TEXT/TITLE``) and
     their attributes (``TEXT/@TYPE``). A value is the whole text of the element with entities decoded once; of an
@@ -92,7 +92,7 @@ class Sgml(_Markup):
 
 
 class Xml(_Markup):
-    """Reads the XML elements of a name as records, with fields and entities as for SGML; plain, gzip or zstd.
+    """Reads the XML elements of a name as records, with fields and entities as for SGML.
 
     Names are as written, and tags must match.
 

@@ -25,7 +25,7 @@ _LONG_NAME, _PAX, _PAX_ALL = b"L", b"x", b"g"
 
 
 class Tar:
-    """Reads the files of tar archives (ustar, GNU and pax long names); plain, gzip or zstd; nothing is unpacked.
+    """Reads the files of tar archives (ustar, GNU and pax long names), plain or compressed; nothing is unpacked.
 
     Records get the field ``member``, the path of the file in the archive. Positions run on over all files.
 

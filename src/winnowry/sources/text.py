@@ -17,13 +17,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Text(SourceFormat):
-    """Reads a whole file (plain, gzip or zstd) as the record ``{"text": content, "name": file name}``."""
+    """Reads a whole file as the record ``{"text": content, "name": file name}``."""
 
     name: ClassVar[str] = "text"
     opens_zip: ClassVar[bool] = True
 
     encoding: Encoding | None = Field(
-        default=None, description="character encoding of the objects, e.g. gb18030; UTF-8 unless set"
+        default=None,
+        description="character encoding of the objects, e.g. gb18030; UTF-8 unless set or said by a byte-order mark",
     )
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:

@@ -54,7 +54,7 @@ class _Document:
 
 
 class Warc(SourceFormat):
-    """Reads web archives: WARC 0.17 to 1.1, WET, WAT and ARC; plain, gzip or zstd; one record in memory at a time.
+    """Reads web archives: WARC 0.17 to 1.1, WET, WAT and ARC; one record in memory at a time.
 
     A record of the archive becomes ``{"text", "url", "date", "status", "content_type", "charset", "record_type",
     "warc_record_id", "payload_digest"}``: the payload without HTTP headers, transfer and content encoding, decoded

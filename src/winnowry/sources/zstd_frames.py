@@ -81,9 +81,7 @@ def _frame(source: Ahead, head: bytes, ratio: CompressionRatio) -> Iterator[byte
             chunk = frame.decompress(data)
         except zstandard.ZstdError as error:
             if "not enough memory" in str(error):
-                raise MemoryError(
-                    f"a zstd frame declares a window that this machine has no memory for: {error}"
-                ) from None
+                raise MemoryError("the window that a zstd frame declares, up to 2 GiB (zstd --long)") from None
             raise BrokenStreamError("bad_zstd", str(error)) from error
         if chunk:
             yield chunk

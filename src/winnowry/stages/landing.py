@@ -85,7 +85,7 @@ def read_object(
     path = relative_path(ws, source, uri)
     reader = format_of(source)
     with ws.store.open(uri, etag=etag) as stream:
-        for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}"):
+        for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}", uri):
             yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path)
 
 

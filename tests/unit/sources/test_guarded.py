@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from winnowry.core.errors import ObjectChangedError, StorageError
+from winnowry.core.errors import DataError, ObjectChangedError, StorageError
 from winnowry.sources.base import Record, Unreadable
 from winnowry.sources.guarded import guarded
 
@@ -34,7 +34,7 @@ class PanicException(BaseException):
     ],
 )
 def test_an_exception_becomes_the_last_row_after_the_records_before_it(error: BaseException, value: str) -> None:
-    *records, last = guarded(failing(error), "source.jsonl")
+    *records, last = guarded(failing(error), "source.jsonl", "a")
     assert [record.position for record in records] == [0, 4]
     assert isinstance(last, Unreadable)
     assert (last.position, last.operator, last.reason, last.ends_object) == (5, "source.jsonl", "reader_failed", True)
@@ -42,10 +42,15 @@ def test_an_exception_becomes_the_last_row_after_the_records_before_it(error: Ba
     str(last.value).encode()
 
 
-@pytest.mark.parametrize("error", [StorageError("s"), ObjectChangedError("o"), MemoryError(), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [StorageError("s"), ObjectChangedError("o"), KeyboardInterrupt()])
 def test_what_is_no_fault_of_the_object_passes(error: BaseException) -> None:
     with pytest.raises(type(error)):
-        list(guarded(failing(error), "source.jsonl"))
+        list(guarded(failing(error), "source.jsonl", "a"))
+
+
+def test_too_little_memory_stops_the_run_and_names_the_object() -> None:
+    with pytest.raises(DataError, match=r"in/a.zst: too little memory to read it: a window of 2 GiB\. Run where"):
+        list(guarded(failing(MemoryError("a window of 2 GiB")), "source.jsonl", "in/a.zst"))
 
 
 def test_a_reader_that_recurses_without_end_is_survived() -> None:
@@ -55,7 +60,7 @@ def test_a_reader_that_recurses_without_end_is_survived() -> None:
     def reader() -> Iterator[Record | Unreadable]:
         yield Record(endless(0), {})
 
-    [item] = guarded(reader(), "source.deep")
+    [item] = guarded(reader(), "source.deep", "a")
     assert isinstance(item, Unreadable)
     assert "RecursionError" in str(item.value)
     assert sys.getrecursionlimit() >= 1000

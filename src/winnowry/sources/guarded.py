@@ -33,8 +33,8 @@ def guarded(items: Iterator[Record | Unreadable], operator: str, uri: str) -> It
         yield unreadable(position, operator, reason, broken.beginning, value, threshold, ends_object=True)
     except MemoryError as error:
         raise DataError(
-            f"{uri}: too little memory to read it: {error or 'no details'}. Run where there is more, or land the object "
-            "in smaller pieces."
+            f"{uri}: too little memory to read it: {error}. Run where there is more, or land the object in smaller "
+            "pieces."
         ) from error
     except BaseException as error:
         if not is_failure(error):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from expectations.custom import ExpectFact
+from winnowry.evidence.comparison.statistics import outcome
 
 _RECIPE = "recipe"
 
@@ -43,7 +44,7 @@ class ExpectSelectionToBeBetter(ExpectFact):
             f"{self.on}: {ours['mean']:.4f} bits per byte against {theirs['mean']:.4f} of {self.reference}, "
             f"{abs(gain):.4f} {'better' if gain >= 0 else 'worse'}; {needed:.4f} can be detected"
         )
-        return gain > needed, gain, message
+        return outcome(gain, needed) == "better", gain, message
 
     def _arm(self, facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         arms = {arm["arm"]: arm for arm in _of(facts, "arms")}

@@ -205,6 +205,7 @@ def lines(
     x_names: Sequence[str] | None = None,
     percent_x: bool = False,
     from_zero: bool = True,
+    extent: tuple[float, float] | None = None,
 ) -> Chart | None:
     """One or more lines.
 
@@ -216,6 +217,7 @@ def lines(
         x_names: names of x = 0, 1, 2 …
         percent_x: write x as per cent, from 0 to 100.
         from_zero: the y axis begins at zero; else at the lowest value.
+        extent: ends of the y axis at least, so that several charts have the same one.
 
     Returns:
         The chart; None without a point.
@@ -225,8 +227,8 @@ def lines(
         return None
     low, high = min(p[0] for p in points), max(p[0] for p in points)
     bottom, top = min(p[1] for p in points), max(p[1] for p in points)
-    if from_zero:
-        bottom, top = min(bottom, 0.0), max(top, 0.0)
+    for end in (*(extent or ()), *((0.0,) if from_zero else ())):
+        bottom, top = min(bottom, end), max(top, end)
     if top <= bottom:
         top = bottom + 1.0
     if percent_x:
@@ -255,20 +257,24 @@ def lines(
     return Chart(title, f"{y_label} by {x_label}. {spans}.", tuple(elements), _legend(series))
 
 
-def ranges(title: str, rows: Sequence[Range], *, x_label: str) -> Chart | None:
+def ranges(
+    title: str, rows: Sequence[Range], *, x_label: str, extent: tuple[float, float] | None = None
+) -> Chart | None:
     """A row with a dot and its interval for each name, on a common axis through zero.
 
     Args:
         title: heading.
         rows: from the top.
         x_label: below the axis.
+        extent: ends of the axis at least, so that several charts have the same one.
 
     Returns:
         The chart; None without a row.
     """
     if not rows:
         return None
-    low, high = min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))
+    ends = extent or (0.0, 0.0)
+    low, high = min(0.0, ends[0], *(row[2] for row in rows)), max(0.0, ends[1], *(row[3] for row in rows))
     span = (high - low) or 1.0
     low, high = low - 0.05 * span, high + 0.05 * span
     height = 16 + _ROW * len(rows) + _BOTTOM

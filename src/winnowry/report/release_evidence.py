@@ -9,8 +9,7 @@ from typing import Any
 from winnowry.core.numbers import minute, number
 from winnowry.report.card_terms import rule_name
 from winnowry.report.cells import GATE_TONES, Table, Word
-from winnowry.report.charts import ranges
-from winnowry.report.comparison_ranges import arm_ranges
+from winnowry.report.comparison_ranges import arm_charts, results_table
 
 Facts = Mapping[str, Any]
 
@@ -19,7 +18,6 @@ _OPENED_EXAMPLES = 5  # of an opened rule
 _EXAMPLES_SIZE = 2_000_000  # characters of markup
 _EXAMPLE_MARKUP = 200  # characters of markup around one example
 _MORE_OF_AN_ENTITY = 4  # characters that an escaped one takes more
-_OUTCOMES = {"better": "", "worse": " bad"}
 
 
 def examples_view(facts: Facts) -> dict[str, Any]:
@@ -121,17 +119,16 @@ def comparison_view(facts: Facts) -> dict[str, Any] | None:
     if comparison is None:
         return None
     verdict, colon, rest = str(comparison["verdict"]).partition(":")
-    label = f"bits per byte better than {comparison['reference']}"
-    charts = [
-        ranges(name + (" (decides)" if name == comparison["decides"] else ""), arm_ranges(comparison["arms"], name),
-               x_label=label)
-        for name in (item["name"] for item in comparison["evaluations"])
-    ]  # fmt: skip
+    names = [item["name"] for item in comparison["evaluations"]]
+    decides, reference = comparison["decides"], comparison["reference"]
+    titles = {decides: f"{decides} (decides)"}
+    measured = any("difference" in arm["evaluations"].get(decides, {}) for arm in comparison["arms"])
     return {
         "verdict": verdict,
         "because": colon + rest,
-        "tone": _OUTCOMES.get(comparison["outcome"], " no"),
-        "charts": [chart for chart in charts if chart is not None],
+        "advice": comparison.get("advice"),
+        "charts": arm_charts(comparison["arms"], names, reference, titles),
+        "results": results_table(comparison["arms"], decides, reference) if measured else None,
     }
 
 

@@ -29,6 +29,8 @@ from winnowry.stages.graph import Stage, rows_specification
 
 _WORTH_PROCESSES = 2_000_000  # tokens to train on
 _DOSE_ARMS = ("recipe", "length_matched")
+_METHOD = {"error of the draws": "delete-d jackknife"}
+"""What else than data makes another comparison: of an older method neither its result nor a measurement is used."""
 
 
 class ComparisonOfSelections(Production):
@@ -93,14 +95,14 @@ class ComparisonOfSelections(Production):
 
 
 def text_sets(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str]:
-    """The objects that a comparison reads beside the corpus.
+    """The objects that a comparison reads beside the corpus, and how it measures.
 
     Raises:
         EmptySourceError: a text set matches no object.
     """
     if recipe.comparison is None:
         return {}
-    versions: dict[str, str] = {}
+    versions = dict(_METHOD)
     target = recipe.comparison.target
     asked = recipe.comparison.questions or ()
     sets: list[TextSet | Questions] = [

@@ -77,7 +77,7 @@ def facts(**changes: Any) -> dict[str, Any]:
             "proxy": _BAD, "seeds": 5, "budget_tokens": 10, "reference": _BAD, "compared_at": "2026-01-01T00:00:00",
             "outcome": "better", "of_this_selection": True, "evaluations": [{"name": _BAD}],
             "arms": [{"arm": _BAD, "role": "candidate", "evaluations": {
-                _BAD: {"mean": 2.0, "difference": 0.1, "interval": [0.05, 0.15], "detectable": 0.01}}}]},
+                _BAD: {"mean": 2.0, "sd": 0.01, "difference": 0.1, "interval": [0.05, 0.15], "detectable": 0.01}}}]},
         "made": {"stages": {"raw": {"sources": [{"name": _BAD, "uri": _BAD, "format": "jsonl", "license": None}]},
                             "cleaned": {"clean": [{"op": _BAD, "version": 1, "min_words": _BAD}], "gate": {_BAD: 1}},
                             "sampled": {"sample": {"method": _BAD, "by": _BAD}}},

@@ -35,8 +35,8 @@ ROLES: dict[str, Role] = {
     POSITIVE: "positive_control",
     NEGATIVE: "negative_control",
 }
-_POOL_SHARE = 0.9
-"""Of the pool, drawn anew for each seed, so that arms without any chance in them have a spread too."""
+POOL_SHARE = 0.9
+"""Of the pool, drawn anew for each seed: what differs between draws says how far a result holds for another pool."""
 _POOL_SEED, _ARM_SEED = 1_000_003, 2_000_003
 _GUMBEL_SEED = 3_000_017
 
@@ -76,7 +76,7 @@ class Arms:
     def part(self, seed: int) -> Int64s:
         """The share of the pool that a seed sees: the same for all arms."""
         drawn = permanent_random(self.pool.words, self.comparison.seed + _POOL_SEED + seed)
-        return np.flatnonzero(drawn < _POOL_SHARE).astype(np.int64)
+        return np.flatnonzero(drawn < POOL_SHARE).astype(np.int64)
 
     def choose(
         self, arm: str, seed: int, token_fraction: float, *, without: str | None = None, source: str | None = None
@@ -99,33 +99,33 @@ class Arms:
         if arm == "full":
             chosen = rows
         elif arm == POSITIVE:
-            target, left = self._target(seed, budget)
+            target, left = self._target(budget)
             chosen = (
-                self._by(rows, SampleSpec(method="uniform", tokens=left, seed=self._seed(seed))) if left else rows[:0]
+                self._by(rows, SampleSpec(method="uniform", tokens=left, seed=self._draw_seed)) if left else rows[:0]
             )
         elif arm == "length_matched":
-            chosen = self._length_matched(rows, seed, budget)
+            chosen = self._length_matched(rows, budget)
         else:
-            chosen = self._selected(arm, rows, seed, budget, without)
+            chosen = self._selected(arm, rows, budget, without)
         return Chosen(chosen, target, arm == NEGATIVE, _cpu_seconds() - started)
 
-    def _selected(self, arm: str, rows: Int64s, seed: int, budget: int, without: str | None) -> Int64s:
-        uniform = SampleSpec(method="uniform", tokens=budget, seed=self._seed(seed))
+    def _selected(self, arm: str, rows: Int64s, budget: int, without: str | None) -> Int64s:
+        uniform = SampleSpec(method="uniform", tokens=budget, seed=self._draw_seed)
         if arm in ("random", NEGATIVE):
             return self._by(rows, uniform)
         if arm == "bits_per_byte":
-            return self._by(rows, _top(budget, seed), -self._bits_per_byte[rows])
+            return self._by(rows, _top(budget), -self._bits_per_byte[rows])
         if arm == "dsir":
-            drawn = permanent_random(self.pool.words[rows], self._seed(seed) + _GUMBEL_SEED)
-            return self._by(rows, _top(budget, seed), self._importance[rows] - np.log(-np.log(drawn)))
+            drawn = permanent_random(self.pool.words[rows], self._draw_seed + _GUMBEL_SEED)
+            return self._by(rows, _top(budget), self._importance[rows] - np.log(-np.log(drawn)))
         if arm == "gc_paper":
-            spec = SampleSpec(by="gc", tokens=budget, mode="paper", seed=self._seed(seed))
+            spec = SampleSpec(by="gc", tokens=budget, mode="paper", seed=self._draw_seed)
             return self._by(rows, spec, self._paper[rows])
         if arm == "gc_length_controlled":
-            return self._by(rows, SampleSpec(by="gc", tokens=budget, seed=self._seed(seed)), self._controlled[rows])
+            return self._by(rows, SampleSpec(by="gc", tokens=budget, seed=self._draw_seed), self._controlled[rows])
         assert arm == "recipe", arm
         unset = dict.fromkeys(("token_fraction", "fraction", "budget"))
-        spec = self.spec.model_copy(update={**unset, "tokens": budget, "seed": self._seed(seed)})
+        spec = self.spec.model_copy(update={**unset, "tokens": budget, "seed": self._draw_seed})
         scores = None
         if without is not None:
             scores = self._without(without)[rows]
@@ -140,33 +140,35 @@ class Arms:
         selection = select(self.pool.words[rows], scores, self.pool.sizes[rows], spec, strata)
         return np.repeat(rows, selection.repeats)  # what the recipe takes twice the proxy sees twice
 
-    def _seed(self, seed: int) -> int:
-        return self.comparison.seed + _ARM_SEED + seed
+    @property
+    def _draw_seed(self) -> int:
+        """Of the arms' own chance: the same in every draw of the pool, or its spread would count as the pool's."""
+        return self.comparison.seed + _ARM_SEED
 
-    def _length_matched(self, rows: Int64s, seed: int, budget: int) -> Int64s:
+    def _length_matched(self, rows: Int64s, budget: int) -> Int64s:
         """Uniform within bins of length, in each as many tokens as the recipe's selection has there."""
-        reference = self._selected("recipe", rows, seed, budget, None)
+        reference = self._selected("recipe", rows, budget, None)
         bins = np.floor(2 * np.log2(np.maximum(self.pool.sizes, 1))).astype(np.int64)
         parts = []
         for number in np.unique(bins[reference]).tolist():
             inside = rows[bins[rows] == number]
             wanted = int(self.pool.sizes[reference[bins[reference] == number]].sum())
             if wanted:
-                parts.append(self._by(inside, SampleSpec(method="uniform", tokens=wanted, seed=self._seed(seed))))
+                parts.append(self._by(inside, SampleSpec(method="uniform", tokens=wanted, seed=self._draw_seed)))
         chosen = np.concatenate(parts) if parts else rows[:0]
         # Each bin falls short by part of a document; together they would be an arm with fewer tokens than the others.
         left = budget - int(self.pool.sizes[chosen].sum())
         if left > 0:
             others = np.setdiff1d(rows, chosen)
-            more = self._by(others, SampleSpec(method="uniform", tokens=left, seed=self._seed(seed)))
+            more = self._by(others, SampleSpec(method="uniform", tokens=left, seed=self._draw_seed))
             chosen = np.concatenate([chosen, more])
         return np.sort(chosen)
 
-    def _target(self, seed: int, budget: int) -> tuple[Int64s, int]:
+    def _target(self, budget: int) -> tuple[Int64s, int]:
         """Documents of the target's training half for the budget, and the tokens that it leaves."""
         sizes = self.pool.target.lengths
         index = np.arange(len(sizes), dtype=np.uint64)
-        order = np.argsort(permanent_random(np.stack([index, index], axis=1), self._seed(seed)))
+        order = np.argsort(permanent_random(np.stack([index, index], axis=1), self._draw_seed))
         documents = order[np.cumsum(sizes[order]) <= budget]
         left = budget - int(sizes[documents].sum())
         return documents.astype(np.int64), left if len(documents) == len(sizes) else 0
@@ -233,8 +235,8 @@ def _without_absent(spec: SampleSpec, labels: Any) -> SampleSpec:
     )
 
 
-def _top(budget: int, seed: int) -> SampleSpec:
-    return SampleSpec(method="top_k", by="score", tokens=budget, seed=seed)
+def _top(budget: int) -> SampleSpec:
+    return SampleSpec(method="top_k", by="score", tokens=budget)
 
 
 def _cpu_seconds() -> float:

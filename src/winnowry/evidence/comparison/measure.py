@@ -17,6 +17,7 @@ from winnowry.recipe.comparison import Proxy
 from winnowry.storage.objects import ObjectStore
 
 _TRIGRAM_TOKENS = 1 << 20
+_SEED = 0  # of shuffling and of a proxy's first weights: between draws only the part of the pool differs
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def run_measure_task(task: MeasureTask) -> Measured:
     ids = np.concatenate([from_target, own])
     offsets = np.concatenate([target_offsets, own_offsets[1:] + target_offsets[-1]])
     if task.chosen.shuffled:
-        ids = _shuffled(ids, offsets, task.setting.seed)
-    model = train_proxy(task.proxy, ids, offsets, task.setting.seed)
+        ids = _shuffled(ids, offsets)
+    model = train_proxy(task.proxy, ids, offsets, _SEED)
     bits_per_byte = {}
     for name, file in task.evaluations.items():
         bits = model.document_bits(np.asarray(file.token_ids), file.offsets)
@@ -114,9 +115,9 @@ def run_measure_task(task: MeasureTask) -> Measured:
     )
 
 
-def _shuffled(ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int32]:
+def _shuffled(ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Tokens of each document in random order: what must lose, whatever it was selected by."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     shuffled = ids.copy()
     for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         rng.shuffle(shuffled[start:stop])

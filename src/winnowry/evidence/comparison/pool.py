@@ -18,7 +18,7 @@ from winnowry.evidence.comparison.texts import TokenFile, batched, text_key, wri
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.scoring.grammatical_complexity import GrammaticalComplexity
 from winnowry.reading.sample_columns import sample_columns
-from winnowry.recipe.comparison import Comparison, Holdout
+from winnowry.recipe.comparison import Comparison, Holdout, TextSet
 from winnowry.recipe.model import Recipe
 from winnowry.sampling.draw import id_words, permanent_random
 
@@ -29,6 +29,7 @@ UInt64s = npt.NDArray[np.uint64]
 HOLDOUT = "holdout"
 _NEWEST = 0.1
 _TARGET_SEED = 17  # which half of the target trains; the same in every comparison
+_FEWEST = 4  # different documents of a target
 
 
 @dataclass
@@ -89,13 +90,16 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
     beside = _Beside.read(ws, comparison, scratch)
     rows, drawn = _draw(ws, recipe, comparison)
     wanted = dict(zip(rows["record_id"].to_pylist(), range(rows.num_rows), strict=True))
-    read = _Read(complexity_operator(recipe), beside.keys)
+    read = _Read(complexity_operator(recipe))
     tokens = write_tokens(scratch / "pool", read.texts(ws, recipe, wanted))
     place = np.array([wanted[record_id] for record_id in read.ids], np.int64)
     rows = rows.take(pa.array(place))
     held_out, how = _held_out(comparison.holdout, read.times, tokens.lengths, id_words(rows["record_id"]))
-    candidates = np.flatnonzero(~held_out & ~np.array(read.seen, np.bool_) & (tokens.lengths > 0))
-    holdout = np.flatnonzero(held_out & ~np.array(read.seen, np.bool_) & (tokens.lengths > 0))
+    usable = ~np.array([key in beside.keys for key in read.keys], np.bool_) & (tokens.lengths > 0)
+    holdout = _first_of_each(np.flatnonzero(held_out & usable), read.keys)
+    kept_apart = {read.keys[place] for place in holdout.tolist()}
+    copies = np.array([key in kept_apart for key in read.keys], np.bool_) & ~held_out & usable
+    candidates = np.flatnonzero(~held_out & usable & ~copies)
     if len(candidates) < 10 or len(holdout) < 2:
         raise DataError(
             f"{recipe.corpus}: {len(candidates)} documents are left to select from and {len(holdout)} held out; "
@@ -115,7 +119,8 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
         "documents": len(candidates),
         "tokens": int(tokens.lengths[candidates].sum()),
         "holdout": how,
-        "removed_as_overlap": int(np.sum(read.seen)),
+        "removed_as_overlap": int(np.sum([key in beside.keys for key in read.keys])) + int(copies.sum()),
+        "removed_from_sets": beside.removed,
         "evaluations": [
             {"name": name, "documents": len(file), "tokens": int(file.lengths.sum()), "bytes": int(file.n_bytes.sum())}
             for name, file in sorted({**evaluations, **{n: q.tokens for n, q in beside.questions.items()}}.items())
@@ -143,22 +148,54 @@ def make_pool(ws: Workspace, recipe: Recipe, scratch: Path) -> Pool:
 
 
 @dataclass
+class _TextSet:
+    """A text set without repeated texts; ``keys`` are those of its documents, ``removed`` were there before."""
+
+    tokens: TokenFile
+    keys: list[bytes]
+    removed: int
+
+    @staticmethod
+    def read(ws: Workspace, text_set: TextSet, path: Path) -> _TextSet:
+        """Tokenise a set; what repeats a text weighs nothing new, and must not lie in two halves."""
+        keys: dict[bytes, None] = {}
+        n_read = 0
+
+        def distinct() -> Iterator[str]:
+            nonlocal n_read
+            for text in read_text_set(ws, text_set):
+                n_read += 1
+                key = text_key(text)
+                if key not in keys:
+                    keys[key] = None
+                    yield text
+
+        tokens = write_tokens(path, batched(distinct()))
+        return _TextSet(tokens, list(keys), n_read - len(keys))
+
+    def without(self, keys: set[bytes]) -> Int64s:
+        """Documents that are none of some others."""
+        return np.flatnonzero([key not in keys for key in self.keys]).astype(np.int64)
+
+
+@dataclass
 class _Beside:
-    """Text sets of the recipe, tokenised; ``keys`` are those of their texts."""
+    """Text sets of the recipe, tokenised.
+
+    Attributes:
+        keys: of all their texts.
+        removed: by set, documents that repeat another one of it, or one that trains the positive control.
+    """
 
     target: TokenFile | None
     evaluations: dict[str, TokenFile]
     questions: dict[str, QuestionFile]
     keys: set[bytes]
+    removed: dict[str, int]
 
     @staticmethod
     def read(ws: Workspace, comparison: Comparison, scratch: Path) -> _Beside:
         keys: set[bytes] = set()
-
-        def noted_texts(texts: Iterator[str]) -> Iterator[str]:
-            for text in texts:
-                keys.add(text_key(text))
-                yield text
 
         def noted_questions(questions: Iterator[Question]) -> Iterator[Question]:
             for one in questions:
@@ -174,24 +211,41 @@ class _Beside:
             for item in comparison.questions or ()
         }
         files: dict[str, TokenFile] = {}
-        for text_set in comparison.evaluations:
-            whole = write_tokens(scratch / f"set-{text_set.name}", batched(noted_texts(read_text_set(ws, text_set))))
-            everything = np.arange(len(whole))
-            part = _capped(everything, whole.lengths, comparison.evaluation_tokens)
-            files[text_set.name] = _subset(scratch / text_set.name, whole, part)
+        removed: dict[str, int] = {}
         target = comparison.target
-        if target is None:
-            return _Beside(None, files, questions, keys)
-        whole = write_tokens(scratch / "set-target", batched(noted_texts(read_text_set(ws, target))))
-        if len(whole) < 4:
-            raise UsageError(f"target {target.name!r} has {len(whole)} documents; half of them train, half evaluate")
-        index = np.arange(len(whole), dtype=np.uint64)
-        half = permanent_random(np.stack([index, index], axis=1), _TARGET_SEED) < 0.5
-        trains, evaluates = np.flatnonzero(half), np.flatnonzero(~half)
-        files[target.name] = _subset(
-            scratch / f"{target.name}-eval", whole, _capped(evaluates, whole.lengths, comparison.evaluation_tokens)
-        )
-        return _Beside(_subset(scratch / "target", whole, trains), files, questions, keys)
+        trains: TokenFile | None = None
+        trained: set[bytes] = set()
+        limit = comparison.evaluation_tokens
+        if target is not None:
+            whole = _TextSet.read(ws, target, scratch / "set-target")
+            if len(whole.keys) < _FEWEST:
+                repeated = f", {whole.removed} of them repeated" if whole.removed else ""
+                raise UsageError(
+                    f"target {target.name!r} has {len(whole.keys) + whole.removed} documents{repeated}; expected "
+                    f"{_FEWEST} different ones or more: half of them train, half evaluate"
+                )
+            index = np.arange(len(whole.keys), dtype=np.uint64)
+            half = permanent_random(np.stack([index, index], axis=1), _TARGET_SEED) < 0.5
+            trains = _subset(scratch / "target", whole.tokens, np.flatnonzero(half))
+            trained = {whole.keys[place] for place in np.flatnonzero(half).tolist()}
+            evaluates = _capped(np.flatnonzero(~half), whole.tokens.lengths, limit)
+            files[target.name] = _subset(scratch / f"{target.name}-eval", whole.tokens, evaluates)
+            keys.update(whole.keys)
+            removed[target.name] = whole.removed
+        for text_set in comparison.evaluations:
+            read = _TextSet.read(ws, text_set, scratch / f"set-{text_set.name}")
+            left = read.without(trained)
+            if not len(left):
+                raise UsageError(
+                    f"evaluation {text_set.name!r} has no document that does not train the positive control; "
+                    "expected texts that are not the target's"
+                )
+            files[text_set.name] = _subset(
+                scratch / text_set.name, read.tokens, _capped(left, read.tokens.lengths, limit)
+            )
+            keys.update(read.keys)
+            removed[text_set.name] = read.removed + len(read.keys) - len(left)
+        return _Beside(trains, files, questions, keys, removed)
 
 
 def _draw(ws: Workspace, recipe: Recipe, comparison: Comparison) -> tuple[pa.Table, dict[str, Any]]:
@@ -209,12 +263,12 @@ def _draw(ws: Workspace, recipe: Recipe, comparison: Comparison) -> tuple[pa.Tab
 class _Read:
     """One pass over ``cleaned``: texts for the tokeniser, and the other facts about each document."""
 
-    def __init__(self, operator: GrammaticalComplexity, keys: set[bytes]) -> None:
-        self.operator, self.keys = operator, keys
+    def __init__(self, operator: GrammaticalComplexity) -> None:
+        self.operator = operator
         self.ids: list[str] = []
         self.times: list[Any] = []
         self.sources: list[str] = []
-        self.seen: list[bool] = []
+        self.keys: list[bytes] = []
         self._components: list[pa.RecordBatch] = []
 
     def texts(self, ws: Workspace, recipe: Recipe, wanted: dict[str, int]) -> Iterator[pa.Array]:
@@ -228,7 +282,7 @@ class _Read:
             self.ids += batch.column("record_id").to_pylist()
             self.times += batch.column("event_time").to_pylist()
             self.sources += batch.column("source").to_pylist()
-            self.seen += [text_key(text or "") in self.keys for text in batch.column("text").to_pylist()]
+            self.keys += [text_key(text or "") for text in batch.column("text").to_pylist()]
             self._components.append(self.operator.measure(batch.select(self.operator.reads().names)))
             yield batch.column("text")
 
@@ -261,6 +315,14 @@ def _held_out(holdout: Holdout, times: list[Any], lengths: Int64s, words: UInt64
     if chosen.all():
         return permanent_random(words, _TARGET_SEED) < share, f"{share:.0%} at random: all records have one event time"
     return chosen, f"newest {lengths[chosen].sum() / lengths.sum():.1%} of tokens by event time"
+
+
+def _first_of_each(documents: Int64s, keys: list[bytes]) -> Int64s:
+    """Documents without later ones of the same text."""
+    first: dict[bytes, int] = {}
+    for document in documents.tolist():
+        first.setdefault(keys[document], document)
+    return np.array(list(first.values()), np.int64)
 
 
 def _capped(documents: Int64s, lengths: Int64s, tokens: int) -> Int64s:

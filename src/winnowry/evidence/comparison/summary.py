@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from winnowry.evidence.comparison.arms import NEGATIVE, POSITIVE, ROLES, Arms
+from winnowry.evidence.comparison.arms import NEGATIVE, POOL_SHARE, POSITIVE, ROLES, Arms
+from winnowry.evidence.comparison.decision import RECIPE, REFERENCES, decide
 from winnowry.evidence.comparison.measure import Measured
 from winnowry.evidence.comparison.pool import HOLDOUT
 from winnowry.evidence.comparison.proxies import describe
 from winnowry.evidence.comparison.questions import beats_chance
-from winnowry.evidence.comparison.statistics import Difference, holm, mean_and_deviation, paired
+from winnowry.evidence.comparison.statistics import Difference, Outcome, mean_and_deviation, paired
 
 Values = dict[str, list[Measured]]
-REFERENCES = ("length_matched", "random")
 
 
 def summarise(arms: Arms, measured: Sequence[Measured], token_fraction: float) -> dict[str, Any]:
@@ -37,13 +37,15 @@ def summarise(arms: Arms, measured: Sequence[Measured], token_fraction: float) -
     described = [
         _arm(arms, arm, measurements, compared, reference, evaluations) for arm, measurements in compared.items()
     ]
-    _mark_significant(described, evaluations)
     decides = arms.pool.target_name
+    # The best first, here once: every chart and table keeps this order.
+    described.sort(key=lambda arm: arm["evaluations"][decides]["mean"])
     controls = _controls(compared, decides)
     dose = _dose(by_experiment["dose"], evaluations)
     summary: dict[str, Any] = {
         "proxy": describe(arms.comparison.proxy),
         "seeds": arms.comparison.seeds,
+        "draw_share": POOL_SHARE,
         "token_fraction": token_fraction,
         "budget_tokens": int(token_fraction * arms.pool.sizes[arms.part(0)].sum()),
         "reference": reference,
@@ -53,14 +55,21 @@ def summarise(arms: Arms, measured: Sequence[Measured], token_fraction: float) -
         "questions": [_questions(item, compared, reference) for item in arms.pool.facts["questions"]],
         "arms": described,
         "dose": dose,
-        "attribution": _attribution(by_experiment["attribution"], compared.get("recipe"), evaluations),
+        "attribution": _attribution(by_experiment["attribution"], compared.get(RECIPE), evaluations),
         "controls": controls,
         "training_cpu_seconds": sum(one.training_seconds for one in measured),
         "measurements": len(measured),
     }
-    summary["verdict"] = _verdict(summary)
-    summary["recommendation"] = _recommendation(arms, compared, dose, summary)
-    return summary
+    decision = decide(
+        lambda arm, other, name: _difference(compared[other], compared[arm], name),
+        tuple(compared),
+        tuple(evaluations),
+        decides,
+        controls,
+        method=arms.spec.method,
+        enough=_enough(arms, by_experiment["dose"], decides),
+    )
+    return summary | asdict(decision)
 
 
 def _arm(
@@ -75,12 +84,12 @@ def _arm(
             difference = _difference(compared[reference], measurements, name)
             entry |= {
                 "difference": difference.mean,
+                "error": difference.error,
                 "interval": [difference.low, difference.high],
-                "effect_size": difference.effect_size,
                 "detectable": difference.detectable,
                 "p": difference.p,
             }
-        if arm == "recipe":
+        if arm == RECIPE:
             entry["against"] = {
                 other: _pair(compared[other], measurements, name) for other in REFERENCES if other in compared
             }
@@ -110,7 +119,8 @@ def _mean(measurements: list[Measured], name: str) -> float:
 
 
 def _difference(reference: list[Measured], arm: list[Measured], evaluation: str) -> Difference:
-    return paired([one.bits_per_byte[evaluation] for one in reference], [one.bits_per_byte[evaluation] for one in arm])
+    values = ([one.bits_per_byte[evaluation] for one in measured] for measured in (reference, arm))
+    return paired(*values, share=POOL_SHARE)
 
 
 def _questions(item: Mapping[str, Any], compared: Values, reference: str | None) -> dict[str, Any]:
@@ -126,7 +136,7 @@ def _questions(item: Mapping[str, Any], compared: Values, reference: str | None)
     if beaten and reference is not None:
         for arm, values in own.items():
             if arm != reference and (answers[arm]["beats_chance"] or answers[reference]["beats_chance"]):
-                gain = paired(values, own[reference])  # of accuracy more is better
+                gain = paired(values, own[reference], share=POOL_SHARE)  # of accuracy more is better
                 answers[arm] |= {
                     "difference": gain.mean,
                     "interval": [gain.low, gain.high],
@@ -154,17 +164,6 @@ def _share(arms: Arms, documents: Any, source: str) -> float:
     return float(sizes[arms.pool.sources[documents] == source].sum() / max(int(sizes.sum()), 1))
 
 
-def _mark_significant(described: list[dict[str, Any]], evaluations: list[str]) -> None:
-    for name in evaluations:
-        tests = {
-            arm["arm"]: arm["evaluations"][name]["p"]
-            for arm in described
-            if arm["role"] == "candidate" and "p" in arm["evaluations"][name]
-        }
-        for arm_name, holds in holm(tests).items():
-            next(arm for arm in described if arm["arm"] == arm_name)["evaluations"][name]["significant"] = holds
-
-
 def _controls(compared: Values, decides: str) -> dict[str, Any]:
     """Whether what must win wins and what must lose loses, against random selection."""
     controls: dict[str, Any] = {}
@@ -176,9 +175,9 @@ def _controls(compared: Values, decides: str) -> dict[str, Any]:
         evaluation = decides if better else HOLDOUT
         difference = _difference(random, compared[control], evaluation)
         gain = difference.mean if better else -difference.mean
-        apart = gain > difference.detectable
+        verb: Outcome = "better" if better else "worse"
+        apart = difference.outcome == verb
         controls[control] = {"evaluation": evaluation, **asdict(difference), "told_apart": apart}
-        verb = "better" if better else "worse"
         reasons.append(
             f"{control} is {gain:+.4f} bits per byte {verb} than random on {evaluation} "
             f"({'more' if apart else 'not more'} than the {difference.detectable:.4f} that can be detected)"
@@ -212,56 +211,13 @@ def _attribution(
     return rows
 
 
-def _verdict(summary: Mapping[str, Any]) -> str:
-    if not summary["controls"]["told_apart"]:
-        return f"inconclusive: {summary['controls']['why']}"
-    own = next((arm for arm in summary["arms"] if arm["arm"] == "recipe"), None)
-    if own is None or summary["reference"] is None:
-        return "conclusive: the controls are told apart"
-    parts = []
-    for name, entry in own["evaluations"].items():
-        gain, detectable = entry.get("difference", 0.0), entry["detectable"]
-        word = "better than" if gain > detectable else "worse than" if -gain > detectable else "not told from"
-        parts.append(f"{word} {summary['reference']} on {name} ({gain:+.4f} bits per byte)")
-    return "conclusive: the selection is " + ", ".join(parts)
-
-
-_CHANGES: dict[str, dict[str, Any]] = {
-    "random": {"sample.method": "uniform", "sample.by": None},
-    "gc_paper": {"sample.mode": "paper", "score.normalise": "minmax", "score.length_control": "none"},
-    "gc_length_controlled": {"sample.mode": "exact", "score.normalise": "robust", "score.length_control": "residual"},
-}
-"""Arms that a recipe can take over, with the change that does so."""
-
-
-def _recommendation(
-    arms: Arms, compared: Values, dose: list[dict[str, Any]], summary: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """The change that is better by more than can be detected on the set that decides; None to keep the recipe."""
-    own = compared.get("recipe")
-    if own is None or not summary["controls"]["told_apart"]:
+def _enough(arms: Arms, dose: Mapping[tuple[str, float], list[Measured]], decides: str) -> float | None:
+    """The smallest share of tokens of the recipe's selection that is no worse than all of them, if it is a change."""
+    points = {fraction: measured for (arm, fraction), measured in dose.items() if arm == RECIPE}
+    whole = points.get(1.0)
+    now = arms.comparison.token_fraction or arms.spec.size_fraction
+    if whole is None or now is None:
         return None
-    decides = summary["decides"]
-    changes: dict[str, Any] = {}
-    gains = {arm: _difference(own, compared[arm], decides) for arm in _CHANGES if arm in compared}
-    better = {arm: gain for arm, gain in gains.items() if gain.mean > gain.detectable}
-    if better:
-        best = max(better, key=lambda arm: better[arm].mean)
-        changes = {
-            **_CHANGES[best],
-            "why": f"{best} is {better[best].mean:.4f} bits per byte better than the recipe on {decides} "
-            f"({better[best].detectable:.4f} can be detected)",
-        }
-    points = [point for point in dose if point["arm"] == "recipe"]
-    whole = next((point for point in points if point["token_fraction"] == 1.0), None)
-    if whole is not None:
-        limit = whole["evaluations"][decides]["mean"] + 2 * whole["evaluations"][decides]["sd"]
-        enough = [p["token_fraction"] for p in points if p["evaluations"][decides]["mean"] <= limit]
-        now = arms.comparison.token_fraction or arms.spec.size_fraction
-        if enough and now is not None and min(enough) != now and min(enough) < 1.0:
-            reason = f"{min(enough):.0%} of the tokens are as good as all of them on {decides}"
-            changes |= {
-                "sample.token_fraction": min(enough),
-                "why": "; ".join(filter(None, [changes.get("why"), reason])),
-            }
-    return changes or None
+    smallest = min(fraction for fraction, measured in points.items()
+                   if _difference(whole, measured, decides).mean >= 0)  # fmt: skip
+    return smallest if smallest not in (now, 1.0) else None

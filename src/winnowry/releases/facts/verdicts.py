@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +72,8 @@ def comparison(tables: ReleaseTables) -> dict[str, Any] | None:
     """The newest comparison when the release was made; None without any.
 
     Returns:
-        Its summary, ``compared_at``, ``outcome`` (better, worse, no difference, inconclusive) and whether it is
-        ``of_this_selection``.
+        Its summary, with ``outcome`` (better, worse, no difference, inconclusive), ``compared_at`` and whether it is
+        ``of_this_selection``. Of a comparison by an older method no difference is given: its intervals were too narrow.
     """
     record = tables.of_stage("comparison")
     summary = record.facts.get("comparison") if record is not None else None
@@ -85,27 +84,27 @@ def comparison(tables: ReleaseTables) -> dict[str, Any] | None:
     drawn, judged = (one.lineage.get("inputs", {}).get("sampled") if one is not None else None
                      for one in (published, record))  # fmt: skip
     return {
-        **summary,
+        **(summary if "draw_share" in summary else _without_differences(summary)),
         "compared_at": at,
-        "outcome": _outcome(summary),
         "of_this_selection": drawn is not None and drawn == judged,
     }
 
 
-def _outcome(summary: Mapping[str, Any]) -> str:
-    """Whether the recipe's selection is better or worse than the reference by more than can be detected."""
-    if not summary.get("controls", {}).get("told_apart"):
-        return "inconclusive"
-    decides = summary.get("decides")
-    own: Mapping[str, Any] = next(
-        (arm["evaluations"].get(decides, {}) for arm in summary["arms"] if arm["arm"] == "recipe"), {}
-    )
-    difference = own.get("difference")
-    if difference is None:
-        return "inconclusive"
-    if abs(difference) <= own.get("detectable", 0.0):
-        return "no difference"
-    return "better" if difference > 0 else "worse"
+def _without_differences(summary: dict[str, Any]) -> dict[str, Any]:
+    """A comparison whose error took overlapping draws for independent ones: its means, and no judgement."""
+    arms = [
+        arm | {"evaluations": {name: {key: entry[key] for key in ("mean", "sd") if key in entry}
+                               for name, entry in arm["evaluations"].items()}}
+        for arm in summary["arms"]
+    ]  # fmt: skip
+    why = "an older version made it, whose intervals were several times too narrow; run the comparison again"
+    return summary | {
+        "arms": arms,
+        "outcome": "inconclusive",
+        "verdict": f"inconclusive: {why}",
+        "recommendation": None,
+        "advice": None,
+    }
 
 
 def _timed(row: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from winnowry.evidence.comparison.statistics import holm, mean_and_deviation, paired
+from winnowry.evidence.comparison.statistics import mean_and_deviation, paired
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_paired_difference_is_that_of_the_paired_t_test(seed: int) -> None:
+def test_a_paired_difference_is_that_of_the_paired_t_test_with_the_error_of_the_jackknife(seed: int) -> None:
     rng = np.random.default_rng(seed)
     reference = rng.normal(2.0, 0.05, 5)
     arm = reference - rng.normal(0.02, 0.01, 5)
-    found = paired(reference.tolist(), arm.tolist())
-    test = stats.ttest_rel(reference, arm)
-    interval = test.confidence_interval(0.95)
-    assert found.p == pytest.approx(test.pvalue)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.mean == pytest.approx(float(np.mean(reference - arm)))
+    found = paired(reference.tolist(), arm.tolist(), share=0.9)
+    interval = stats.ttest_rel(reference, arm).confidence_interval(0.95)
+    # sqrt(p / (1 - p)) = 3 in place of 1 / sqrt(5): the interval of independent pairs, 3 * sqrt(5) times as wide.
+    middle, half = float(np.mean(reference - arm)), (interval.high - interval.low) / 2
+    assert found.mean == pytest.approx(middle)
+    assert found.error == pytest.approx(3 * np.std(reference - arm, ddof=1))
+    assert (found.low, found.high) == pytest.approx((middle - 3 * 5**0.5 * half, middle + 3 * 5**0.5 * half))
+    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def test_a_delete_one_jackknife_gives_the_error_of_a_mean() -> None:
+    """Tukey's case: a share of (n - 1) / n, all n parts; the error of a mean is s / sqrt(n)."""
+    values = np.array([3.0, 5.0, 4.0, 9.0, 1.0, 7.0])
+    n = len(values)
+    without_one = (values.sum() - values) / (n - 1)
+    found = paired(without_one.tolist(), [0.0] * n, share=(n - 1) / n)
+    # The n parts are all there are, so their spread is over n and not over n - 1.
+    assert found.error * ((n - 1) / n) ** 0.5 == pytest.approx(values.std(ddof=1) / n**0.5)
 
 
 def test_the_detectable_effect_is_found_with_the_power_it_promises() -> None:
@@ -31,33 +46,77 @@ def test_the_detectable_effect_is_found_with_the_power_it_promises() -> None:
     draws = rng.normal(effect, deviation, (4000, n))
     power = np.mean(stats.ttest_1samp(draws, 0.0, axis=1).pvalue < 0.05)
     assert 0.75 < power < 0.9
-    found = paired([0.0, 0.1, -0.1, 0.2, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0])
-    spread = np.std([0.0, 0.1, -0.1, 0.2, 0.0], ddof=1)
-    assert found.detectable == pytest.approx(quantiles * spread / np.sqrt(5))
+    found = paired([0.0, 0.1, -0.1, 0.2, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0], share=0.8)
+    assert found.detectable == pytest.approx(quantiles * 2 * np.std([0.0, 0.1, -0.1, 0.2, 0.0], ddof=1))
 
 
-def test_differences_that_do_not_vary_have_no_effect_size() -> None:
-    found = paired([2.0, 2.0, 2.0], [1.5, 1.5, 1.5])
-    assert (found.mean, found.low, found.high, found.effect_size, found.detectable, found.p) == (
-        0.5,
-        0.5,
-        0.5,
-        None,
-        0,
-        0,
-    )
-    assert paired([1.0, 1.0], [1.0, 1.0]).p == 1.0
+def test_differences_that_do_not_vary_have_no_error() -> None:
+    found = paired([2.0, 2.0, 2.0], [1.5, 1.5, 1.5], share=0.9)
+    assert (found.mean, found.low, found.high, found.error, found.detectable, found.p) == (0.5, 0.5, 0.5, 0, 0, 0)
+    assert found.outcome == "better"
+    same = paired([1.0, 1.0], [1.0, 1.0], share=0.9)
+    assert (same.p, same.outcome) == (1.0, "not told apart")
 
 
-def test_the_effect_size_is_corrected_for_few_pairs() -> None:
-    # Differences 1, 2, 3: mean 2, deviation 1; Hedges' factor for 2 degrees of freedom is 1 - 3 / (4 * 2 - 1) = 4 / 7.
-    assert paired([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]).effect_size == pytest.approx(8 / 7)
+class Simulation:
+    """A pool of documents whose worth is known, selections of a fifth by a score, and five draws of nine tenths."""
+
+    documents, draws, share, fraction = 2000, 5, 0.9, 0.2
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.worth = self.rng.normal(0.0, 1.0, self.documents)
+        self.parts = self.rng.random((self.draws, self.documents)) < self.share
+
+    def results(self, score: npt.NDArray[np.float64]) -> list[float]:
+        """What a model of the mean worth of the selected documents costs, draw by draw; lower is better."""
+        costs = []
+        for part in self.parts:
+            rows = np.flatnonzero(part)
+            best = rows[np.argsort(-score[rows])[: int(self.fraction * len(rows))]]
+            costs.append(-float(self.worth[best].mean()))
+        return costs
+
+    def useless(self) -> list[float]:
+        """The results of a score that has nothing to do with worth."""
+        return self.results(self.rng.random(self.documents))
+
+    def useful(self, gain: float) -> list[float]:
+        """The results of a score whose selection is better by ``gain`` in the mean of worth."""
+        # The mean of the best fifth of normal values is 1.4 standard deviations above the others' mean.
+        correlation = gain / 1.4
+        noise = self.rng.normal(0.0, 1.0, self.documents)
+        return self.results(correlation * self.worth + (1 - correlation**2) ** 0.5 * noise)
 
 
-def test_holm_stops_at_the_first_that_does_not_hold() -> None:
-    # 0.05 / 3, 0.05 / 2, 0.05 / 1: 0.01 holds, 0.03 does not, and 0.04 is not asked any more.
-    assert holm({"a": 0.04, "b": 0.01, "c": 0.03}) == {"b": True, "c": False, "a": False}
-    assert holm({}) == {}
+def independent(reference: list[float], arm: list[float]) -> bool:
+    """Whether a difference is beyond what could be detected if the draws were independent."""
+    differences = np.subtract(reference, arm)
+    n = len(differences)
+    quantiles = stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1)
+    return bool(abs(differences.mean()) > quantiles * differences.std(ddof=1) / n**0.5)
+
+
+def test_two_useless_scores_are_seldom_told_apart_though_independent_draws_would_say_so_more_often_than_not() -> None:
+    told, would = [], []
+    for seed in range(12):
+        simulation = Simulation(seed)
+        useless = [simulation.useless() for _ in range(12)]
+        for one, other in itertools.combinations(useless, 2):
+            told.append(paired(one, other, share=simulation.share).outcome != "not told apart")
+            would.append(independent(one, other))
+    assert np.mean(told) <= 0.05
+    assert np.mean(would) > 0.5
+
+
+def test_a_score_that_is_better_by_five_errors_is_seen() -> None:
+    told = []
+    for seed in range(60):
+        simulation = Simulation(100 + seed)
+        # A selection of 400 documents has an error of 1 / sqrt(400), the difference of two of them sqrt(2) times that.
+        gain = 5 * 2**0.5 / 400**0.5
+        told.append(paired(simulation.useless(), simulation.useful(gain), share=simulation.share).outcome == "better")
+    assert np.mean(told) > 0.7
 
 
 def test_mean_and_deviation_of_a_sample() -> None:

@@ -18,6 +18,7 @@ _OPENED_EXAMPLES = 5  # of an opened rule
 _EXAMPLES_SIZE = 2_000_000  # characters of markup
 _EXAMPLE_MARKUP = 200  # characters of markup around one example
 _MORE_OF_AN_ENTITY = 4  # characters that an escaped one takes more
+_OUTCOMES = {"better": "", "worse": " bad"}
 
 
 def examples_view(facts: Facts) -> dict[str, Any]:
@@ -126,6 +127,7 @@ def comparison_view(facts: Facts) -> dict[str, Any] | None:
     return {
         "verdict": verdict,
         "because": colon + rest,
+        "tone": _OUTCOMES.get(comparison["outcome"], " no"),
         "advice": comparison.get("advice"),
         "charts": arm_charts(comparison["arms"], names, reference, titles),
         "results": results_table(comparison["arms"], decides, reference) if measured else None,

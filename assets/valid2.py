@@ -118,7 +118,7 @@ def _check(key: dg.AssetKey, letter: "Letter") -> dg.AssetCheckResult:
             f"{item.name} is {item.plain_value}, asked for {item.plain_bound}" for item in letter.failing
         )
     else:
-        description = "holds" if letter.passed else "nothing of it could be judged"
+        description = "holds" if letter.passed else f"{letter.verdict}; no limit of it was judged"
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=letter.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from winnowry.cli.options import Call, common_options
 from winnowry.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     from winnowry.api.lake import Lake
     from winnowry.releases.model import Release
@@ -170,7 +171,20 @@ def facts_view(facts: Mapping[str, Any]) -> list[RenderableType]:
     from winnowry.report.markdown_card import markdown_facts
 
     shown = "\n".join(visible(line) for line in markdown_facts(facts).split("\n"))
-    return [Markdown(shown, hyperlinks=False)]
+    return [_Loud(Markdown(shown, hyperlinks=False))]
+
+
+class _Loud:
+    """Markdown whose bold words, which are limits that are serious or not met, are red."""
+
+    def __init__(self, markdown: RenderableType) -> None:
+        self._markdown = markdown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        from rich.theme import Theme
+
+        with console.use_theme(Theme({"markdown.strong": "bold red"})):
+            yield from console.render(self._markdown, options)
 
 
 def release_view(release: Release, uri: str) -> list[RenderableType]:

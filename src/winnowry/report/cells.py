@@ -81,13 +81,14 @@ class Bar:
         name: to its left.
         value: its length.
         text: to its right.
-        kind: ``left`` of a step, ``drop`` of what a step left out, ``last`` of what is left at the end.
+        kind: ``left`` of a step, ``drop`` of what a step left out, ``last`` of what is left at the end, ``fails`` of
+            what misses a limit.
     """
 
     name: str
     value: float
     text: str
-    kind: Literal["", "left", "drop", "last"] = ""
+    kind: Literal["", "left", "drop", "last", "fails"] = ""
 
 
 def most_rows(steps: Sequence[Mapping[str, Any]]) -> int:

@@ -22,7 +22,7 @@ from winnowry.report.card_terms import (
     stated_licenses,
 )
 from winnowry.report.cells import most_rows, unit_of
-from winnowry.report.valid2 import letters, tc609_summary
+from winnowry.report.valid2 import about, letters, tc609_summary
 
 Facts = Mapping[str, Any]
 
@@ -194,13 +194,9 @@ def _valid2(facts: Facts) -> list[str]:
         return ["No card was made when this was released."]
     rows = []
     for letter in letters(card):
-        failing = [f"{item.label}: {item.value}, asked for {item.bound}" for item in letter.failing]
-        rows.append([letter.title, letter.score_text, letter.verdict, "; ".join(failing)])
-    about = (
-        f"A letter scores what its worst indicator reaches of its threshold, 1 where all are met. Presets for domain "
-        f"{_text(card['domain'])} and consumer {_text(card['consumer'])}."
-    )
-    parts = [about, _table(["letter", "score", "verdict", "what fails"], rows, left=4)]
+        verdict = f"**{letter.verdict}**" if letter.tone else letter.verdict
+        rows.append([letter.title, letter.score_text, verdict, "; ".join(item.miss for item in letter.failing)])
+    parts = [_text(about(card)), _table(["letter", "score", "verdict", "what fails"], rows, left=4)]
     if facts.get("tc609"):
         parts.append(f"SAC/TC609: {tc609_summary(facts['tc609'])}.")
     return parts

@@ -7,12 +7,11 @@ from typing import Any
 
 from winnowry.core.numbers import minute, number
 from winnowry.report.cells import Bar, Table, Tone, Word
-from winnowry.report.valid2 import LETTER_TITLES, Indicator, Letter, letters, tc609_summary
+from winnowry.report.valid2 import LETTER_TITLES, Indicator, Letter, about, letters, tc609_summary
 
 Facts = Mapping[str, Any]
 
-_STATUS_TONES: dict[str, Tone] = {"measured": "good", "declared": "", "not applicable": "dim", "not measured": "warn"}
-_VERDICT_TONES: dict[str, Tone] = {"met": "good", "fails": "bad", "not judged": "dim"}
+_STATUS_TONES: dict[str, Tone] = {"measured": "", "declared": "", "not applicable": "dim", "not measured": "dim"}
 
 
 def valid2_view(facts: Facts) -> dict[str, Any] | None:
@@ -25,10 +24,12 @@ def valid2_view(facts: Facts) -> dict[str, Any] | None:
     if card is None:
         return None
     grade, six = card["grade"], letters(card)
+    required = any(letter.score is not None for letter in six)
     return {
+        "measured": any(item.measured for letter in six for item in letter.indicators),
         "failing": [letter.title for letter in six if letter.passed is False],
-        "unmeasured": [LETTER_TITLES[name] for name in grade["unmeasured"]],
-        "worst": None if grade["score"] is None else LETTER_TITLES[grade["worst"]],
+        "unmeasured": [letter.title for letter in six if letter.verdict == "not measured"],
+        "worst": LETTER_TITLES[grade["worst"]] if required else None,
         "score": grade["score"],
         "mean": grade["geometric_mean"],
         "about": _about(card),
@@ -40,23 +41,14 @@ def valid2_view(facts: Facts) -> dict[str, Any] | None:
 
 def _about(card: Facts) -> str:
     origin = "the recipe's date" if card["as_of_from"] == "recipe" else "the time of the release"
-    gate = "A failing letter warns; the recipe sets no gate."
-    if card.get("gated"):
-        blocking = ", ".join(LETTER_TITLES[letter] for letter in card.get("blocks", ()))
-        gate = f"The recipe's gate blocks a release for: {blocking}." if blocking else "The recipe's gate only warns."
     return (
-        f"A letter scores what its worst indicator reaches of its threshold, 1 where all are met. Snapshot "
-        f"{minute(card['as_of'])} UTC ({origin}); presets for domain {card['domain']} and consumer "
-        f"{card['consumer']}. {gate} VALID² has no published numbers: indicators and thresholds are winnowry's."
+        f"{about(card)} Snapshot {minute(card['as_of'])} UTC ({origin}). VALID² has no published numbers: indicators "
+        "and thresholds are winnowry's."
     )
 
 
 def _bar(letter: Letter) -> Bar:
-    if letter.score is None:
-        return Bar(letter.title, 0.0, letter.score_text)
-    n_failing, n_judged = len(letter.failing), len(letter.judged)
-    outcome = f"{n_failing} of {n_judged} fail" if n_failing else f"{n_judged} met"
-    return Bar(letter.title, letter.score, f"{letter.score_text} · {outcome}", "" if n_failing else "last")
+    return Bar(letter.title, letter.score or 0.0, letter.outcome, "fails" if letter.tone else "")
 
 
 def _letter(letter: Letter) -> dict[str, Any]:
@@ -66,7 +58,7 @@ def _letter(letter: Letter) -> dict[str, Any]:
         remark += f", {n_unmeasured} of {len(letter.indicators)} indicators not measured"
     examples = [
         [item.label, str(row["record_id"]), str(row["value"])]
-        for item in letter.indicators
+        for item in letter.failing
         for row in item.facts["examples"]
     ]
     return {
@@ -84,7 +76,7 @@ def _letter(letter: Letter) -> dict[str, Any]:
 
 def _row(item: Indicator) -> list[str | Word]:
     records = number(item.facts["records"], missing="–")
-    verdict = Word(item.verdict, _VERDICT_TONES[item.verdict])
+    verdict = Word(item.verdict, item.tone)
     return [item.label, item.value, item.bound, records, item.remark, verdict]
 
 
@@ -98,7 +90,7 @@ def _tc609(tc609: Facts) -> dict[str, Any]:
             item["id"],
             item["name"],
             item["answer"],
-            Word("answered", "good") if item["answered"] else Word("open", "bad"),
+            "answered" if item["answered"] else Word("open", "dim"),
         ]
         for item in tc609["documentation"]
     ]

@@ -1,7 +1,8 @@
 """The VALID² card as people read it, once: titles, values in their units, thresholds and verdicts.
 
-The page of a release, its Markdown card, its known limits and Dagster's metadata all show the card; each lays out what
-is here.
+The page of a release, its Markdown card (which is also what a terminal shows), its known limits and Dagster's metadata
+all show the card; each lays out what is here. What fails is loud: bold, and red where there is colour. What is met, and
+what was measured without a limit in the recipe, is plain.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from winnowry.core.numbers import NONE, number, percent, rounded, significant
+from winnowry.report.cells import Tone
 
 LETTER_TITLES = {
     "vitality": "Vitality",
@@ -22,6 +24,7 @@ LETTER_TITLES = {
 }
 """The six qualities by letter, as people read them."""
 _VERDICTS = {True: "met", False: "fails"}
+FAILS: Tone = "bad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,11 @@ class Indicator:
 
     Attributes:
         facts: as the card holds it.
+        required: whether the recipe asks for the card's limits.
     """
 
     facts: Mapping[str, Any]
+    required: bool = True
 
     @property
     def name(self) -> str:
@@ -46,9 +51,9 @@ class Indicator:
 
     @property
     def passed(self) -> bool | None:
-        """Whether it meets its threshold; None where it was not judged."""
+        """Whether it meets its threshold; None where it was not judged, or nobody asked for a limit."""
         passed: bool | None = self.facts["passed"]
-        return passed
+        return passed if self.required else None
 
     @property
     def measured(self) -> bool:
@@ -62,8 +67,8 @@ class Indicator:
 
     @property
     def bound(self) -> str:
-        """Its threshold in its unit, such as ``at most 40.0 %``; a dash without one."""
-        if self.facts["threshold"] is None:
+        """Its threshold in its unit, such as ``at most 40.0 %``; a dash without one that the recipe asks for."""
+        if self.facts["threshold"] is None or not self.required:
             return NONE
         return f"{'at least' if self.facts['at_least'] else 'at most'} {self._in_unit(self.facts['threshold'])}"
 
@@ -89,8 +94,20 @@ class Indicator:
 
     @property
     def verdict(self) -> str:
-        """``met``, ``fails`` or ``not judged``."""
-        return _VERDICTS[self.passed] if self.passed is not None else "not judged"
+        """``met``, ``fails``, ``measured`` or ``not measured``."""
+        if self.passed is not None:
+            return _VERDICTS[self.passed]
+        return "measured" if self.measured else "not measured"
+
+    @property
+    def tone(self) -> Tone:
+        """Loud where it fails."""
+        return FAILS if self.passed is False else ""
+
+    @property
+    def miss(self) -> str:
+        """What it is and what was asked for, of one that fails."""
+        return f"{self.label}: {self.value}, asked for {self.bound}"
 
     def _in_unit(self, value: float) -> str:
         unit = self.facts["unit"]
@@ -107,7 +124,7 @@ class Letter:
 
     Attributes:
         name: such as ``large_sample``.
-        score: 0–1, higher is better; None where nothing was measured.
+        score: 0–1, higher is better; None where nothing was measured, or the recipe asks for no limit.
         passed: whether every judged indicator meets its threshold; None where none was judged.
         indicators: measured or not.
     """
@@ -129,13 +146,31 @@ class Letter:
 
     @property
     def score_text(self) -> str:
-        """The score with two decimals."""
-        return "not measured" if self.score is None else f"{self.score:.2f}"
+        """The score with two decimals; how much was measured where there is none."""
+        if self.score is not None:
+            return f"{self.score:.2f}"
+        n_measured = sum(item.measured for item in self.indicators)
+        return f"{n_measured} of {len(self.indicators)} measured" if n_measured else "not measured"
 
     @property
     def verdict(self) -> str:
-        """``met`` or ``fails``; nothing where it was not judged."""
-        return _VERDICTS[self.passed] if self.passed is not None else ""
+        """``met``, ``fails``, ``measured`` or ``not measured``."""
+        if self.passed is not None:
+            return _VERDICTS[self.passed]
+        return "measured" if any(item.measured for item in self.indicators) else "not measured"
+
+    @property
+    def outcome(self) -> str:
+        """Score and verdict on a line, such as ``0.79 · 1 of 4 fail``."""
+        if self.passed is None:
+            return self.score_text
+        n_failing, n_judged = len(self.failing), len(self.judged)
+        return f"{self.score_text} · " + (f"{n_failing} of {n_judged} fail" if n_failing else f"{n_judged} met")
+
+    @property
+    def tone(self) -> Tone:
+        """Loud where it fails."""
+        return FAILS if self.passed is False else ""
 
     @property
     def judged(self) -> tuple[Indicator, ...]:
@@ -149,10 +184,28 @@ class Letter:
 
 
 def letters(card: Mapping[str, Any]) -> tuple[Letter, ...]:
-    """The six letters of a card, in its order."""
+    """The six letters of a card, in its order; without a gate in the recipe none of them passes or fails."""
+    required = bool(card.get("gated", True))
     return tuple(
-        Letter(item["letter"], item["score"], item["passed"], tuple(map(Indicator, item["indicators"])))
+        Letter(
+            item["letter"],
+            item["score"] if required else None,
+            item["passed"] if required else None,
+            tuple(Indicator(facts, required) for facts in item["indicators"]),
+        )
         for item in card["letters"]
+    )
+
+
+def about(card: Mapping[str, Any]) -> str:
+    """How to read the card: what scores mean, where limits come from, and what they do."""
+    if not card.get("gated", True):
+        return "Measured, and not judged: the recipe asks for no limits. `gates.published.valid2` sets them."
+    blocking = ", ".join(LETTER_TITLES[letter] for letter in card.get("blocks", ()))
+    gate = f"The recipe's gate blocks a release for: {blocking}." if blocking else "The recipe's gate only warns."
+    return (
+        f"A letter scores what its worst indicator reaches of its threshold, 1 where all are met. Presets for domain "
+        f"{card['domain']} and consumer {card['consumer']}. {gate}"
     )
 
 

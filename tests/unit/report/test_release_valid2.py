@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from winnowry.report.release_valid2 import valid2_view
 from winnowry.report.render import render
+from winnowry.report.valid2 import letters
 
 _BAD = "<script>alert(1)</script>"
 
@@ -53,6 +55,30 @@ def test_a_failing_letter_shows_its_threshold_and_its_records() -> None:
                  "Not measured, and in neither number: Vitality", "blocks a release for: Integrity",
                  "1 of 1 items measured, 0 of 1 documentation checks answered"):  # fmt: skip
         assert text in html
+
+
+def test_what_fails_is_red_and_bold_and_what_is_met_is_plain() -> None:
+    met = card()
+    met["letters"][3] |= {"score": 1.0, "passed": True, "indicators": [indicator(score=1.0, passed=True, examples=[])]}
+    plain, loud = (valid2_section({"valid2": one, "tc609": TC609}) for one in (met, card()))
+    assert 'class="bar fails"' in loud
+    assert '<span class="bad">fails</span>' in loud
+    for colour in ("good", "bad", "warn", "last", "fails"):
+        assert f'class="{colour}"' not in plain
+        assert f'class="bar {colour}"' not in plain
+    assert "1 met" in plain
+
+
+def test_what_no_limit_was_asked_for_is_measured_in_no_colour_and_judged_by_nobody() -> None:
+    html = valid2_section({"valid2": {**card(), "gated": False, "blocks": []}, "tc609": None})
+    assert "Measured; the recipe asks for no limits" in html
+    assert '<span class="">measured</span>' in html
+    assert "at most 5.0 %" not in html  # a preset that nobody chose
+    assert not re.search(r"\bfails?\b", html)
+    assert 'class="verdict bad"' not in html
+    (integrity,) = [letter for letter in letters({**card(), "gated": False}) if letter.name == "integrity"]
+    assert (integrity.passed, integrity.score, integrity.verdict) == (None, None, "measured")
+    assert integrity.failing == ()
 
 
 def test_a_card_without_numbers_says_so() -> None:

@@ -54,7 +54,8 @@ def card_at(ws: Workspace, recipe: Recipe, published: TableView, as_of: datetime
     operators = frozenset(operator.op for operator in (*recipe.clean, *recipe.score))
     strata = recipe.sample.strata if recipe.sample is not None else ()
     setting = Setting(as_of, as_of_from, operators, tuple(strata))
-    card = make_card(Tables(views={**views, PUBLISHED: published}, records={}), asked_of(recipe), setting)
+    tables = Tables(views={**views, PUBLISHED: published}, records={})
+    card = make_card(tables, asked_of(recipe), setting, required=gate is not None)
     return {
         **card,
         "gated": gate is not None,
@@ -80,18 +81,20 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
-def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, Any]:
+def make_card(tables: Tables, gate: Valid2Gate, setting: Setting, *, required: bool = True) -> dict[str, Any]:
     """Measure a release, in bounded memory; of the texts a sample is read.
 
     Args:
         tables: ``published`` and, where they are, ``raw``, ``duplicates`` and ``quarantine``.
         gate: thresholds.
         setting: snapshot and recipe.
+        required: whether the recipe asks for the thresholds; else they are presets that nobody chose, and nothing
+            passes or fails.
 
     Returns:
         JSON-able: ``as_of``, ``domain``, ``consumer``, ``rows``, ``tokens``, ``letters`` (each with ``score``, the
-        lowest of its indicators, ``passed`` and ``indicators``; score and passed are None where nothing of it could be
-        judged) and ``grade`` (see :func:`grade`). Rates are 0 to 1.
+        lowest of its indicators, ``passed`` and ``indicators``; score is None where nothing of it could be judged,
+        passed also where nothing is required) and ``grade`` (see :func:`grade`). Rates are 0 to 1.
     """
     with session(tables) as database:
         totals = counts(database)
@@ -109,14 +112,15 @@ def make_card(tables: Tables, gate: Valid2Gate, setting: Setting) -> dict[str, A
         else:
             measured = {name: unmeasured("the release holds no record") for name in INDICATORS}
         measured |= large_sample(database, gate, setting, totals, measured)
-        indicators = list(judged(measured, gate))
+        indicators = list(judged(measured, gate, required=required))
     letters: list[dict[str, Any]] = []
     for letter in LETTERS:
         own = [indicator for indicator in indicators if indicator["letter"] == letter]
         scores = [indicator["score"] for indicator in own if indicator["score"] is not None]
         lowest = min(scores, default=None)
         letters.append({
-            "letter": letter, "score": lowest, "passed": None if lowest is None else lowest == 1, "indicators": own,
+            "letter": letter, "score": lowest, "passed": None if lowest is None or not required else lowest == 1,
+            "indicators": own,
         })  # fmt: skip
     fresh, half_life = gate.freshness()
     return {

@@ -17,7 +17,7 @@ from winnowry.evidence.valid2.indicators import (
     wilson,
     within,
 )
-from winnowry.evidence.valid2.whole import Counts, Indicators, declared_strata, examples_of
+from winnowry.evidence.valid2.whole import Counts, Indicators, declared_strata
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import Valid2Gate
 from winnowry.stages.graph import ARRIVED, LEFT_OUT, PUBLISHED
@@ -84,16 +84,10 @@ def _sources(session: Session, totals: Counts) -> Indicators:
         why = "no token has a source"
         return {"source_entropy": unmeasured(why), "top_source_share": unmeasured(why)}
 
-    def examples() -> list[Example]:
-        largest = session.one(
-            f"SELECT source FROM published GROUP BY source ORDER BY SUM({totals.weight}) DESC, source LIMIT 1"
-        )["source"]
-        return examples_of(session, "source", f"source = {literal(str(largest))}")
-
     note = f"{sources.values:,} source{'' if sources.values == 1 else 's'}"
     return {
-        "source_entropy": Measured(sources.entropy, records=totals.rows, note=note, examples=examples),
-        "top_source_share": Measured(sources.top, records=totals.rows, note=note, examples=examples),
+        "source_entropy": Measured(sources.entropy, records=totals.rows, note=note),
+        "top_source_share": Measured(sources.top, records=totals.rows, note=note),
     }
 
 

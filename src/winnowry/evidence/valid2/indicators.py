@@ -41,7 +41,7 @@ class Measured:
         records: that were looked at.
         interval: 95 % confidence interval, where a sample was looked at.
         note: what a reader must know.
-        examples: finds records that show it; called only where the indicator fails.
+        examples: finds records that fail it, where a single record can; called only where the indicator fails.
     """
 
     value: float | None
@@ -167,10 +167,18 @@ def score(value: float, threshold: float, *, at_least: bool, share: bool) -> flo
     return min(max(met, 0.0), math.nextafter(1.0, 0.0))
 
 
-def judged(measures: Mapping[IndicatorName, Measured], gate: Valid2Gate) -> Iterator[dict[str, Any]]:
+def judged(
+    measures: Mapping[IndicatorName, Measured], gate: Valid2Gate, *, required: bool = True
+) -> Iterator[dict[str, Any]]:
     """Every indicator as the card holds it, in the order of ``INDICATORS``.
 
     An indicator with a threshold that could not be measured scores 0: what the recipe requires was not shown.
+
+    Args:
+        measures: by name.
+        gate: thresholds.
+        required: whether the recipe asks for them; else indicators are scored against the presets, and none passes or
+            fails.
     """
     for name, wanted in INDICATORS.items():
         measured = measures.get(name) or unmeasured("nothing measures it in this recipe")
@@ -181,7 +189,7 @@ def judged(measures: Mapping[IndicatorName, Measured], gate: Valid2Gate) -> Iter
             scored = score(value, threshold, at_least=wanted.at_least, share=wanted.unit == "share")
         elif threshold is not None and name in gate.thresholds:
             scored = 0.0
-        failed = scored is not None and scored < 1
+        failed = required and scored is not None and scored < 1
         examples = measured.examples() if failed and measured.examples is not None else []
         yield {
             "name": name,
@@ -192,7 +200,7 @@ def judged(measures: Mapping[IndicatorName, Measured], gate: Valid2Gate) -> Iter
             "threshold": threshold,
             "at_least": wanted.at_least,
             "score": scored,
-            "passed": None if scored is None else not failed,
+            "passed": None if scored is None or not required else not failed,
             "why": "" if value is not None else measured.why or "its value is not a finite number",
             "records": measured.records,
             "interval": None if measured.interval is None else list(measured.interval),

@@ -170,11 +170,7 @@ def _density(sample: _Sample, gate: Valid2Gate, totals: Counts, part: bool, lang
         why = "the release has no column `n_tokens`" if totals.tokens is None else "the sampled texts have no tokens"
         result["bytes_per_token"] = result["numbers_per_100_tokens"] = unmeasured(why)
     else:
-        each = octets / np.maximum(tokens, 1)
-        result["bytes_per_token"] = Measured(
-            float(octets.sum()) / counted, "", n,
-            examples=_worst(sample, -each, lambda i: f"{each[i]:.2f}", all_of_them=True),
-        )  # fmt: skip
+        result["bytes_per_token"] = Measured(float(octets.sum()) / counted, "", n)
         result["numbers_per_100_tokens"] = Measured(100 * float(sample.array("numbers").sum()) / counted, "", n)
     result["content_word_share"] = _content_words(sample, languages)
     result |= _compression(sample, gate, part)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from winnowry.core.sql import identifier, in_list, literal
+from winnowry.core.sql import identifier, literal
 from winnowry.evidence.valid2.indicators import (
     EXAMPLES,
     Example,
@@ -22,6 +23,7 @@ from winnowry.evidence.valid2.indicators import (
     wilson,
     within,
 )
+from winnowry.evidence.valid2.quarantined import COUNTED, KINDS, RuleKind, rule_kind
 from winnowry.lakehouse.blobs import blob_columns
 from winnowry.reading.session import Session
 from winnowry.recipe.valid2 import IndicatorName, Valid2Gate
@@ -107,12 +109,10 @@ def vitality(session: Session, gate: Valid2Gate, setting: Setting, totals: Count
     weight = float(w.sum())
     half = float((w * np.exp2(-np.maximum(age, 0) / half_life)).sum())
     middle = float(age[np.searchsorted(np.cumsum(n), dated / 2)])
-    stale = f"{seconds} >= {fresh_days * _DAY_S}"
     return {
         "time_known": undated,
         "fresh_share": Measured(
-            fresh / whole, records=totals.rows, note=f"within {fresh_days} days; tokens without a date are not fresh",
-            examples=lambda: examples_of(session, written, stale, "event_time, record_id"),
+            fresh / whole, records=totals.rows, note=f"within {fresh_days} days; tokens without a date are not fresh"
         ),
         "future_share": Measured(
             float(n[~past].sum()) / dated, records=dated,
@@ -169,8 +169,7 @@ def _synthetic(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators
     gap = unmeasured("the recipe declares no `synthetic_share`")
     if gate.synthetic_share is not None:
         gap = Measured(
-            abs(share - gate.synthetic_share), records=row["n"], note=f"declared {gate.synthetic_share:g}",
-            examples=lambda: examples_of(session, "'marked as synthetic'", f"{mark}::BIGINT <> 0"),
+            abs(share - gate.synthetic_share), records=row["n"], note=f"declared {gate.synthetic_share:g}"
         )  # fmt: skip
     return {"synthetic_share": Measured(share, records=row["n"], note=note), "synthetic_gap": gap}
 
@@ -230,26 +229,43 @@ def _decoded(session: Session) -> Indicators:
         why = "there is no table `raw`"
         return {"decoded_share": unmeasured(why), "quarantined_share": unmeasured(why)}
     raw = session.tables.views[ARRIVED].count_rows()
-    unread = bad = 0
-    undecoded = in_list("stage", reading_stages())
+    reading = reading_stages()
+    rules: list[tuple[RuleKind, dict[str, Any]]] = []
     if session.tables.has("quarantine"):
-        row = session.one(f"SELECT COUNT(*) AS n, COUNT(*) FILTER (WHERE {undecoded}) AS unread FROM quarantine")
-        bad, unread = row["n"], row["unread"]
-    read = raw + unread
+        rows = session.rows("SELECT stage, operator, reason, COUNT(*) AS n FROM quarantine GROUP BY ALL ORDER BY ALL")
+        rules = [(rule_kind(row["stage"], row["operator"], row["reason"], reading), row) for row in rows]
+    by_kind = Counter[RuleKind]()
+    for kind, row in rules:
+        by_kind[kind] += row["n"]
+    read = raw + sum(n for kind, n in by_kind.items() if kind != "cleaned away")
     if not read:
         return {"decoded_share": unmeasured("nothing was read"), "quarantined_share": unmeasured("nothing was read")}
+    counted = {name: sum(by_kind[kind] for kind in kinds) for name, kinds in COUNTED.items()}
 
     def examples() -> list[Example]:
+        clauses = [
+            f"(stage = {literal(row['stage'])} AND operator = {literal(row['operator'])} "
+            f"AND reason = {literal(row['reason'])})"
+            for kind, row in rules
+            if kind in COUNTED["decoded_share"]
+        ]
         rows = session.rows(
-            f"SELECT record_id, operator || ': ' || reason AS value FROM quarantine WHERE {undecoded} "
+            f"SELECT record_id, operator || ': ' || reason AS value FROM quarantine WHERE {' OR '.join(clauses)} "
             f"ORDER BY record_id LIMIT {EXAMPLES}"
         )
         return [{"record_id": row["record_id"], "value": row["value"]} for row in rows]
 
+    others = [f"{by_kind[kind]:,} {kind}" for kind in KINDS
+              if by_kind[kind] and kind not in COUNTED["decoded_share"] | {"cleaned away"}]  # fmt: skip
     return {
-        "decoded_share": Measured(raw / read, records=read, examples=examples),
-        "quarantined_share": Measured(bad / read, records=read, note="for any reason, cleaning rules included"),
-    }
+        "decoded_share": Measured(
+            1 - counted["decoded_share"] / read, records=read, examples=examples,
+            note=f"read, but set aside for other reasons: {', '.join(others)}" if others else "",
+        ),
+        "quarantined_share": Measured(
+            counted["quarantined_share"] / read, records=read, note="for any reason, cleaning rules included"
+        ),
+    }  # fmt: skip
 
 
 def _traced(session: Session, totals: Counts) -> Measured:
@@ -293,7 +309,7 @@ def large_sample(
         share = 1 - copies.value
         interval = None if copies.interval is None else (1 - copies.interval[1], 1 - copies.interval[0])
         note = f"groups of copies have {1 / share:.3g} members on average"
-        result["effective_share"] = Measured(share, "", copies.records, interval, note, copies.examples)
+        result["effective_share"] = Measured(share, "", copies.records, interval, note)
         result["effective_rows"] = Measured(share * totals.rows, records=copies.records, note=note)
         result["rate_half_width"] = Measured(half_width(share * totals.rows), records=copies.records)
     if totals.rows:
@@ -313,9 +329,7 @@ def _smallest(session: Session, gate: Valid2Gate, setting: Setting) -> Measured:
         )
         smallest += [(row["n"], column, row["value"]) for row in rows]
     n, column, value = min(smallest, key=lambda item: (item[0], item[1]))
-    is_it = f"{identifier(column)}::VARCHAR IS NOT DISTINCT FROM {'NULL' if value is None else literal(value)}"
-    return Measured(float(n), note=f"{column} {value}"[:120],
-                    examples=lambda: examples_of(session, f"{identifier(column)}::VARCHAR", is_it))  # fmt: skip
+    return Measured(float(n), note=f"{column} {value}"[:120])
 
 
 def declared_strata(session: Session, gate: Valid2Gate, setting: Setting) -> tuple[tuple[str, ...], str]:

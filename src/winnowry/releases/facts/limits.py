@@ -56,7 +56,7 @@ def _of_quality(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if card is None or not facts["contents"]["rows"]:
         return
     failing = [letter.words for letter in letters(card) if letter.passed is False]
-    unmeasured = [letter.words for letter in letters(card) if letter.passed is None]
+    unmeasured = [letter.words for letter in letters(card) if letter.verdict == "not measured"]
     if failing:
         yield "serious", f"Of the six qualities of VALID² {len(failing)} fail: {', '.join(failing)}."
     if unmeasured:

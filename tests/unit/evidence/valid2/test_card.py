@@ -20,6 +20,7 @@ from expectations.valid2 import ExpectLetterToHold, valid2_suites
 from winnowry.evidence.valid2.card import grade, make_card
 from winnowry.evidence.valid2.diversity import mix
 from winnowry.evidence.valid2.indicators import Measured, Setting, drawn, id_bound, judged, score, wilson
+from winnowry.evidence.valid2.quarantined import COUNTED, KINDS, rule_kind
 from winnowry.evidence.valid2.texts import ends_well
 from winnowry.lakehouse.view import TableView
 from winnowry.reading.session import Tables, session
@@ -229,7 +230,38 @@ def test_urls_are_looked_at(tmp_path: Path) -> None:
 def test_one_source_is_no_mix(tmp_path: Path) -> None:
     items = found(make_card(lake(tmp_path, ["T."] * 6, source=["only"] * 6), Valid2Gate(), SETTING))
     assert (items["source_entropy"]["value"], items["top_source_share"]["value"]) == (0, 1)
-    assert items["source_entropy"]["examples"][0] == {"record_id": min(map(identity, range(6))), "value": "only"}
+    # No single record makes a mix: there are none to list.
+    assert items["source_entropy"]["passed"] is items["top_source_share"]["passed"] is False
+    assert items["source_entropy"]["examples"] == items["top_source_share"]["examples"] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["fresh_share", "effective_share", "smallest_stratum", "rate_half_width", "source_entropy", "top_source_share",
+     "stratum_entropy", "bytes_per_token", "tokens", "synthetic_gap", "vendi_score"],
+)  # fmt: skip
+def test_a_number_about_the_whole_release_lists_no_records(tmp_path: Path, name: str) -> None:
+    limits = {item: 1.0 if wanted.at_least else 0.0 for item, wanted in INDICATORS.items()}
+    limits |= {"tokens": 10**9, "smallest_stratum": 99, "bytes_per_token": 99, "vendi_score": 99, "fresh_share": 1.0}
+    gate = Valid2Gate(thresholds=limits, strata=("topic",), synthetic_share=0.9, fresh_days=1)
+    tables = lake(
+        tmp_path, ["Text A."] * 4 + ["Text B."] * 4, topic=["a"] * 7 + ["b"], is_synthetic=[True] + [False] * 7
+    )
+    item = found(make_card(tables, gate, SETTING))[name]
+    assert item["passed"] is False
+    assert item["examples"] == []
+
+
+def test_without_a_limit_in_the_recipe_nothing_passes_or_fails(tmp_path: Path) -> None:
+    tables = lake(tmp_path, ["Cut in the mid"] * 6, source=["only"] * 6)
+    judged_card = make_card(tables, Valid2Gate(), SETTING)
+    assert {letter["passed"] for letter in judged_card["letters"]} >= {True, False}
+    card = make_card(tables, Valid2Gate(), SETTING, required=False)
+    assert {letter["passed"] for letter in card["letters"]} == {None}
+    assert {item["passed"] for item in found(card).values()} == {None}
+    assert all(item["examples"] == [] for item in found(card).values())
+    values = {name: item["value"] for name, item in found(card).items()}
+    assert values == {name: item["value"] for name, item in found(judged_card).items()}
 
 
 def test_copies_and_short_lines_are_no_boilerplate(tmp_path: Path) -> None:
@@ -257,19 +289,58 @@ def test_compression_lies_in_the_range_of_a_reference(tmp_path: Path) -> None:
 def test_what_could_not_be_decoded_counts_and_what_a_rule_left_out_does_not(tmp_path: Path) -> None:
     tables = lake(tmp_path, [f"Text {i}." for i in range(18)])
     quarantine = {
-        "record_id": [identity(100), identity(101), identity(102)],
-        "stage": ["landing", "raw", "cleaned"],
-        "operator": ["source.jsonl", "source.map", "text.length"],
-        "reason": ["bad_json", "missing_field", "min_words"],
-    }
+        "record_id": [identity(100 + place) for place in range(8)],
+        "stage": ["landing", "raw", "raw", "raw", "raw", "raw", "raw", "cleaned"],
+        "operator": ["source.jsonl", *["source.map"] * 5, "source.warc", "text.length"],
+        "reason": ["bad_json", "bad_utf8", "missing_field", "missing_event_time", "bad_event_time",
+                   "duplicate_record_id", "http_status", "min_words"],
+    }  # fmt: skip
     views = {**tables.views, "quarantine": view(tmp_path, "quarantine", quarantine)}
     items = found(make_card(Tables(views=views, records={}), Valid2Gate(), SETTING))
-    assert items["decoded_share"]["value"] == pytest.approx(18 / 20)
-    assert items["quarantined_share"]["value"] == pytest.approx(3 / 20)
+    # Read: 18 in raw and the 7 that reading set aside; two of them could not be decoded.
+    assert items["decoded_share"]["value"] == pytest.approx(23 / 25)
+    assert items["quarantined_share"]["value"] == pytest.approx(8 / 25)
     assert {row["value"] for row in items["decoded_share"]["examples"]} == {
         "source.jsonl: bad_json",
-        "source.map: missing_field",
+        "source.map: bad_utf8",
     }
+    assert items["decoded_share"]["note"].endswith("1 incomplete, 2 undated, 1 repeated, 1 not wanted")
+
+
+@pytest.mark.parametrize(
+    ("stage", "operator", "rule", "kind"),
+    [
+        ("landing", "source.jsonl", "bad_json", "undecodable"),
+        ("raw", "source.jsonl", "bad_utf8", "undecodable"),
+        ("raw", "source.map", "bad_utf8", "undecodable"),
+        ("raw", "source.gzip", "truncated_gzip", "undecodable"),
+        ("raw", "source.csv", "wrong_field_count", "undecodable"),
+        ("raw", "source.warc", "truncated_payload", "undecodable"),
+        ("raw", "source.anything", "a_rule_of_tomorrow", "undecodable"),
+        ("raw", "source.map", "duplicate_record_id", "repeated"),
+        ("raw", "source.warc", "revisit", "repeated"),
+        ("raw", "source.map", "missing_event_time", "undated"),
+        ("landing", "source.map", "bad_event_time", "undated"),
+        ("raw", "source.map", "missing_id", "incomplete"),
+        ("raw", "source.map", "missing_field", "incomplete"),
+        ("raw", "source.map", "wrong_type", "incomplete"),
+        ("raw", "source.map", "missing_partition_field", "incomplete"),
+        ("raw", "source.map", "missing_partition_part", "incomplete"),
+        ("raw", "source.tc609", "no_text_content", "incomplete"),
+        ("raw", "source.warc", "http_status", "not wanted"),
+        ("raw", "source.warc", "content_type", "not wanted"),
+        ("cleaned", "text.length", "min_words", "cleaned away"),
+        ("cleaned", "text.language", "bad_utf8", "cleaned away"),
+    ],
+)
+def test_every_rule_of_the_quarantine_is_of_one_kind(stage: str, operator: str, rule: str, kind: str) -> None:
+    assert rule_kind(stage, operator, rule, ("landing", "raw")) == kind
+
+
+def test_only_what_could_not_be_decoded_counts_against_integrity() -> None:
+    assert COUNTED["decoded_share"] == {"undecodable"}
+    assert COUNTED["quarantined_share"] == set(KINDS)
+    assert set(COUNTED) <= set(INDICATORS)
 
 
 def test_near_copies_that_were_published_all_the_same(tmp_path: Path) -> None:
@@ -375,7 +446,7 @@ def test_declared_strata_are_counted_and_spread(tmp_path: Path) -> None:
     gate = Valid2Gate(strata=("topic",), thresholds={"smallest_stratum": 3})
     items = found(make_card(tables, gate, SETTING))
     assert (items["smallest_stratum"]["value"], items["smallest_stratum"]["passed"]) == (2, False)
-    assert items["smallest_stratum"]["examples"][0]["value"] == "c"
+    assert items["smallest_stratum"]["note"] == "topic c"
     shares = np.array([0.5, 0.4, 0.1])
     entropy = -(shares * np.log(shares)).sum() / math.log(3)
     assert items["stratum_entropy"]["value"] == pytest.approx(entropy)

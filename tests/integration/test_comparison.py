@@ -13,6 +13,7 @@ import pytest
 from expectations.registry import suites_for
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import MissingPartitionsError, UsageError
+from winnowry.evidence.comparison.pool import _Beside
 from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.stages import comparison as comparison_run
 from winnowry.stages.plan import plan
@@ -68,6 +69,7 @@ def land(root: Path, target: Any = report, n: int = 300) -> None:
         rows = [{"id": f"{name}-{i}", "text": make(rng), "date": f"{2018 + i % 3}-0{1 + i % 9}-01"} for i in range(n)]
         (folder / "part.jsonl").write_text("\n".join(map(json.dumps, rows)))
     texts = [{"text": target(rng)} for _ in range(400)]
+    texts += [{"text": f" {texts[place]['text'].upper()}"} for place in range(30)]  # the same words: nothing new
     (root / "landing" / "target.jsonl").write_text("\n".join(map(json.dumps, texts)))
     questions(root, rng)
     (root / "planted.yaml").write_text(RECIPE)
@@ -152,6 +154,8 @@ def test_every_arm_has_the_same_budget_and_none_sees_the_hold_out(proven: tuple[
         if arm["arm"] != "full":
             assert abs(arm["tokens"] - summary["budget_tokens"]) < 0.02 * summary["budget_tokens"] + 100, arm["arm"]
     assert summary["pool"]["holdout"].startswith("newest")
+    assert summary["pool"]["removed_from_sets"] == {"target": 30}
+    assert next(item for item in summary["evaluations"] if item["name"] == "target")["documents"] < 400
     ws, recipe = open_recipe(root, root / "planted.yaml")
     rows = ws.lake.open("planted", "comparison").to_table().to_pylist()
     assert len(rows) == len({row["measurement_id"] for row in rows})
@@ -213,6 +217,17 @@ def test_a_text_set_without_its_field_is_told_before_anything_is_trained(tmp_pat
     run_all(ws, recipe, to="sampled")
     with pytest.raises(UsageError, match=r"target.jsonl, line 1: no text in field 'text' \(it has body\)"):
         run_stage(ws, recipe, "comparison", suites=suites_for, run_id="no-field")
+
+
+@pytest.mark.parametrize("different", [1, 3])
+def test_a_target_of_repeated_texts_is_told_before_anything_is_trained(tmp_path: Path, different: int) -> None:
+    land(tmp_path, n=20)
+    rows = [json.dumps({"text": f"text {place % different}"}) for place in range(8)]
+    (tmp_path / "landing" / "target.jsonl").write_text("\n".join(rows))
+    ws, recipe = open_recipe(tmp_path, tmp_path / "planted.yaml")
+    assert recipe.comparison is not None
+    with pytest.raises(UsageError, match=f"has 8 documents, {8 - different} of them repeated; expected 4 different"):
+        _Beside.read(ws, recipe.comparison, tmp_path)
 
 
 def test_records_that_the_recipe_repeats_are_trained_on_as_often(

@@ -10,13 +10,20 @@ _TRAILING = 5
 
 
 def trailing_facts(request: Request) -> dict[str, list[float]]:
-    """Measures of up to five live partitions before this one in key order, each a list, oldest first."""
+    """Measures of up to five live partitions before this one in key order, each a list, oldest first.
+
+    Partitions that this run promoted itself are no past to differ from: a first load has no drift.
+    """
     lake = request.ws.lake
-    before = [p for p in lake.partitions(request.corpus, request.stage.name) if p < request.key][-_TRAILING:]
+    records = (
+        lake.live_record(request.corpus, request.stage.name, partition)
+        for partition in lake.partitions(request.corpus, request.stage.name)
+        if partition < request.key
+    )
+    known = [record for record in records if record is not None and record.lineage.get("run_id") != request.run_id]
     facts: dict[str, list[float]] = {}
-    for partition in before:
-        record = lake.live_record(request.corpus, request.stage.name, partition)
-        measures: dict[str, Any] = record.facts if record is not None else {}
+    for record in known[-_TRAILING:]:
+        measures: dict[str, Any] = record.facts
         for name, value in measures.items():
             if isinstance(value, int | float):
                 facts.setdefault(name, []).append(float(value))

@@ -200,7 +200,7 @@ def letters(card: Mapping[str, Any]) -> tuple[Letter, ...]:
 def about(card: Mapping[str, Any]) -> str:
     """How to read the card: what scores mean, where limits come from, and what they do."""
     if not card.get("gated", True):
-        return "Measured, and not judged: the recipe asks for no limits. `gates.published.valid2` sets them."
+        return "Measured, and not judged: the recipe asks for no limits. gates.published.valid2 sets them."
     blocking = ", ".join(LETTER_TITLES[letter] for letter in card.get("blocks", ()))
     gate = f"The recipe's gate blocks a release for: {blocking}." if blocking else "The recipe's gate only warns."
     return (

@@ -128,7 +128,9 @@ def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:
     if recipe.comparison is None:
         return None
     record = live(ws, recipe, "comparison")
-    recommendation: dict[str, Any] | None = record.facts.get("comparison", {}).get("recommendation") if record else None
+    summary: dict[str, Any] = record.facts.get("comparison", {}) if record else {}
+    # One by the older method took its draws for independent: what it recommends is not shown.
+    recommendation: dict[str, Any] | None = summary.get("recommendation") if "draw_share" in summary else None
     return recommendation
 
 

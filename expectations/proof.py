@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from expectations.custom import ExpectFact
-from winnowry.evidence.comparison.statistics import outcome
+from winnowry.core.outcome import outcome
 
 _RECIPE = "recipe"
 

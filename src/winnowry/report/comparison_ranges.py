@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from winnowry.core.numbers import fixed
-from winnowry.evidence.comparison.statistics import outcome
+from winnowry.core.outcome import outcome
 from winnowry.report.cells import Cell, Table
 from winnowry.report.charts import CHOSEN, QUIET, SECOND, Chart, Range, ranges
 

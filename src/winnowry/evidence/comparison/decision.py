@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from winnowry.evidence.comparison.statistics import Difference, Outcome
+from winnowry.core.outcome import Outcome
+from winnowry.evidence.comparison.statistics import Difference
 
 Decided = Literal["better", "worse", "no difference", "inconclusive"]
 

@@ -6,11 +6,10 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+from winnowry.core.outcome import Outcome, outcome
 
 ALPHA, POWER = 0.05, 0.8
-
-Outcome = Literal["better", "worse", "not told apart"]
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,6 @@ class Difference:
     def outcome(self) -> Outcome:
         """What may be said of it."""
         return outcome(self.mean, self.detectable)
-
-
-def outcome(difference: float, detectable: float) -> Outcome:
-    """The one rule by which a difference counts: it is larger than the effect that can be detected.
-
-    Verdict, recommendation, gate, page and card all ask here.
-
-    >>> outcome(0.02, 0.01), outcome(-0.02, 0.01), outcome(0.01, 0.01)
-    ('better', 'worse', 'not told apart')
-    """
-    if abs(difference) <= detectable:
-        return "not told apart"
-    return "better" if difference > 0 else "worse"
 
 
 def paired(reference: Sequence[float], arm: Sequence[float], *, share: float) -> Difference:

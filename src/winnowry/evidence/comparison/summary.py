@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from winnowry.core.outcome import Outcome
 from winnowry.evidence.comparison.arms import NEGATIVE, POOL_SHARE, POSITIVE, ROLES, Arms
 from winnowry.evidence.comparison.decision import RECIPE, REFERENCES, decide
 from winnowry.evidence.comparison.measure import Measured
 from winnowry.evidence.comparison.pool import HOLDOUT
 from winnowry.evidence.comparison.proxies import describe
 from winnowry.evidence.comparison.questions import beats_chance
-from winnowry.evidence.comparison.statistics import Difference, Outcome, mean_and_deviation, paired
+from winnowry.evidence.comparison.statistics import Difference, mean_and_deviation, paired
 
 Values = dict[str, list[Measured]]
 

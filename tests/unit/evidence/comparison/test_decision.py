@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from winnowry.core.outcome import outcome
 from winnowry.evidence.comparison.decision import Decision, decide
-from winnowry.evidence.comparison.statistics import Difference, outcome
+from winnowry.evidence.comparison.statistics import Difference
 
 DETECTABLE = 0.05
 APART = {"told_apart": True, "why": "they are"}

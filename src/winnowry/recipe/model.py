@@ -17,32 +17,94 @@ from winnowry.recipe.place import Place
 from winnowry.records.kinds import Kind, kind_named
 from winnowry.sampling.spec import SampleSpec
 from winnowry.sources.base import SourceFormat
+from winnowry.sources.event_time import range_end, range_start, why_no_layout
 from winnowry.sources.registry import formats
 
 
 class Fields(GrowingPart):
-    """Which field of a record means what; all others are kept in ``raw.meta`` as JSON."""
+    """Which field of a record means what; all others are kept in ``raw.meta`` as JSON.
 
-    id: str | None = Field(default=None, description="field that identifies the record; else its file and line do")
+    A name with dots leads through nested fields (``doc.text``); a field that is itself called so comes first. An id is
+    taken as it is written, white space included, and a whole number is its digits: ``12`` and ``"12"`` are one id. A
+    number with a point, true, a list and an empty text are none. Of a list of licences all are taken, joined by commas.
+
+    Event times are read in these forms, and refused in every other (``bad_event_time``):
+
+    - ISO 8601: ``2019-05-01T12:00:00+02:00``, ``2019-05-01``, ``2019-05``, ``2019-W18-3``, ``2019-121``, also without
+      dashes and colons; without a zone it is UTC; ``24:00`` is the next midnight, a leap second the instant after it.
+    - Dates and date-times of Parquet.
+    - A number, or a text of digits, by how many digits it has: 4 a year, 6 ``YYYYMM``, 8 ``YYYYMMDD``, 9 Unix seconds,
+      10 ``YYYYMMDDHH`` or Unix seconds, 12 ``YYYYMMDDHHMM``, 14 ``YYYYMMDDHHMMSS``. A point with zeros behind it does
+      not count (``2019.0``). With another fraction it is Unix seconds of 9 or 10 digits. 0 and what has a minus sign is
+      Unix seconds.
+    - Six digits that are a date with a two-digit year too (``200105``) are refused.
+    - Ten digits are the one of the two that lies in ``event_time_range``; they are refused where both do.
+    - Unix milliseconds, microseconds and nanoseconds are read where ``event_time_format`` says so, never guessed.
+    """
+
+    id: str | None = Field(
+        default=None,
+        description="field that identifies the record; else the path of its file below the literal part of `uri`, and "
+        "its line do: then another literal part, or another line above it, makes it a new record",
+    )
     text: str = Field(default="text", description="field with the text or HTML")
     event_time: str | None = Field(
         default=None,
-        description="field with the event time (ISO 8601 or Unix seconds); of warc `date`, the time of the fetch",
+        description="field with the event time, in a form of those above; of warc `date`, the time of the fetch",
     )
     event_time_format: str | None = Field(
         default=None,
-        description="how the event time is written, where it is neither: `datetime.strptime` codes, e.g. "
-        "`%d-%b-%Y %H:%M:%S.%f`",
+        description="how the event time is written, where it is none of those: `datetime.strptime` codes, e.g. "
+        "`%d-%b-%Y %H:%M:%S.%f`; or `unix_s`, `unix_ms`, `unix_us`, `unix_ns`",
+    )
+    event_time_range: tuple[str | int | None, str | int | None] | None = Field(
+        default=None,
+        description="first and last year, month or day that is plausible, e.g. `[1800, 2025-06]`; others are refused. "
+        "Unset: from 1900 to the end of 2026, or to a day after the object was last modified where that is later",
     )
     license: str | None = Field(default=None, description="field with the record's licence; else the source's")
+    carry: tuple[str, ...] | dict[str, str] | None = Field(
+        default=None,
+        description="fields that become columns of `cleaned` and `published`, as text: `[url, title]`, or under "
+        "another name `{source_url: doc.url}`; numbers, lists and objects as JSON, a missing field as null",
+    )
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"event_time_format"})
+    _LATER: ClassVar[frozenset[str]] = frozenset({"event_time_format", "event_time_range", "carry"})
+
+    @field_validator("event_time_format")
+    @classmethod
+    def _is_layout(cls, value: str | None) -> str | None:
+        reason = why_no_layout(value) if value is not None else None
+        if reason is not None:
+            raise ValueError(f"{value!r} is no layout of an event time: {reason}")
+        return value
+
+    @field_validator("event_time_range")
+    @classmethod
+    def _is_range(cls, value: tuple[str | int | None, str | int | None] | None) -> tuple[str | None, str | None] | None:
+        if value is None:
+            return None
+        first, last = (str(bound) if bound is not None else None for bound in value)
+        start = range_start(first) if first is not None else None
+        end = range_end(last) if last is not None else None
+        if start is not None and end is not None and end <= start:
+            raise ValueError(f"the last, {last}, is before the first, {first}")
+        return first, last
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """Columns that are carried on, each with the field it comes from."""
+        carry = self.carry or {}
+        return dict(carry) if isinstance(carry, dict) else {name: name for name in carry}
 
 
 class Partition(RecipePart):
-    """How records are cut into partitions: by event time, a field's value, or a part of the path."""
+    """How records are cut into partitions: by event time, a field's value, or a part of the path.
 
-    by: Literal["event_time", "field", "path"] = Field(default="event_time", description="what decides")
+    ``partition: none`` puts all records into one, called `all`. Every change of a file then makes all of them anew.
+    """
+
+    by: Literal["event_time", "field", "path", "none"] = Field(default="event_time", description="what decides")
     every: Literal["year", "month", "day"] = Field(default="day", description="length of a partition in event time")
     field: str | None = Field(default=None, description="the field, for `by: field`")
     part: int | None = Field(default=None, description="index into the path split at `/`, for `by: path`")
@@ -58,6 +120,11 @@ class Partition(RecipePart):
         return self
 
 
+def _or_none(schema: dict[str, Any]) -> None:
+    """Let an editor accept the one word too."""
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"const": "none"}]
+
+
 class Source(GrowingPart):
     """Where raw records come from; the options of its format stand beside these keys."""
 
@@ -70,7 +137,11 @@ class Source(GrowingPart):
     format: str = Field(default="jsonl", description="how to read them: a source format, of those below")
     license: str | None = Field(default=None, description="licence of the records")
     fields: Fields = Field(default_factory=Fields, description="which field means what")
-    partition: Partition = Field(default_factory=Partition, description="how records are cut into partitions")
+    partition: Partition = Field(
+        default_factory=Partition,
+        description="how records are cut into partitions; `none`: not at all",
+        json_schema_extra=_or_none,
+    )
     # An option of csv that stays here: version 1 writes it for sources of every format, and hashes depend on that.
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="field separator, for csv")
     members: str | None = Field(
@@ -79,7 +150,13 @@ class Source(GrowingPart):
         description="for tar and zip archives: glob of the files inside to read, e.g. `*.sgm`; `*` matches `/` too",
     )
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"members"})
+    hive: bool | None = Field(
+        default=None,
+        description="folders of the path named `key=value` are fields of the record, as text (`%20` decoded, "
+        "`__HIVE_DEFAULT_PARTITION__` null); a field of the record with another value is refused (`hive_conflict`)",
+    )
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"members", "hive"})
 
     @field_validator("format")
     @classmethod

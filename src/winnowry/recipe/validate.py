@@ -76,6 +76,8 @@ def _each(items: Any, stage: str, problems: list[Problem], read: Any) -> list[An
 
 
 def _source(item: Any, path: Path, problems: list[Problem]) -> Source | None:
+    if isinstance(item, dict) and item.get("partition") == "none":
+        item = {**item, "partition": {"by": "none"}}
     source = _one(Source, item, path, problems)
     if source is None and isinstance(item, dict):
         problems += [problem for problem in _option_problems(item, path) if problem not in problems]

@@ -135,7 +135,7 @@ class SourceFormat(BaseModel):
 
 
 class FieldsSpec(Protocol):
-    """Which field of a record is what; None: the record has no such field."""
+    """Which field of a record is what, nested ones as ``doc.text``; None: the record has no such field."""
 
     @property
     def id(self) -> str | None:
@@ -154,7 +154,12 @@ class FieldsSpec(Protocol):
 
     @property
     def event_time_format(self) -> str | None:
-        """How it is written, as for ``datetime.strptime``; None: ISO 8601 or Unix seconds."""
+        """How it is written, as for ``datetime.strptime`` or a unit of Unix time; None: one of the usual forms."""
+        ...
+
+    @property
+    def event_time_range(self) -> tuple[str | None, str | None] | None:
+        """First and last year, month or day that is plausible."""
         ...
 
     @property
@@ -168,7 +173,7 @@ class PartitionSpec(Protocol):
 
     @property
     def by(self) -> str | None:
-        """``event_time``, ``field``, ``path``; None puts all records into one partition."""
+        """``event_time``, ``field``, ``path``; ``none`` or None puts all records into one partition."""
         ...
 
     @property
@@ -223,6 +228,11 @@ class SourceSpec(Protocol):
     @property
     def partition(self) -> PartitionSpec | None:
         """Partition rule; None puts all records into one partition."""
+        ...
+
+    @property
+    def hive(self) -> bool | None:
+        """Whether folders of the path named ``key=value`` are fields of the record."""
         ...
 
     @property

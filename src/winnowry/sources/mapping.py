@@ -15,13 +15,24 @@ import orjson
 
 from winnowry.core.ids import RecordId, record_id
 from winnowry.core.tables import UNPARTITIONED
-from winnowry.sources.base import PartitionSpec, Record, SourceSpec, Unreadable, unreadable
-from winnowry.sources.event_time import parse_event_time, parse_with_format
+from winnowry.sources.base import FieldsSpec, PartitionSpec, Record, SourceSpec, Unreadable, unreadable
+from winnowry.sources.event_time import EventTimeError, parse_event_time, parse_with_format, time_range
+from winnowry.sources.fields import (
+    HiveConflictError,
+    absent,
+    described,
+    hive_columns,
+    value_at,
+    with_hive_columns,
+    without,
+)
 
 _OPERATOR = "source.map"
 ALL = "all"
 """The partition of every record of a source without a partition rule."""
 _MAX_KEY_BYTES = 200
+READING = 2
+"""Raised when the same object and recipe would give other partitions: the landing then reads its objects again."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,9 @@ class _Unmappable(Exception):
         super().__init__(reason)
 
 
-def map_record(record: Record, source: SourceSpec, uri: str, relative_path: str) -> MappedRecord | Unreadable:
+def map_record(
+    record: Record, source: SourceSpec, uri: str, relative_path: str, written_at: datetime | None = None
+) -> MappedRecord | Unreadable:
     """Find a record's identity, partition and text.
 
     Args:
@@ -68,26 +81,33 @@ def map_record(record: Record, source: SourceSpec, uri: str, relative_path: str)
         source: the recipe's source.
         uri: the object.
         relative_path: path of the object below the literal prefix of the source's pattern.
+        written_at: when the object was last modified: it bounds the event times that are plausible.
 
     Returns:
         The mapped record, or an :class:`Unreadable` with the record as JSON and one of the reasons
         ``missing_field`` (text), ``missing_id``, ``wrong_type`` (text, id, license or partition field),
-        ``missing_event_time``, ``bad_event_time``, ``missing_partition_field``, ``missing_partition_part`` and
-        ``bad_partition_key``. A bad event time that does not decide the partition becomes null and stays in ``meta``.
+        ``missing_event_time``, ``bad_event_time``, ``missing_partition_field``, ``missing_partition_part``,
+        ``bad_partition_key`` and ``hive_conflict``. A bad event time that does not decide the partition becomes null
+        and stays in ``meta``.
     """
     try:
-        return _map(record, source, uri, relative_path)
+        return _map(record, source, uri, relative_path, written_at)
     except _Unmappable as wrong:
         payload = serialized(record.data)
         return unreadable(record.position, _OPERATOR, wrong.reason, payload, wrong.value, wrong.threshold)
 
 
-def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> MappedRecord:
+def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, written_at: datetime | None) -> MappedRecord:
     data, fields = record.data, source.fields
+    if source.hive:
+        try:
+            data = with_hive_columns(data, hive_columns(source.uri, relative_path))
+        except HiveConflictError as error:
+            raise _Unmappable("hive_conflict", str(error)) from None
     text_field = fields.text or "text"
     text, sha256 = (None, "") if record.content is not None else _text(data, text_field)
     mapped_id = _mapped_id(data, fields.id) if fields.id else None
-    event_time, wrong_time = _event_time(data, fields.event_time, fields.event_time_format)
+    event_time, wrong_time = _event_time(data, fields, written_at)
     partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
     return MappedRecord(
         record_id=record_id(source.name, mapped_id=mapped_id, path=relative_path, index=record.position),
@@ -95,7 +115,7 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> Ma
         partition=partition,
         event_time=event_time,
         text=text,
-        meta=serialized({name: value for name, value in data.items() if name != text_field}).decode(),
+        meta=serialized(without(data, text_field)).decode(),
         license=_license(data, fields.license) or source.license,
         content_sha256=sha256,
         media_type=record.media_type or _media_type(text or "", uri),
@@ -105,11 +125,11 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str) -> Ma
 
 def _text(data: dict[str, object], name: str) -> tuple[str, str]:
     """The text and its SHA-256."""
-    text = data.get(name)
+    text = value_at(data, name)
     if text is None:
-        raise _Unmappable("missing_field", name)
+        raise _Unmappable("missing_field", absent(data, name))
     if not isinstance(text, str):
-        raise _wrong_type(name, text, "string")
+        raise _wrong_type(name, text, "text")
     try:
         encoded = text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -139,32 +159,47 @@ def _plain(value: object) -> object:
 
 
 def _mapped_id(data: dict[str, object], name: str) -> str:
-    value = data.get(name)
-    if value is None or value == "":
-        raise _Unmappable("missing_id", name)
+    """The id as it is written, white space included; a whole number is its digits."""
+    value = value_at(data, name)
+    if value is None:
+        raise _Unmappable("missing_id", absent(data, name))
     if isinstance(value, bool) or not isinstance(value, str | int | UUID):
-        raise _wrong_type(name, value, "string or integer")
+        raise _wrong_type(name, value, "text or whole number")
+    if isinstance(value, str) and not value.strip():
+        raise _Unmappable("missing_id", f"{name} is {value!r}")
     return str(value)
 
 
 def _license(data: dict[str, object], name: str | None) -> str | None:
-    value = data.get(name) if name else None
+    """The licence; of several, all of them."""
+    value = value_at(data, name) if name else None
+    if isinstance(value, list | tuple):
+        several = [item for item in value if item is not None and item != ""]
+        if all(isinstance(item, str) for item in several):
+            return ", ".join(dict.fromkeys(map(str, several))) or None
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise _wrong_type(str(name), value, "string")
+        raise _wrong_type(str(name), value, "text, or list of texts")
     return value
 
 
-def _event_time(data: dict[str, object], name: str | None, layout: str | None) -> tuple[datetime | None, str | None]:
+def _event_time(
+    data: dict[str, object], fields: FieldsSpec, written_at: datetime | None
+) -> tuple[datetime | None, _Unmappable | None]:
     """The time, or why the value of the record is none."""
-    value = data.get(name) if name else None
+    value = value_at(data, fields.event_time) if fields.event_time else None
     if value is None or (isinstance(value, str) and not value.strip()):
         return None, None
+    earliest, latest = fields.event_time_range or (None, None)
+    plausible = time_range(earliest, latest, written_at)
+    layout = fields.event_time_format
     try:
-        return (parse_event_time(value) if layout is None else parse_with_format(value, layout)), None
-    except ValueError as error:
-        return None, f"{value!r}: {error}"
+        if layout is None:
+            return parse_event_time(value, plausible), None
+        return parse_with_format(value, layout, plausible), None
+    except EventTimeError as error:
+        return None, _Unmappable("bad_event_time", f"{value!r:.80}: {error}", error.expected)
 
 
 def _partition(
@@ -172,23 +207,24 @@ def _partition(
     spec: PartitionSpec | None,
     time_field: str | None,
     event_time: datetime | None,
-    wrong_time: str | None,
+    wrong_time: _Unmappable | None,
     relative_path: str,
 ) -> str:
-    if spec is None or spec.by is None:
+    if spec is None or spec.by is None or spec.by == "none":
         return ALL
     if spec.by == "event_time":
         if wrong_time is not None:
-            raise _Unmappable("bad_event_time", wrong_time)
+            raise wrong_time
         if event_time is None:
-            return _missing(spec, "missing_event_time", time_field)
+            return _missing(spec, "missing_event_time", absent(data, time_field or ""))
         return partition_key(event_time, spec.every or "day")
     if spec.by == "field":
-        value = data.get(spec.field or "")
+        name = spec.field or ""
+        value = value_at(data, name)
         if value is None or value == "":
-            return _missing(spec, "missing_partition_field", spec.field)
+            return _missing(spec, "missing_partition_field", absent(data, name))
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise _wrong_type(str(spec.field), value, "string or integer")
+            raise _wrong_type(name, value, "text or whole number")
         return _checked_key(str(value))
     parts = [part for part in relative_path.split("/") if part]
     index = spec.part if spec.part is not None else -2
@@ -210,7 +246,7 @@ def partition_key(event_time: datetime, every: str) -> str:
     return event_time.isoformat()[: {"year": 4, "month": 7, "day": 10}[every]]
 
 
-def _missing(spec: PartitionSpec, reason: str, value: str | None) -> str:
+def _missing(spec: PartitionSpec, reason: str, value: str) -> str:
     if spec.missing == "quarantine":
         raise _Unmappable(reason, value)
     return spec.missing
@@ -223,7 +259,7 @@ def _checked_key(key: str) -> str:
 
 
 def _wrong_type(name: str, value: object, expected: str) -> _Unmappable:
-    return _Unmappable("wrong_type", f"{name} is {type(value).__name__}", expected)
+    return _Unmappable("wrong_type", f"{name} is {described(value)}", expected)
 
 
 def _media_type(text: str, uri: str) -> str:

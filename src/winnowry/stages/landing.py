@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from winnowry.promotion.production import Candidate, Findings, Production, Rejec
 from winnowry.recipe.model import Recipe, Source
 from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
 from winnowry.sources.guarded import guarded, is_failure, named
-from winnowry.sources.mapping import MappedRecord, map_record
+from winnowry.sources.mapping import READING, MappedRecord, map_record
 from winnowry.sources.registry import format_of
 from winnowry.stages.graph import Stage
 from winnowry.storage.objects import ObjectInfo
@@ -75,9 +76,17 @@ def relative_path(ws: Workspace, source: Source, uri: str) -> str:
 
 
 def read_object(
-    ws: Workspace, recipe: Recipe, source: Source, uri: str, etag: str
+    ws: Workspace, recipe: Recipe, source: Source, uri: str, etag: str, written_at: datetime | None
 ) -> Iterator[MappedRecord | Unreadable]:
     """Records of one landing object, in position order; a reader that fails ends it with an unreadable place.
+
+    Args:
+        ws: the lake.
+        recipe: the recipe.
+        source: the source of the object.
+        uri: the object.
+        etag: of the object as it was listed.
+        written_at: when it was last modified, as it was listed.
 
     Raises:
         ObjectChangedError: the object is not the one that was listed.
@@ -86,13 +95,15 @@ def read_object(
     reader = format_of(source)
     with ws.store.open(uri, etag=etag) as stream:
         for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}", uri):
-            yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path)
+            yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path, written_at)
 
 
-def _mapped(record: Record, source: Source, uri: str, path: str) -> MappedRecord | Unreadable:
+def _mapped(
+    record: Record, source: Source, uri: str, path: str, written_at: datetime | None
+) -> MappedRecord | Unreadable:
     """The mapped record; one that fails there, such as one nested too deep, costs only itself."""
     try:
-        return map_record(record, source, uri, path)
+        return map_record(record, source, uri, path, written_at)
     except BaseException as error:
         if not is_failure(error):
             raise
@@ -159,7 +170,7 @@ class Landing(Production):
 
     def _items(self, source: Source, info: ObjectInfo) -> Iterator[MappedRecord | Unreadable]:
         if info.obstacle is None:
-            return read_object(self.work.ws, self.work.recipe, source, info.uri, info.etag)
+            return read_object(self.work.ws, self.work.recipe, source, info.uri, info.etag, info.modified_at)
         reason, value = info.obstacle
         return iter([unreadable(0, f"source.{source.format}", reason, b"", value, ends_object=True)])
 
@@ -192,6 +203,7 @@ class Landing(Production):
                 "objects_read": len(entries) - len(self.unchanged),
                 "bytes": sum(entry["size"] for entry in entries),
             },
+            lineage={"reading": READING},
         )
 
 
@@ -205,9 +217,11 @@ def _partition_versions(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def _known_objects(work: Work) -> dict[str, dict[str, Any]]:
-    """Landing rows that still hold, if the sources are declared as they were."""
+    """Landing rows that still hold, if the sources are declared as they were, and read as they would be now."""
     stage, record = work.request.stage, live(work.ws, work.recipe, "landing")
     if record is None or record.lineage.get("stage_hash") != stage.hash(work.recipe):
+        return {}
+    if record.lineage.get("reading") != READING:  # of an older version: `raw` would find other records than it counted
         return {}
     return {row["uri"]: row for row in work.table(stage.name).to_table().to_pylist()}
 

@@ -87,7 +87,8 @@ class Raw(Production):
         ingested_at = datetime.now(UTC)
         for entry in self.objects:
             source = sources[entry["source"]]
-            for item in read_object(work.ws, work.recipe, source, entry["uri"], entry["etag"]):
+            place = (entry["uri"], entry["etag"], entry["modified_at"])
+            for item in read_object(work.ws, work.recipe, source, *place):
                 if isinstance(item, Unreadable) or item.partition != work.partition:
                     continue
                 row = {

@@ -6,11 +6,17 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
+
+import orjson
+
+_LONG_INTEGER = re.compile(rb"\d{19}")
+_MOST_DIGITS = 4300  # that Python turns into an integer
 
 
 def jsonable(value: object, *, not_finite: Literal["null", "text"] = "null", longest_list: int | None = None) -> Any:
@@ -57,6 +63,24 @@ def jsonable(value: object, *, not_finite: Literal["null", "text"] = "null", lon
         members = sorted(value, key=str) if isinstance(value, Set) else list(value)
         return [reduced(item) for item in members[:longest_list]]
     return str(value)
+
+
+def exact_json(data: bytes) -> Any:
+    """Read JSON, whole numbers of any length as they are written.
+
+    Raises:
+        orjson.JSONDecodeError: it is not JSON, or has lone surrogates.
+
+    >>> exact_json(b'{"id": 12345678901234567890123}')
+    {'id': 12345678901234567890123}
+    """
+    value = orjson.loads(data)  # numbers beyond 64 bits become floats
+    if _LONG_INTEGER.search(data) is None:
+        return value
+    try:
+        return json.loads(data, parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else float(digits))
+    except RecursionError:
+        return value
 
 
 def canonical_json(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import BinaryIO, ClassVar, Literal
 import orjson
 from pydantic import Field
 
+from winnowry.core.jsonable import exact_json
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
 from winnowry.sources.content import text_chunks
 from winnowry.sources.json_layout import laid_out, list_of_objects
@@ -26,7 +27,7 @@ class JsonLines(SourceFormat):
 
     Blank lines hold no record; they count in the positions, so that a position is the line number less one. An object
     of another layout is read too: a JSON array of objects, or objects that span lines or follow one another on one
-    line; positions count them. Integers beyond 64 bits become floats, of repeated keys the last wins, NaN and Infinity
+    line; positions count them. Whole numbers of any length are kept, of repeated keys the last wins, NaN and Infinity
     are not JSON.
     """
 
@@ -133,7 +134,7 @@ def _over_long(position: int, beginning: bytes, n_bytes: int, limits: ReadLimits
 
 def _record(position: int, text: bytes) -> Record | Unreadable:
     try:
-        data = orjson.loads(text)
+        data = exact_json(text)
     except orjson.JSONDecodeError as error:
         try:
             text.decode("utf-8")

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from winnowry.runs.order import RunOutcome
     from winnowry.stages.plan import Plan
 
-DEFAULT_ROOT = "./lake"
-"""Root of the lake where neither the call nor ``WINNOWRY_ROOT`` names one."""
-
 
 def open(root: str | os.PathLike[str] | None = None) -> Lake:
     """A lake: a folder or an S3 prefix that holds landing objects and tables.
@@ -44,13 +41,17 @@ def open(root: str | os.PathLike[str] | None = None) -> Lake:
 
     Args:
         root: folder, relative to the working directory of now, or ``s3://bucket/prefix``. None: what
-            ``WINNOWRY_ROOT`` says, else ``./lake``.
+            ``WINNOWRY_ROOT`` says, else ``lake`` in the project: the nearest folder at or above the working directory
+            with a ``workspace.yaml`` or a lake.
 
     >>> import winnowry as wn
     >>> wn.open("s3://my-bucket/lake")
     Lake('s3://my-bucket/lake')
     """
-    place = os.fspath(root) if root is not None else os.environ.get("WINNOWRY_ROOT") or DEFAULT_ROOT
+    from winnowry.runs.project import home_folder
+
+    named = os.fspath(root) if root is not None else os.environ.get("WINNOWRY_ROOT")
+    place = named or str(home_folder() / "lake")
     return Lake(place if "://" in place else str(Path(place).expanduser().resolve()))
 
 

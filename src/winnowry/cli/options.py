@@ -60,12 +60,18 @@ def common_options(command: Command) -> Command:
     return click.option(  # type: ignore[no-any-return]
         "--root",
         envvar="WINNOWRY_ROOT",
-        default="./lake",
-        show_default=True,
+        default=_default_root,
+        show_default="lake in the project",
         show_envvar=True,
         metavar="URI",
         help="The lake: a folder or s3://bucket/prefix.",
     )(decorated)
+
+
+def _default_root() -> str:
+    from winnowry.runs.project import home_folder
+
+    return str(home_folder() / "lake")
 
 
 def _expanded(root: str) -> str:

@@ -6,13 +6,15 @@ import os
 import shutil
 from pathlib import Path
 
+from winnowry.runs.project import home_folder
+
 
 def dagster_home() -> Path:
-    """Where the instance lies: ``WINNOWRY_HOME``, ``DAGSTER_HOME`` or ``.winnowry`` in the working directory."""
+    """Where the instance lies: ``WINNOWRY_HOME``, ``DAGSTER_HOME`` or ``.winnowry`` beside the lake of the project."""
     for name in ("WINNOWRY_HOME", "DAGSTER_HOME"):
         if os.environ.get(name):
             return Path(os.environ[name]).expanduser().resolve()
-    return Path.cwd() / ".winnowry"
+    return home_folder() / ".winnowry"
 
 
 def prepare_home(home: Path, project: Path) -> Path:

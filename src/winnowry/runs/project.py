@@ -43,6 +43,24 @@ class Project:
         return module
 
 
+def home_folder(start: Path | None = None) -> Path:
+    """The folder that a command works in, wherever below it is called: it holds ``lake`` and ``.winnowry``.
+
+    The nearest folder at or above ``start`` (the working directory) with a ``workspace.yaml`` or a lake called
+    ``lake``; ``start`` itself where there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "workspace.yaml").is_file() or _is_lake(folder / "lake"):
+            return folder
+    return here
+
+
+def _is_lake(folder: Path) -> bool:
+    """Whether something was promoted below a folder, or its landing lies there."""
+    return (folder / "landing").is_dir() or any(folder.glob("*/promotions"))
+
+
 def find_project(start: Path | None = None) -> Project:
     """The nearest folder at or above ``start`` (the working directory) with a ``workspace.yaml``, else the template."""
     from winnowry.runs.template import template_root

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import winnowry as wn
 from winnowry.cli.ui_server import UiServer
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.runs.home import dagster_home, prepare_home
@@ -52,6 +53,24 @@ def test_the_dagster_home_is_winnowrys_then_dagsters_then_in_the_working_directo
     assert dagster_home() == tmp_path / "dagster"
     monkeypatch.setenv("WINNOWRY_HOME", str(tmp_path / "winnowry"))
     assert dagster_home() == tmp_path / "winnowry"
+
+
+@pytest.mark.parametrize("marker", ["workspace.yaml", "lake/landing/", "lake/tickets/promotions/"])
+def test_lake_and_home_are_the_projects_wherever_below_it_a_command_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marker: str
+) -> None:
+    for name in ("WINNOWRY_HOME", "DAGSTER_HOME", "WINNOWRY_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    project, below = tmp_path / "project", tmp_path / "project" / "recipes" / "old"
+    below.mkdir(parents=True)
+    if marker.endswith("/"):
+        (project / marker).mkdir(parents=True)
+    else:
+        (project / marker).touch()
+    monkeypatch.chdir(below)
+    assert (wn.open().root, dagster_home()) == (str(project / "lake"), project / ".winnowry")
+    monkeypatch.chdir(tmp_path)
+    assert (wn.open().root, dagster_home()) == (str(tmp_path / "lake"), tmp_path / ".winnowry")
 
 
 def test_a_home_gets_the_projects_settings_once(tmp_path: Path) -> None:

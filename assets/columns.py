@@ -56,7 +56,7 @@ def table_schema(recipe: Recipe, stage: Stage) -> dg.TableSchema | None:
     if stage.schema is None:
         return None
     schema = stage.schema(recipe)
-    written = {field.name: operator for operator in (*recipe.clean, *recipe.score) for field in operator.writes()}
+    written = {field.name: operator for operator in (*recipe.cleaning, *recipe.score) for field in operator.writes()}
     return dg.TableSchema(
         [
             dg.TableColumn(

@@ -14,6 +14,7 @@ from winnowry.core.jsonable import digest
 from winnowry.core.tables import TEXT
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import Operator, Rule
+from winnowry.operators.carried import CARRY, CarriedFields
 from winnowry.operators.registry import operators as registered
 
 
@@ -120,7 +121,8 @@ def chains_of(
 
 
 def _rebuilt(spec: Mapping[str, Any]) -> Operator | None:
-    cls = registered().get(str(spec.get("op")))
+    name = str(spec.get("op"))
+    cls = CarriedFields if name == CARRY else registered().get(name)
     if cls is None:
         return None
     try:

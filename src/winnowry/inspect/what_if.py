@@ -101,7 +101,7 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
     specs = live_specs(ws, corpus)
     if (unjudged := _unjudged(specs.values(), changed)) is not None:
         raise UsageError(unjudged)
-    live, then = chains_of(specs, changed.clean)
+    live, then = chains_of(specs, changed.cleaning)
     chains = list({id(chain): chain for chain in live.values()}.values())
     tally = _Tally(then)
     for chain, rows in _by_chain(_kept_batches(ws, corpus, chains, then), live, chains):
@@ -113,7 +113,7 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
         for chain, rows in _by_chain(batches, live, chains):
             tally.rejected(chain, rows)
     tokens_now, tokens_then = _tokens(ws, corpus, tally.leaving)
-    file_specs = tuple(operator.fingerprint() for operator in recipe.clean)
+    file_specs = tuple(operator.fingerprint() for operator in recipe.cleaning)
     differs = [line for spec in specs.values() for line in _differences(spec, file_specs)]
     policy = _live_policy(ws, recipe)
     differs += _differences(policy, _policy(recipe))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 import pyarrow as pa
@@ -12,9 +12,12 @@ from winnowry.operators.base import Derivation, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
+from winnowry.recipe.check_fields import carried_columns, check_fields
+from winnowry.recipe.check_gates import check_gates
 from winnowry.recipe.columns import AddedColumn, ColumnTable
+from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Problem, did_you_mean
-from winnowry.recipe.model import Recipe, Source
+from winnowry.recipe.model import Publish, Recipe, Source
 from winnowry.recipe.tables import cleaned_columns, columns_written
 from winnowry.records.kinds import TEXT, Kind, kind_named
 from winnowry.sampling.spec import SampleSpec
@@ -29,7 +32,27 @@ def _source_columns(kind: Kind) -> set[str]:
 def check(recipe: Recipe) -> list[Problem]:
     """All problems of a recipe made in Python; :func:`~winnowry.recipe.load.load_recipe` checks by itself."""
     problems = check_parts(recipe.sources, recipe.clean, recipe.score, recipe.sample, recipe.columns or ())
+    problems += check_release(recipe.sources, recipe.clean, recipe.score, recipe.sample, recipe.gates, recipe.publish)
     return problems + check_comparison(recipe.comparison, recipe.gates, recipe.sample, recipe.kind)
+
+
+def check_release(
+    sources: Sequence[Source | None],
+    clean: Sequence[Operator | None],
+    score: Sequence[Operator | None],
+    sample: SampleSpec | None,
+    gates: Gates | None,
+    publish: Publish | None,
+) -> list[Problem]:
+    """All problems of gates and of the release; None stands for a part with a mistake of its own, or a missing one."""
+    kind = kind_of(sources)
+    known = None if None in clean or None in sources else _cleaned_names(kind, sources, clean)
+    leaves_raw = kind.is_text or bool(clean or score) or sample is not None
+    return check_gates(gates, publish, known, leaves_raw=leaves_raw, has_releases=kind.is_text or sample is not None)
+
+
+def _cleaned_names(kind: Kind, sources: Sequence[Source | None], clean: Sequence[Operator | None]) -> set[str]:
+    return {*cleaned_columns(kind).names} | carried_columns(sources) | columns_written(clean)
 
 
 def check_parts(
@@ -50,17 +73,22 @@ def check_parts(
     """
     kind = kind_of(sources)
     problems = _sources(sources) + check_kind(sources)
-    problems += _chain("clean", clean, _source_columns(kind))
-    cleaned = None if None in clean else {*cleaned_columns(kind).names} | columns_written(clean)
+    carried = carried_columns(sources)
+    leaves_raw = kind.is_text or bool(clean or score) or sample is not None
+    problems += check_fields(sources, {"clean": clean, "score": score}, kind, leaves_raw)
+    problems += _chain("clean", clean, _source_columns(kind) | carried)
+    cleaned = None if None in clean else _cleaned_names(kind, sources, clean)
     problems += _chain("score", score, cleaned)
     problems += _derivations(clean, score)
     problems += _keepers(kind, clean, None if None in score else columns_written(score))
     if sample is not None and None not in score:
-        problems += _sample(kind, sample, columns_written(score), columns_written(clean), None in clean)
+        cleaned_types = dict.fromkeys(carried, pa.string()) | _types(clean)
+        unknown = None in clean or None in sources  # what a source with a mistake carries is not known
+        problems += _sample(kind, sample, score, cleaned_types, unknown)
     problems += _tables(kind, (*clean, *score), sample, columns)
     if sample is not None:
         problems += _uncounted(kind, clean)
-    return problems + check_columns(columns, clean, score, kind)
+    return problems + check_columns(columns, clean, score, kind, carried)
 
 
 def kind_of(sources: Sequence[Source | None]) -> Kind:
@@ -127,7 +155,8 @@ def _sources(sources: Sequence[Source | None]) -> list[Problem]:
             problems.append(
                 Problem(
                     ("sources", index, "partition"),
-                    "`by: event_time` needs `fields: {event_time: FIELD}`, the field that holds it",
+                    "`by: event_time` needs `fields: {event_time: FIELD}`, the field that holds it; "
+                    "`partition: none` puts all records into one partition",
                 )
             )
     known = [(index, source.partition) for index, source in enumerate(sources) if source is not None]
@@ -214,7 +243,7 @@ def _keepers(kind: Kind, clean: Sequence[Operator | None], scores: set[str] | No
             problems.append(Problem(("clean", index, "keep" if operator.keep != first.keep else "by"), message))
     types = {field.name: field.type for field in cleaned_columns(kind)}
     types |= {field.name: field.type for operator in clean if operator is not None for field in operator.writes()}
-    numbers = {name for name, kind in types.items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)}
+    numbers = {name for name, kind in types.items() if _is_number(kind)}
     for index, operator in key_operators:
         by = operator.by
         if by is None or by in numbers or (by not in types and None in clean):
@@ -237,18 +266,32 @@ def _policy(operator: DuplicateKeys) -> str:
     return f"keeps the {operator.keep}" + (f" by {operator.by!r}" if operator.by is not None else "")
 
 
-def _sample(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str], incomplete: bool) -> list[Problem]:
+def _sample(
+    kind: Kind,
+    sample: SampleSpec,
+    score: Sequence[Operator | None],
+    cleaned: Mapping[str, pa.DataType],
+    incomplete: bool,
+) -> list[Problem]:
     problems = []
-    strata = {"partition", "source", "license", *scores, *(cleaned - {"text"})}
+    scores = _types(score)
+    strata = {**dict.fromkeys(("partition", "source", "license"), pa.string()), **cleaned, **scores}
+    strata.pop("text", None)
     listed = ", ".join(sorted(scores)) or "none"
     if sample.by is not None and sample.by not in scores:
         hint = did_you_mean(sample.by, scores, 0.5) or f"; its columns are {listed}"
         problems.append(Problem(("sample", "by"), f"no operator of `score` writes {sample.by!r}{hint}"))
+    elif sample.by is not None and not _is_number(scores[sample.by]):
+        message = f"column {sample.by!r} is {scores[sample.by]}, expected a number"
+        problems.append(Problem(("sample", "by"), message))
     for index, name in enumerate(sample.strata):
+        at = ("sample", "strata", index)
         if name not in strata and not incomplete:
             hint = did_you_mean(name, strata) or f"; there are {', '.join(sorted(strata))}"
-            problems.append(Problem(("sample", "strata", index), f"no operator writes {name!r}{hint}"))
-    problems += _size(kind, sample, scores, cleaned)
+            problems.append(Problem(at, f"no operator writes {name!r}{hint}"))
+        elif name in strata and pa.types.is_nested(strata[name]):
+            problems.append(Problem(at, f"column {name!r} is {strata[name]}; strata are named by single values"))
+    problems += _size(kind, sample, {*scores}, {*cleaned})
     return problems
 
 
@@ -282,3 +325,11 @@ def _size(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str]) -
         add = f"; add {{op: {kind.counted_by}}}" if kind.counted_by is not None else ""
         problems.append(Problem((place,), f"nothing writes {kind.size_column}, the unit of the budget{add}", True))
     return problems
+
+
+def _types(operators: Iterable[Operator | None]) -> dict[str, pa.DataType]:
+    return {field.name: field.type for operator in operators if operator is not None for field in operator.writes()}
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

@@ -22,14 +22,22 @@ def check_columns(
     clean: Sequence[Operator | None],
     score: Sequence[Operator | None],
     kind: Kind = TEXT,
+    carried: Set[str] = frozenset(),
 ) -> list[Problem]:
     """All problems among the parts; None stands for a part with a mistake of its own.
 
     Expressions of SQL are judged by the table, when a plan or a run meets it.
+
+    Args:
+        columns: the columns.
+        clean: operators.
+        score: operators.
+        kind: of the records.
+        carried: fields of the records that are columns of ``cleaned``.
     """
     problems: list[Problem] = []
     unknown = None in clean or None in score
-    own = _own_columns(clean, score, kind)
+    own = _own_columns(clean, score, kind, carried)
     first: dict[str, int] = {}
     for index, column in enumerate(columns):
         if column is None:
@@ -50,11 +58,13 @@ def check_columns(
     return problems
 
 
-def _own_columns(clean: Sequence[Operator | None], score: Sequence[Operator | None], kind: Kind) -> dict[str, Set[str]]:
+def _own_columns(
+    clean: Sequence[Operator | None], score: Sequence[Operator | None], kind: Kind, carried: Set[str]
+) -> dict[str, Set[str]]:
     keys = [operator for operator in clean if isinstance(operator, DuplicateKeys)]
     others = [operator for operator in clean if not isinstance(operator, DuplicateKeys)]
     scored = columns_written(score)
-    cleaned = {*cleaned_columns(kind).names} | columns_written(others)
+    cleaned = {*cleaned_columns(kind).names} | carried | columns_written(others)
     content = {"payload"} if kind.carries == "blob" else set()
     sized = ({*SCORED.names} - {TEXT.size_column}) | {kind.size_column}
     # In the order of ColumnTable: as read, as cleaned, as scored, as released.

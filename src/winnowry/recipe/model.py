@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from winnowry.operators.base import Operator
+from winnowry.operators.carried import CARRY, CarriedFields
 from winnowry.recipe.as_yaml import as_yaml
 from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.columns import AddedColumn
@@ -228,6 +230,12 @@ class Recipe(GrowingPart):
     def kind(self) -> Kind:
         """What its records are; the sources of a corpus agree on it."""
         return kind_named(self.sources[0].options.record_kind)
+
+    @property
+    def cleaning(self) -> tuple[Operator, ...]:
+        """The operators of ``cleaned``, in order: that of carried fields, where there are any, and those of `clean`."""
+        carried = {source.name: source.fields.carried for source in self.sources if source.fields.carried}
+        return (*((CarriedFields(op=CARRY, fields=carried),) if carried else ()), *self.clean)
 
     @property
     def leaves_raw(self) -> bool:

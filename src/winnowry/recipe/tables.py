@@ -40,7 +40,7 @@ def cleaned_columns(kind: Kind) -> pa.Schema:
 
 def cleaned_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``cleaned`` for a recipe."""
-    return with_operator_columns(cleaned_columns(recipe.kind), written_fields(recipe.clean))
+    return with_operator_columns(cleaned_columns(recipe.kind), written_fields(recipe.cleaning))
 
 
 def scored_schema(recipe: Recipe) -> pa.Schema:

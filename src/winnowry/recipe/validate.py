@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from winnowry.operators.base import Operator
 from winnowry.operators.registry import operators
-from winnowry.recipe.check import check_parts, kind_of
+from winnowry.recipe.check import check_parts, check_release, kind_of
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.comparison import Comparison
@@ -64,6 +64,8 @@ def validate(data: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
     drawn = sample if isinstance(sample, SampleSpec) else None
     problems += check_parts(sources or [], clean or [], score or [], drawn, columns or [])
     comparison, gates = parts.get("comparison"), parts.get("gates")
+    if "sample" not in broken:
+        problems += check_release(sources or [], clean or [], score or [], drawn, gates, parts.get("publish"))
     if "comparison" not in broken and "gates" not in broken and "sample" not in broken:
         problems += check_comparison(comparison, gates, sample, kind_of(sources or []))
     return (recipe if not problems else None), problems

@@ -10,7 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from winnowry.core.errors import NotFoundError, WinnowryError
+from winnowry.core.errors import NotFoundError, RecipeError, WinnowryError
+from winnowry.recipe.check_gates import lacking_for
 from winnowry.runs.project import Project
 from winnowry.stages.graph import Stage, stage_of, stages_in
 
@@ -181,6 +182,7 @@ def run_in_order(
         take: runs the partitioned stages; one partition after the other with ``execute`` when None.
 
     Raises:
+        RecipeError: the recipe lacks what a later one of the stages needs.
         NotFoundError: a partition was named that the landing does not hold.
     """
     from winnowry.promotion.partitions import partitions_of
@@ -192,6 +194,9 @@ def run_in_order(
     last = len(known) if request.to is None else known.index(stage_of(request.recipe, request.to)) + 1
     steps = known[:last]
     stages = [step.name for step in steps]
+    lacking = lacking_for(request.recipe, stages)
+    if lacking:
+        raise RecipeError(tuple(lacking))
     not_run: tuple[str, ...] = ()
     partitions: list[str] | None = None
     for stretch in stretches(steps):

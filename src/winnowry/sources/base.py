@@ -158,7 +158,7 @@ class FieldsSpec(Protocol):
         ...
 
     @property
-    def event_time_range(self) -> tuple[str | None, str | None] | None:
+    def event_time_range(self) -> tuple[str | int | None, str | int | None] | None:
         """First and last year, month or day that is plausible."""
         ...
 

@@ -12,7 +12,12 @@ from functools import lru_cache
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2027, 1, 1, tzinfo=UTC)  # raised with releases, as READING of `mapping` then is
-_MICROSECONDS = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1, "unix_ns": Decimal("0.001")}
+_MICROSECONDS = {
+    "unix_s": Decimal(1_000_000),
+    "unix_ms": Decimal(1_000),
+    "unix_us": Decimal(1),
+    "unix_ns": Decimal("0.001"),
+}
 UNIX_FORMATS = tuple(_MICROSECONDS)
 """Values of ``event_time_format`` that are no layout of a text: counts since 1970-01-01T00:00:00Z."""
 
@@ -144,7 +149,7 @@ def why_no_layout(layout: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def time_range(earliest: str | None, latest: str | None, written_at: datetime | None) -> TimeRange:
+def time_range(earliest: str | int | None, latest: str | int | None, written_at: datetime | None) -> TimeRange:
     """What is plausible for the records of an object.
 
     Args:
@@ -154,9 +159,9 @@ def time_range(earliest: str | None, latest: str | None, written_at: datetime | 
         written_at: when the object was last modified. Not the time of the ingest: the same object must give the same
             records whenever it is read.
     """
-    start = range_start(earliest) if earliest is not None else _EARLIEST
+    start = range_start(str(earliest)) if earliest is not None else _EARLIEST
     if latest is not None:
-        return TimeRange(start, range_end(latest))
+        return TimeRange(start, range_end(str(latest)))
     return TimeRange(start, max(_LATEST, written_at + timedelta(days=1)) if written_at is not None else _LATEST)
 
 

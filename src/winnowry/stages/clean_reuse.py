@@ -46,7 +46,7 @@ def earlier_run(work: Work) -> Earlier | None:
     record = live(work.ws, recipe, "cleaned", work.partition)
     if record is None or record.lineage.get("inputs") != work.inputs:
         return None
-    if not same_columns(record.lineage.get("spec", {}).get("clean", []), recipe.clean):
+    if not same_columns(record.lineage.get("spec", {}).get("clean", []), recipe.cleaning):
         return None
     has_rejects = record.ledger.get("rows_quarantined", 0) > 0
     return Earlier(work.part("cleaned"), work.part("quarantine", stage="cleaned") if has_rejects else None)

@@ -44,7 +44,7 @@ class Cleaned(Production):
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         self.raw = work.part("raw")
-        self.files = publish_files(work.ws.store, work.recipe.clean)
+        self.files = publish_files(work.ws.store, work.recipe.cleaning)
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.of_text = work.recipe.kind.is_text
@@ -96,7 +96,7 @@ class Cleaned(Production):
             )
 
     def _unit(self, offset: int, n_rows: int) -> ChainTask:
-        operators = self.work.recipe.clean
+        operators = self.work.recipe.cleaning
         return ChainTask(
             view=self.raw,
             columns=columns_read(operators, self.raw.schema.names, _CARRIED if self.of_text else _CARRIED_OF_FILES),

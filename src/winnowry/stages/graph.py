@@ -177,11 +177,17 @@ def rows_specification(specification: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sources(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"sources": spec["sources"], "max_record_bytes": spec["limits"]["max_record_bytes"]}
+    # What is carried on lies in `meta` whether it is carried or not.
+    sources = [{**source, "fields": _without_carry(source["fields"])} for source in spec["sources"]]
+    return {"sources": sources, "max_record_bytes": spec["limits"]["max_record_bytes"]}
+
+
+def _without_carry(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "carry"}
 
 
 def _cleaning(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
-    columns = [operator.fingerprint() for operator in recipe.clean]
+    columns = [operator.fingerprint() for operator in recipe.cleaning]
     return {"clean": columns, "max_error_fraction": spec["limits"]["max_error_fraction"]}
 
 
@@ -195,7 +201,7 @@ def _scoring(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _publishing(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
     # Only which columns there are: what is in them is an input, so that a moved threshold rewrites no kept text.
-    written = {column.name for operator in (*recipe.clean, *recipe.score) for column in operator.writes()}
+    written = {column.name for operator in (*recipe.cleaning, *recipe.score) for column in operator.writes()}
     drawn = {"repeats"} if recipe.sample is not None and recipe.sample.epochs else set()
     return {"publish": spec["publish"], "columns": sorted(written - key_columns(recipe) | drawn)}
 
@@ -277,7 +283,7 @@ STAGES: tuple[Stage, ...] = (
         spec=_cleaning,
         suites=("contract", "ledger", "quality", "drift"),
         when=_leaves_raw,
-        operators=lambda recipe: recipe.clean,
+        operators=lambda recipe: recipe.cleaning,
         renames=(("text", "payload"),),
         left="passed the cleaning rules",
         waits="kept by every rule, not yet scored",

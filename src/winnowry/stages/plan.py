@@ -9,10 +9,12 @@ from winnowry.core.errors import RecipeError, UsageError
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import live, stale_reasons
 from winnowry.promotion.partitions import partitions_of
+from winnowry.recipe.check_gates import lacking_for
 from winnowry.recipe.model import Recipe
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of
 from winnowry.stages.freshness import inputs_of, live_record
 from winnowry.stages.graph import Stage, stage_named, stages_in
+from winnowry.stages.identity import changed_identities
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Plan:
     """Every stage and partition of a corpus, in run order.
 
     Attributes:
-        note: what a plan cannot know.
+        note: what a plan cannot know, and which records would be new because they would be known by something else.
         deduplication: what each operator can be expected to find.
         recommendation: the change of the recipe that the live comparison recommends: recipe paths to values, and
             ``why``; None where there is no comparison or it recommends to keep the recipe as it is.
@@ -91,6 +93,9 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
         RecipeError: columns that do not fit their tables, all of them.
         UsageError: deduplicating operators disagree about which record of a group stays.
     """
+    lacking = lacking_for(recipe, [stage.name for stage in stages_in(recipe)])
+    if lacking:
+        raise RecipeError(tuple(lacking))
     expected = expected_recall(recipe)
     entries: list[PlanEntry] = []
     partitions: list[str] = []
@@ -121,7 +126,8 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
                 )
     if problems:
         raise RecipeError(tuple(problems))
-    return Plan(recipe.corpus, entries, note, expected, _recommendation(ws, recipe))
+    notes = [*([note] if note is not None else []), *changed_identities(ws, recipe)]
+    return Plan(recipe.corpus, entries, "\n".join(notes) or None, expected, _recommendation(ws, recipe))
 
 
 def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:

@@ -1,0 +1,74 @@
+"""Mistakes of gates and of the release beside the rest of the recipe, and what a recipe lacks to run a stage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import get_args
+
+from winnowry.recipe.columns import ColumnTable
+from winnowry.recipe.gates import Gates
+from winnowry.recipe.messages import Problem
+from winnowry.recipe.model import Publish, Recipe
+from winnowry.recipe.tables import size_is_taken_over, written_fields
+
+_, _CLEANED, _SCORED, _PUBLISHED = get_args(ColumnTable)
+_DRAWN = "sampled"
+
+
+def check_gates(
+    gates: Gates | None,
+    publish: Publish | None,
+    cleaned: Collection[str] | None,
+    *,
+    leaves_raw: bool,
+    has_releases: bool,
+) -> list[Problem]:
+    """All problems among the parts.
+
+    Args:
+        gates: None stands for a part with a mistake of its own.
+        publish: as above.
+        cleaned: columns of ``cleaned``; None where they are not known.
+        leaves_raw: whether the recipe has a table ``cleaned``.
+        has_releases: whether it has a table ``published``.
+    """
+    problems = []
+    if gates is not None:
+        absent = (() if leaves_raw else (_CLEANED, _SCORED)) + (() if has_releases else (_DRAWN, _PUBLISHED))
+        problems += [
+            Problem(("gates", name), f"a gate of {name}, which the recipe does not have: its files stay in `raw`"
+                    if not leaves_raw else f"a gate of {name}, which the recipe does not have: add `sample`")
+            for name in absent
+            if name in gates.model_fields_set
+        ]  # fmt: skip
+        if leaves_raw and gates.cleaned.languages and cleaned is not None and "language" not in cleaned:
+            message = "no operator of `clean` writes `language`; add {op: text.language}"
+            problems.append(Problem(("gates", "cleaned", "languages"), message))
+    if publish is not None and re.fullmatch(r"v\d+", publish.tag):
+        message = f"{publish.tag!r} is the name of a release; give the tag that moves with them another one, e.g. prod"
+        problems.append(Problem(("publish", "tag"), message))
+    return problems
+
+
+def lacking_for(recipe: Recipe, stages: Collection[str]) -> list[str]:
+    """What a recipe lacks to run stages: a recipe without it is right as far as its earlier stages go.
+
+    Args:
+        recipe: without mistakes of its own.
+        stages: names of the stages that are to run.
+
+    Returns:
+        A sentence for each part that is missing.
+    """
+    lacking = []
+    size = recipe.kind.size_column
+    counted = size_is_taken_over(recipe) or size in {field.name for field in written_fields(recipe.score)}
+    if _SCORED in stages and not counted:
+        add = f"; add {{op: {recipe.kind.counted_by}}}" if recipe.kind.counted_by is not None else ""
+        place = "score" if recipe.kind.is_text else "clean"
+        lacking.append(f"{place}: nothing writes {size}, the size of a record, which stage scored needs{add}")
+    if _DRAWN in stages and recipe.sample is None:
+        example = "{method: uniform, fraction: 1.0}, which takes every record"
+        lacking.append(f"sample: missing, and stage sampled needs it; e.g. {example}")
+    return [f"{recipe.corpus}: {sentence}" for sentence in lacking]

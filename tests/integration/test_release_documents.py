@@ -123,7 +123,7 @@ def test_facts_that_are_gone_or_of_another_format_are_gathered_anew_and_tags_are
     assert gathered["valid2"] == stored["valid2"]
     path.write_text(json.dumps(stored), encoding="utf-8")
     assert main(["release", "rollback", "planted", "v1", "--root", str(root)]) == 0
-    assert stored["release"]["tags"] == ["prod"]
+    assert "tags" not in stored["release"], "a tag moves, and the file stays"
     assert stored_facts(ws, find_release(ws, "planted", "v2"))["release"]["tags"] == []
 
 
@@ -155,7 +155,7 @@ def test_a_page_that_cannot_be_made_fails_no_release(tmp_path: Path, monkeypatch
     assert "page" not in result.metadata
     ws = Workspace.open(str(tmp_path))
     assert find_release(ws, "planted", "prod").name == "v1"
-    assert not (tmp_path / "planted" / "releases").exists()
+    assert [path.name for path in (tmp_path / "planted" / "releases").rglob("*.*")] == ["recipe.json"]
 
 
 def test_what_changed_is_what_release_diff_finds(lake: tuple[Path, list[StageResult]], facts: dict[str, Any]) -> None:

@@ -229,19 +229,24 @@ def test_an_unknown_partition_names_near_ones(walked: Any) -> None:
         run_stage(ws, recipe, "raw", "2018", suites=suites_for, run_id="t")
 
 
-def test_a_rollback_holds_until_a_newer_release(copy: Path) -> None:
+def test_a_rollback_holds_through_newer_releases_and_the_run_says_so(copy: Path) -> None:
     from winnowry.releases.releases import rollback
 
     ws, recipe = open_recipe(copy, copy / "small.yaml")
     second = apply_overrides(recipe, ["sample.token_fraction=0.5"])
     run_all(ws, second)
     rollback(ws, "small", "v1")
-    run_all(ws, second)
+    made = run_all(ws, apply_overrides(recipe, ["sample.token_fraction=0.4"]))[-1]
     tags = ws.lake.tags("small")
     assert tags["prod"] == tags["v1"]
-    run_all(ws, apply_overrides(recipe, ["sample.token_fraction=0.4"]))
+    assert made.metadata["release"] == "v3"
+    assert made.version == tags["v3"]
+    assert made.metadata["held"].startswith("prod stays at v1 (rolled back ")
+    rollback(ws, "small", "v3")
+    made = run_all(ws, second)[-1]
     tags = ws.lake.tags("small")
-    assert tags["prod"] == tags["v3"]
+    assert tags["prod"] == tags["v4"] == made.version
+    assert "held" not in made.metadata
 
 
 def test_a_tagged_release_has_its_index(walked: Any) -> None:

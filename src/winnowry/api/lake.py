@@ -231,11 +231,12 @@ class Lake:
         return known_tables(self.workspace)
 
     def sql(self, query: str, *, limit: int | None = None) -> pa.Table:
-        """Run one SELECT over the tables, ``CORPUS.TABLE``, at their latest audited versions.
+        """Run one SELECT over the tables, ``CORPUS.TABLE``, at their latest audited versions, and over releases.
 
         Args:
-            query: in DuckDB's dialect; queries only read. The views ``tables``, ``versions``, ``columns``, ``ledger``
-                and ``gates`` describe the lake.
+            query: in DuckDB's dialect; queries only read. ``CORPUS.published`` is the release that the recipe's tag
+                (``prod``) is on, ``CORPUS.published@v2`` names one, ``CORPUS.published@latest`` is the newest version.
+                The views ``tables``, ``versions``, ``columns``, ``ledger`` and ``gates`` describe the lake.
             limit: stop after this many rows; all of them when None.
 
         Raises:
@@ -316,6 +317,9 @@ class Lake:
 
     def rollback(self, corpus: str, release: str, tag: str | None = None) -> Rollback:
         """Point a tag at a release; nothing is rewritten, and readers of the tag see it at once.
+
+        On an older release the tag is held there, whatever is published; put on the newest, it follows the next ones
+        again.
 
         Args:
             corpus: the corpus.

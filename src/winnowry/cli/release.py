@@ -30,11 +30,14 @@ def command() -> None:
 @common_options
 def list_command(corpus: str, call: Call) -> int:
     """List the releases of CORPUS, newest first."""
-    listed = call.lake().releases(corpus)
+    from winnowry.releases.tags import holds
+
+    lake = call.lake()
+    listed = lake.releases(corpus)
     output = call.output()
     output.document({"corpus": corpus, "releases": [release.to_dict() for release in listed]})
     if not call.as_json:
-        output.show(*releases_view(listed))
+        output.show(*releases_view(listed), *(f"{hold}" for hold in holds(lake.workspace, corpus)))
     return 0
 
 
@@ -49,13 +52,17 @@ def list_command(corpus: str, call: Call) -> int:
     "Face hub, .json a Croissant card.",
 )
 @click.option("--unmasked", is_flag=True, help="Show personal data in the page's example texts as it is.")
+@click.option("--recipe", "recipe_only", is_flag=True, help="Print the recipe that it was made with, and nothing else.")
 @common_options
-def show_command(corpus: str, release: str | None, out: Path | None, unmasked: bool, call: Call) -> int:
+def show_command(
+    corpus: str, release: str | None, out: Path | None, unmasked: bool, recipe_only: bool, call: Call
+) -> int:
     """Show one RELEASE of CORPUS, by its name (v3) or a tag (prod); the newest when none is named.
 
-    With --json also everything that its page shows, under "facts".
+    With --json also everything that its page shows, under "facts"; its recipe is "facts.recipe".
     """
     from winnowry.releases.documents import stored_facts
+    from winnowry.releases.recipes import recipe_yaml
 
     lake = call.lake()
     if unmasked and (out is None or _suffix(out) != ".html"):
@@ -64,6 +71,11 @@ def show_command(corpus: str, release: str | None, out: Path | None, unmasked: b
     if out is not None:
         _write_document(lake, shown, out, mask=not unmasked)
     output = call.output()
+    if recipe_only:
+        yaml = recipe_yaml(lake.workspace, shown)
+        if not call.as_json:
+            click.echo(yaml, nl=False)
+            return 0
     facts = stored_facts(lake.workspace, shown)
     output.document({**shown.to_dict(), "facts": facts})
     if not call.as_json:
@@ -114,13 +126,17 @@ def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
     return 0
 
 
-@command.command("rollback", short_help="Point a tag at an older release.")
+@command.command("rollback", short_help="Point a tag at a release, and hold it there.")
 @click.argument("corpus")
 @click.argument("release", metavar="RELEASE")
 @click.option("--tag", metavar="TAG", help="Tag to move; default: the only one that is not a release's own name.")
 @common_options
 def rollback_command(corpus: str, release: str, tag: str | None, call: Call) -> int:
-    """Point the tag (prod) of CORPUS at RELEASE. Nothing is rewritten; readers of the tag see it at once."""
+    """Point the tag (prod) of CORPUS at RELEASE. Nothing is rewritten; readers of the tag see it at once.
+
+    On an older release the tag is held: runs make new releases and leave the tag where it is. Point it at the newest
+    release, and it follows the next ones again.
+    """
     done = call.lake().rollback(corpus, release, tag)
     output = call.output()
     output.document(done)
@@ -131,7 +147,8 @@ def rollback_command(corpus: str, release: str, tag: str | None, call: Call) -> 
             Text.assemble(
                 ("✓ ", "bold green"), (f"{corpus} {done.tag}", "bold"), f": {done.before or 'nothing'} → {done.after}",
                 (f"  published@{done.version}", "bright_black"),
-            )
+            ),
+            "  held there, whatever is published" if done.held else "  it follows new releases",
         )  # fmt: skip
     return 0
 
@@ -254,6 +271,8 @@ def diff_view(difference: ReleaseDiff) -> list[RenderableType]:
     parts += _changes_view(difference)
     parts += ["", Text("Recipe", "bold")]
     parts += [Text(f"  {line}") for line in difference.recipe_changes] or [Text("  unchanged", "bright_black")]
+    if difference.recipe_of_stages:
+        parts.append(Text("  as the promotion records say: a release is older than stored recipes", "bright_black"))
     return parts
 
 

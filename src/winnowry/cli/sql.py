@@ -28,7 +28,11 @@ _READABLE = 40  # columns that a value may ask for before it folds
 )  # fmt: skip
 @common_options
 def command(query: str, limit: int | None, call: Call) -> int:
-    """Run one SELECT over CORPUS.TABLE (latest audited version) and the system views.
+    """Run one SELECT over CORPUS.TABLE (latest audited version), releases and the system views.
+
+    CORPUS.published is the release that the recipe's tag (prod) is on: what everyone reads who reads by that tag.
+    CORPUS.published@v2 is the release v2, CORPUS.published@latest the newest version. Where only one corpus has a
+    table, TABLE alone will do.
 
     \b
     tables    name, uri, version, tags, rows, bytes

@@ -200,7 +200,9 @@ def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
         return []
     table = grid(["Table", "Version", "URI"], right=["Version"])
     for name, result in latest.items():
-        table.add_row(f"{result.corpus}.{name}", str(result.version), result.uri)
+        release = result.metadata.get("release")
+        version = str(result.version) if release is None else f"{result.version} ({release})"
+        table.add_row(f"{result.corpus}.{name}", version, result.uri)
     return ["", table]
 
 
@@ -218,9 +220,9 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
             Text(f"Read {target.corpus}.{target.table}", "bold"),
             python_code(reading_example(str(target.uri), version)),
         ]
-        lines += _page(target)
+        lines += _page(target, root)
     example = f"select stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
-    at = "" if root == "./lake" else f" --root {root}"
+    at = _at(root)
     lines += [
         "",
         Text("Next", "bold"),
@@ -231,7 +233,12 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
     return lines
 
 
-def _page(published: StageResult) -> list[RenderableType]:
+def _at(root: str) -> str:
+    """The option that names the lake, for commands that are suggested."""
+    return "" if root == "./lake" else f" --root {root}"
+
+
+def _page(published: StageResult, root: str) -> list[RenderableType]:
     """Where the page of the release lies, or why it was not made."""
     from rich.text import Text
 
@@ -245,10 +252,27 @@ def _page(published: StageResult) -> list[RenderableType]:
         return []
     cards = [str(published.metadata[name]).rsplit("/", 1)[-1] for name in ("card", "readme")]
     return [
+        *_held(published, root),
         "",
         Text(f"Page of {published.corpus} {release}", "bold"),
         Text(str(page)),
         Text(f"beside it the cards {' and '.join(cards)}", "bright_black"),
+    ]
+
+
+def _held(published: StageResult, root: str) -> list[RenderableType]:
+    """Which tags a rollback keeps where they are, though there is a newer release; how to move one."""
+    from rich.text import Text
+
+    held, release = published.metadata.get("held"), published.metadata.get("release")
+    if not held:
+        return []
+    made = "is made" if published.status == "promoted" else "is the newest release"
+    move = f"winnowry release rollback{_at(root)} {published.corpus} {release}"
+    return [
+        "",
+        Text(f"! {release} {made}; {held}", "yellow"),
+        _step(move, f"point the tag at {release} and let it follow"),
     ]
 
 

@@ -24,7 +24,14 @@ class DataclassInstance(Protocol):
 Made = TypeVar("Made", bound=DataclassInstance)
 
 Kind = Literal[
-    "promotion record", "column definition", "column file", "fit", "rollback", "facts of a release", "measurement"
+    "promotion record",
+    "column definition",
+    "column file",
+    "fit",
+    "rollback",
+    "facts of a release",
+    "recipe of a release",
+    "measurement",
 ]
 
 FORMAT = "format"
@@ -38,6 +45,7 @@ FORMATS: Mapping[Kind, int] = {
     "fit": 1,
     "rollback": 1,
     "facts of a release": 1,
+    "recipe of a release": 1,
     "measurement": 1,
 }
 """Format that this version writes; it reads this one and all before it."""

@@ -1,4 +1,7 @@
-"""SQL over the lake: every ``CORPUS.TABLE`` at its latest audited version, and views of the lake itself.
+"""SQL over the lake: every ``CORPUS.TABLE`` at its latest audited version, releases, and views of the lake itself.
+
+``CORPUS.published`` is the release that the recipe's tag is on, as for everyone who reads by that tag;
+``CORPUS.published@v2`` names another one and ``CORPUS.published@latest`` the newest version.
 
 DuckDB runs the query; it scans Lance through Arrow, so only the columns and rows that a query names are read. Queries
 read and nothing else: no files, no network, no other statement than one that returns rows.
@@ -16,8 +19,10 @@ import pyarrow as pa
 
 from winnowry.core.errors import LakehouseError, NotFoundError, UsageError
 from winnowry.core.sql import identifier
+from winnowry.reading.named_releases import NamedRelease, lacking_in_release, sql_view, with_releases_quoted
 from winnowry.reading.pushdown import PushdownDataset
 from winnowry.reading.system_views import SYSTEM_VIEWS
+from winnowry.stages.graph import PUBLISHED
 from winnowry.storage.refusals import storage_refusal
 
 if TYPE_CHECKING:
@@ -33,26 +38,28 @@ def run_sql(ws: Workspace, query: str, *, max_rows: int | None = None) -> pa.Tab
 
     Args:
         ws: the lake.
-        query: DuckDB SQL. Tables are ``CORPUS.TABLE``, e.g. ``aws_docs.raw``; the views ``tables``, ``versions``,
-            ``columns``, ``ledger`` and ``gates`` describe the lake.
+        query: DuckDB SQL. Tables are ``CORPUS.TABLE``, e.g. ``aws_docs.raw``, or ``TABLE`` where only one corpus has
+            it; a release is ``CORPUS.published@NAME``. The views ``tables``, ``versions``, ``columns``, ``ledger`` and
+            ``gates`` describe the lake.
         max_rows: stop after this many rows; all of them when None.
 
     Returns:
         The rows, with DuckDB's column names and Arrow types.
 
     Raises:
-        NotFoundError: the query names a table that is not there.
+        NotFoundError: the query names a table or a release that is not there.
         UsageError: the query cannot be parsed or bound, or it does more than read.
         LakehouseError: the query failed while it ran, e.g. it ran out of memory.
         StorageError: a table could not be read any further.
     """
     import duckdb
 
+    query, releases = with_releases_quoted(query)
     with _connection() as connection:
         _check_reading(connection, query)
         known = known_tables(ws)
         try:
-            _register(connection, ws, query, known)
+            _register(connection, ws, query, known, releases)
             relation = connection.sql(query)
             if relation is None:
                 raise UsageError("the query returns no rows; write a select statement")
@@ -67,7 +74,7 @@ def run_sql(ws: Workspace, query: str, *, max_rows: int | None = None) -> pa.Tab
             if "LanceError(IO)" in str(error):  # DuckDB was reading a table when its storage failed
                 failed = storage_refusal(OSError(str(error)))
                 raise failed or LakehouseError(f"the query failed: {_message(error)}") from error
-            raise UsageError(_message(error)) from error
+            raise UsageError(_with_hint(ws, query, known, _message(error))) from error
 
 
 def known_tables(ws: Workspace) -> list[str]:
@@ -106,23 +113,60 @@ def _check_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise UsageError(f"{kind.lower().replace('_', ' ')} is not possible here: queries only read (select … from …)")
 
 
-def _register(connection: duckdb.DuckDBPyConnection, ws: Workspace, query: str, known: list[str]) -> None:
+def _register(
+    connection: duckdb.DuckDBPyConnection, ws: Workspace, query: str, known: list[str], releases: list[NamedRelease]
+) -> None:
     """Make the tables that the query may mean available; others are not even opened."""
     words = {word.lower() for word in re.findall(r"\w+", query)}
-    for index, name in enumerate(known):
-        parts = re.findall(r"\w+", name.lower())
-        if not words.issuperset(parts):
+    alone = _alone(known)
+    for name in known:
+        corpus, _, table = name.rpartition(".")
+        bare = alone.get(table) == name and re.search(
+            rf'\b(?:from|join)\s+"?{re.escape(table)}\b', query, re.IGNORECASE
+        )
+        if not bare and not words.issuperset(re.findall(r"\w+", name.lower())):
             continue
-        if "." in name:
-            corpus, table = name.split(".", 1)
-            rows: Any = PushdownDataset(ws.lake.open(corpus, table).dataset())
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(corpus)}")
-            target = f"{identifier(corpus)}.{identifier(table)}"
-        else:
-            rows = SYSTEM_VIEWS[name](ws)
-            target = f"main.{identifier(name)}"
-        connection.register(f"winnowry_{index}", rows)
-        connection.execute(f"CREATE VIEW {target} AS SELECT * FROM winnowry_{index}")
+        if not corpus:
+            _show(connection, SYSTEM_VIEWS[name](ws), [f"main.{identifier(name)}"])
+            continue
+        named = dict.fromkeys(one for one in releases if table == PUBLISHED and _means(one, name, alone))
+        for one in named:
+            schema = "main" if one.corpus is None else identifier(corpus)
+            rows = PushdownDataset(sql_view(ws, corpus, table, one.release).dataset())
+            _show(connection, rows, [f"{schema}.{identifier(one.table)}"])
+        places = [f"{identifier(corpus)}.{identifier(table)}", *([f"main.{identifier(table)}"] if bare else [])]
+        _show(connection, PushdownDataset(sql_view(ws, corpus, table).dataset()), places)
+
+
+def _alone(known: list[str]) -> dict[str, str]:
+    """Tables that only one corpus has, by their name without the corpus; none that is called as a system view."""
+    tables: dict[str, list[str]] = {}
+    for name in known:
+        tables.setdefault(name.rpartition(".")[2], []).append(name)
+    return {table: names[0] for table, names in tables.items() if len(names) == 1 and "." in names[0]}
+
+
+def _means(release: NamedRelease, name: str, alone: dict[str, str]) -> bool:
+    corpus, _, table = name.rpartition(".")
+    return alone.get(table) == name if release.corpus is None else release.corpus.lower() == corpus.lower()
+
+
+def _show(connection: duckdb.DuckDBPyConnection, rows: Any, places: list[str]) -> None:
+    """Make rows available as views of these names."""
+    (n,) = connection.execute("SELECT COUNT(*) FROM duckdb_views() WHERE NOT internal").fetchall()[0]
+    connection.register(f"winnowry_{n}", rows)
+    for place in places:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {place.rpartition('.')[0]}")
+        connection.execute(f"CREATE VIEW {place} AS SELECT * FROM winnowry_{n}")
+
+
+def _with_hint(ws: Workspace, query: str, known: list[str], message: str) -> str:
+    """What DuckDB says of a column that is not there, and where it is if a later version of ``published`` has it."""
+    match = re.search(r'Referenced column "([^"]+)" not found', message)
+    corpora = [name.rpartition(".")[0] for name in known if name.endswith(f".{PUBLISHED}")]
+    mentioned = [corpus for corpus in corpora if len(corpora) == 1 or corpus.lower() in query.lower()]
+    hint = lacking_in_release(ws, mentioned, match[1]) if match and PUBLISHED in query.lower() else None
+    return message if hint is None else f"{message}\n{hint}"
 
 
 def _unknown(error: Exception, known: list[str]) -> Exception:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from winnowry.core.tables import GATES, TIMESTAMP
 from winnowry.lakehouse.lake import OLD_GATES_TIME
 from winnowry.lakehouse.record import WHOLE_TABLE
+from winnowry.reading.named_releases import sql_view
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
@@ -55,13 +56,13 @@ ALL_GATES = pa.schema([pa.field("corpus", pa.string()), *GATES])
 
 
 def tables_view(ws: Workspace) -> pa.Table:
-    """Every table: ``corpus.table``, URI, latest audited version, tags on any version, rows, bytes of its files.
+    """Every table: ``corpus.table``, URI, the version that a query reads, tags on any version, rows, bytes of files.
 
     ``bytes`` counts the data files of this version, not of older ones; null where a file does not say.
     """
     rows = []
     for corpus, name in _names(ws):
-        view = ws.lake.open(corpus, name)
+        view = sql_view(ws, corpus, name)
         rows.append(
             {
                 "name": f"{corpus}.{name}",
@@ -104,11 +105,11 @@ def versions_view(ws: Workspace) -> pa.Table:
 
 
 def columns_view(ws: Workspace) -> pa.Table:
-    """Every column of every table: its Arrow type and whether it may be null."""
+    """Every column of every table as a query reads it: its Arrow type and whether it may be null."""
     rows = [
         {"name": f"{corpus}.{name}", "column": field.name, "type": str(field.type), "nullable": field.nullable}
         for corpus, name in _names(ws)
-        for field in ws.lake.open(corpus, name).schema
+        for field in sql_view(ws, corpus, name).schema
     ]
     return pa.Table.from_pylist(rows, schema=COLUMNS)
 

@@ -15,6 +15,7 @@ from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.result import StageResult
 from winnowry.releases.facts.facts import release_facts
 from winnowry.releases.model import Release
+from winnowry.releases.recipes import documents_uri
 from winnowry.releases.releases import find_release
 from winnowry.report.croissant import croissant
 from winnowry.report.markdown_card import markdown_card
@@ -25,11 +26,6 @@ logger = logging.getLogger(__name__)
 PAGE, CROISSANT, README, FACTS = "page.html", "card.croissant.json", "README.md", "facts.json"
 _KIND: Kind = "facts of a release"
 _TABLE_FROM_CARD = "../../published.lance"
-
-
-def documents_uri(ws: Workspace, corpus: str, release: str) -> str:
-    """Folder of a release's page and cards; without a slash at the end."""
-    return f"{ws.lake.corpus_uri(corpus)}/releases/{release}"
 
 
 def rendered(facts: Mapping[str, Any], suffix: str, *, table: str | None = None) -> str:
@@ -97,7 +93,9 @@ def with_documents(ws: Workspace, result: StageResult) -> StageResult:
 
 def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> None:
     facts = release_facts(ws, corpus, find_release(ws, corpus, name))
-    body = json.dumps(stamped(_KIND, jsonable(facts)), ensure_ascii=False)
+    # Which tags are on the release moves after this: it is asked for whenever it is shown.
+    still = {**facts, "release": {key: value for key, value in facts["release"].items() if key != "tags"}}
+    body = json.dumps(stamped(_KIND, jsonable(still)), ensure_ascii=False)
     ws.store.write(f"{documents_uri(ws, corpus, name)}/{FACTS}", body.encode("utf-8", "replace"))
     # The page comes last: where it is, the others are.
     for key, suffix in (("card", ".json"), ("readme", ".md"), ("page", ".html")):

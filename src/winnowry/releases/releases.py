@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -24,14 +23,14 @@ from winnowry.releases.changes import (
     source_changes,
 )
 from winnowry.releases.model import Release
-from winnowry.releases.tags import pin_release
+from winnowry.releases.recipes import recipe_of
+from winnowry.releases.tags import NUMBERED, put_tag
 from winnowry.stages.graph import DRAWN, LEFT_OUT, PUBLISHED
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
     from winnowry.lakehouse.workspace import Workspace
 
-_NUMBERED = re.compile(r"v\d+")
 _SIZED = frozenset({"size_old", "size_new", "unit"})
 _KNOW_WHY = (DRAWN, LEFT_OUT, "quarantine")  # tables that say today why a record left
 
@@ -49,6 +48,7 @@ class ReleaseDiff:
         sources: records and tokens by source.
         scores: mean and median of every number column.
         gates: expectations whose verdict differs.
+        recipe_of_stages: a release has no stored recipe; what the promotion records of its stages name was compared.
         size_old: size of the old release, where its records are no texts.
         size_new: size of the new one.
         unit: what the sizes are counted in, e.g. ``pixels``.
@@ -73,6 +73,7 @@ class ReleaseDiff:
     sources: tuple[SourceChange, ...] = ()
     scores: tuple[ScoreChange, ...] = ()
     gates: tuple[GateChange, ...] = ()
+    recipe_of_stages: bool = False
     size_old: int | None = None
     size_new: int | None = None
     unit: str | None = None
@@ -89,6 +90,7 @@ class Rollback:
     Attributes:
         before: release the tag was on; None when it was on none.
         after: release it is on now.
+        held: it stays there, whatever is published; False on the newest release, from where it follows the next ones.
     """
 
     corpus: str
@@ -96,6 +98,7 @@ class Rollback:
     before: str | None
     after: str
     version: int
+    held: bool
 
 
 def releases(ws: Workspace, corpus: str) -> list[Release]:
@@ -106,7 +109,7 @@ def releases(ws: Workspace, corpus: str) -> list[Release]:
     """
     tags = _tags(ws, corpus)
     promoted = _published_records(ws, corpus)
-    numbered = sorted((tag for tag in tags if _NUMBERED.fullmatch(tag)), key=_number, reverse=True)
+    numbered = sorted((tag for tag in tags if NUMBERED.fullmatch(tag)), key=_number, reverse=True)
     return [_read(ws, corpus, name, tags, promoted) for name in numbered]
 
 
@@ -117,13 +120,13 @@ def find_release(ws: Workspace, corpus: str, name: str) -> Release:
         NotFoundError: there is none.
     """
     tags = _tags(ws, corpus)
-    same = [numbered for numbered in tags if _NUMBERED.fullmatch(numbered) and tags[numbered] == tags.get(name)]
+    same = [numbered for numbered in tags if NUMBERED.fullmatch(numbered) and tags[numbered] == tags.get(name)]
     if same:
         return _read(ws, corpus, name if name in same else max(same, key=_number), tags)
     # The newest release comes first, each followed by the other tags on it.
-    names = sorted(tags, key=lambda tag: (-tags[tag], not _NUMBERED.fullmatch(tag), tag))
+    names = sorted(tags, key=lambda tag: (-tags[tag], not NUMBERED.fullmatch(tag), tag))
     near = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}?" if near else "."
     raise NotFoundError(f"{corpus} has no release {name!r}{hint} There are: {', '.join(names)}")
 
 
@@ -134,13 +137,13 @@ def newest(ws: Workspace, corpus: str) -> Release:
         NotFoundError: no such corpus, or nothing is published.
     """
     tags = _tags(ws, corpus)
-    return _read(ws, corpus, max((tag for tag in tags if _NUMBERED.fullmatch(tag)), key=_number), tags)
+    return _read(ws, corpus, max((tag for tag in tags if NUMBERED.fullmatch(tag)), key=_number), tags)
 
 
 def release_before(ws: Workspace, release: Release) -> Release | None:
     """The release that this one followed; None for the first, and where no older one has a tag."""
     tags = _tags(ws, release.corpus)
-    older = [tag for tag in tags if _NUMBERED.fullmatch(tag) and _number(tag) < _number(release.name)]
+    older = [tag for tag in tags if NUMBERED.fullmatch(tag) and _number(tag) < _number(release.name)]
     return _read(ws, release.corpus, max(older, key=_number), tags) if older else None
 
 
@@ -175,6 +178,7 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
         unit=second.unit or first.unit,
         partitions=apart.partitions,
         recipe_changes=tuple(recipe_changes(ws, corpus, first, second)),
+        recipe_of_stages=recipe_of(ws, first) is None or recipe_of(ws, second) is None,
         added_examples=apart.added_examples,
         removed_examples=apart.removed_examples,
         removed_reasons=apart.removed_reasons,
@@ -185,7 +189,10 @@ def release_diff(ws: Workspace, corpus: str, old: str, new: str) -> ReleaseDiff:
 
 
 def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rollback:
-    """Point a tag at an older release; no data is written or removed, readers of the tag see it at once.
+    """Point a tag at a release; no data is written or removed, readers of the tag see it at once.
+
+    On an older release the tag is held: runs make new releases and leave it where it is. Put on the newest release, it
+    follows the next ones again.
 
     Args:
         ws: the lake.
@@ -198,22 +205,20 @@ def rollback(ws: Workspace, corpus: str, to: str, tag: str | None = None) -> Rol
         UsageError: several tags could be meant, or the tag is a release's own.
     """
     target = find_release(ws, corpus, to)
-    movable = {name: version for name, version in _tags(ws, corpus).items() if not _NUMBERED.fullmatch(name)}
+    movable = {name: version for name, version in _tags(ws, corpus).items() if not NUMBERED.fullmatch(name)}
     if tag is None:
         if len(movable) != 1:
             raise UsageError(f"{corpus} has the tags {', '.join(sorted(movable)) or '(none)'}: say which")
         tag = next(iter(movable))
-    if _NUMBERED.fullmatch(tag):
+    if NUMBERED.fullmatch(tag):
         raise UsageError(f"{tag} is a release's own name and never moves; move a tag such as prod")
     if tag not in movable:
         near = get_close_matches(tag, movable, n=1)
         hint = f"; did you mean {near[0]}? There are" if near else "; there are"
         raise NotFoundError(f"{corpus} has no tag {tag!r}{hint}: {', '.join(sorted(movable)) or 'none'}")
     before = next((r.name for r in releases(ws, corpus) if r.version == movable[tag]), None)
-    # Written first: a run that comes between the two must not move the tag forward again.
-    pin_release(ws, corpus, tag, target.name)
-    ws.lake.tag(corpus, PUBLISHED, tag, target.version)
-    return Rollback(corpus, tag, before, target.name, target.version)
+    hold = put_tag(ws, corpus, tag, target.name)
+    return Rollback(corpus, tag, before, target.name, target.version, hold is not None)
 
 
 def _number(name: str) -> int:
@@ -230,14 +235,14 @@ def _read(
     """A release by its numbered name, which is one of ``tags``."""
     promoted = _published_records(ws, corpus) if promoted is None else promoted
     version = tags[name]
-    others = tuple(sorted(tag for tag, at in tags.items() if at == version and not _NUMBERED.fullmatch(tag)))
+    others = tuple(sorted(tag for tag, at in tags.items() if at == version and not NUMBERED.fullmatch(tag)))
     return _release(ws, corpus, name, version, others, promoted.get(version))
 
 
 def _tags(ws: Workspace, corpus: str) -> dict[str, int]:
     ws.lake.check_corpus(corpus)
     tags = ws.lake.tags(corpus)
-    if not any(_NUMBERED.fullmatch(name) for name in tags):
+    if not any(NUMBERED.fullmatch(name) for name in tags):
         raise NotFoundError(f"{corpus} has no release yet; winnowry run makes one")
     return tags
 
@@ -280,9 +285,15 @@ def _release(
 
 
 def recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> list[str]:
-    """Differences between the specifications that led to two releases, stage by stage."""
+    """What differs between the recipes of two releases, one line a key or parameter.
+
+    Of a release without a stored recipe, the specifications are compared that the promotion records of its stages name.
+    """
     from winnowry.recipe.diff import diff_specs
 
+    recipes = recipe_of(ws, old), recipe_of(ws, new)
+    if recipes[0] is not None and recipes[1] is not None:
+        return diff_specs(recipes[0].spec, recipes[1].spec)
     records = list(ws.lake.records(corpus).all())
     before, after = _specs(records, old), _specs(records, new)
     return [
@@ -293,16 +304,24 @@ def recipe_changes(ws: Workspace, corpus: str, old: Release, new: Release) -> li
 
 
 def _specs(records: list[PromotionRecord], release: Release) -> dict[str, dict[str, Any]]:
-    """Specification of every stage upstream of a release, followed through the data versions of its inputs."""
-    wrote = {(record.stage, version): record for record in records for version in record.outputs.values()}
-    todo = [record for record in records if record.id == release.promotion_id]
-    specs: dict[str, dict[str, Any]] = {}
-    while todo:
-        record = todo.pop()
-        if record.stage not in specs:
-            specs[record.stage] = record.lineage.get("spec", {})
-            for key, version in record.lineage.get("inputs", {}).items():
-                upstream = wrote.get((key.split("/", 1)[0], version))
-                if upstream is not None:
-                    todo.append(upstream)
+    """Specification of every stage upstream of a release, followed through the data versions of its inputs.
+
+    Promotions of different specifications can write the same data version, e.g. of a partition without duplicates. So
+    the inputs that the release itself names come first, and of several promotions the newest one before the release.
+    """
+    own = next((record for record in records if record.id == release.promotion_id), None)
+    if own is None:
+        return {}
+    wrote: dict[tuple[str, str], PromotionRecord] = {}
+    for record in sorted(records, key=lambda record: record.promoted_at or 0.0):
+        if record.state == "promoted" and (record.promoted_at or 0.0) <= (own.promoted_at or 0.0):
+            wrote.update({(record.stage, version): record for version in record.outputs.values()})
+    specs: dict[str, dict[str, Any]] = {own.stage: own.lineage.get("spec", {})}
+    todo = [own]
+    for record in todo:
+        for key, version in sorted(record.lineage.get("inputs", {}).items()):
+            upstream = wrote.get((key.split("/", 1)[0], version))
+            if upstream is not None and upstream.stage not in specs:
+                specs[upstream.stage] = upstream.lineage.get("spec", {})
+                todo.append(upstream)
     return specs

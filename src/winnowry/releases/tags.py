@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from getpass import getuser
 
 from winnowry.core.errors import NotFoundError
 from winnowry.core.formats import from_bytes, to_bytes
 from winnowry.lakehouse.barrier import barrier
-from winnowry.lakehouse.record import WHOLE_TABLE
+from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
@@ -18,14 +20,48 @@ logger = logging.getLogger(__name__)
 
 
 _TAG_LOOKS = 20  # at where a tag is, after moving it
+_NO_RELEASE = (1 << 53) - 1  # versions before 0.2 move a held tag on to a release with a higher number: to none
+
+NUMBERED = re.compile(r"v\d+")
+"""What a release is called, and no other tag."""
 
 
-def complete_release(ws: Workspace, recipe: Recipe) -> None:
+@dataclass(frozen=True)
+class Hold:
+    """A tag that was put on an older release: it stays there, whatever is published, until somebody moves it.
+
+    Attributes:
+        tag: the tag, e.g. ``prod``.
+        to: the release it stays on.
+        since: when it was put there; None where that is not recorded.
+        by: who did it; None where that is not recorded.
+    """
+
+    tag: str
+    to: str
+    since: datetime | None = None
+    by: str | None = None
+
+    def __str__(self) -> str:
+        """In words, e.g. ``prod stays at v1 (rolled back 2026-01-02 12:00 UTC by jane)``."""
+        when = f" {self.since:%Y-%m-%d %H:%M} UTC" if self.since is not None else ""
+        who = f" by {self.by}" if self.by else ""
+        return f"{self.tag} stays at {self.to} (rolled back{when}{who})"
+
+
+def complete_release(
+    ws: Workspace, recipe: Recipe, store: Callable[[Workspace, Recipe, PromotionRecord], None] | None = None
+) -> None:
     """Give every promoted release its index and its number; the recipe's tag moves last.
 
     A re-run completes what a crash left out. A numbered tag points at the version that its promotion made or, where
     nothing else came between, at the one that an index was added to: readers of the tag have its point look-ups, and
     a rival release that lands meanwhile never gets another one's number.
+
+    Args:
+        ws: the lake.
+        recipe: the recipe.
+        store: stores what belongs to a release, before it has its number.
     """
     corpus = recipe.corpus
     promoted = [r for r in ws.lake.records(corpus).of("published", WHOLE_TABLE) if r.state == "promoted"]
@@ -42,55 +78,90 @@ def complete_release(ws: Workspace, recipe: Recipe) -> None:
             logger.warning("%s: version %s of release v%s was cleaned up before it got its tag; it has none",
                            corpus, record.promoted_version, record.facts["release"])  # fmt: skip
             continue
+        if store is not None:
+            store(ws, recipe, record)
         ws.lake.tag(corpus, "published", f"v{record.facts['release']}", version)
     _move_tag(ws, corpus, recipe.publish.tag)
 
 
 def _move_tag(ws: Workspace, corpus: str, tag: str) -> None:
-    """Move a tag to the newest release, unless a rollback holds it.
+    """Put a tag where it belongs: on the release it is held at, else on the newest one.
 
     Moving a tag is no compare-and-set, so each move is followed by another look: a slower process may have moved the
     tag back, or somebody has rolled it back.
     """
-    has_moved_the_tag = False
     for _ in range(_TAG_LOOKS):
         tags = ws.lake.tags(corpus)
-        newest = newest_release(tags)
-        pin = _pin(ws, corpus, tag)
-        if newest <= pin.not_before:
-            if has_moved_the_tag and pin.to in tags:
-                ws.lake.tag(corpus, "published", tag, tags[pin.to])
-            return
-        if tags.get(tag) == tags[f"v{newest}"]:
+        hold = hold_of(ws, corpus, tag, tags)
+        to = hold.to if hold is not None else f"v{newest_release(tags)}"
+        if to not in tags or tags.get(tag) == tags[to]:
             return
         barrier.reach("release:moving")
-        ws.lake.tag(corpus, "published", tag, tags[f"v{newest}"])
-        has_moved_the_tag = True
+        ws.lake.tag(corpus, "published", tag, tags[to])
 
 
-class _Pin(NamedTuple):
-    """A rollback: the tag stays at release ``to`` until one newer than ``not_before`` is promoted."""
-
-    not_before: int = 0
-    to: str = ""
-
-
-def _pin_uri(ws: Workspace, corpus: str, tag: str) -> str:
+def _hold_uri(ws: Workspace, corpus: str, tag: str) -> str:
     return f"{ws.lake.corpus_uri(corpus)}/rollbacks/{tag}.json"
 
 
-def pin_release(ws: Workspace, corpus: str, tag: str, to: str) -> None:
-    """Keep a tag at the release a rollback puts it on: only one newer than today's newest moves it on."""
-    pin = _Pin(newest_release(ws.lake.tags(corpus)), to)
-    ws.store.write(_pin_uri(ws, corpus, tag), to_bytes("rollback", pin._asdict()))
+def put_tag(ws: Workspace, corpus: str, tag: str, to: str) -> Hold | None:
+    """Put a tag on a release by hand: on an older one it is held, on the newest it follows the next ones again.
+
+    Returns:
+        The hold; None where the tag follows new releases.
+    """
+    tags = ws.lake.tags(corpus)
+    newest = newest_release(tags)
+    hold = None if to == f"v{newest}" else Hold(tag, to, datetime.now(UTC), _user())
+    document = {
+        "not_before": newest if hold is None else _NO_RELEASE,
+        "to": to,
+        "since": hold.since.isoformat() if hold is not None and hold.since is not None else None,
+        "by": hold.by if hold is not None else None,
+    }
+    # Written first: a run that comes between the two must not move the tag forward again.
+    ws.store.write(_hold_uri(ws, corpus, tag), to_bytes("rollback", document))
+    ws.lake.tag(corpus, "published", tag, tags[to])
+    return hold
 
 
-def _pin(ws: Workspace, corpus: str, tag: str) -> _Pin:
-    uri = _pin_uri(ws, corpus, tag)
+def hold_of(ws: Workspace, corpus: str, tag: str, tags: Mapping[str, int]) -> Hold | None:
+    """What holds a tag at an older release; None where it follows the newest.
+
+    A rollback of a version before 0.2 says no time. It holds as well, as long as the tag is where it was put.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        tag: the tag.
+        tags: the tags as they are now.
+    """
+    uri = _hold_uri(ws, corpus, tag)
     if not ws.store.exists(uri):
-        return _Pin()
+        return None
     document = from_bytes("rollback", uri, ws.store.read(uri)).content
-    return _Pin(document["not_before"], document["to"])
+    to, not_before = str(document["to"]), int(document["not_before"])
+    if to == f"v{not_before}":
+        return None  # it was the newest release then
+    if not_before < newest_release(tags) and tags.get(tag) != tags.get(to):
+        return None  # an older version has moved the tag on
+    since = document.get("since")
+    return Hold(tag, to, datetime.fromisoformat(since) if since else None, document.get("by"))
+
+
+def holds(ws: Workspace, corpus: str) -> list[Hold]:
+    """Every tag of a corpus that is held, by name."""
+    tags = ws.lake.tags(corpus)
+    movable = sorted(tag for tag in tags if not NUMBERED.fullmatch(tag))
+    return [hold for tag in movable if (hold := hold_of(ws, corpus, tag, tags)) is not None]
+
+
+def _user() -> str | None:
+    """Name of the user of this process; None where the system knows none."""
+    try:
+        return getuser()
+    except (KeyError, OSError, ImportError):
+        return None
 
 
 def newest_release(tags: Mapping[str, int]) -> int:
@@ -99,4 +170,4 @@ def newest_release(tags: Mapping[str, int]) -> int:
     >>> newest_release({"v2": 7, "v10": 9, "prod": 7})
     10
     """
-    return max((int(name[1:]) for name in tags if re.fullmatch(r"v\d+", name)), default=0)
+    return max((int(name[1:]) for name in tags if NUMBERED.fullmatch(name)), default=0)

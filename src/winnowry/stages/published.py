@@ -7,6 +7,7 @@ rows in one transaction. Tags keep old releases readable.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ from winnowry.promotion.result import StageResult
 from winnowry.recipe.model import Recipe
 from winnowry.recipe.tables import FROM_SAMPLED, cleaned_schema, published_schema, scored_schema
 from winnowry.releases.documents import with_documents
-from winnowry.releases.tags import complete_release
+from winnowry.releases.recipes import store_recipe
+from winnowry.releases.tags import complete_release, holds
 from winnowry.sampling.draw import id_words, permanent_random
 from winnowry.stages.graph import Stage, same_specification
 
@@ -95,13 +97,15 @@ class Published(Production):
 
     @classmethod
     def settle(cls, ws: Workspace, recipe: Recipe, *, promoted: bool) -> None:
-        """Give every promoted release its index and its number; the recipe's tag moves last."""
-        complete_release(ws, recipe)
+        """Give every promoted release its index, its recipe and its number; the recipe's tag moves last."""
+        complete_release(ws, recipe, store_recipe)
 
     @classmethod
     def present(cls, ws: Workspace, result: StageResult) -> StageResult:
-        """The result with the release's page and cards."""
-        return with_documents(ws, result)
+        """The result with the release's page and cards, and which tags a rollback keeps from it."""
+        result = with_documents(ws, result)
+        held = holds(ws, result.corpus)
+        return replace(result, metadata={**result.metadata, "held": "; ".join(map(str, held))}) if held else result
 
 
 def content_versions(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str | None]:

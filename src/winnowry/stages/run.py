@@ -114,7 +114,7 @@ def _bring_up_to_date(request: Request) -> StageResult:
         reasons = stale_reasons(stage, recipe, record, inputs)
         production.settle(ws, recipe, promoted=False)
         if record is not None and not reasons and not request.force:
-            result = production.present(ws, _skipped(request, record))
+            result = production.present(ws, _at_visible_version(ws, _skipped(request, record)))
             request.progress.finish(result)
             return result
         try:
@@ -124,10 +124,22 @@ def _bring_up_to_date(request: Request) -> StageResult:
                 raise
             continue  # a rival landed this partition: look again, it is probably fresh now
         production.settle(ws, recipe, promoted=True)
-        result = production.present(ws, result)
+        result = production.present(ws, _at_visible_version(ws, result))
         request.progress.finish(result)
         return result
     raise AssertionError("unreachable")
+
+
+def _at_visible_version(ws: Workspace, result: StageResult) -> StageResult:
+    """The result with the version that people find the rows at: of a release its tag's, else the table's latest.
+
+    The version that the promotion itself made may be another one: an index, an added column or upkeep came after it.
+    """
+    if result.table is None or result.version is None:
+        return result
+    tag = result.metadata.get("release")
+    version = ws.lake.tags(result.corpus).get(str(tag)) if tag is not None else None
+    return replace(result, version=version or ws.lake.open(result.corpus, result.table).version)
 
 
 def _skipped(request: Request, record: PromotionRecord) -> StageResult:

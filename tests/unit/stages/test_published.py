@@ -16,7 +16,7 @@ from winnowry.lakehouse.lake import Lakehouse
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
 from winnowry.releases.releases import release_diff, releases, rollback
-from winnowry.stages.published import complete_release
+from winnowry.releases.tags import complete_release, holds
 
 RECIPE = cast(Recipe, SimpleNamespace(corpus=CORPUS, publish=SimpleNamespace(tag="prod")))
 
@@ -127,13 +127,39 @@ def test_two_releases_of_the_same_rows_are_two_versions(ws: Workspace) -> None:
     assert {r.name: r.tags for r in releases(ws, CORPUS)}["v4"] == ("prod",)
 
 
-def test_a_tag_that_was_rolled_back_stays_until_a_newer_release(ws: Workspace) -> None:
-    rollback(ws, CORPUS, "v1")
+def test_a_tag_that_was_rolled_back_stays_whatever_is_published_until_it_is_put_on_the_newest(ws: Workspace) -> None:
+    assert rollback(ws, CORPUS, "v1").held
     complete_release(ws, RECIPE)
     assert shown(ws, "prod") == "a"
     publish(ws, 3, "be")
     complete_release(ws, RECIPE)
-    assert shown(ws, "prod") == "be"
+    assert (shown(ws, "prod"), shown(ws, "v3")) == ("a", "be")
+    assert [(hold.tag, hold.to, hold.since is not None) for hold in holds(ws, CORPUS)] == [("prod", "v1", True)]
+    assert not rollback(ws, CORPUS, "v3").held
+    assert holds(ws, CORPUS) == []
+    publish(ws, 4, "e")
+    complete_release(ws, RECIPE)
+    assert shown(ws, "prod") == "e", "on the newest release it follows again"
+
+
+def test_a_rollback_that_an_older_version_stored_holds_while_the_tag_is_where_it_was_put(ws: Workspace) -> None:
+    uri = f"{ws.lake.corpus_uri(CORPUS)}/rollbacks/prod.json"
+    ws.store.write(uri, b'{"not_before": 2, "to": "v1"}')
+    ws.lake.tag(CORPUS, "published", "prod", ws.lake.tags(CORPUS)["v1"])
+    publish(ws, 3, "be")
+    complete_release(ws, RECIPE)
+    assert shown(ws, "prod") == "a"
+    ws.lake.tag(CORPUS, "published", "prod", ws.lake.tags(CORPUS)["v3"])  # that version moved it on
+    publish(ws, 4, "e")
+    complete_release(ws, RECIPE)
+    assert shown(ws, "prod") == "e"
+
+
+def test_a_rollback_whose_process_died_before_it_moved_the_tag_is_completed(ws: Workspace) -> None:
+    rollback(ws, CORPUS, "v1")
+    ws.lake.tag(CORPUS, "published", "prod", ws.lake.tags(CORPUS)["v2"])
+    complete_release(ws, RECIPE)
+    assert shown(ws, "prod") == "a"
 
 
 def test_a_rollback_at_the_moment_a_new_release_moves_the_tag_wins(ws: Workspace) -> None:

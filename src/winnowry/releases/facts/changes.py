@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnowry.reading.session import Session
 from winnowry.releases.changes import gate_changes, membership_changes, score_changes, source_changes
+from winnowry.releases.recipes import recipe_of
 from winnowry.releases.releases import recipe_changes
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def changes(ws: Workspace, session: Session, before: Release | None, release: Re
     Returns:
         None for the first release. ``before``; rows and tokens of it; ``added``, ``removed``, ``kept`` records, and of
         the kept those ``rewritten`` (None where nobody counted); ``partitions``, ``removed_reasons`` (what the tables
-        said when this release was made), ``recipe`` (one line a change), ``sources``, ``scores`` and ``gates``, each
+        said when this release was made), ``recipe`` (one line a change; ``recipe_of_stages`` where recipes are not
+        stored, and those of the stages were compared), ``sources``, ``scores`` and ``gates``, each
         cut, with ``more_`` and its name for how many were left out.
     """
     if before is None:
@@ -52,6 +54,7 @@ def changes(ws: Workspace, session: Session, before: Release | None, release: Re
         "rewritten": None if release.rows_added is None else max(0, release.rows_added - apart.added),
         "partitions": [asdict(change) for change in sorted(most, key=lambda change: change.partition)],
         "more_partitions": len(apart.partitions) - len(most),
+        "recipe_of_stages": recipe_of(ws, before) is None or recipe_of(ws, release) is None,
     }
     reasons = [{"reason": reason, "rows": rows} for reason, rows in apart.removed_reasons.items()]
     listed: dict[str, tuple[list[Any], int]] = {

@@ -17,6 +17,7 @@ from winnowry.releases.facts.limits import limits
 from winnowry.releases.facts.pictures import pictures
 from winnowry.releases.facts.selection import make_pool, partitions, score_column, scores, shifts
 from winnowry.releases.facts.verdicts import comparison, gates
+from winnowry.releases.recipes import recipe_of
 from winnowry.releases.releases import release_before
 from winnowry.stages.graph import record_tables
 
@@ -56,6 +57,7 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
             "partitions": partitions(opened, pooled),
             "duplicates": duplicates(opened),
             "changes": changes(ws, opened, release_before(ws, release), release),
+            "recipe": _recipe(ws, release),
             "examples": examples(opened, mask=mask),
             "masked": mask,
             "gates": _without_personal_data(gates(opened, release)) if mask else gates(opened, release),
@@ -82,6 +84,12 @@ def _without_personal_data(verdicts: dict[str, Any]) -> dict[str, Any]:
         texts = {name: row[name] for name in ("message", "observed") if row.get(name)}
         row.update(zip(texts, masked(texts.values()), strict=True))
     return verdicts
+
+
+def _recipe(ws: Workspace, release: Release) -> str | None:
+    """The recipe's YAML; None of releases made before recipes were stored."""
+    stored = recipe_of(ws, release)
+    return stored.yaml if stored is not None else None
 
 
 def _made(tables: ReleaseTables) -> dict[str, Any]:

@@ -81,7 +81,24 @@ def plan_view(planned: Plan, root: str) -> list[RenderableType]:
     if planned.note:
         parts.append(Text(planned.note, "bright_black"))
     fresh = len(planned.entries) - to_do
-    return [*parts, Text(f"{counted(to_do, 'stage run')} to do, {fresh} fresh.", "bold")]
+    parts.append(Text(f"{counted(to_do, 'stage run')} to do, {fresh} fresh.", "bold"))
+    return [*parts, *_following(planned)]
+
+
+def _following(planned: Plan) -> list[RenderableType]:
+    """What runs too if rows turn out to have changed."""
+    from rich.text import Text
+
+    if not planned.may_follow:
+        return []
+    known = sum(following.runs or 0 for following in planned.may_follow)
+    stages = ", ".join(
+        f"{following.stage} ({following.runs})" if (following.runs or 0) > 1 else following.stage
+        for following in planned.may_follow
+    )
+    more = "" if all(following.runs is not None for following in planned.may_follow) else "; partitions not known yet"
+    at_most = f": up to {known:,} more" if known else ""
+    return [Text(f"Then, if rows change{at_most}: {stages}{more}.")]
 
 
 def _recommended(planned: Plan) -> list[RenderableType]:

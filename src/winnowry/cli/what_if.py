@@ -19,18 +19,13 @@ def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableT
     from winnowry.cli.output import grid
     from winnowry.core.numbers import number
 
-    totals = grid(["", "Now", "Then", "Change"], right=["Now", "Then", "Change"])
-    rows: list[tuple[str, int | None, int | None]] = [
-        ("Kept", answer.kept_now, answer.kept_then),
-        ("Dropped", answer.dropped_now, answer.dropped_then),
-        ("Tokens of keepers", answer.tokens_now, answer.tokens_then),
-    ]
-    for name, now, then in rows:
-        if now is not None and then is not None:
-            change = then - now
-            moved_by = Text(f"{change:+,}" if change else "·", _style(name, change))
-            totals.add_row(name, number(now), number(then), moved_by)
-    parts: list[RenderableType] = ["", Text(f"What if {', '.join(overrides)}", "bold"), "", totals]
+    parts: list[RenderableType] = ["", Text(f"What if {', '.join(overrides)}", "bold"), "", _totals(answer)]
+    later = answer.later
+    if later is not None and (later.enters or later.leaves):
+        sides = f"Of the selection {number(later.leaves)} would leave and {number(later.enters)} enter."
+        parts += ["", Text(sides, "bright_black")]
+    if later is not None and later.not_judged:
+        parts += ["", *(Text(f"{why[:1].upper()}{why[1:]}.", "yellow") for why in later.not_judged)]
     if answer.recipe_differs:
         lines = "\n".join(f"  {line}" for line in answer.recipe_differs)
         parts += [
@@ -71,6 +66,36 @@ def what_if_view(answer: WhatIf, overrides: tuple[str, ...]) -> list[RenderableT
             table.add_row(*(str(example.get(key, "")) for key in ("record_id", "now", "then")))
         parts += ["", table]
     return parts
+
+
+def _totals(answer: WhatIf) -> RenderableType:
+    """What is kept, left out and selected, now and then."""
+    from rich.text import Text
+
+    from winnowry.cli.output import grid
+    from winnowry.core.numbers import number
+
+    totals = grid(["", "Now", "Then", "Change"], right=["Now", "Then", "Change"])
+    rows: list[tuple[str, int | None, int | None]] = [
+        ("Kept by cleaning", answer.kept_now, answer.kept_then),
+        ("Dropped", answer.dropped_now, answer.dropped_then),
+        ("Tokens of keepers", answer.tokens_now, answer.tokens_then),
+    ]
+    later = answer.later
+    if later is not None:
+        rows += [
+            ("Duplicates", later.duplicates_now, later.duplicates_then),
+            ("Selected", later.selected_now, later.selected_then),
+            (f"{later.unit.capitalize()} selected", later.selected_tokens_now, later.selected_tokens_then),
+        ]
+    for name, now, then in rows:
+        if now is not None and then is not None:
+            change = then - now
+            moved_by = Text(f"{change:+,}" if change else "·", _style(name, change))
+            totals.add_row(name, number(now), number(then), moved_by)
+        elif now is not None:
+            totals.add_row(name, number(now), "not judged", "")
+    return totals
 
 
 def _style(name: str, change: int) -> str:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.engine.chain import ERROR_RULE
 from winnowry.inspect.live_rules import Chain, NamedRule, chains_of, live_specs
+from winnowry.inspect.what_if_selection import Later, after_cleaning
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import Derivation, Operator
 from winnowry.operators.registry import operators as registered
@@ -56,6 +57,7 @@ class WhatIf:
         reopens_dedup: the keepers of duplicate groups may change, because records enter or leave, or the policy does.
         operators_recomputed: operators whose stored columns do not hold for the changed recipe.
         undecided_operators: operators whose columns the undecided records lack.
+        later: what becomes of the records after cleaning: duplicates and the selection.
         recipe_differs: how the recipe file already differs from the rules of the live promotions, one line a change.
     """
 
@@ -73,6 +75,7 @@ class WhatIf:
     operators_recomputed: list[str] = field(default_factory=list)
     undecided_operators: list[str] = field(default_factory=list)
     recipe_differs: list[str] = field(default_factory=list)
+    later: Later | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON-serialisable data."""
@@ -118,6 +121,8 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
     policy = _live_policy(ws, recipe)
     differs += _differences(policy, _policy(recipe))
     kept_then = tally.staying + tally.entering
+    recomputed = _recomputed(chains, then)
+    moves = bool(tally.leaving or tally.entering or tally.undecided or recomputed)
     return WhatIf(
         corpus=corpus,
         kept_now=tally.n_kept,
@@ -130,9 +135,10 @@ def what_if(ws: Workspace, recipe: Recipe, changed: Recipe) -> WhatIf:
         rules=tally.rules(chains),
         examples=tally.examples(),
         reopens_dedup=_reopens_dedup(tally, chains, then) or policy != _policy(changed),
-        operators_recomputed=_recomputed(chains, then),
+        operators_recomputed=recomputed,
         undecided_operators=sorted(tally.lacking),
         recipe_differs=list(dict.fromkeys(differs)),
+        later=after_cleaning(ws, changed, moves),
     )
 
 

@@ -11,6 +11,7 @@ from winnowry.promotion.lineage import live, stale_reasons
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.check_gates import lacking_for
 from winnowry.recipe.model import Recipe
+from winnowry.stages.cascade import Following, may_follow
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of
 from winnowry.stages.freshness import inputs_of, live_record
 from winnowry.stages.graph import Stage, stage_named, stages_in
@@ -71,6 +72,7 @@ class Plan:
     note: str | None = None
     deduplication: list[ExpectedRecall] = field(default_factory=list)
     recommendation: dict[str, Any] | None = None
+    may_follow: list[Following] = field(default_factory=list)
 
     @property
     def to_run(self) -> list[PlanEntry]:
@@ -127,7 +129,9 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
     if problems:
         raise RecipeError(tuple(problems))
     notes = [*([note] if note is not None else []), *changed_identities(ws, recipe)]
-    return Plan(recipe.corpus, entries, "\n".join(notes) or None, expected, _recommendation(ws, recipe))
+    following = may_follow(recipe, ((entry.stage, entry.action == "run") for entry in entries))
+    return Plan(recipe.corpus, entries, "
+".join(notes) or None, expected, _recommendation(ws, recipe), following)
 
 
 def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.lineage import data_version
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.reading.sample_columns import sample_columns
+from winnowry.recipe.model import Recipe
 from winnowry.records.kinds import Kind
 from winnowry.sampling.select import Selection, select
 from winnowry.sampling.spec import SampleSpec
@@ -43,10 +44,8 @@ class Sampled(Production):
         spec, request = self.spec, self.work.request
         table = sample_columns(self.work.ws, self.work.recipe)
         request.progress.start(request.stage.name, None, table.num_rows)
-        sizes = table[self.kind.size_column].to_numpy().astype(np.int64)
-        scores = table[spec.by].to_numpy(zero_copy_only=False).astype(np.float64) if spec.by else None
         strata = _strata(table, spec.strata)
-        self.selection = select(table["record_id"], scores, sizes, spec, strata)
+        self.selection = draw(self.work.recipe, table)
         request.progress.advance(table.num_rows)
         repeats = {"repeats": pa.array(self.selection.repeats, pa.int64())} if spec.epochs else {}
         drawn = pa.table(
@@ -58,7 +57,7 @@ class Sampled(Production):
                 "draw": pa.array(self.selection.draw, pa.float64()),
                 "selected": pa.array(self.selection.selected, pa.bool_()),
                 **repeats,
-                self.kind.size_column: pa.array(sizes, pa.int64()),
+                self.kind.size_column: table[self.kind.size_column].cast(pa.int64()),
             }
         ).sort_by([("partition", "ascending"), ("record_id", "ascending")])
         for partition in sorted(set(drawn["partition"].to_pylist())):
@@ -86,6 +85,15 @@ class Sampled(Production):
             },
             size=int(budget[f"selected_{unit}"]),
         )
+
+
+def draw(recipe: Recipe, table: pa.Table) -> Selection:
+    """The sample of a recipe, from the columns of :func:`~winnowry.reading.sample_columns.sample_columns`."""
+    assert recipe.sample is not None
+    spec = recipe.sample.in_stored_sizes(recipe.kind.sizes_per_unit)
+    sizes = table[recipe.kind.size_column].to_numpy().astype(np.int64)
+    scores = table[spec.by].to_numpy(zero_copy_only=False).astype(np.float64) if spec.by else None
+    return select(table["record_id"], scores, sizes, spec, _strata(table, spec.strata))
 
 
 def _strata(table: pa.Table, names: tuple[str, ...]) -> pa.Array | None:

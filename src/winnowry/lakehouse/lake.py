@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import LakehouseError, NotFoundError
 from winnowry.core.retry import Retry
-from winnowry.core.sql import in_list
+from winnowry.core.sql import in_list, lance_identifier
 from winnowry.core.tables import GATES, QUARANTINE
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
@@ -239,8 +239,28 @@ class Lakehouse:
         if any(o.partition == partition and f not in indexed for f, o in table.owners(dataset).items()):
             self.ensure_index(corpus, table.name)
 
+    def drop_empty_columns(self, corpus: str, name: str, columns: Iterable[str]) -> list[str]:
+        """Drop those of some columns that the table has and that hold no value; older versions keep them.
+
+        Returns:
+            The columns that were dropped.
+        """
+        table = self.table(corpus, name)
+        for attempt in _INDEXING.attempts_on(is_conflict, raise_last=True):
+            dataset = table.dataset()
+            present = [column for column in columns if column in dataset.schema.names]
+            empty = [column for column in present if dataset.count_rows(f"{lance_identifier(column)} IS NOT NULL") == 0]
+            if not empty:
+                return []
+            with attempt:
+                dataset.drop_columns(empty)
+                return empty
+        return []
+
     def same_rows(self, corpus: str, name: str, version: int) -> int:
-        """The newest version that holds exactly the rows of another one: only indexes were built between the two.
+        """The newest version that holds exactly the rows of another one.
+
+        Between the two only indexes were built, and empty columns dropped.
 
         Raises:
             NotFoundError: no such table or version.
@@ -250,9 +270,10 @@ class Lakehouse:
         table = self.table(corpus, name)
         table.dataset(version)
         latest = table.dataset()
+        same = (lance.LanceOperation.CreateIndex, lance.LanceOperation.Project)
         for later in range(version + 1, int(latest.version) + 1):
             transaction = table.transaction(latest, later)
-            if transaction is None or not isinstance(transaction.operation, lance.LanceOperation.CreateIndex):
+            if transaction is None or not isinstance(transaction.operation, same):
                 return later - 1
         return int(latest.version)
 

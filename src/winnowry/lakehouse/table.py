@@ -41,10 +41,13 @@ class Table:
     name: str
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def create(self, schema: pa.Schema) -> None:
+    def create(self, schema: pa.Schema) -> list[str]:
         """Make the empty version 1 unless the table exists; of racing creators one wins and none loses rows.
 
         ``write_dataset(mode="create")`` lost acknowledged rows in 35 of 60 races, this form in none.
+
+        Returns:
+            Columns that a table which was there lacked and now has; no row has a value in them.
 
         Raises:
             ContractError: the table exists with a column of another type.
@@ -72,10 +75,10 @@ class Table:
                 dataset = self.dataset()  # the rival may have added the same columns, or others, or rows
             missing = self._missing(dataset, schema)
             if not missing:
-                return
+                return []
             with attempt:
                 dataset.add_columns(pa.schema(missing))
-                return
+                return [field.name for field in missing]
         raise LakehouseError(
             f"{self.uri}: adding columns was refused {_ADDITIONS.attempts} times because other writers kept winning; "
             "run the stage again",

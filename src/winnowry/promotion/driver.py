@@ -125,7 +125,7 @@ class _Staging:
         self.request, self.work = attempt.request, attempt.work
         lake, corpus = self.request.ws.lake, self.request.corpus
         self.table: Table = lake.table(corpus, self.request.stage.name)
-        self.table.create(schema)
+        self.columns_added = self.table.create(schema)
         self.main = FragmentWriter(self.table, schema)
         self.quarantine_table = lake.quarantine(corpus)
         self.quarantine = FragmentWriter(self.quarantine_table, QUARANTINE)
@@ -152,7 +152,7 @@ class _Staging:
         )
         if any(gate.blocks for gate in gates):
             records.advance(record, "rejected")
-            raise GateFailed(result)
+            raise GateFailed(result, self.columns_added)
         record = self.request.ws.lake.promoter(self.request.corpus).promote(
             record, reaudit=reaudit_of(type(production), self.request)
         )

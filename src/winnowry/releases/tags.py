@@ -69,6 +69,7 @@ def complete_release(
     without = [r for r in promoted if r.promoted_version is not None and f"v{r.facts['release']}" not in tags]
     if without:
         ws.lake.ensure_index(corpus, "published")
+        ws.lake.drop_empty_columns(corpus, "published", _columns_of_before(promoted))
     for record in sorted(without, key=lambda record: int(record.facts["release"])):
         assert record.promoted_version is not None
         barrier.reach("release:indexed")
@@ -82,6 +83,15 @@ def complete_release(
             store(ws, recipe, record)
         ws.lake.tag(corpus, "published", f"v{record.facts['release']}", version)
     _move_tag(ws, corpus, recipe.publish.tag)
+
+
+def _columns_of_before(promoted: list[PromotionRecord]) -> list[str]:
+    """Columns that earlier releases had by their recipes and the newest one has not: nothing fills them any more."""
+    named = [
+        (int(record.facts["release"]), set(record.lineage.get("spec", {}).get("columns", ()))) for record in promoted
+    ]
+    now = max(named, key=lambda release: release[0])[1]
+    return sorted(set().union(*(columns for _, columns in named)) - now) if now else []
 
 
 def _move_tag(ws: Workspace, corpus: str, tag: str) -> None:

@@ -57,7 +57,7 @@ def load_fits(ws: Workspace, recipe: Recipe) -> dict[str, StoredFit]:
 
 
 class Fit(Production):
-    """Fits what has not been fitted yet."""
+    """Fits what has not been fitted yet; forced, everything, to the corpus as it is now."""
 
     def outcome(self) -> Findings:
         """The statistics of every fitted operator, computed or as they were frozen."""
@@ -66,11 +66,11 @@ class Fit(Production):
         measured = 0
         for operator in fitted_operators(recipe):
             uri = fit_uri(ws, recipe, operator)
-            if not ws.store.exists(uri):
+            if work.request.force or not ws.store.exists(uri):
                 components = _measure(work, operator)
                 measured = components.num_rows
                 # Of two runs that fit at once the first to write wins, so both go on with the same statistics.
-                write_fit(ws.store, uri, operator.fit(components))
+                write_fit(ws.store, uri, operator.fit(components), anew=work.request.force)
         fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
         return Findings(
             Ledger(measured, measured, 0),

@@ -41,13 +41,14 @@ class StoredFit(Mapping[str, Any]):
         return len(self.document)
 
 
-def write_fit(store: ObjectStore, uri: str, fit: Mapping[str, Any]) -> None:
+def write_fit(store: ObjectStore, uri: str, fit: Mapping[str, Any], *, anew: bool = False) -> None:
     """Store a fit unless there is one already: of two runs that fit at once the first to write wins.
 
     Args:
         store: the object store.
         uri: where its JSON goes (``….json``); each value that is bytes goes beside it, named by its hash.
         fit: JSON values, and bytes, by name.
+        anew: it takes the place of the one there is.
     """
     document: dict[str, Any] = {}
     for name, value in fit.items():
@@ -58,7 +59,7 @@ def write_fit(store: ObjectStore, uri: str, fit: Mapping[str, Any]) -> None:
         else:
             document[name] = value
     # Last: a fit that can be seen is whole.
-    store.write(uri, to_bytes("fit", document), if_absent=True)
+    store.write(uri, to_bytes("fit", document), if_absent=not anew)
 
 
 def read_fit(store: ObjectStore, uri: str) -> StoredFit:

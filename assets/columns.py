@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.keys import stage_key
+from winnowry.core.column_meanings import MEANINGS
 from winnowry.stages.graph import Stage, stage_named
 
 if TYPE_CHECKING:
@@ -15,40 +16,6 @@ if TYPE_CHECKING:
 
     from winnowry.operators.base import Operator
     from winnowry.recipe.model import Recipe
-
-_MEANING = {
-    "record_id": "Identifies the record in every table: 128 bits, stable across re-ingest and roots",
-    "partition": "Partition key of the record",
-    "promotion_id": "The promotion that wrote the row",
-    "source": "Source of the recipe the record came from",
-    "uri": "Landing object",
-    "size": "Size in bytes; of a text, in UTF-8",
-    "etag": "The object's entity tag: another one means other content",
-    "modified_at": "When the object was last written",
-    "partitions": "Partitions the object holds, with their records",
-    "n_records": "Records in the object, unreadable ones included",
-    "position": "0-based line or row in the object",
-    "event_time": "When the event the record tells of happened, UTC",
-    "ingested_at": "When the record was read, UTC",
-    "content_sha256": "SHA-256 of the payload",
-    "media_type": "Media type of the payload",
-    "payload": "The record as it arrived: its text, or the bytes of its file",
-    "meta": "All other fields of the record, as JSON",
-    "license": "License of the record, or of its source",
-    "parent_ids": "Records this one was made from; null when it was made from itself",
-    "text": "The cleaned text",
-    "kept_record_id": "The keeper of the group of duplicates",
-    "method": "How the duplicate was found",
-    "similarity": "Similarity to the twin, 0 to 1; estimated for near-duplicates",
-    "twin_record_id": "The record of the group that it was found to be like",
-    "steps": "Twins between this record and the keeper",
-    "group_size": "Records of the group, the keeper among them",
-    "n_tokens": "Tokens of the text",
-    "stratum": "Stratum the record was drawn in",
-    "probability": "Inclusion probability, 0 to 1",
-    "draw": "The record's permanent random number, 0 to 1",
-    "selected": "Whether the record is in the sample",
-}
 
 
 def table_schema(recipe: Recipe, stage: Stage) -> dg.TableSchema | None:
@@ -77,9 +44,9 @@ def _description(field: pa.Field, stage: Stage, written: dict[str, Operator]) ->
     if field.name == "size" and stage.starts:
         return "Size of the object in bytes"
     operator = written.get(field.name)
-    if operator is not None and field.name not in _MEANING:
+    if operator is not None and field.name not in MEANINGS:
         return f"Written by {operator.op}, version {operator.VERSION}"
-    return _MEANING.get(field.name)
+    return MEANINGS.get(field.name)
 
 
 def column_lineage(recipe: Recipe, stage: Stage) -> dg.TableColumnLineage | None:

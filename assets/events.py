@@ -18,6 +18,11 @@ RESULT_KEY = "winnowry/result"
 
 SHOWN_ROWS = 50
 _LINKS = frozenset({"page", "card", "readme"})  # documents that a stage stored
+_TABLES = {
+    "sample": ("record_id", "partition", "text"),
+    "columns": ("name", "type", "meaning", "nulls", "low", "mean", "high"),
+}
+"""Lists of a result that people look at as tables."""
 _CELL_CHARACTERS = 300
 
 
@@ -83,10 +88,17 @@ def result_metadata(result: StageResult) -> dict[str, Any]:
         metadata["promotion"] = result.promotion_id
     if result.docs_index is not None:
         metadata["data docs"] = link(result.docs_index)
-    for name, value in result.metadata.items():
-        if name not in metadata:
-            metadata[name] = link(value) if name in _LINKS and isinstance(value, str) else _metadata_value(value)
+    metadata |= {n: _own_value(n, value) for n, value in result.metadata.items() if n not in metadata}
     return metadata
+
+
+def _own_value(name: str, value: object) -> Any:
+    """What a stage says of its own, in the form that people look at it in."""
+    if name in _LINKS and isinstance(value, str):
+        return link(value)
+    if name in _TABLES and isinstance(value, list):
+        return table(value, _TABLES[name])
+    return _metadata_value(value)
 
 
 def _ledger(result: StageResult) -> dict[str, object]:

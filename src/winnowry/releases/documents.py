@@ -72,7 +72,8 @@ def with_documents(ws: Workspace, result: StageResult) -> StageResult:
         result: promoted or skipped.
 
     Returns:
-        The result with ``page``, ``card`` and ``readme`` (URIs) in its metadata, or with ``page_problem``.
+        The result with ``page``, ``card`` and ``readme`` (URIs) in its metadata, or with ``page_problem``; where they
+        were made, also with ``sample`` and ``columns``, what the page shows of both.
     """
     name = result.metadata.get("release")
     if not isinstance(name, str):
@@ -81,17 +82,26 @@ def with_documents(ws: Workspace, result: StageResult) -> StageResult:
     folder = documents_uri(ws, result.corpus, name)
     stored = {"page": f"{folder}/{PAGE}", "card": f"{folder}/{CROISSANT}", "readme": f"{folder}/{README}"}
     try:
+        looked_at: dict[str, Any] = {}
         if result.status != "skipped" or not ws.store.exists(stored["page"]):
-            _store(ws, result.corpus, name, stored)
+            looked_at = _looked_at(_store(ws, result.corpus, name, stored))
     except Exception as error:
         logger.warning("%s %s is published; its page could not be made", result.corpus, name, exc_info=True)
         problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return replace(result, metadata={**result.metadata, "page_problem": problem})
     seconds = result.seconds + time.perf_counter() - started
-    return replace(result, metadata={**result.metadata, **stored}, seconds=seconds)
+    return replace(result, metadata={**result.metadata, **stored, **looked_at}, seconds=seconds)
 
 
-def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> None:
+def _looked_at(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Some records and what the columns hold, as the page shows them, for the metadata of a run."""
+    shown = ("name", "type", "meaning", "nulls", "low", "mean", "high")
+    rows = [{name: row[name] for name in ("record_id", "partition", "text")} for row in facts["rows"]]
+    columns = [{name: column.get(name) for name in shown} for column in facts["columns"]]
+    return {"sample": jsonable(rows), "columns": jsonable(columns)}
+
+
+def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> dict[str, Any]:
     facts = release_facts(ws, corpus, find_release(ws, corpus, name))
     # Which tags are on the release moves after this: it is asked for whenever it is shown.
     still = {**facts, "release": {key: value for key, value in facts["release"].items() if key != "tags"}}
@@ -100,3 +110,4 @@ def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> 
     # The page comes last: where it is, the others are.
     for key, suffix in (("card", ".json"), ("readme", ".md"), ("page", ".html")):
         ws.store.write(stored[key], rendered(facts, suffix, table=_TABLE_FROM_CARD).encode("utf-8", "replace"))
+    return facts

@@ -9,6 +9,7 @@ from typing import Any
 from winnowry.core.numbers import NONE, byte_size, counted, day, minute, number, percent, rounded
 from winnowry.report.cells import most_rows, unit_of
 from winnowry.report.release_changes import changes_view
+from winnowry.report.release_columns import columns_view, rows_view
 from winnowry.report.release_evidence import comparison_view, examples_view, gates_view, made_view
 from winnowry.report.release_sections import (
     chosen_view,
@@ -34,6 +35,8 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Facts], View]], ...] = (
     ("limits", "Known limits", _facts_alone),
     ("contents", "What the data is", contents_view),
     ("pictures", "What it looks like", _facts_alone),
+    ("rows", "Some of its records", rows_view),
+    ("columns", "Its columns", columns_view),
     ("funnel", "From raw to published", funnel_view),
     ("chosen", "How it was chosen", chosen_view),
     ("shifts", "What the choice shifted", shifts_view),
@@ -47,6 +50,10 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Facts], View]], ...] = (
     ("use", "Read, cite, reproduce", _facts_alone),
     ("made", "How it was made", made_view),
 )
+
+
+_WHERE_THERE = frozenset({"pictures", "rows", "columns"})
+"""Sections that a page has only where the facts have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def release_page(facts: Facts) -> str:
         sections=[
             Section(anchor, title, view(facts))
             for anchor, title, view in _SECTIONS
-            if anchor in facts or anchor != "pictures"
+            if anchor in facts or anchor not in _WHERE_THERE
         ],
         origin=_origin(facts["release"]),
     )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from winnowry.columns.definitions import Definitions
 from winnowry.core.sql import in_list, literal
 from winnowry.engine.tasks import CONTENT
 from winnowry.evidence.valid2.card import letter_scores, release_card
@@ -31,7 +32,7 @@ from winnowry.releases.documents import with_documents
 from winnowry.releases.recipes import store_recipe
 from winnowry.releases.tags import complete_release, holds
 from winnowry.sampling.draw import id_words, permanent_random
-from winnowry.stages.graph import Stage, same_specification
+from winnowry.stages.graph import PUBLISHED, Stage, same_specification
 
 _TAKEN_AT_ONCE = 1024
 _CONTENT_BYTES = 64 << 20
@@ -109,7 +110,9 @@ class Published(Production):
 
 
 def content_versions(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str | None]:
-    """Inputs of a release beside the selection: the proof of the selection, and what scores are made from.
+    """Inputs of a release beside the selection: its proof, what scores are made from, and the columns it declares.
+
+    A column that the recipe declares for ``published`` counts from when it is in the table: the next release has it.
 
     The proof is the selection that the live comparison is about: measured again with more seeds, it makes no new
     release. Scores are named by what they are made from, apart from who the keepers are: a new duplicate leaves old
@@ -125,6 +128,26 @@ def content_versions(ws: Workspace, recipe: Recipe, stage: Stage, partition: str
             inputs = record.lineage.get("inputs", {})
             parts = [record.lineage.get("stage_hash", ""), inputs.get(f"cleaned/{key}"), inputs.get("fit")]
             versions[f"content/{key}"] = ":".join(str(part) for part in parts)
+    return versions | _declared_columns(ws, recipe)
+
+
+def _declared_columns(ws: Workspace, recipe: Recipe) -> dict[str, str | None]:
+    """Version of every declared column of ``published`` that is live, by ``column/NAME``.
+
+    A release of before columns were inputs has those that were in the table then: they make it no older.
+    """
+    versions: dict[str, str | None] = {}
+    names = [column.name for column in recipe.columns or () if column.table == PUBLISHED]
+    release = live(ws, recipe, PUBLISHED) if names else None
+    for name in names:
+        definition = Definitions(ws, recipe.corpus).get(PUBLISHED, name)
+        if definition is None or definition.state != "live":
+            continue
+        key, since = f"column/{name}", definition.table_version
+        known = release is not None and key in release.lineage.get("inputs", {})
+        held = release is not None and since is not None and since <= (release.promoted_version or 0)
+        if known or not held:
+            versions[key] = definition.spec.version
     return versions
 
 

@@ -10,6 +10,7 @@ from winnowry.lakehouse.manifest import manifest_of
 from winnowry.reading.session import session
 from winnowry.releases.as_of import ReleaseTables, tables_of
 from winnowry.releases.facts.changes import changes
+from winnowry.releases.facts.columns import columns, rows
 from winnowry.releases.facts.contents import contents
 from winnowry.releases.facts.examples import examples, masked
 from winnowry.releases.facts.funnel import duplicates, funnel
@@ -58,6 +59,9 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
             "duplicates": duplicates(opened),
             "changes": changes(ws, opened, release_before(ws, release), release),
             "recipe": _recipe(ws, release),
+            "made": _made(tables),
+            "columns": columns(opened, _made(tables)["stages"]),
+            "rows": rows(opened, mask=mask),
             "examples": examples(opened, mask=mask),
             "masked": mask,
             "gates": _without_personal_data(gates(opened, release)) if mask else gates(opened, release),
@@ -66,7 +70,6 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     if shown is not None:
         facts["pictures"] = shown
     facts["comparison"] = comparison(tables)
-    facts["made"] = _made(tables)
     facts["tables_moved"] = list(tables.changed_since)
     facts["use"] = _use(ws, tables)
     facts["table"] = _table(ws, tables)

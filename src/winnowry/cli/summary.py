@@ -102,20 +102,33 @@ def _gate_counts(gates: Sequence[GateResult]) -> RenderableType:
 
 
 def _quarantined(results: Sequence[StageResult]) -> list[RenderableType]:
-    reasons: Counter[tuple[str, str]] = Counter()
+    reasons: Counter[tuple[str, str, str]] = Counter()
     for result in results:
+        stage, table = _lies_in(result)
         for reason, rows in result.quarantined_by_reason.items():
-            reasons[result.stage, reason] += rows
+            reasons[stage, reason, table] += rows
     if not reasons:
         return []
-    table = grid(["Quarantined at", "Because of", "Rows"], right=["Rows"])
+    table = grid(["Left out at", "Because of", "Rows", "Listed in"], right=["Rows"])
     shown = reasons.most_common(_REASONS_SHOWN)
-    for (stage, reason), rows in shown:
-        table.add_row(stage, reason, number(rows))
+    for (stage, reason, listed_in), rows in shown:
+        table.add_row(stage, reason, number(rows), listed_in)
     if len(reasons) > len(shown):
         rest = sum(reasons.values()) - sum(rows for _, rows in shown)
-        table.add_row("", f"{counted(len(reasons) - len(shown), 'more reason')}", number(rest))
+        table.add_row("", f"{counted(len(reasons) - len(shown), 'more reason')}", number(rest), "")
     return ["", table]
+
+
+def _lies_in(result: StageResult) -> tuple[str, str]:
+    """Stage and table under which rows that a stage left out are found, in the words of the table.
+
+    What cannot be read is noticed while the landing is counted, and is a record that ``raw`` lacks.
+    """
+    from winnowry.stages.graph import ARRIVED, stage_named
+
+    if not result.rows_quarantined:
+        return result.stage, str(result.table or result.stage)
+    return (ARRIVED if stage_named(result.stage).starts else result.stage), "quarantine"
 
 
 def _gates(results: Sequence[StageResult]) -> list[RenderableType]:
@@ -221,6 +234,7 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
             python_code(reading_example(str(target.uri), version)),
         ]
         lines += _page(target, root)
+    lines += _unreleased(outcome.results)
     example = f"select stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
     at = _at(root)
     lines += [
@@ -274,6 +288,17 @@ def _held(published: StageResult, root: str) -> list[RenderableType]:
         Text(f"! {release} {made}; {held}", "yellow"),
         _step(move, f"point the tag at {release} and let it follow"),
     ]
+
+
+def _unreleased(results: Sequence[StageResult]) -> list[RenderableType]:
+    """Columns that were added after the release of this run."""
+    from rich.text import Text
+
+    added = [r.stage for r in results if r.table == "published" != r.stage and r.status == "promoted"]
+    if not added:
+        return []
+    them = "it" if len(added) == 1 else "them"
+    return ["", Text(f"! {', '.join(added)}: in no release yet; the next run makes one that has {them}", "yellow")]
 
 
 def _step(command: str, purpose: str) -> RenderableType:

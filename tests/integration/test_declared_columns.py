@@ -87,6 +87,14 @@ def test_columns_come_after_the_stages_and_are_then_fresh(lake: Path) -> None:
     assert cleaned["n_lines"].to_pylist() == lines
     assert {action for action, _ in entries(ws, recipe).values()} == {"skip"}
     assert run(ws, recipe, "published.loud").status == "skipped"
+    # The release was made before its columns: it is stale, and the next one has them.
+    (due,) = [entry for entry in plan(ws, recipe).entries if entry.stage == "published"]
+    assert due.reasons == ["new input: column/loud, column/per_word"]
+    made = run(ws, recipe, "published")
+    assert (made.status, made.metadata["rows_added"], made.metadata["rows_removed"]) == ("promoted", 0, 0)
+    first, second = (set(ws.lake.open("small", "published", tag).schema.names) for tag in ("v1", "prod"))
+    assert second - first == {"loud", "per_word"}
+    assert plan(ws, recipe).to_run == []
 
 
 def test_they_change_no_stage_of_the_recipe(lake: Path, tmp_path: Path) -> None:

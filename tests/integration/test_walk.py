@@ -14,6 +14,7 @@ from tests.small_corpus import RECIPE, Planted, land, write_recipe
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import EmptySourceError, MissingPartitionsError, UsageError
 from winnowry.inspect.what_if import what_if
+from winnowry.promotion.result import GateFailed
 from winnowry.recipe.load import apply_overrides
 from winnowry.stages.plan import plan
 from winnowry.stages.run import run_stage
@@ -227,6 +228,84 @@ def test_an_unknown_partition_names_near_ones(walked: Any) -> None:
     ws, recipe = open_recipe(walked[0], walked[0] / "small.yaml")
     with pytest.raises(UsageError, match="2019"):
         run_stage(ws, recipe, "raw", "2018", suites=suites_for, run_id="t")
+
+
+def test_a_release_has_the_columns_that_its_recipe_names_and_older_ones_keep_theirs(copy: Path) -> None:
+    def columns(version: int | str | None) -> set[str]:
+        return set(ws.lake.open("small", "published", version).schema.names)
+
+    without = write_recipe(copy, RECIPE.replace("  - {op: text.language, keep: [en], min_score: 0.5}\n", ""))
+    ws, recipe = open_recipe(copy, without)
+    made = run_all(ws, recipe)[-1]
+    assert {"language", "language_score"} <= columns("v1")
+    assert columns("v1") - columns("v2") == {"language", "language_score"} == columns("v1") - columns(None)
+    card = json.loads((copy / "small/releases/v2/card.croissant.json").read_text())
+    assert "language" not in {field["name"] for field in card["recordSet"][0]["field"]}
+    assert made.version == ws.lake.tags("small")["v2"] == ws.lake.tags("small")["prod"]
+    ws, recipe = open_recipe(copy, write_recipe(copy))
+    run_all(ws, recipe)
+    rows = ws.lake.open("small", "published", "prod").to_table(["language"]).to_pylist()
+    assert {row["language"] for row in rows} == {"en"}
+
+
+def test_a_refusal_says_which_columns_the_table_got_all_the_same(copy: Path) -> None:
+    from expectations.registry import suites_for
+
+    more = RECIPE.replace("  - {op: dedup.exact}", "  - {op: text.lines}\n  - {op: dedup.exact}")
+    ws, recipe = open_recipe(copy, write_recipe(copy, more + "gates: {cleaned: {min_kept_fraction: 0.999}}\n"))
+    with pytest.raises(GateFailed, match=r"rows of the table are unchanged, .* new, empty column n_lines\."):
+        run_stage(ws, recipe, "cleaned", "2019", suites=suites_for, run_id="t")
+    assert ws.lake.open("small", "cleaned").count_rows("n_lines IS NOT NULL") == 0
+    with pytest.raises(GateFailed, match="refused the candidate; the table is unchanged"):
+        run_stage(ws, recipe, "cleaned", "2019", suites=suites_for, run_id="t")
+
+
+@pytest.mark.parametrize("change", ["sample.token_fraction=0.5", "sample.seed=11", "sample.method=top_k"])
+def test_a_changed_sample_is_foretold_as_a_run_then_draws_it(copy: Path, change: str) -> None:
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    changed = apply_overrides(recipe, [change])
+    before = _ids(ws, "sampled", "selected")
+    later = what_if(ws, recipe, changed).later
+    assert later is not None
+    run_all(ws, changed, to="sampled")
+    rows = ws.lake.open("small", "sampled").to_table(where="selected").to_pylist()
+    after = {row["record_id"] for row in rows}
+    assert after != before
+    assert (later.selected_now, later.selected_then) == (len(before), len(after))
+    assert later.selected_tokens_then == sum(row["n_tokens"] for row in rows)
+    assert (later.enters, later.leaves) == (len(after - before), len(before - after))
+    assert (later.duplicates_then, later.not_judged) == (later.duplicates_now, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "not_judged"),
+    [
+        ("dedup.exact.keep=longest", ["duplicates: not judged: the groups", "selection: not judged: it is drawn from"]),
+        ("text.length.min_words=200", ["duplicates: not judged: records enter", "selection: not judged: it is drawn"]),
+        ("gc.tier=tagged", ["selection: not judged: scores would be computed anew (gc: tier"]),
+        ("publish.tag=canary", []),
+    ],
+)
+def test_what_is_not_judged_is_said_with_the_reason(walked: Any, change: str, not_judged: list[str]) -> None:
+    ws, recipe = open_recipe(walked[0], walked[0] / "small.yaml")
+    later = what_if(ws, recipe, apply_overrides(recipe, [change])).later
+    assert later is not None
+    assert [why[: len(start)] for why, start in zip(later.not_judged, not_judged, strict=True)] == not_judged
+    assert (later.selected_then is None) == any(why.startswith("selection") for why in not_judged)
+    assert later.selected_now == len(_ids(ws, "sampled", "selected"))
+
+
+def test_statistics_are_fitted_anew_when_that_is_asked_for(copy: Path) -> None:
+    from expectations.registry import suites_for
+
+    ws, recipe = open_recipe(copy, copy / "small.yaml")
+    (file,) = (copy / "small" / "fits" / "gc").glob("*.json")
+    fitted = file.read_bytes()
+    file.write_bytes(fitted.replace(b'"format": 1', b'"format": 1, "of_before": 1'))
+    assert run_stage(ws, recipe, "fit", suites=suites_for, run_id="t").status == "skipped"
+    assert file.read_bytes() != fitted
+    assert run_stage(ws, recipe, "fit", suites=suites_for, run_id="t", force=True).status == "promoted"
+    assert file.read_bytes() == fitted
 
 
 def test_a_rollback_holds_through_newer_releases_and_the_run_says_so(copy: Path) -> None:

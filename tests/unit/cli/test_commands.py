@@ -259,7 +259,7 @@ def test_column_documents_fit_their_schemas(say: Any, tmp_path: Path) -> None:
     listed = say("column", "list", CORPUS, "--root", tmp_path, "--json")
     assert [column["state"] for column in listed.document["columns"]] == ["live"]
     check(listed.document, "column-list")
-    rows = say("sql", f"select n_tokens, twice from {CORPUS}.published", "--root", tmp_path, "--json").document
+    rows = say("sql", f"select n_tokens, twice from {CORPUS}.published@latest", "--root", tmp_path, "--json").document
     assert rows
     assert all(row["twice"] == 2 * row["n_tokens"] for row in rows)
     dropped = say("column", "drop", CORPUS, "twice", "--root", tmp_path, "--json")

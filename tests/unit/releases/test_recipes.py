@@ -79,7 +79,7 @@ def test_what_is_stored_is_the_recipe_and_names_variables_without_their_values(w
         ("token_fraction: 0.5", "token_fraction: 0.4", "sample.token_fraction: 0.5 → 0.4"),
         ("format: jsonl", "license: MIT, format: jsonl", "sources.pages.license: None → MIT"),
         ("clean:", "clean:\n  - {op: dedup.exact}", "dedup.exact: added"),
-        ("corpus: letters", "corpus: letters\ndescription: of pages", "description: None → of pages"),
+        ("corpus: letters", "corpus: letters\ndescription: of pages", "description:  → of pages"),
         ("sample:", "publish: {tag: canary}\nsample:", "publish.tag: prod → canary"),
     ],
 )

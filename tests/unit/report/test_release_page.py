@@ -62,6 +62,13 @@ def facts(**changes: Any) -> dict[str, Any]:
             "more_scores": 0,
             "gates": [{"suite": _BAD, "expectation": _BAD, "column": None, "verdict_old": None, "verdict_new": _BAD,
                        "observed_old": None, "observed_new": None}], "more_gates": 0},
+        "recipe": f"# {_BAD}",
+        "rows": [{"record_id": "0" * 32, "partition": _BAD, "text": _BAD, "cut": True,
+                  "values": {_BAD: _BAD, "empty": None}}],
+        "columns": [
+            {"name": _BAD, "type": _BAD, "nullable": True, "meaning": _BAD, "nulls": 1, "low": 0.0, "high": 1.0,
+             "mean": 0.5, "counts": [1, 0, 2]},
+            {"name": "text", "type": "string", "nullable": True, "meaning": None, "nulls": None}],
         "masked": True,
         "table": {"uri": _BAD, "columns": [{"name": _BAD, "type": "string", "nullable": True}], "manifest": {
             "path": "_versions/1.manifest", "sha256": "0" * 64, "size": 10}},

@@ -104,9 +104,9 @@ def _gate_counts(gates: Sequence[GateResult]) -> RenderableType:
 def _quarantined(results: Sequence[StageResult]) -> list[RenderableType]:
     reasons: Counter[tuple[str, str, str]] = Counter()
     for result in results:
-        stage, table = _lies_in(result)
+        stage, listed_in = _lies_in(result)
         for reason, rows in result.quarantined_by_reason.items():
-            reasons[stage, reason, table] += rows
+            reasons[stage, reason, listed_in] += rows
     if not reasons:
         return []
     table = grid(["Left out at", "Because of", "Rows", "Listed in"], right=["Rows"])

@@ -207,6 +207,8 @@ def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
     for result in results:
         if result.table and result.uri and result.version is not None:
             known = latest.get(result.table)
+            if known is not None and "release" in known.metadata:
+                continue  # what was added to the table since is in no release yet
             if known is None or (known.version or 0) <= result.version:
                 latest[result.table] = result
     if not latest:
@@ -233,7 +235,7 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
             Text(f"Read {target.corpus}.{target.table}", "bold"),
             python_code(reading_example(str(target.uri), version)),
         ]
-        lines += _page(target, root)
+        lines += [*_held(target, root), *_page(target)]
     lines += _unreleased(outcome.results)
     example = f"select stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
     at = _at(root)
@@ -252,7 +254,7 @@ def _at(root: str) -> str:
     return "" if root == "./lake" else f" --root {root}"
 
 
-def _page(published: StageResult, root: str) -> list[RenderableType]:
+def _page(published: StageResult) -> list[RenderableType]:
     """Where the page of the release lies, or why it was not made."""
     from rich.text import Text
 
@@ -266,7 +268,6 @@ def _page(published: StageResult, root: str) -> list[RenderableType]:
         return []
     cards = [str(published.metadata[name]).rsplit("/", 1)[-1] for name in ("card", "readme")]
     return [
-        *_held(published, root),
         "",
         Text(f"Page of {published.corpus} {release}", "bold"),
         Text(str(page)),

@@ -86,6 +86,35 @@ def test_the_summary_adds_partitions_up_and_shows_gates_tables_and_what_to_do_ne
     assert "winnowry ui --root /lake" in text
 
 
+def test_the_summary_says_where_left_out_rows_are_listed_in_the_words_of_that_table() -> None:
+    results = (
+        result("landing", quarantined_by_reason={"source.jsonl: bad_json": 3}, rows_quarantined=3),
+        result("cleaned", "2020", quarantined_by_reason={"text.length: min_words": 31}, rows_quarantined=31),
+        result("duplicates", quarantined_by_reason={"dedup.exact: duplicate": 10}, rows_quarantined=0),
+    )
+    lines = text_of(run_summary(RunOutcome("letters", "r", 1.0, results), "/lake")).splitlines()
+    said = [line.split() for line in lines if ": bad_json" in line or ": min_words" in line or ": duplicate" in line]
+    assert said == [
+        ["cleaned", "text.length:", "min_words", "31", "quarantine"],
+        ["duplicates", "dedup.exact:", "duplicate", "10", "duplicates"],
+        ["raw", "source.jsonl:", "bad_json", "3", "quarantine"],  # as its rows in `quarantine` say
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("promoted", "v5 is made; prod stays at v3"), ("skipped", "v5 is the newest release; prod stays at v3")],
+)
+def test_the_summary_says_that_a_tag_is_held_and_how_to_move_it(status: str, said: str) -> None:
+    published = result("published", status=status, metadata={"release": "v5", "held": "prod stays at v3 (rolled back)"})
+    added = result("published.tone", table="published", gates=(), quarantined_by_reason={}, rows_quarantined=0)
+    text = text_of(run_summary(RunOutcome("letters", "r", 1.0, (published, added), tag="prod"), "/lake"))
+    assert said in text
+    assert "winnowry release rollback --root /lake letters v5" in text
+    assert "2 (v5)" in text
+    assert "published.tone: in no release yet; the next run makes one that has it" in text
+
+
 def test_the_reading_example_is_python_that_can_be_pasted() -> None:
     lines = text_of(run_summary(DONE, "/lake")).splitlines()
     start = lines.index("import lance  # the package pylance")

@@ -102,8 +102,8 @@ def _why_no_draw(ws: Workspace, changed: Recipe, why_groups: str | None) -> str 
             return f"selection: not judged: scores would be computed anew ({'; '.join(lines)})"
     stored = ws.lake.open(changed.corpus, SCORED).schema.names
     beside = ws.lake.open(changed.corpus, KEPT).schema.names
-    asked = ((changed.sample.by, stored), *((name, [*stored, *beside]) for name in changed.sample.strata))
-    lacking = sorted({name for name, names in asked if name is not None and name not in names})
+    wanted = ((changed.sample.by, stored), *((name, [*stored, *beside]) for name in changed.sample.strata))
+    lacking = sorted({name for name, names in wanted if name is not None and name not in names})
     return f"selection: not judged: no stored column {', '.join(lacking)}" if lacking else None
 
 
@@ -115,8 +115,8 @@ def _changed(record: PromotionRecord, changed: Recipe, stage: str, part: str) ->
 def _selected(ws: Workspace, changed: Recipe) -> tuple[Ids, int]:
     """Ids and size of the live selection."""
     view, size = ws.lake.open(changed.corpus, DRAWN), changed.kind.size_column
-    taken = f"{size} * repeats" if "repeats" in view.schema.names else size
-    row = view.sql(f"SELECT COALESCE(SUM({taken}), 0) AS n FROM dataset WHERE selected").to_pylist()[0]
+    drawn_size = f"{size} * repeats" if "repeats" in view.schema.names else size
+    row = view.sql(f"SELECT COALESCE(SUM({drawn_size}), 0) AS n FROM dataset WHERE selected").to_pylist()[0]
     return read_ids(view, where="selected"), int(row["n"]) // changed.kind.sizes_per_unit
 
 

@@ -98,11 +98,11 @@ def _spread(session: Session, names: list[str]) -> dict[str, dict[str, Any]]:
         f"AVG(v) FILTER (isfinite(v)) AS mean{at}".replace("(v)", f"({identifier(name)}::DOUBLE)")
         for at, name in enumerate(names)
     )
-    found = session.one(f"SELECT {ends} FROM {PUBLISHED}")
+    values_of = session.one(f"SELECT {ends} FROM {PUBLISHED}")
     spread: dict[str, dict[str, Any]] = {}
     for at, name in enumerate(names):
-        low, high = found[f"low{at}"], found[f"high{at}"]
-        values = {"low": low, "high": high, "mean": found[f"mean{at}"]}
+        low, high = values_of[f"low{at}"], values_of[f"high{at}"]
+        values = {"low": low, "high": high, "mean": values_of[f"mean{at}"]}
         spread[name] = values | {"counts": None if low is None else _counts(session, name, low, high)}
     return spread
 
@@ -136,10 +136,10 @@ def rows(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
     text_column = shown if shown in view.schema.names else None
     blobs = set(blob_columns(view.schema))
     names = [name for name in view.schema.names if name not in blobs]
-    found = sorted(view.to_table(names, in_list("record_id", ids)).to_pylist(), key=lambda row: str(row["record_id"]))
-    texts = [_begun(row[text_column]) if text_column is not None else None for row in found]
+    picked = sorted(view.to_table(names, in_list("record_id", ids)).to_pylist(), key=lambda row: str(row["record_id"]))
+    texts = [_begun(row[text_column]) if text_column is not None else None for row in picked]
     texts = masked(texts) if mask else texts
-    listed = [{n: _shown(v) for n, v in row.items() if n not in _BESIDE and n != text_column} for row in found]
+    listed = [{n: _shown(v) for n, v in row.items() if n not in _BESIDE and n != text_column} for row in picked]
     if mask:
         for values in listed:
             values |= dict(zip(values, masked(values.values()), strict=True))
@@ -151,7 +151,7 @@ def rows(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
             "cut": text is not None and len(text) > _CHARACTERS,
             "values": values,
         }
-        for row, text, values in zip(found, texts, listed, strict=True)
+        for row, text, values in zip(picked, texts, listed, strict=True)
     ]
 
 

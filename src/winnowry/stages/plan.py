@@ -130,8 +130,7 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
         raise RecipeError(tuple(problems))
     notes = [*([note] if note is not None else []), *changed_identities(ws, recipe)]
     following = may_follow(recipe, ((entry.stage, entry.action == "run") for entry in entries))
-    return Plan(recipe.corpus, entries, "
-".join(notes) or None, expected, _recommendation(ws, recipe), following)
+    return Plan(recipe.corpus, entries, "\n".join(notes) or None, expected, _recommendation(ws, recipe), following)
 
 
 def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:

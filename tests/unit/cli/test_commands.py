@@ -270,9 +270,9 @@ def test_column_documents_fit_their_schemas(say: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("x",), "give one of --sql, --op and --python; got none"),
-        (("x", "--sql", "n_tokens", "--op", "text.length"), "got --sql and --op"),
-        (("x", "--sql", "n_tokens", "--type", "int64"), "--type is for --python"),
+        (("x",), "give one of sql, op and python; got none"),
+        (("x", "--sql", "n_tokens", "--op", "text.length"), "got sql and op"),
+        (("x", "--sql", "n_tokens", "--type", "int64"), "type is for python"),
         (("1x", "--sql", "n_tokens"), "expected a letter"),
         (("x", "--sql", "n_token"), "No field named n_token"),
         (("x", "--sql", "n_tokens", "--where", "partition_ = 1"), "No field named partition_"),

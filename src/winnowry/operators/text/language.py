@@ -17,13 +17,16 @@ from pydantic import Field, model_validator
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.base import Operator, Rule
-from winnowry.operators.buffers import TEXT, as_text, utf8_buffers
+from winnowry.operators.buffers import TEXT, Utf8Buffers, as_text, utf8_buffers
 
 if TYPE_CHECKING:
     from winnowry.operators.text.kernels.fasttext import Model
 
 _MODEL_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 _OTHER = "other"
+_MOST_CAPITALS = 0.1
+"""Share of capitals among letters above which a text is read in lower case, too: prose has 2 to 4 % (German 7 %), titles
+in which every word begins with one 15 to 25 %."""
 _LABEL_PREFIX = "__label__"
 UNDETERMINED = "und"
 """ISO 639-2 code for a text whose language cannot be told, such as an empty one."""
@@ -54,6 +57,14 @@ def _model() -> Model:
     return read_model(path)
 
 
+def _with_many_capitals(texts: Utf8Buffers) -> npt.NDArray[np.int64]:
+    """Rows of n texts that a reading in lower case may tell more about, rising."""
+    from winnowry.operators.text.kernels.characters import character_classes, count_classes
+
+    _, letters, _, capitals, _ = count_classes(texts.offsets, texts.data, character_classes())
+    return np.flatnonzero(capitals > _MOST_CAPITALS * letters).astype(np.int64)
+
+
 def _most_probable(labels: Sequence[str], probabilities: npt.NDArray[np.float32]) -> tuple[list[str], list[float]]:
     """The label of the highest probability for each of n texts, of equal ones the first of the alphabet; its score."""
     alphabet = np.argsort(labels)
@@ -66,7 +77,9 @@ def _most_probable(labels: Sequence[str], probabilities: npt.NDArray[np.float32]
 class Language(Operator):
     """Identify the language with fastText's ``lid.176`` model (176 languages), from the beginning of the text.
 
-    Reads the first ``read_chars`` characters after leading white space, line breaks as spaces. With 1,000 of them, on
+    Reads the first ``read_chars`` characters after leading white space, line breaks as spaces. The model hardly knows
+    capitals: where more than a tenth of the letters are capitals (ALL CAPITALS, Titles Of Headlines) the same
+    characters are read in lower case as well, and the more certain of the two readings counts. With 1,000 of them, on
     27 languages of the Universal Declaration of Human Rights, this is right for 98.5 % of the texts; short texts and
     mixtures are less certain, hence the score.
 
@@ -85,6 +98,7 @@ class Language(Operator):
     Source: Joulin et al. 2016, "Bag of tricks for efficient text classification"; model CC BY-SA 3.0.
     """
 
+    VERSION: ClassVar[int] = 2
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
 
     op: Literal["text.language"] = "text.language"
@@ -153,9 +167,16 @@ class Language(Operator):
         from winnowry.operators.text.kernels.fasttext import classify
 
         trimmed = pc.utf8_ltrim_whitespace(as_text(batch.column("text")))
-        beginnings = utf8_buffers(pc.utf8_slice_codeunits(trimmed, 0, self.read_chars))
+        beginning = pc.utf8_slice_codeunits(trimmed, 0, self.read_chars)
+        beginnings = utf8_buffers(beginning)
         model = _model()
         probabilities = classify(beginnings.offsets, beginnings.data, model)
+        rows = _with_many_capitals(beginnings)
+        if len(rows):
+            lowered = utf8_buffers(pc.utf8_lower(beginning.take(pa.array(rows))))
+            in_lower_case = classify(lowered.offsets, lowered.data, model)
+            surer = in_lower_case.max(axis=1) > probabilities[rows].max(axis=1)
+            probabilities[rows[surer]] = in_lower_case[surer]
         languages: list[str | None] = []
         scores: list[float | None] = []
         codes, highest = _most_probable(model.labels, probabilities)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+from functools import cache
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
@@ -13,8 +16,8 @@ from winnowry.operators.text.heuristic import Heuristic, Limits
 
 BULLETS = "•‣◦●▪*-"
 """First characters of a bullet line."""
-TERMINATORS = ".!?…\"'”’。！？；」』"
-"""Last characters of a line that ends like a sentence."""
+_OTHER_ENDS = "…⋯；\"'」』﹂﹄｣〞〟＂＇"
+"""Line ends besides Unicode's Sentence_Terminal and quotation marks (general categories Pi and Pf)."""
 
 _RATIOS = (
     "bullet_line_ratio", "ellipsis_line_ratio", "short_line_ratio", "terminal_line_ratio", "duplicate_line_char_ratio",
@@ -23,6 +26,21 @@ _RATIOS = (
 
 def _points(characters: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.array([ord(character) for character in characters], dtype=np.int64)
+
+
+@cache
+def _end_marks() -> npt.NDArray[np.uint8]:
+    """What each code point says at the end of a line: uint8 of 1,114,112 values."""
+    from winnowry.operators.text.kernels.characters import of_categories
+    from winnowry.operators.text.kernels.lines import CLOSES, ENDS
+    from winnowry.operators.text.kernels.words import TERMINATORS
+
+    marks = np.zeros(0x110000, dtype=np.uint8)
+    marks[of_categories(("Pe",))] = CLOSES
+    marks[of_categories(("Pi", "Pf"))] = ENDS
+    marks[sorted(TERMINATORS)] = ENDS
+    marks[_points(_OTHER_ENDS)] = ENDS
+    return marks
 
 
 class Lines(Heuristic):
@@ -34,14 +52,20 @@ class Lines(Heuristic):
     * ``bullet_line_ratio``: share of lines whose first character is one of ``• ‣ ◦ ● ▪ * -``.
     * ``ellipsis_line_ratio``: share of lines that end with ``...`` or ``…``.
     * ``short_line_ratio``: share of lines of at most ``short_line_chars`` characters.
-    * ``terminal_line_ratio``: share of lines that end with a terminal punctuation mark or a closing quote.
+    * ``terminal_line_ratio``: share of lines that end with a mark of Unicode's Sentence_Terminal (of any script), an
+      ellipsis, ``；`` or a quotation mark; closing brackets after it do not count. A colon or comma is no end.
     * ``duplicate_line_char_ratio``: characters of lines equal to an earlier line / characters of all lines.
 
     Ratios are float64 in [0, 1], 0.0 for a text without lines; all columns are null for a null text, and prefixed by
     ``as`` and ``_`` where that is set. All rules are off unless set.
 
-    Source: Gopher (Rae et al. 2021, Table A1) and FineWeb (Penedo et al. 2024, section 3.5).
+    ``text.fineweb`` has its paper's own measure under the same name: no brackets, ellipses or quotation marks.
+
+    Source: Gopher (Rae et al. 2021, Table A1) and FineWeb (Penedo et al. 2024, section 3.5); end quotation marks as in
+    C4 (Raffel et al. 2020, section 2.2); Unicode Standard Annex #29, property Sentence_Terminal.
     """
+
+    VERSION: ClassVar[int] = 2
 
     LIMITS: ClassVar[Limits] = (
         ("max_bullet_line_ratio", "bullet_line_ratio", "<="),
@@ -107,7 +131,7 @@ class Lines(Heuristic):
             text.data,
             character_classes(),
             _points(BULLETS),
-            _points(TERMINATORS),
+            _end_marks(),
             self.short_line_chars,
         )
         columns = [column(n_lines, text.valid)]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from winnowry.operators.base import Operator
 from winnowry.operators.text.characters import Characters
 from winnowry.operators.text.length import Length
+from winnowry.operators.text.kernels.words import TERMINATORS
 from winnowry.operators.text.lines import Lines
 
 _PIECES = [
@@ -33,6 +34,7 @@ _PIECES = [
     "ǅ",
     "e\u0301",
 ]
+QUOTES = "…⋯；\"'”’»›“‘«‹」』﹂﹄｣〞〟＂＇"
 TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=4)), max_size=30).map("".join)
 
 
@@ -44,6 +46,13 @@ def measure(operator: Operator, *texts: str | None) -> list[dict[str, Any]]:
 
 def lines_of(text: str) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def is_terminated(line: str) -> bool:
+    """With sets of characters: a sentence's end or a quotation mark, closing brackets aside."""
+    while line and unicodedata.category(line[-1]) == "Pe" and line[-1] not in QUOTES:
+        line = line[:-1]
+    return bool(line) and (line[-1] in QUOTES or ord(line[-1]) in TERMINATORS)
 
 
 def expected_lines(text: str, short: int) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def expected_lines(text: str, short: int) -> dict[str, Any]:
         "bullet_line_ratio": share(sum(line[0] in "•‣◦●▪*-" for line in lines)),
         "ellipsis_line_ratio": share(sum(line.endswith(("...", "…")) for line in lines)),
         "short_line_ratio": share(sum(len(line) <= short for line in lines)),
-        "terminal_line_ratio": share(sum(line[-1] in ".!?…\"'”’。！？；」』" for line in lines)),
+        "terminal_line_ratio": share(sum(is_terminated(line) for line in lines)),
         "duplicate_line_char_ratio": repeated / sum(map(len, lines)) if n else 0.0,
     }
 
@@ -100,6 +109,48 @@ def test_character_ratios_are_those_of_general_categories(text: str) -> None:
 @example("- a\n- a\n\n  - a \n", 3)
 def test_line_ratios_are_those_of_split_and_strip(text: str, short: int) -> None:
     assert measure(Lines(short_line_chars=short), text) == [expected_lines(text, short)]
+
+
+@pytest.mark.parametrize(
+    ("line", "terminated"),
+    [
+        # one sentence in each script whose sentences have marks of their own (Unicode's Sentence_Terminal)
+        ("भारत एक विशाल देश है।", 1),
+        ("یہ اردو زبان کا جملہ ہے۔", 1),
+        ("كيف حالك اليوم؟", 1),
+        ("Սա հայերեն նախադասություն է։", 1),
+        ("ይህ የአማርኛ ዓረፍተ ነገር ነው።", 1),
+        ("នេះជាប្រយោគខ្មែរ។", 1),
+        ("ဒါဟာမြန်မာစာကြောင်းပါ။", 1),
+        ("这是一个中文句子。", 1),
+        ("半角の句点｡", 1),
+        ("Really⁈", 1),
+        # quotation marks and brackets after the mark
+        ("He said: “Yes.”", 1),
+        ("„Ja.“", 1),
+        ("« Oui. »", 1),
+        ("»Ja!«", 1),
+        ("彼は「はい。」", 1),
+        ("(That is all.)", 1),
+        ("（完了。）", 1),
+        ("[See above?])", 1),
+        # ellipses
+        ("And so on…", 1),
+        ("And so on...", 1),
+        ("等等……", 1),
+        # no end of a sentence
+        ("The following:", 0),
+        ("apples, pears,", 0),
+        ("Click here (more)", 0),
+        ("f(x)", 0),
+        (")", 0),
+        ("A heading", 0),
+        ("以下：", 0),
+        ("Price 5 €", 0),
+    ],
+)
+def test_a_sentence_of_any_script_ends_its_line(line: str, terminated: int) -> None:
+    assert measure(Lines(), line)[0]["terminal_line_ratio"] == terminated
 
 
 def test_line_ratios_of_a_page_counted_by_hand() -> None:

@@ -42,6 +42,49 @@ def test_the_declaration_of_human_rights_is_recognised(code: str) -> None:
     assert row["language_score"] >= 0.65
 
 
+IN_CAPITALS = {
+    "en": "TROPICAL STORM WARNING IN EFFECT FOR THE NORTHERN COAST. WINDS OF 50 KNOTS ARE EXPECTED OVERNIGHT.",
+    "fr": "LE LOGICIEL EST FOURNI EN L'ÉTAT, SANS GARANTIE D'AUCUNE SORTE, EXPRESSE OU IMPLICITE, Y COMPRIS CELLES.",
+    "de": "DIE STRASSE WAR GROẞ UND WEISS, UND ÜBER DEN FLÜSSEN STAND DER MOND DIE GANZE NACHT.",
+    "es": "TODOS LOS SERES HUMANOS NACEN LIBRES E IGUALES EN DIGNIDAD Y DERECHOS.",
+    "tr": "BÜTÜN İNSANLAR HÜR, HAYSİYET VE HAKLAR BAKIMINDAN EŞİT DOĞARLAR. AKIL VE VİCDANA SAHİPTİRLER.",
+    "pl": "WSZYSCY LUDZIE RODZĄ SIĘ WOLNI I RÓWNI POD WZGLĘDEM SWEJ GODNOŚCI I SWYCH PRAW.",
+    "vi": "TẤT CẢ MỌI NGƯỜI SINH RA ĐỀU ĐƯỢC TỰ DO VÀ BÌNH ĐẲNG VỀ NHÂN PHẨM VÀ QUYỀN LỢI.",
+    "ru": "ВСЕ ЛЮДИ РОЖДАЮТСЯ СВОБОДНЫМИ И РАВНЫМИ В СВОЕМ ДОСТОИНСТВЕ И ПРАВАХ.",
+    "el": "ΌΛΟΙ ΟΙ ΆΝΘΡΩΠΟΙ ΓΕΝΝΙΟΎΝΤΑΙ ΕΛΕΎΘΕΡΟΙ ΚΑΙ ΊΣΟΙ ΣΤΗΝ ΑΞΙΟΠΡΈΠΕΙΑ ΚΑΙ ΤΑ ΔΙΚΑΙΏΜΑΤΑ.",
+}
+
+
+@pytest.mark.parametrize("code", IN_CAPITALS)
+def test_a_text_in_capitals_is_recognised(code: str) -> None:
+    (row,) = identify(IN_CAPITALS[code])
+    assert row["language"] == code
+    assert row["language_score"] >= 0.65
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MY FRIEND IS A BIRD",
+        "My Friend Is A Bird",
+        "How To Write Your First Novel In Thirty Days",
+        "THE COURT: Please be seated. COUNSEL, ARE YOU READY TO PROCEED WITH YOUR NEXT WITNESS?",
+        "NASA, ESA and JAXA sign ISS deal",  # in lower case the model takes it for Spanish
+    ],
+)
+def test_capitals_of_any_measure_hide_no_english(text: str) -> None:
+    (row,) = identify(text)
+    assert row["language"] == "en"
+    assert row["language_score"] >= 0.65
+
+
+@pytest.mark.parametrize("code", ["en", "de", "ru"])
+def test_prose_is_read_as_it_is_written(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_it_is = identify(ARTICLE_1[code])
+    monkeypatch.setattr(module, "_MOST_CAPITALS", 1.0)
+    assert identify(ARTICLE_1[code]) == as_it_is
+
+
 def test_null_is_null_and_blank_is_undetermined() -> None:
     assert identify(None, "", " \n\u3000") == [
         {"language": None, "language_score": None},
@@ -68,7 +111,8 @@ def test_equal_probabilities_go_to_the_first_label() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_probabilities_are_those_of_the_library(seed: int) -> None:
+def test_probabilities_are_those_of_the_library(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_CAPITALS", 1.0)  # as the library, which reads what is written
     """fastText's own code over the same file, on texts cut out of articles, with odd separators, words and scripts."""
     rng = random.Random(seed)
     odd = [

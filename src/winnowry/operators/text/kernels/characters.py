@@ -43,14 +43,14 @@ def character_classes() -> npt.NDArray[np.uint8]:
     """Classes of every code point (uint8, 1,114,112 values), from Python's own Unicode database."""
     table = by_category(_CLASSES).astype(np.uint8)
     table[white_space()] |= SPACE
-    combining = [point for point in _of_categories(_COMBINING_ARE) if unicodedata.combining(chr(point))]
+    combining = [point for point in of_categories(_COMBINING_ARE) if unicodedata.combining(chr(point))]
     table[combining] |= NONSTARTER
     return table
 
 
 def white_space() -> list[int]:
     """Code points for which ``str.isspace`` holds."""
-    return [point for point in _of_categories(_SPACES_ARE) if chr(point).isspace()]
+    return [point for point in of_categories(_SPACES_ARE) if chr(point).isspace()]
 
 
 def by_category(values: Mapping[str, int]) -> npt.NDArray[np.uint16]:
@@ -65,7 +65,8 @@ def by_category(values: Mapping[str, int]) -> npt.NDArray[np.uint16]:
     return table
 
 
-def _of_categories(names: tuple[str, ...]) -> list[int]:
+def of_categories(names: tuple[str, ...]) -> list[int]:
+    """Code points of some general categories, rising within a block."""
     wanted = [_CATEGORIES.index(name) for name in names]
     ranges = (
         block.start + np.flatnonzero(np.isin(categories, wanted))

@@ -9,6 +9,11 @@ from winnowry.operators.text.kernels.ascii import NEWLINE
 from winnowry.operators.text.kernels.characters import decode
 from winnowry.operators.text.kernels.compile import kernel
 
+ENDS = 1
+"""A character with which a sentence ends."""
+CLOSES = 2
+"""A closing bracket: what stands before it decides."""
+
 N_COUNTS = 7
 """Non-blank lines, bullet lines, ellipsis lines, short lines, terminated lines, characters, repeated characters."""
 
@@ -33,12 +38,27 @@ def _same(data: npt.NDArray[np.uint8], a: np.int64, b: np.int64, size: np.int64)
 
 
 @kernel
+def _is_terminated(
+    data: npt.NDArray[np.uint8], first: np.int64, last: np.int64, end_marks: npt.NDArray[np.uint8]
+) -> bool:
+    while last > first:
+        p = last - 1
+        while p > first and data[p] & 0xC0 == 0x80:
+            p -= 1
+        point, _ = decode(data, p, last)
+        if end_marks[point] != CLOSES:
+            return bool(end_marks[point] == ENDS)
+        last = p
+    return False
+
+
+@kernel
 def count_lines(
     offsets: npt.NDArray[np.int64],
     data: npt.NDArray[np.uint8],
     classes: npt.NDArray[np.uint8],
     bullets: npt.NDArray[np.int64],
-    terminators: npt.NDArray[np.int64],
+    end_marks: npt.NDArray[np.uint8],
     short: int,
 ) -> npt.NDArray[np.int64]:
     """Count lines: int64 of shape (7, n), see :data:`N_COUNTS`.
@@ -48,7 +68,7 @@ def count_lines(
         data: UTF-8 bytes.
         classes: character classes by code point.
         bullets: code points that make a bullet line when they come first.
-        terminators: code points that end a sentence.
+        end_marks: what each code point is at the end of a line, :data:`ENDS`, :data:`CLOSES` or 0.
         short: a line of at most so many characters is short.
     """
     n = offsets.size - 1
@@ -104,10 +124,7 @@ def count_lines(
                 out[2, i] += 1
             if n_chars <= short:
                 out[3, i] += 1
-            for k in range(terminators.size):
-                if last_point == terminators[k]:
-                    out[4, i] += 1
-                    break
+            out[4, i] += _is_terminated(data, first, last, end_marks)
             out[5, i] += n_chars
             size = last - first
             mixed = np.uint64(14695981039346656037)

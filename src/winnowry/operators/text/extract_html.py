@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib.util
 import re
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,12 @@ from pydantic import Field, model_validator
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import TEXT, as_text, utf8_buffers
+from winnowry.operators.text.html_blocks import HELD, NOT_TEXT, hold_characters, keep_blocks
+from winnowry.operators.text.html_formulas import FORMULA_SIGNS, write_formulas
+from winnowry.operators.text.html_marks import MARK_SIGNS, write_marks
+
+if TYPE_CHECKING:
+    from resiliparse.parse.html import HTMLTree
 
 _BEGINS_AS_HTML = (
     r"(?i)\A[\s\x{FEFF}]*(?:<\?xml[^>]*>\s*)?(?:<!doctype\s+html|<(?:html|head|body|title|meta|link|script|style|base"
@@ -61,14 +67,33 @@ def _html_rows(text: pa.Array) -> npt.NDArray[np.int64]:
     return np.flatnonzero(is_html).astype(np.int64)
 
 
+def _readable(page: str) -> HTMLTree:
+    """The tree of a page, its formulas and raised text written as characters."""
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse(page)
+    if tree.body is not None:
+        source = page.lower()
+        if any(sign in source for sign in FORMULA_SIGNS):
+            write_formulas(tree)
+        if any(sign in source for sign in MARK_SIGNS):
+            write_marks(tree)
+    return tree
+
+
 class ExtractHtml(Operator):
     """Replace HTML by its readable text; leave other text as it is.
 
     A text counts as HTML when it begins with a doctype or a common HTML tag, or has at least three end tags of block
     elements. Extraction is that of resiliparse: paragraphs, lists, tables and preformatted text keep their line
-    structure; scripts, styles, comments and hidden elements go. Of whole pages (with ``<html>``, ``<body>`` or a
+    structure; scripts, styles, comments, hidden elements, form fields, and what stands in for pictures, sound and film
+    go. Tables, code, quotes and captions of a ``<figure>`` stay. Of whole pages (with ``<html>``, ``<body>`` or a
     doctype) only the main content stays, without navigation and footers (see ``main_content``); if that heuristic
-    finds nothing, all text stays.
+    finds nothing, all text stays. A list is navigation when more than a third of its text are links.
+
+    Raised and lowered text gets a sign: ``10^6``, ``x^(n+1)``, ``x_i``; ordinals (``1st``), trade marks and chemical
+    formulas (``H2O``) get none, footnote numbers brackets. A formula becomes its TeX source, once; MathML without one
+    becomes a line (``(a+1)/b``). ``<q>`` gets quotation marks, a ``<ruby>`` reading parentheses.
 
     ``mode: precise`` takes the main content of whole pages from trafilatura instead, set up as for FineWeb: it lets
     less boilerplate through and costs about 14 times as much (docs/reference/extraction.md). Where it finds nothing,
@@ -80,9 +105,11 @@ class ExtractHtml(Operator):
     Writes ``text`` (or the column named by ``as``); null stays null and empty stays empty.
 
     Source: Bevendorff et al. 2018 and 2023 (resiliparse); Barbaresi 2021, "Trafilatura", ACL-IJCNLP demonstrations;
-    Penedo et al. 2024, FineWeb (trafilatura for precision); WHATWG HTML, section 13.2 on how misnested tags are read.
+    Penedo et al. 2024, FineWeb (trafilatura for precision); WHATWG HTML, section 13.2 on how misnested tags are read;
+    Kohlschütter et al. 2010, "Boilerplate detection using shallow text features" (link density).
     """
 
+    VERSION: ClassVar[int] = 2
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
 
     op: Literal["text.extract_html"] = "text.extract_html"
@@ -116,20 +143,33 @@ class ExtractHtml(Operator):
         return pa.schema([pa.field(self.as_ or "text", TEXT)])
 
     def _extract(self, page: str, whole: bool) -> str:
-        from resiliparse.extract.html2text import extract_plain_text
-
         if self.mode == "precise" and whole and page.count("<") <= _MOST_PRECISE_TAGS:
             from trafilatura import extract
 
-            precise: str | None = extract(page, favor_precision=True, include_comments=False)
+            precise: str | None = extract(
+                str(_readable(page)).replace(HELD, ""), favor_precision=True, include_comments=False
+            )
             if precise:
                 return precise
         if self.main_content == "always" or (self.main_content == "pages" and whole):
-            text: str = extract_plain_text(page, main_content=True, alt_texts=self.alt_texts)
+            text = self._text(page, main_content=True)
             if text and not text.isspace():
                 return text
-        everything: str = extract_plain_text(page, alt_texts=self.alt_texts)
-        return everything
+        return self._text(page, main_content=False)
+
+    def _text(self, page: str, *, main_content: bool) -> str:
+        from resiliparse.extract.html2text import extract_plain_text
+
+        tree = _readable(hold_characters(page) if main_content else page)
+        if tree.body is None:
+            return ""
+        if main_content:
+            keep_blocks(tree)
+        # `alt_texts=False` would drop all of <figure>, tables and code included: images are left out by name instead.
+        text: str = extract_plain_text(
+            tree, main_content=main_content, alt_texts=True, skip_elements=None if self.alt_texts else NOT_TEXT
+        )
+        return text.replace(HELD, "")
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Extract the text of n documents."""

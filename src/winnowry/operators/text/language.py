@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _MODEL_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 _OTHER = "other"
 _MOST_CAPITALS = 0.1
-"""Share of capitals among letters above which a text is read in lower case, too: prose has 2 to 4 % (German 7 %), titles
-in which every word begins with one 15 to 25 %."""
+"""Share of capitals among letters above which a text is read in lower case, too: prose has 2 to 4 % (German 7 %), and
+titles in which every word begins with one have 15 to 25 %."""
 _LABEL_PREFIX = "__label__"
 UNDETERMINED = "und"
 """ISO 639-2 code for a text whose language cannot be told, such as an empty one."""

@@ -107,8 +107,8 @@ class NormalizeUnicode(Operator):
 
     In this order, and only where a text needs it: wrongly decoded characters are repaired with ftfy, line by line;
     terminal escapes are removed; every line break (CR LF, CR, CR NEL, VT, FF, FS, GS, RS, NEL, U+2028, U+2029)
-    becomes a newline; other control characters and byte order marks are removed, except newline and tab (U+001F becomes a
-    space); the text is composed to NFC (runs of more than 30 combining characters get a U+034F, see UAX #15);
+    becomes a newline; other control characters and byte order marks are removed, except newline and tab (U+001F
+    becomes a space); the text is composed to NFC (runs of more than 30 combining characters get a U+034F, see UAX #15);
     white space at the ends of lines and of the text is removed, newlines stay.
 
     NEL (U+0085) is a line break, except where the text shows that it was decoded wrongly: with another C1 control

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from winnowry.operators.base import Operator
 from winnowry.operators.text.characters import Characters
-from winnowry.operators.text.length import Length
 from winnowry.operators.text.kernels.words import TERMINATORS
+from winnowry.operators.text.length import Length
 from winnowry.operators.text.lines import Lines
 
 _PIECES = [

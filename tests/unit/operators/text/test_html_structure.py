@@ -54,8 +54,8 @@ def between(content: str, frame: str = "<main><article>{}</article></main>", lan
             "  • Fruit\n    • Apples\n    • Pears\n  • Bread",
         ),
         (
-            "<ul><li><a href=/r>requests</a>, HTTP for humans</li><li><a href=/n>numpy</a>, arrays of numbers</li></ul>",
-            "  • requests, HTTP for humans\n  • numpy, arrays of numbers",
+            "<ul><li><a href=/r>requests</a>, HTTP for humans</li><li><a href=/n>numpy</a>, arrays of num</li></ul>",
+            "  • requests, HTTP for humans\n  • numpy, arrays of num",
         ),
     ],
     ids=["bullets", "numbers", "nested", "with links"],

@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 import os
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,8 @@ class Pii(Operator):
     Sources: ISO/IEC 7812-1 (Luhn), ISO 13616 (IBAN), GB 11643-1999, ITU-T E.164, IANA special-purpose address
     registries; FineWeb (Penedo et al. 2024) for e-mail and public IP addresses.
     """
+
+    VERSION: ClassVar[int] = 2
 
     op: Literal["text.pii"] = "text.pii"
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = Field(

@@ -10,8 +10,12 @@ from winnowry.operators.text.kernels.ascii import (
     BLANK,
     COLON,
     COMMA,
+    EQUALS,
+    EXCLAMATION_MARK,
     FULL_STOP,
+    GREATER_THAN,
     HYPHEN,
+    LESS_THAN,
     LOWER_CASE,
     NINE,
     PERCENT,
@@ -38,7 +42,25 @@ from winnowry.operators.text.kernels.pii_bytes import (
 # RFC 2606 and 6761: never anyone's; file names such as icon@2x.png
 _NO_DOMAINS = packed_words("example", "invalid", "test", "local")
 _FILES = packed_words(
-    "png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico", "css", "js", "json", "map", "html", "htm", "php", "jsp"
+    *(
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "bmp",
+        "ico",
+        "css",
+        "js",
+        "json",
+        "map",
+        "html",
+        "htm",
+        "php",
+        "jsp",
+    ),
+    *("yml", "yaml", "toml", "lock", "xml", "txt", "scss", "tsx"),
 )
 _EXAMPLE = packed_words("example")
 _EXAMPLE_UNDER = packed_words("com", "net", "org")
@@ -46,7 +68,20 @@ _VERSION_WORDS = packed_words(
     *("v", "ver", "version", "versions", "release", "releases", "rel", "build", "firmware", "kernel", "driver"),
     *("rev", "revision", "update", "patch", "section", "sections", "sec", "chapter", "clause", "article", "para"),
     *("table", "figure", "appendix", "annex", "oid", "item", "step", "rule", "exercise"),
+    *("lib", "libs", "library", "package", "packages", "pkg", "plugin", "module", "sdk", "software"),
 )
+_VERSIONED = packed_words(
+    *("package", "packages", "pkg", "library", "lib", "libs", "plugin", "module", "driver", "firmware", "release"),
+    *("version", "software", "build", "patch", "kernel", "sdk"),
+)
+_BETWEEN = packed_words("of", "the", "this", "our", "a")
+_OR = packed_words("or")
+_LATER = packed_words("later", "newer", "higher", "above", "greater", "earlier", "older", "lower", "below")
+_GIT = packed_words("git")
+_FORGES = packed_words("github", "gitlab", "gitee", "gitea", "codeberg")
+_PATH_LOOKED_AT = 128
+_TILDE = 126
+_CARET = 94
 
 
 @kernel
@@ -107,9 +142,91 @@ def find_email(data: npt.NDArray[np.uint8], p: np.int64, first: np.int64, end: n
     top = packed(data, last_label, e)
     if among(top, _NO_DOMAINS) or among(top, _FILES):
         return none
-    if among(top, _EXAMPLE_UNDER) and among(packed(data, second_label, last_label - 1), _EXAMPLE):
+    second = packed(data, second_label, last_label - 1)
+    if among(top, _EXAMPLE_UNDER) and among(second, _EXAMPLE):
+        return none
+    if (among(packed(data, s, p), _GIT) and among(second, _FORGES)) or _is_login(data, s, p, e, first, end):
         return none
     return np.int64(s), np.int64(e)
+
+
+@kernel
+def _is_login(
+    data: npt.NDArray[np.uint8], s: np.int64, p: np.int64, e: np.int64, first: np.int64, end: np.int64
+) -> bool:
+    """Whether ``name@host`` is no mailbox but who logs in where: a handle, part of an address or path of a machine.
+
+    ``@name@host``, ``scheme://name@host``, ``name@host:path/…``, ``name@host:….git``, ``name@1.0.0-beta.host``.
+    """
+    if at(data, s - 1, first, end) == AT_SIGN:
+        return True
+    k = s
+    while k > first and s - k < 64 and (CLASSES[data[k - 1]] & (IN_HOST | IN_IDENTIFIER) or data[k - 1] == COLON):
+        k -= 1
+    if (
+        at(data, k - 1, first, end) == SLASH
+        and at(data, k - 2, first, end) == SLASH
+        and at(data, k - 3, first, end) == COLON
+    ):
+        return True
+    k = p + 1
+    while k < e and ZERO <= data[k] <= NINE:
+        k += 1
+    if k > p + 1 and data[k] == FULL_STOP and k + 1 < e and ZERO <= data[k + 1] <= NINE:  # a version
+        return True
+    if at(data, e, first, end) != COLON:
+        return False
+    k = e + 1
+    if at(data, k, first, end) in (SLASH, _TILDE):
+        return True
+    while k < end and k - e < _PATH_LOOKED_AT and (CLASSES[data[k]] & (IN_MAILBOX | IN_IDENTIFIER)):
+        k += 1
+    if k == e + 1:
+        return False
+    if at(data, k, first, end) == SLASH:
+        return True
+    while k > e and data[k - 1] == FULL_STOP:
+        k -= 1
+    return k - e > 4 and data[k - 4] == FULL_STOP and among(packed(data, k - 3, k), _GIT)
+
+
+@kernel
+def _before_version_word(data: npt.NDArray[np.uint8], e: np.int64, end: np.int64) -> bool:
+    """Whether ``of the package`` or ``or later`` follows."""
+    alternative = False
+    k = e
+    for _ in range(4):
+        begin = k
+        while k < end and k - begin < 2 and data[k] == BLANK:
+            k += 1
+        if k == begin:
+            return False
+        begin = k
+        while k < end and k - begin <= 8 and CLASSES[data[k]] & LETTER:
+            k += 1
+        word = packed(data, begin, k)
+        if among(word, _VERSIONED) or (alternative and among(word, _LATER)):
+            return True
+        alternative = among(word, _OR)
+        if not (alternative or among(word, _BETWEEN)):
+            return False
+    return False
+
+
+@kernel
+def _ends_here(data: npt.NDArray[np.uint8], k: np.int64, first: np.int64, word: npt.NDArray[np.uint8]) -> bool:
+    if k - first < word.size:
+        return False
+    for i in range(word.size):  # noqa: SIM110 - compiled
+        if data[k - word.size + i] != word[i]:
+            return False
+    return True
+
+
+_SECTION_SIGN = np.frombuffer("§".encode(), dtype=np.uint8)
+_VERSION_IN_CHINESE = np.frombuffer("版本".encode(), dtype=np.uint8)
+_VERSION_NUMBER_IN_CHINESE = np.frombuffer("版本号".encode(), dtype=np.uint8)
+_WIDE_COLON = np.frombuffer("：".encode(), dtype=np.uint8)
 
 
 @kernel
@@ -117,6 +234,14 @@ def _after_version_word(data: npt.NDArray[np.uint8], p: np.int64, first: np.int6
     k = p
     while k > first and p - k < 3 and (data[k - 1] == BLANK or data[k - 1] == COLON or data[k - 1] == FULL_STOP):
         k -= 1
+    if _ends_here(data, k, first, _WIDE_COLON):
+        k -= _WIDE_COLON.size
+    if (
+        _ends_here(data, k, first, _SECTION_SIGN)
+        or _ends_here(data, k, first, _VERSION_IN_CHINESE)
+        or _ends_here(data, k, first, _VERSION_NUMBER_IN_CHINESE)
+    ):
+        return True
     e = k
     while k > first and e - k <= 8 and CLASSES[data[k - 1]] & LETTER:
         k -= 1
@@ -159,7 +284,8 @@ def find_ipv4(
 ) -> np.int64:
     """Last + 1 byte of the public IPv4 address that begins at ``p``, or -1.
 
-    Four decimal numbers up to 255 also number versions and sections: those after such a word, after ``name/``, with
+    Four decimal numbers up to 255 also number versions and sections: those beside such a word, after ``name/`` or a
+    comparison (``==``, ``>=``, ``~``), with
     all four below 32, or with 0 in the second place and less than 100 in the first or 0 in the third, are not taken
     for addresses; nor are those in a list of decimals.
     """
@@ -171,6 +297,10 @@ def find_ipv4(
     if before == HYPHEN and not ZERO <= before_that <= NINE:
         return none
     if before == SLASH and CLASSES[before_that] & IN_IDENTIFIER:
+        return none
+    if before in (_TILDE, _CARET) or (
+        before == EQUALS and before_that in (EQUALS, LESS_THAN, GREATER_THAN, EXCLAMATION_MARK, _TILDE)
+    ):
         return none
     e = p
     large = False
@@ -204,6 +334,8 @@ def find_ipv4(
         or (octets[1] == 0 and (octets[0] < 100 or octets[2] == 0))
         or not _is_public_v4(octets[0], octets[1], octets[2])
     ):
+        return none
+    if _before_version_word(data, e, end):
         return none
     if _is_replacement(octets) or _after_version_word(data, p, first) or _among_decimals(data, p, first):
         return none

@@ -52,7 +52,7 @@ def fewest_units(ngram: int, bands: int, rows: int) -> int:
     >>> fewest_units(5, 14, 8)
     35
     """
-    threshold = (1 / bands) ** (1 / rows)
+    threshold = float((1 / bands) ** (1 / rows))
     if threshold == 1:
         return ngram
     return math.ceil(ngram * (1 + threshold) / (1 - threshold)) + ngram - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib.util
 import re
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from winnowry.operators.text.html_marks import MARK_SIGNS, write_marks
 
 if TYPE_CHECKING:
     from resiliparse.parse.html import HTMLTree
+
+    from winnowry.operators.text.html_tree import Page
 
 _BEGINS_AS_HTML = (
     r"(?i)\A[\s\x{FEFF}]*(?:<\?xml[^>]*>\s*)?(?:<!doctype\s+html|<(?:html|head|body|title|meta|link|script|style|base"
@@ -74,10 +76,11 @@ def _readable(page: str) -> HTMLTree:
     tree = HTMLTree.parse(page)
     if tree.body is not None:
         source = page.lower()
+        parsed = cast("Page", tree)
         if any(sign in source for sign in FORMULA_SIGNS):
-            write_formulas(tree)
+            write_formulas(parsed)
         if any(sign in source for sign in MARK_SIGNS):
-            write_marks(tree)
+            write_marks(parsed)
     return tree
 
 
@@ -164,7 +167,7 @@ class ExtractHtml(Operator):
         if tree.body is None:
             return ""
         if main_content:
-            keep_blocks(tree)
+            keep_blocks(cast("Page", tree))
         # `alt_texts=False` would drop all of <figure>, tables and code included: images are left out by name instead.
         text: str = extract_plain_text(
             tree, main_content=main_content, alt_texts=True, skip_elements=None if self.alt_texts else NOT_TEXT

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from resiliparse.parse.html import DOMNode, HTMLTree
+from winnowry.operators.text.html_tree import Element, Page
 
 NOT_TEXT = ("area", "audio", "embed", "img", "object", "svg", "video")
 """Elements whose content stands in for something that is no text."""
@@ -38,7 +36,7 @@ def _held(text: re.Match[str]) -> str:
     return f">{text[1]}{HELD}<"
 
 
-def keep_blocks(tree: HTMLTree) -> None:
+def keep_blocks(tree: Page) -> None:
     """Move lists, asides and layout tables that hold prose to where main content is looked for, in place.
 
     resiliparse drops every ``<ul>`` less than four elements below the body or with a fifth of its text in links, every
@@ -63,18 +61,18 @@ def keep_blocks(tree: HTMLTree) -> None:
                     node.remove_attribute("role")
 
 
-def _link_share(node: DOMNode) -> float:
+def _link_share(node: Element) -> float:
     """Characters within links ÷ all characters; 1.0 for a node without any."""
     n_chars = _visible(node)
     linked = sum(map(_visible, node.query_selector_all("a")[:]))
     return linked / n_chars if n_chars else 1.0
 
 
-def _visible(node: DOMNode) -> int:
+def _visible(node: Element) -> int:
     return len("".join(str(node.text).split()))
 
 
-def _is_near_root(node: DOMNode) -> bool:
+def _is_near_root(node: Element) -> bool:
     parent = node.parent
     for _ in range(_DEEPEST_NAVIGATION):
         if parent is None or parent.tag == "body":
@@ -83,22 +81,23 @@ def _is_near_root(node: DOMNode) -> bool:
     return False
 
 
-def _bury(tree: HTMLTree, node: DOMNode) -> None:
+def _bury(tree: Page, node: Element) -> None:
     """Put a node below as many divisions as make it none of the page's frame."""
     outer = inner = tree.create_element("div")
     for _ in range(_DEEPEST_NAVIGATION - 1):
         inner = inner.append_child(tree.create_element("div"))
-    node.parent.replace_child(outer, node)
-    inner.append_child(node)
+    if node.parent is not None:
+        node.parent.replace_child(outer, node)
+        inner.append_child(node)
 
 
-def _forget_links(tree: HTMLTree, node: DOMNode) -> None:
+def _forget_links(tree: Page, node: Element) -> None:
     """Make plain text of links that nothing else is known of."""
     for link in node.query_selector_all("a:not([class]):not([rel])")[:]:
         _with_content_of(link, tree.create_element("span"))
 
 
-def _as_division(tree: HTMLTree, node: DOMNode) -> None:
+def _as_division(tree: Page, node: Element) -> None:
     block = tree.create_element("div")
     for name in _PLACED:
         value = node.getattr(name)
@@ -107,7 +106,8 @@ def _as_division(tree: HTMLTree, node: DOMNode) -> None:
     _with_content_of(node, block)
 
 
-def _with_content_of(node: DOMNode, other: DOMNode) -> None:
+def _with_content_of(node: Element, other: Element) -> None:
     for child in node.child_nodes[:]:
         other.append_child(child)
-    node.parent.replace_child(other, node)
+    if node.parent is not None:
+        node.parent.replace_child(other, node)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import cast
 
-if TYPE_CHECKING:
-    from resiliparse.parse.html import DOMNode, HTMLTree
+from winnowry.operators.text.html_tree import Element, Page
 
 FORMULA_SIGNS = ("<math", "math/", "mwe-math", "latex", '"tex', "'tex", " tex", "=tex")
 """What a page with a formula has in it, in lower case."""
@@ -29,14 +28,14 @@ def grouped(text: str) -> str:
     return text if _SIMPLE.fullmatch(text) else f"({text})"
 
 
-def write_formulas(tree: HTMLTree) -> None:
+def write_formulas(tree: Page) -> None:
     """Replace every formula of a page by its text, in place."""
     body = tree.body
     for script in body.query_selector_all("script[type^='math/']")[:]:
         _forget_rendering(script)
         kind = str(script.getattr("type", "")).lower()
         if kind.startswith("math/mml"):
-            formula = _of_markup(tree, script.text)
+            formula = _of_markup(script.text)
         else:
             formula = _tidy(script.text)
         _replace(tree, script, formula, displayed="display" in kind)
@@ -48,13 +47,13 @@ def write_formulas(tree: HTMLTree) -> None:
         _replace(tree, image, _tidy(str(image.getattr("alt"))), displayed=False)
 
 
-def _forget_rendering(script: DOMNode) -> None:
+def _forget_rendering(script: Element) -> None:
     """Remove what MathJax 2 drew before the source of a formula."""
     while (drawn := script.prev_element) is not None and str(drawn.getattr("class", "")).startswith(_PREVIEWS):
         drawn.decompose()
 
 
-def _replace(tree: HTMLTree, node: DOMNode, formula: str, *, displayed: bool) -> None:
+def _replace(tree: Page, node: Element, formula: str, *, displayed: bool) -> None:
     if node.parent is None:
         return
     block = displayed or node.closest(_DISPLAYED) is not None
@@ -69,19 +68,22 @@ def _tidy(tex: str) -> str:
     return wrapped[1].strip() if wrapped else tex
 
 
-def _of_markup(tree: HTMLTree, markup: str) -> str:
-    math = type(tree).parse(markup).body.query_selector("math")
+def _of_markup(markup: str) -> str:
+    from resiliparse.parse.html import HTMLTree
+
+    body = cast("Element | None", HTMLTree.parse(markup).body)
+    math = body.query_selector("math") if body is not None else None
     return _of_math(math) if math is not None else ""
 
 
-def _of_math(math: DOMNode) -> str:
+def _of_math(math: Element) -> str:
     for annotation in math.query_selector_all("annotation")[:]:
         if "tex" in str(annotation.getattr("encoding", "")).lower():
             return _tidy(annotation.text)
     return _tidy(str(math.getattr("alttext", "") or "")) or " ".join(_in_a_line(math, 0).split())
 
 
-def _in_a_line(node: DOMNode, depth: int) -> str:
+def _in_a_line(node: Element, depth: int) -> str:
     """Presentation MathML in the notation of text: ``a/(b+1)``, ``x_i^2``, ``√(x)``."""
     name = str(node.tag)
     if depth > _DEEPEST or name in _LEAVES:

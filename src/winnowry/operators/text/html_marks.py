@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from winnowry.operators.text.html_blocks import HELD
 from winnowry.operators.text.html_formulas import grouped
-
-if TYPE_CHECKING:
-    from resiliparse.parse.html import DOMNode, HTMLTree
+from winnowry.operators.text.html_tree import Element, Page
 
 MARK_SIGNS = ("<sup", "<sub", "<q", "<rt", "<button", "<label", "<time")
 """What a page with something to write has in it, in lower case."""
@@ -31,7 +28,7 @@ _INLINE = frozenset(
 )  # fmt: skip
 
 
-def write_marks(tree: HTMLTree) -> None:
+def write_marks(tree: Page) -> None:
     """Write signs for raised and lowered text, quotation marks and readings into a page, in place.
 
     ``10<sup>6</sup>`` becomes ``10^6``, ``x<sup>n+1</sup>`` ``x^(n+1)``, ``x<sub>i</sub>`` ``x_i``. Ordinals (``1st``),
@@ -67,7 +64,7 @@ def write_marks(tree: HTMLTree) -> None:
             _unwrap(node)
 
 
-def _unwrap(node: DOMNode) -> None:
+def _unwrap(node: Element) -> None:
     parent = node.parent
     if parent is not None:
         for child in node.child_nodes[:]:
@@ -75,7 +72,7 @@ def _unwrap(node: DOMNode) -> None:
         parent.remove_child(node)
 
 
-def _neighbour(node: DOMNode, *, forward: bool) -> str:
+def _neighbour(node: Element, *, forward: bool) -> str:
     """The text on the same line that touches a node; empty at the end of a block."""
     for _ in range(_CLIMB):
         other = node.next if forward else node.prev
@@ -92,7 +89,7 @@ def _neighbour(node: DOMNode, *, forward: bool) -> str:
     return ""
 
 
-def _raised(node: DOMNode, content: str, before: str, after: str, language: str) -> str:
+def _raised(node: Element, content: str, before: str, after: str, language: str) -> str:
     if _is_footnote(node, content):
         return content if _BRACKETED.match(content) or not content[0].isalnum() else f"[{content}]"
     if not any(map(str.isalnum, content)):
@@ -125,7 +122,7 @@ def _apart(content: str, after: str) -> str:
     return f"({content})" if short == content and after.isalnum() else short
 
 
-def _is_footnote(node: DOMNode, content: str) -> bool:
+def _is_footnote(node: Element, content: str) -> bool:
     link = node.query_selector("a[href]")
     if link is None:
         around = node.closest("a")

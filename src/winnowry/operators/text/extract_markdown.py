@@ -25,6 +25,7 @@ class ExtractMarkdown(Operator):
     their marks; links and reference links become their text; definitions, rules, front matter and HTML comments go;
     table rows become cells with tabs between them; bullets become ``-``; HTML tags go, those of blocks leaving a line
     break; character references and backslash escapes become their character; code stays as it is, without fences.
+    Formulas between dollar signs stay as they are; ``2*3*4`` outside of them is emphasis by CommonMark's rules.
     One blank line stays between blocks that a blank line or a mark parted. A text without any mark stays as it is.
 
     ``mode: precise`` reads blocks and spans as CommonMark defines them (markdown-it-py). ``mode: fast`` reads line by
@@ -38,7 +39,7 @@ class ExtractMarkdown(Operator):
     Source: CommonMark 0.31.2; GitHub Flavored Markdown Spec 0.29.
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
 
     op: Literal["text.extract_markdown"] = "text.extract_markdown"

@@ -29,6 +29,7 @@ _FOOTNOTE = re.compile(r"\[\^([^\]\s\[]+)\]")
 _IN_ADDRESS = re.compile(r"(?:https?|ftp)://[^\s<]*\Z", re.IGNORECASE)
 _LONGEST_ADDRESS = 2_000
 _INNER_MARK = re.compile(r"[*_~]+(?=[^\W_]|/)")
+_FORMULA = re.compile(r"\$\$[^$]{1,2000}\$\$|\$(?=[^\s$])[^$\n]{0,500}(?<=\S)\$(?!\d)")
 _TASK = re.compile(r"\A\[[ xX]\][ \t]+")
 _LINE_END = re.compile(r"[ \t]+$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -187,6 +188,7 @@ def _parser() -> MarkdownIt:
     parser.block.ruler.before("reference", "footnote", _footnote_definition, {"alt": ["paragraph", "reference"]})
     parser.inline.ruler.before("link", "footnote", _footnote)
     parser.inline.ruler.before("strikethrough", "address", _mark_in_address)
+    parser.inline.ruler.before("escape", "formula", _formula)
     parser.core.ruler.after("block", "bounds", _refuse_what_is_too_costly)
     return parser
 
@@ -233,6 +235,17 @@ def _footnote(state: StateInline, silent: bool) -> bool:
     if reference is None or reference[1] not in state.env.get(_FOOTNOTES, ()):
         return False
     state.pos = reference.end()
+    return True
+
+
+def _formula(state: StateInline, silent: bool) -> bool:
+    """TeX between dollar signs, by the rule of GitHub and pandoc: no space inside of them, no digit after."""
+    formula = _FORMULA.match(state.src, state.pos, state.posMax)
+    if formula is None:
+        return False
+    if not silent:
+        state.pending += formula[0]
+    state.pos = formula.end()
     return True
 
 

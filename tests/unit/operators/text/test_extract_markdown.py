@@ -84,6 +84,12 @@ def test_marks_go_and_text_stays(mode: str, markdown: str | None, text: str | No
         ("*a **b** c*, ***d** e*", "a b c, d e"),
         ("snake_case_name, a * b * c, __init__x, 2 < 3", "snake_case_name, a * b * c, __init__x, 2 < 3"),
         ("2*3*4", "234"),  # emphasis, by CommonMark's rules
+        ("$a_b$, $x*y*z$ and $\\{a\\}$ cost *$5* or $6 *now*", "$a_b$, $x*y*z$ and $\\{a\\}$ cost $5 or $6 now"),
+        ("$$\n\\begin{aligned}a*b*c \\\\ d\n$$", "$$\n\\begin{aligned}a*b*c \\\\ d\n$$"),
+        (
+            "| `--jobs` | `4` |\n|---|---|\n| `a \\| b` | either \\| both |\n| one |",
+            "--jobs\t4\na | b\teither | both\none",
+        ),
         ("a  \nb\\\nc\nd", "a\nb\nc\nd"),
         ("`` a ` b `` and `c\nd`", "a ` b and c d"),
         ("&#35; &eacute; &notanentity; `&amp;`", "# é &notanentity; &amp;"),

@@ -8,6 +8,9 @@ import dagster as dg
 
 from assets.keys import stage_key
 from assets.partitions import add_partitions, partitions_of_corpus
+
+# Not where it is used: only while Dagster loads the code location is the project on the path.
+from expectations.registry import suites_for
 from resources.lakehouse import LakehouseResource
 from winnowry.stages.graph import stage_of
 
@@ -91,7 +94,9 @@ def repair_target(instance: dg.DagsterInstance, ws: "Workspace", recipe: "Recipe
 
     add_partitions(instance, recipe, partitions_of(ws, recipe))
     target: Target = {}
-    for entry in plan(ws, recipe).entries:
+    for entry in plan(ws, recipe, suites_for).entries:
+        if entry.action == "wait" or entry.partition in recipe.gates.left_out():
+            continue  # tried again every day, it would be refused every day
         key = stage_key(recipe.corpus, entry.stage)
         if stage_of(recipe, entry.stage).partitioned:
             if entry.partition is not None and (

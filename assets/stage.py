@@ -47,11 +47,13 @@ class StageConfig(dg.Config):
         overrides: changes to the recipe for this run, as ``winnowry run --set`` takes them.
         allow_missing: let a corpus-wide stage go on without partitions that are missing; the gap is recorded.
         force: run even when nothing has changed.
+        retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
     """
 
     overrides: list[str] = Field(default=[], description="Changes to the recipe, e.g. text.length.min_words=80")
     allow_missing: bool = Field(default=False, description="Go on without missing partitions, and record the gap")
     force: bool = Field(default=False, description="Run even when nothing has changed")
+    retry_refused: bool = Field(default=False, description="Try again what a gate refused before")
 
 
 def stage_asset(
@@ -171,6 +173,7 @@ def materialize(
             progress=LogProgress(context.log),
             allow_missing=config.allow_missing,
             force=config.force,
+            retry_refused=config.retry_refused,
         )
         metadata = result_metadata(result)
         rows = table_rows(ws, result)

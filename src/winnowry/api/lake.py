@@ -94,6 +94,7 @@ class Lake:
         allow_missing: bool = False,
         dagster: bool = False,
         engine: str | None = None,
+        retry_refused: bool = False,
         progress: Progress | None = None,
     ) -> RunOutcome:
         """Execute the stages of a recipe; what is fresh is skipped.
@@ -114,6 +115,7 @@ class Lake:
             allow_missing: let corpus-wide stages run without partitions that are missing or failed; it is recorded.
             dagster: record the run in the Dagster instance of ``WINNOWRY_HOME``, as ``winnowry run`` does.
             engine: what units of work run on, e.g. ``local[8]``; what ``WINNOWRY_ENGINE`` names when None.
+            retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
             progress: hears about every stage.
 
         Returns:
@@ -146,7 +148,16 @@ class Lake:
         with ExitStack() as until_done:
             file = until_done.enter_context(recipe_file(argument)) if dagster else None
             request = RunRequest(
-                self.workspace, checked, find_project(), names_of(partitions), to, allow_missing, jobs, file, engine
+                self.workspace,
+                checked,
+                find_project(),
+                names_of(partitions),
+                to,
+                allow_missing,
+                jobs,
+                file,
+                engine,
+                retry_refused,
             )
             request.open_engine()
             runner: Runner = run_direct
@@ -173,9 +184,11 @@ class Lake:
         ['cleaned', 'duplicates']
         """
         from winnowry.api.recipes import read_recipe
+        from winnowry.runs.project import find_project
         from winnowry.stages.plan import plan
 
-        return plan(self.workspace, read_recipe(recipe, names_of(set)))
+        suites = find_project().module("expectations.registry").suites_for
+        return plan(self.workspace, read_recipe(recipe, names_of(set)), suites)
 
     def what_if(self, recipe: RecipeArgument, set: str | Sequence[str]) -> WhatIf:
         """What changed rules would keep and drop, counted from stored columns; computes and writes nothing.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from winnowry.inspect.explain import Step, Walk
     from winnowry.inspect.explain_group import Twin
 
-_STYLES = {"published": "green", "selected": "green", "quarantined": "red", "duplicate": "yellow"}
+_STYLES = {"published": "green", "selected": "green", "quarantined": "red", "refused": "red", "duplicate": "yellow"}
 _HIDDEN = {"partition", "reasons", "reason", "operator", "value", "threshold", "stage", "parent_ids"}
 _TEXT = 600  # characters of a text
 _WORD = re.compile(r"\s+|\S+")

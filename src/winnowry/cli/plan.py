@@ -66,21 +66,26 @@ def plan_view(planned: Plan, root: str) -> list[RenderableType]:
         if len(named) > _PARTITIONS_SHOWN:
             shown = f"{named[0]} … {named[-1]} ({len(named)})"
         known = [rows for _, rows in members if rows is not None]
-        runs = action == "run"
+        mark, style = {"run": ("▸", "green"), "wait": ("‖", "yellow")}.get(action, ("·", "bright_black"))
+        dim = "bright_black" if action == "skip" else ""
         table.add_row(
-            Text("▸", "green") if runs else Text("·", "bright_black"),
-            Text(stage, "bold" if runs else "bright_black"),
-            Text(shown, "" if runs else "bright_black"),
+            Text(mark, style),
+            Text(stage, dim or "bold"),
+            Text(shown, dim),
             number(sum(known)) if known else "",
-            Text("\n".join(reasons) or "fresh", "" if runs else "bright_black"),
+            Text("\n".join(reasons) or "fresh", style if action == "wait" else dim),
         )
     parts: list[RenderableType] = ["", table, *_expected(planned), *_recommended(planned), ""]
     to_do = len(planned.to_run)
-    if not to_do:
+    waiting = len(planned.waiting)
+    if waiting:
+        again = "`winnowry run --retry-refused` tries again, `gates: {accept: …}` signs for it"
+        parts.append(Text(f"{counted(waiting, 'stage run')} would not be tried: a gate refused; {again}.", "yellow"))
+    if not to_do and not waiting:
         return [*parts, Text("Nothing to do: every stage is fresh.", "green")]
     if planned.note:
         parts.append(Text(planned.note, "bright_black"))
-    fresh = len(planned.entries) - to_do
+    fresh = len(planned.entries) - to_do - waiting
     parts.append(Text(f"{counted(to_do, 'stage run')} to do, {fresh} fresh.", "bold"))
     return [*parts, *_following(planned)]
 

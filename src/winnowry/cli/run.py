@@ -27,6 +27,7 @@ from winnowry.cli.options import Call, common_options
     "--engine", metavar="NAME", help="What units of work run on, e.g. local[8]; default: WINNOWRY_ENGINE, else local."
 )
 @click.option("--allow-missing", is_flag=True, help="Let corpus-wide stages run without some partitions; recorded.")
+@click.option("--retry-refused", is_flag=True, help="Try again what a gate refused, though nothing has changed since.")
 @click.option("--without-dagster", is_flag=True, help="Leave no trace in the Dagster instance.")
 @common_options
 def command(
@@ -36,6 +37,7 @@ def command(
     jobs: int | None,
     engine: str | None,
     allow_missing: bool,
+    retry_refused: bool,
     without_dagster: bool,
     call: Call,
 ) -> int:
@@ -53,6 +55,7 @@ def command(
         dagster=not without_dagster,
         jobs=jobs,
         engine=engine,
+        retry_refused=retry_refused,
     )
 
 
@@ -66,6 +69,7 @@ def execute(
     dagster: bool = True,
     jobs: int | None = None,
     engine: str | None = None,
+    retry_refused: bool = False,
 ) -> int:
     """Run a recipe, show progress and the summary, and return the exit code."""
     from winnowry.api.recipes import recipe_path
@@ -85,6 +89,7 @@ def execute(
             allow_missing=allow_missing,
             dagster=dagster,
             engine=engine,
+            retry_refused=retry_refused,
             progress=progress,
         )
     output.document(outcome.document())

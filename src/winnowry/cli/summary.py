@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 _REASONS_SHOWN = 12
 _GATES_SHOWN = 10
 _SAMPLES_SHOWN = 3
-_VERDICTS = {"fail": ("✗", "red"), "broken": ("✗", "red"), "warn": ("!", "yellow"), "pass": ("✓", "green")}
+_PLACES_SHOWN = 5
+_NOT_RUN = "MissingPartitionsError"  # a stage that never ran, because others are not there
+_VERDICTS = {
+    "fail": ("✗", "red"),
+    "broken": ("✗", "red"),
+    "warn": ("!", "yellow"),
+    "accepted": ("!", "yellow"),
+    "pass": ("✓", "green"),
+}
 
 
 def run_summary(outcome: RunOutcome, root: str) -> list[RenderableType]:
@@ -34,6 +42,7 @@ def run_summary(outcome: RunOutcome, root: str) -> list[RenderableType]:
     parts += _quarantined(outcome.results)
     parts += _gates(outcome.results)
     parts += _failures(outcome)
+    parts += _gaps(outcome)
     parts += _tables(outcome.results)
     parts += _next_steps(outcome, root)
     return parts
@@ -46,6 +55,8 @@ def _headline(outcome: RunOutcome) -> RenderableType:
         mark, style, text = "✓", "bold green", "succeeded"
     else:
         mark, style, text = "✗", "bold red", "failed; what failed was not promoted"
+        if all(failure.type == _NOT_RUN for failure in outcome.failures):
+            mark, style, text = "‖", "bold yellow", "not finished: a stage waits for others"
     seconds = (f"  {outcome.seconds:.1f} s", "bright_black")
     return Text.assemble((f"{mark} ", style), (outcome.corpus, "bold"), (f" {text}", style), seconds)
 
@@ -93,7 +104,13 @@ def _gate_counts(gates: Sequence[GateResult]) -> RenderableType:
     from rich.text import Text
 
     verdicts = Counter(gate.verdict for gate in gates)
-    words: dict[Verdict, str] = {"pass": "passed", "warn": "warned", "fail": "failed", "broken": "broken"}
+    words: dict[Verdict, str] = {
+        "pass": "passed",
+        "warn": "warned",
+        "accepted": "accepted",
+        "fail": "failed",
+        "broken": "broken",
+    }
     line = Text()
     for verdict, word in words.items():
         if verdicts[verdict]:
@@ -194,12 +211,43 @@ def _failures(outcome: RunOutcome) -> list[RenderableType]:
         if (failure.stage, failure.partition) in listed:
             continue  # its gates are listed
         where = failure.stage if failure.partition is None else f"{failure.stage} {failure.partition}"
+        if failure.type == _NOT_RUN:
+            lines.append(Text.assemble(("  ‖ ", "yellow"), (where, "bold"), "  not run: ", (failure.message, "yellow")))
+            continue
         lines.append(Text.assemble(("  ✗ ", "red"), (where, "bold"), f"  {failure.type}: ", (failure.message, "red")))
     if lines:
         lines = ["", Text("Failures", "bold"), *lines]
-    if outcome.not_run:
-        lines += ["", Text(f"Not run, because a stage before failed: {', '.join(outcome.not_run)}", "yellow")]
+    if outcome.waiting:
+        lines += ["", Text("Not run", "bold"), *_waiting(outcome)]
     return lines
+
+
+def _waiting(outcome: RunOutcome) -> list[RenderableType]:
+    """What never ran, one line for stages that wait for the same."""
+    from rich.text import Text
+
+    groups: dict[tuple[str | None, tuple[str, ...]], list[str]] = {}
+    for waiting in outcome.waiting:
+        groups.setdefault((waiting.partition, tuple(waiting.waits_for)), []).append(waiting.stage)
+    lines: list[RenderableType] = []
+    for (partition, places), stages in groups.items():
+        shown = ", ".join(places[:_PLACES_SHOWN])
+        shown += f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
+        where = ", ".join(stages) + (f" of {partition}" if partition is not None else "")
+        lines.append(Text.assemble(("  ‖ ", "yellow"), (where, "bold"), f"  waits for {shown}"))
+    return lines
+
+
+def _gaps(outcome: RunOutcome) -> list[RenderableType]:
+    """Partitions that are not in what was made, or as they were; nothing of this goes unsaid."""
+    from rich.text import Text
+
+    lines: list[RenderableType] = []
+    for gap in outcome.gaps:
+        lines.append(Text.assemble(("  ! ", "yellow"), (gap.partition, "bold"), f"  {gap.sentence()}"))
+    for partition, signed in outcome.left_out.items():
+        lines.append(Text.assemble(("  ! ", "yellow"), (partition, "bold"), f"  left out of releases, {signed}"))
+    return ["", Text("Partitions that are not up to date in what was made", "bold"), *lines] if lines else []
 
 
 def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
@@ -237,14 +285,16 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
         ]
         lines += [*_held(target, root), *_page(target)]
     lines += _unreleased(outcome.results)
-    example = f"select stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
     at = _at(root)
+    refused = [result for result in outcome.results if result.status == "rejected"]
+    lines += ["", Text("Next", "bold"), *_about_refused(outcome.corpus, refused, at)]
+    example = (
+        f"select state, stage, operator, reason, count(*) n from {outcome.corpus}.quarantine group by all order by all"
+    )
     lines += [
-        "",
-        Text("Next", "bold"),
         _step(f"winnowry ui{at}", "runs, checks and lineage in the browser"),
         _step(f'winnowry sql{at} "{example}"', "why records were dropped"),
-        _step(f"winnowry explain{at} RECORD_ID", "what happened to one record"),
+        _step(f"winnowry explain{at} {_example(refused) or 'RECORD_ID'}", "what happened to one record"),
     ]
     return lines
 
@@ -252,6 +302,29 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
 def _at(root: str) -> str:
     """The option that names the lake, for commands that are suggested."""
     return "" if root == "./lake" else f" --root {root}"
+
+
+def _about_refused(corpus: str, refused: Sequence[StageResult], at: str) -> list[RenderableType]:
+    """How to see what a refused candidate held: its rejects, or the rows that fail its gate."""
+    rejects = any(result.rows_quarantined for result in refused)
+    lines: list[RenderableType] = []
+    if rejects:
+        query = (
+            f"select record_id, stage, partition, operator, reason, value, threshold from {corpus}.quarantine "
+            "where state = 'refused'"
+        )
+        lines.append(_step(f'winnowry sql{at} "{query}"', "what the refused candidates rejected"))
+    elif refused:
+        ids = ", ".join(f"'{result.promotion_id}'" for result in refused if result.promotion_id)
+        query = f"select suite, expectation, message, samples from gates where promotion_id in ({ids})"
+        lines.append(_step(f'winnowry sql{at} "{query}"', "what the gate saw"))
+    return lines
+
+
+def _example(refused: Sequence[StageResult]) -> str | None:
+    """A record that shows why a candidate was refused."""
+    samples = (sample for result in refused for gate in result.gates if gate.blocks for sample in gate.samples)
+    return next((str(sample["record_id"]) for sample in samples if sample.get("record_id")), None)
 
 
 def _page(published: StageResult) -> list[RenderableType]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from winnowry.gates.result import CheckpointResult
+from winnowry.gates.result import CheckpointResult, GateResult
 from winnowry.gates.suite import Suite
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def run_checkpoint(
     facts: Mapping[str, Any],
     name: str,
     docs: Path | None,
+    settle: Callable[[GateResult], GateResult] | None = None,
 ) -> CheckpointResult:
     """Judge a candidate.
 
@@ -37,6 +38,7 @@ def run_checkpoint(
         facts: what custom expectations judge, such as the ledger.
         name: shown in Data Docs, such as ``corpus.stage.partition``.
         docs: local folder of its own for Data Docs, or None for none.
+        settle: what becomes of each verdict before it is written into Data Docs.
 
     Returns:
         One result an expectation, in order. An expectation that raised is ``broken``, which blocks.
@@ -51,11 +53,16 @@ def run_checkpoint(
     if not built:
         return CheckpointResult(())
     with _lock:
-        return _run(view, built, facts, name, docs)
+        return _run(view, built, facts, name, docs, settle)
 
 
 def _run(
-    view: TableView, suites: Mapping[str, list[Any]], facts: Mapping[str, Any], name: str, docs: Path | None
+    view: TableView,
+    suites: Mapping[str, list[Any]],
+    facts: Mapping[str, Any],
+    name: str,
+    docs: Path | None,
+    settle: Callable[[GateResult], GateResult] | None,
 ) -> CheckpointResult:
     from winnowry.gates.direct import judge_directly
     from winnowry.gates.docs import write_index, write_pages
@@ -68,6 +75,8 @@ def _run(
     with audit(session):
         judged = judge_directly(session, suites, result_format) or _by_checkpoint(session, suites, result_format, name)
     results = tuple(gate_result(suite.suite_name, one) for suite in judged for one in suite.results)
+    if settle is not None:
+        results = tuple(map(settle, results))
     if docs is None:
         return CheckpointResult(results)
     write_pages(docs, judged)

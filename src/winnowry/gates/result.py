@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Severity = Literal["critical", "warning"]
-Verdict = Literal["pass", "fail", "warn", "broken"]
+Verdict = Literal["pass", "fail", "warn", "broken", "accepted"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class GateResult:
         samples: up to 20 failing rows: ``record_id`` where the table has one, and the values judged.
         severity: ``critical`` blocks, ``warning`` reports.
         verdict: ``pass``; ``fail`` (critical) or ``warn`` (warning) when not met; ``broken`` when it could not be
-            judged.
+            judged; ``accepted``: not met, and a person has signed for it.
         message: one line for people.
     """
 

@@ -52,7 +52,8 @@ def gate_result(suite: str, judged: Any) -> GateResult:
         unexpected_count=None if count is None else int(count),
         severity=severity,
         verdict=verdict,
-        message=_message(column, configuration.type, verdict, raised, result, observed),
+        message=_message(column, configuration.type, verdict, raised, result, observed)
+        + ("" if verdict in ("pass", "broken") else _beside(arguments, result, observed)),
         samples=_samples(result, column),
     )
 
@@ -116,6 +117,73 @@ def _message(
     if observed is not None:
         return f"{where}{what}: observed {observed}"
     return f"{where}{what}: {verdict}"
+
+
+def _beside(arguments: Mapping[str, Any], result: Mapping[str, Any], observed: Any) -> str:
+    """What was observed beside what was asked for, e.g. ``: observed 0.62, at most 0.5 allowed``."""
+    allowed = asked_for(arguments)
+    if not allowed:
+        return ""
+    percent = result.get("unexpected_percent")
+    if percent is not None:
+        share = f"{1 - float(percent) / 100:.4g} of the rows meet it"
+        return f": observed {share}, {allowed}"
+    if isinstance(observed, int | float) and not isinstance(observed, bool):
+        return f": observed {observed:.6g}, {allowed}"
+    return f": {allowed}"
+
+
+def asked_for(arguments: Mapping[str, Any]) -> str:
+    """What an expectation asks for, in words, from its arguments; empty where they say nothing of the kind.
+
+    >>> asked_for({"max_fraction": 0.5})
+    'at most 0.5 allowed'
+    >>> asked_for({"column": "size", "min_value": 1, "max_value": 9, "mostly": 0.9})
+    'a value from 1 to 9 in at least 0.9 of the rows required'
+    """
+    parts = [phrase for phrase in (*_bounds(arguments), _set(arguments)) if phrase]
+    if "mostly" in arguments and arguments["mostly"] != 1:
+        in_most = f"in at least {_word(arguments['mostly'])} of the rows"
+        return f"{', '.join(parts)} {in_most} required".strip()
+    if not parts:
+        return ""
+    return f"{', '.join(parts)} {'allowed' if parts[-1].startswith(('at most', 'a change')) else 'required'}"
+
+
+_MEASURES = {"value": "a value", "relative_change": "a change"}
+
+
+def _bounds(arguments: Mapping[str, Any]) -> list[str]:
+    """Arguments ``min_X`` and ``max_X`` as one phrase an X; of a bare fraction without a noun."""
+    names = [key[4:] for key in arguments if key.startswith(("min_", "max_"))]
+    phrases = []
+    for name in dict.fromkeys(names):
+        if name == "partitions":
+            continue  # from how many on there is anything to compare
+        low, high = (arguments.get(f"{bound}_{name}") for bound in ("min", "max"))
+        noun = f"{_MEASURES[name]} " if name in _MEASURES else ""
+        of = "of " if name == "relative_change" else ""
+        if low is not None and high is not None:
+            phrases.append(f"{noun}from {_word(low)} to {_word(high)}")
+        elif low is not None:
+            phrases.append(f"{noun}{of}{'more than' if arguments.get('strict_min') else 'at least'} {_word(low)}")
+        elif high is not None:
+            phrases.append(f"{noun}{of}{'less than' if arguments.get('strict_max') else 'at most'} {_word(high)}")
+    return phrases
+
+
+def _set(arguments: Mapping[str, Any]) -> str:
+    values = arguments.get("value_set")
+    if values:
+        listed = [str(value) for value in values]
+        return f"one of {', '.join(listed[:5])}" + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")
+    if arguments.get("regex") is not None:
+        return f"a match of {arguments['regex']}"
+    return ""
+
+
+def _word(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> Any:

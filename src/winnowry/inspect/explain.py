@@ -15,6 +15,7 @@ from winnowry.core.sql import in_list, literal
 from winnowry.inspect.explain_draw import draw_values
 from winnowry.inspect.explain_family import PARENTS, Origin, became, children_of, listed, origin_of, with_family
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
+from winnowry.inspect.explain_refused import QUARANTINE, InRefused, ids_in_refused, in_refused
 from winnowry.inspect.sentences import Beside, draw, rejected
 from winnowry.records.kinds import FILE
 from winnowry.stages.freshness import named
@@ -22,8 +23,6 @@ from winnowry.stages.graph import ARRIVED, KEPT, PUBLISHED, Stage, all_stages, p
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
-
-QUARANTINE = "quarantine"
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
 _NUMBERED = re.compile(r"v\d+")
@@ -65,7 +64,8 @@ class Walk:
 
     Attributes:
         status: where it stands now: ``quarantined``, ``duplicate``, ``selected``, ``not_selected``, ``derived`` (other
-            records were made of it), or the last stage whose table holds it.
+            records were made of it), ``refused`` (only a candidate that its gate refused got further), or the last
+            stage whose table holds it.
         verdict: the same as a sentence.
         steps: in stage order.
         releases: tags that hold the record, of the newest releases.
@@ -129,8 +129,9 @@ def _by_id(ws: Workspace, corpus: str, wanted: str) -> list[str]:
     if len(wanted) != _FULL:
         where = f"record_id >= {literal(wanted)} AND record_id < {literal(wanted + 'g')}"
     arrived = [match for name in _first_tables(ws, corpus) for match in _ids(ws, corpus, name, where)]
-    # A derived record has no row in the table of arrivals.
-    return arrived or [match for name, _ in with_family(ws, corpus) for match in _ids(ws, corpus, name, where)]
+    # A derived record has no row in the table of arrivals; one of a refused candidate has none that readers see.
+    family = arrived or [match for name, _ in with_family(ws, corpus) for match in _ids(ws, corpus, name, where)]
+    return family or ids_in_refused(ws, corpus, where)
 
 
 def _by_source_id(ws: Workspace, corpus: str, wanted: str) -> list[str]:
@@ -138,7 +139,8 @@ def _by_source_id(ws: Workspace, corpus: str, wanted: str) -> list[str]:
     candidates = [make_record_id(source, mapped_id=wanted) for source in _sources(ws, corpus)]
     if ARRIVED not in ws.lake.tables(corpus) or not candidates:
         return []
-    return _ids(ws, corpus, ARRIVED, in_list("record_id", candidates))
+    where = in_list("record_id", candidates)
+    return _ids(ws, corpus, ARRIVED, where) or ids_in_refused(ws, corpus, where)
 
 
 def _by_place(ws: Workspace, corpus: str, wanted: str) -> list[str]:
@@ -152,7 +154,7 @@ def _by_place(ws: Workspace, corpus: str, wanted: str) -> list[str]:
         # Derived records have the place of the record that they were made of.
         has_parents = PARENTS in ws.lake.open(corpus, name).schema.names
         matches += _ids(ws, corpus, name, where + (f" AND {PARENTS} IS NULL" if has_parents else ""))
-    return matches
+    return matches or ids_in_refused(ws, corpus, where)
 
 
 def _first_tables(ws: Workspace, corpus: str) -> list[str]:
@@ -193,9 +195,13 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
     ancestors = _ancestors(ws, corpus, origin)
     steps = _steps(ws, corpus, record_id, rows, ancestors, releases)
     _tell_origin(origin, steps)
+    refused = in_refused(ws, corpus, record_id)
+    steps += [_refused_step(one) for one in refused]
     stands_for = _tell_group(ws, corpus, record_id, rows, steps)
     steps.sort(key=lambda step: position(step.stage))
-    status, verdict = _verdict(rows, releases)
+    status, verdict = _verdict(rows, releases) if any(held for _, held in rows.values()) else ("refused", "")
+    if refused:
+        status, verdict = _with_refused(rows, refused[-1], status, verdict)
     if origin is not None:
         verdict += f"; {origin.place}"
     elif status == ARRIVED and (offspring := _offspring(ws, corpus, record_id)) is not None:
@@ -205,11 +211,27 @@ def _walk(ws: Workspace, corpus: str, record_id: str) -> Walk:
         verdict += f"; keeper of {stands_for}"
     if releases and status != PUBLISHED:
         verdict += f"; an earlier release holds it: {', '.join(releases)}"
-    partition = next((row["partition"] for _, held in rows.values() for row in held if row.get("partition")), None)
+    everywhere = [*(row for _, held in rows.values() for row in held), *(one.row for one in refused)]
+    partition = next((row["partition"] for row in everywhere if row.get("partition")), None)
     left_out = _left_out(rows)
     text = _text_table()
     twin = twin_of(ws.lake.open(corpus, text), left_out[1]) if left_out is not None and text in present else None
     return Walk(record_id, corpus, partition, status, verdict, steps, releases, twin)
+
+
+def _refused_step(one: InRefused) -> Step:
+    stage = one.row["stage"] if one.table == QUARANTINE else one.record.stage
+    run_id = one.record.lineage.get("run_id")
+    return Step(stage, one.table, one.version, one.outcome, _values(one.row), one.record.id, None, run_id)
+
+
+def _with_refused(rows: Rows, one: InRefused, status: str, verdict: str) -> tuple[str, str]:
+    """The verdict on a record whose partition has a newer, refused candidate of a stage."""
+    held = rows.get(one.record.stage, (0, []))[1]
+    rejected_there = [row for row in rows.get(QUARANTINE, (0, []))[1] if row["stage"] == one.record.stage]
+    if not held and not rejected_there:
+        return "refused", f"nothing of it is promoted at {one.record.stage}: {one.outcome}"
+    return status, f"{verdict}; as of the last good promotion: in a newer one of {one.record.stage} {one.outcome}"
 
 
 def _ancestors(ws: Workspace, corpus: str, origin: Origin | None) -> Rows:

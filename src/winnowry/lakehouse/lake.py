@@ -119,6 +119,15 @@ class Lakehouse:
         table = self.table(corpus, name)
         return TableView(table.uri, int(table.dataset(version).version), self._options, name)
 
+    def open_without(self, corpus: str, name: str, partitions: Set[str]) -> TableView:
+        """A table as readers see it, but for the rows of some partitions."""
+        if not partitions or name in SIDE_TABLES:
+            return self.open(corpus, name)
+        table = self.table(corpus, name)
+        dataset = table.dataset()
+        seen = [fragment for fragment, owner in table.owners(dataset).items() if owner.partition not in partitions]
+        return self._restricted(table, dataset, seen)
+
     def _side_view(
         self, corpus: str, name: str, wanted: Callable[[Owner], bool], partition: str | None = None
     ) -> TableView:
@@ -187,6 +196,32 @@ class Lakehouse:
         dataset = table.dataset()
         seen = [fragment for fragment, owner in table.owners(dataset).items() if wanted(owner)]
         return self._restricted(table, dataset, seen, partition)
+
+    def refused(self, corpus: str) -> list[PromotionRecord]:
+        """Candidates that were refused and that no newer candidate of their partition has replaced, oldest first."""
+        newest: dict[tuple[str, str], PromotionRecord] = {}
+        for record in self.records(corpus).all():
+            key = (record.stage, record.partition)
+            if record.state in ("promoted", "rejected") and (
+                key not in newest or _staged_order(record) > _staged_order(newest[key])
+            ):
+                newest[key] = record
+        return sorted((r for r in newest.values() if r.state == "rejected"), key=_staged_order)
+
+    def refused_view(self, corpus: str, record: PromotionRecord, name: str) -> TableView | None:
+        """The rows that a refused candidate was to bring into a table; None where it has none, or upkeep removed them.
+
+        Args:
+            corpus: the corpus.
+            record: the refused candidate.
+            name: its main table, or a side table.
+        """
+        for candidate in record.tables():
+            if candidate.table == name and candidate.rows and candidate.scope != "delta":
+                table = self.table(corpus, name)
+                if table.dataset_or_none(candidate.audit_version) is not None:
+                    return self.candidate_view(corpus, name, candidate.audit_version, record.partition)
+        return None
 
     def candidate_view(self, corpus: str, name: str, version: int, partition: str) -> TableView:
         """A detached version of a table, as staged."""
@@ -335,6 +370,10 @@ class Lakehouse:
         table = self.table(corpus, "quarantine")
         table.create(QUARANTINE)
         return table
+
+
+def _staged_order(record: PromotionRecord) -> tuple[float, str]:
+    return record.created_at, record.id
 
 
 def _is_live(owner: Owner, live: Set[str]) -> bool:

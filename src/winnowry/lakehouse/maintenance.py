@@ -18,7 +18,7 @@ import pyarrow as pa
 from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.table import Table, is_conflict
-from winnowry.storage.objects import ObjectStore
+from winnowry.storage.objects import ObjectInfo, ObjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def maintain_table(
         keep,
         dry_run,
     )
-    _remove_versions(table, done, keep, dry_run)
+    _remove_versions(table, store, done, keep, dry_run)
     live_files = kept_files | {
         name for c in candidates for fragment in (*c.fragments, *c.updated) for name in _names(fragment)
     }
@@ -221,7 +221,7 @@ def _remove_candidates(
                 store.delete(info.uri)
 
 
-def _remove_versions(table: Table, done: Upkeep, keep: timedelta, dry_run: bool) -> None:
+def _remove_versions(table: Table, store: ObjectStore, done: Upkeep, keep: timedelta, dry_run: bool) -> None:
     dataset = table.dataset()
     tagged = {int(entry["version"]) for entry in dataset.tags.list().values()}
     before = datetime.now(UTC) - keep
@@ -230,11 +230,45 @@ def _remove_versions(table: Table, done: Upkeep, keep: timedelta, dry_run: bool)
         for entry in dataset.versions()
         if _utc(entry["timestamp"]) < before and int(entry["version"]) not in {*tagged, int(dataset.version)}
     ]
+    if old and _cleanup_takes_candidates(table, store, set(old)):
+        done.postponed.append("old versions: a refused candidate, or one on its way, is within its retention")
+        return
     done.versions_removed = len(old)
     if old and not dry_run:
         statistics = dataset.cleanup_old_versions(versions=old, error_if_tagged_old_versions=False)
         done.bytes_removed += int(statistics.bytes_removed)
         done.files_removed += int(statistics.data_files_removed)
+
+
+def _cleanup_takes_candidates(table: Table, store: ObjectStore, old: set[int]) -> bool:
+    """Whether Lance's cleanup would take data of a detached version: it counts none, and removes week-old files."""
+    aged = {info.uri.rsplit("/", 1)[1] for info in _aged_files(table, store)}
+    if not aged:
+        return False
+    at_risk = aged & set(_detached_files(table, store))
+    if not at_risk:
+        return False
+    remaining = {int(entry["version"]) for entry in table.versions()} - old
+    return bool(at_risk.difference(*(_files_of(table.dataset(version)) for version in remaining)))
+
+
+def _aged_files(table: Table, store: ObjectStore) -> list[ObjectInfo]:
+    """Data files that are no part of a commit that is on its way."""
+    before = datetime.now(UTC) - _UNVERIFIED
+    return [info for info in store.list(f"{table.uri}/data/*.lance") if info.modified_at < before]
+
+
+def _files_of(dataset: Any) -> set[str]:
+    return {file.path for fragment in dataset.get_fragments() for file in fragment.data_files()}
+
+
+def _detached_files(table: Table, store: ObjectStore) -> Iterator[str]:
+    """Data files of detached versions: candidates that were refused, are on their way, or landed a while ago."""
+    for info in store.list(f"{table.uri}/_versions/{_DETACHED_PREFIX}*.manifest"):
+        version = info.uri.rsplit("/", 1)[1].removesuffix(".manifest").removeprefix(_DETACHED_PREFIX)
+        dataset = table.dataset_or_none(int(version)) if version.isdigit() else None
+        if dataset is not None:
+            yield from _files_of(dataset)
 
 
 def _utc(moment: datetime) -> datetime:
@@ -243,18 +277,12 @@ def _utc(moment: datetime) -> datetime:
 
 def _remove_orphans(table: Table, store: ObjectStore, done: Upkeep, live_files: set[str], dry_run: bool) -> None:
     """Data files that no version refers to: those of refused candidates, of dropped and of refused columns."""
-    before = datetime.now(UTC) - _UNVERIFIED
-    old = [info for info in store.list(f"{table.uri}/data/*.lance") if info.modified_at < before]
+    old = _aged_files(table, store)
     if not old:
         return
     for entry in table.dataset().versions():
-        for fragment in table.dataset(int(entry["version"])).get_fragments():
-            live_files.update(file.path for file in fragment.data_files())
-    for info in store.list(f"{table.uri}/_versions/{_DETACHED_PREFIX}*.manifest"):
-        version = info.uri.rsplit("/", 1)[1].removesuffix(".manifest").removeprefix(_DETACHED_PREFIX)
-        dataset = table.dataset_or_none(int(version)) if version.isdigit() else None
-        for fragment in dataset.get_fragments() if dataset is not None else ():
-            live_files.update(file.path for file in fragment.data_files())
+        live_files |= _files_of(table.dataset(int(entry["version"])))
+    live_files.update(_detached_files(table, store))
     for info in old:
         if info.uri.rsplit("/", 1)[1] not in live_files:
             done.files_removed += 1

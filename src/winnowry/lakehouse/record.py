@@ -78,6 +78,8 @@ class PromotionRecord:
         outputs: data versions of what was written, by partition (or ``__all__``).
         ledger: rows in, out, quarantined.
         facts: measurements that later drift checks read.
+        refusal: of a candidate that a gate refused: reasons of its rejects by ``operator: rule``, its Data Docs, and
+            digests of what judged it; empty else.
         promoted_version: version of the main table that the commit made.
         unknown_keys: what a newer version wrote beside these; kept.
     """
@@ -95,6 +97,7 @@ class PromotionRecord:
     outputs: dict[str, str]
     ledger: dict[str, int]
     facts: dict[str, Any] = field(default_factory=dict)
+    refusal: dict[str, Any] = field(default_factory=dict)
     promoted_version: int | None = None
     promoted_at: float | None = None
     unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -23,15 +23,18 @@ from winnowry.lakehouse.promotion import stage as stage_table
 from winnowry.lakehouse.record import CandidateTable, PromotionRecord, new_promotion_id
 from winnowry.lakehouse.table import FragmentWriter, Table
 from winnowry.lakehouse.view import TableView
+from winnowry.promotion.gaps import Gaps
 from winnowry.promotion.lineage import lineage_of
 from winnowry.promotion.production import Candidate, Delta, Findings, Production, Rejected, Rows, Work
+from winnowry.promotion.refusal import refusal_of
 from winnowry.promotion.request import Request
 from winnowry.promotion.result import GateFailed, StageResult
+from winnowry.promotion.settled import Settled
 from winnowry.records.kinds import Kind
 
 
 def drive(
-    request: Request, production: Callable[[Work], Production], inputs: dict[str, str], missing: list[str]
+    request: Request, production: Callable[[Work], Production], inputs: dict[str, str], gaps: Gaps
 ) -> StageResult:
     """Make the rows of a stage, stage them, balance the ledger, let the gates judge, promote.
 
@@ -39,13 +42,13 @@ def drive(
         request: what was asked for.
         production: makes the rows.
         inputs: data version of each input.
-        missing: partitions that a corpus-wide stage goes on without.
+        gaps: what a corpus-wide stage goes on without, and what it takes as it was.
 
     Raises:
         GateFailed: a critical expectation failed or was broken; nothing became visible.
         PromotionConflictError: a rival promoted the same partition meanwhile.
     """
-    attempt = _Attempt(request, inputs, missing)
+    attempt = _Attempt(request, inputs, gaps)
     if attempt.schema is None:
         result = attempt.record_only(production(attempt.work))
     else:
@@ -58,21 +61,19 @@ def drive(
 class _Attempt:
     """One promotion under way: its identity, its work and its record."""
 
-    def __init__(self, request: Request, inputs: dict[str, str], missing: list[str]) -> None:
+    def __init__(self, request: Request, inputs: dict[str, str], gaps: Gaps) -> None:
         self.request = request
         self.started = time.perf_counter()
         stage = request.stage
         self.schema: pa.Schema | None = stage.schema(request.recipe) if stage.schema is not None else None
         lake = request.ws.lake
         live = lake.promoter(request.corpus).live(stage.name, stage.name, request.key)
-        self.work = Work(request, inputs, missing, new_promotion_id(), live)
+        self.work = Work(request, inputs, gaps, new_promotion_id(), live)
 
     def record(self, findings: Findings, main: CandidateTable | None, sides: list[CandidateTable]) -> PromotionRecord:
         """The record of the staged promotion, saved."""
         request, work = self.request, self.work
-        lineage = lineage_of(request, work.inputs, work.read) | findings.lineage
-        if work.missing:
-            lineage["missing_partitions"] = work.missing
+        lineage = lineage_of(request, work.inputs, work.read) | findings.lineage | work.gaps.lineage()
         return request.ws.lake.records(request.corpus).save(
             PromotionRecord(
                 id=work.promotion_id,
@@ -139,7 +140,7 @@ class _Staging:
         findings = production.findings(candidate)
         records = self.request.ws.lake.records(self.request.corpus)
         record = self.attempt.record(findings, main, [side])
-        gates, docs_index = self._audit(main, {"ledger": findings.ledger.facts(), **findings.facts})
+        gates, docs_index, accepted = self._audit(main, side, {"ledger": findings.ledger.facts(), **findings.facts})
         result = self.attempt.result(
             findings,
             status="rejected",
@@ -151,8 +152,10 @@ class _Staging:
             docs_index=docs_index,
         )
         if any(gate.blocks for gate in gates):
-            records.advance(record, "rejected")
+            records.advance(record, "rejected", refusal=refusal_of(self.request, result))
             raise GateFailed(result, self.columns_added)
+        if accepted:
+            record = records.advance(record, "staged", lineage={**record.lineage, "accepted": accepted})
         record = self.request.ws.lake.promoter(self.request.corpus).promote(
             record, reaudit=reaudit_of(type(production), self.request)
         )
@@ -220,7 +223,9 @@ class _Staging:
         version = candidate.detached_version if whole else candidate.audit_version
         return self.request.ws.lake.candidate_view(self.request.corpus, candidate.table, version, self.request.key)
 
-    def _audit(self, main: CandidateTable, facts: Mapping[str, Any]) -> tuple[tuple[GateResult, ...], str | None]:
+    def _audit(
+        self, main: CandidateTable, side: CandidateTable, facts: Mapping[str, Any]
+    ) -> tuple[tuple[GateResult, ...], str | None, list[dict[str, Any]]]:
         request = self.request
         stage = request.stage.name
         suites = request.suites(stage, request.recipe, self.schema)
@@ -230,7 +235,15 @@ class _Staging:
         with tempfile.TemporaryDirectory(prefix="winnowry-docs-") as scratch:
             view = self._view(main)
             facts = {**facts, "column_types": {column.name: str(column.type) for column in view.schema}}
-            outcome = run_checkpoint(view, suites, facts=facts, name=name, docs=Path(scratch))
+            settled = Settled(request, self._view(side))
+            outcome = run_checkpoint(
+                view,
+                suites,
+                facts=facts,
+                name=name,
+                docs=Path(scratch),
+                settle=settled,
+            )
             docs_index = None
             if outcome.docs_index is not None:
                 for path in sorted(Path(scratch).rglob("*")):
@@ -242,7 +255,7 @@ class _Staging:
             request.corpus,
             gate_rows(outcome.results, self.work.promotion_id, main.table, main.detached_version, request.key),
         )
-        return outcome.results, docs_index
+        return outcome.results, docs_index, settled.accepted
 
 
 def reaudit_of(production: type[Production], request: Request) -> Callable[[PromotionRecord], None] | None:

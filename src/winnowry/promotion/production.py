@@ -14,6 +14,7 @@ from winnowry.engine.tasks import ChainResult, ChainTask
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.gaps import Gaps
 from winnowry.promotion.ledger import Ids, Ledger, read_descent, read_ids
 from winnowry.promotion.request import Request
 from winnowry.promotion.result import StageResult
@@ -99,7 +100,7 @@ class Work:
     Attributes:
         request: what was asked for.
         inputs: data version of each input, keyed ``stage/partition`` or ``stage``.
-        missing: partitions that a corpus-wide stage goes on without.
+        gaps: what a corpus-wide stage goes on without, and what it takes as it was.
         promotion_id: of this attempt.
         replaces: the live promotion of the same partition.
         read: version of every table that was opened, by name; recorded in the lineage.
@@ -107,7 +108,7 @@ class Work:
 
     request: Request
     inputs: dict[str, str]
-    missing: list[str]
+    gaps: Gaps
     promotion_id: PromotionId
     replaces: PromotionId | None
     read: dict[str, int] = field(default_factory=dict)
@@ -129,8 +130,8 @@ class Work:
         return self.request.key
 
     def table(self, name: str) -> TableView:
-        """A table as readers see it now."""
-        return self._note(self.ws.lake.open(self.recipe.corpus, name))
+        """A table as readers see it now; without the partitions that a corpus-wide stage leaves out."""
+        return self._note(self.ws.lake.open_without(self.recipe.corpus, name, self.gaps.unread))
 
     def part(self, name: str, partition: str | None = None, stage: str = "") -> TableView:
         """The rows of one partition of a table: of this one when None."""

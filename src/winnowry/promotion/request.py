@@ -35,6 +35,7 @@ class Request:
         progress: hears how far the stage is.
         allow_missing: go on without partitions that are missing or stale; the gap is recorded.
         force: take nothing over from an earlier promotion or attempt: compute every row anew.
+        retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
         engine: what units of work run on.
     """
 
@@ -48,6 +49,7 @@ class Request:
     progress: Progress = field(default_factory=NoProgress)
     allow_missing: bool = False
     force: bool = False
+    retry_refused: bool = False
     engine: Engine = field(default_factory=engine_named)
 
     @property

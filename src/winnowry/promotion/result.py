@@ -10,6 +10,9 @@ from winnowry.core.errors import GateFailedError
 from winnowry.core.progress import Status
 from winnowry.gates.result import GateResult
 
+WAITS = "it waits for a change of inputs or rule"
+"""What becomes of a candidate that a gate has refused."""
+
 _SIZED = frozenset({"size", "unit"})
 
 
@@ -73,8 +76,10 @@ class GateFailed(GateFailedError):
         self.result = result
         where = f"{result.corpus}/{result.stage}" + (f"[{result.partition}]" if result.partition else "")
         blocking = [f"  {g.suite}: {g.expectation} {g.verdict}: {g.message}" for g in result.gates if g.blocks]
+        before = result.metadata.get("refused_at")
+        waits = f"refused at {before}; {WAITS}. `winnowry run --retry-refused` tries again.\n" if before else ""
         super().__init__(
-            f"gate of {where} refused the candidate; {_unchanged(columns_added)}.\n" + "\n".join(blocking),
+            f"gate of {where} refused the candidate; {_unchanged(columns_added)}.\n{waits}" + "\n".join(blocking),
             stage=result.stage,
             table=result.table,
             partition=result.partition,

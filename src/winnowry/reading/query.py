@@ -13,21 +13,22 @@ import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from winnowry.core.errors import LakehouseError, NotFoundError, UsageError
-from winnowry.core.sql import identifier
+from winnowry.core.sql import identifier, literal
 from winnowry.reading.named_releases import NamedRelease, lacking_in_release, sql_view, with_releases_quoted
 from winnowry.reading.pushdown import PushdownDataset
-from winnowry.reading.system_views import SYSTEM_VIEWS
+from winnowry.reading.system_views import QUARANTINED, STATE, SYSTEM_VIEWS
 from winnowry.stages.graph import PUBLISHED
 from winnowry.storage.refusals import storage_refusal
 
 if TYPE_CHECKING:
     import duckdb
 
+    from winnowry.lakehouse.view import TableView
     from winnowry.lakehouse.workspace import Workspace
 
 _READING = {"SELECT", "EXPLAIN"}
@@ -39,8 +40,9 @@ def run_sql(ws: Workspace, query: str, *, max_rows: int | None = None) -> pa.Tab
     Args:
         ws: the lake.
         query: DuckDB SQL. Tables are ``CORPUS.TABLE``, e.g. ``aws_docs.raw``, or ``TABLE`` where only one corpus has
-            it; a release is ``CORPUS.published@NAME``. The views ``tables``, ``versions``, ``columns``, ``ledger`` and
-            ``gates`` describe the lake.
+            it; a release is ``CORPUS.published@NAME``. ``quarantine`` has one column more, ``state``: ``refused`` for
+            the rejects of a candidate that a gate refused, else ``live``. The views ``tables``, ``versions``,
+            ``columns``, ``ledger`` and ``gates`` describe the lake.
         max_rows: stop after this many rows; all of them when None.
 
     Returns:
@@ -127,15 +129,24 @@ def _register(
         if not bare and not words.issuperset(re.findall(r"\w+", name.lower())):
             continue
         if not corpus:
-            _show(connection, SYSTEM_VIEWS[name](ws), [f"main.{identifier(name)}"])
+            _show(connection, [(SYSTEM_VIEWS[name](ws), None)], [f"main.{identifier(name)}"])
             continue
         named = dict.fromkeys(one for one in releases if table == PUBLISHED and _means(one, name, alone))
         for one in named:
             schema = "main" if one.corpus is None else identifier(corpus)
             rows = PushdownDataset(sql_view(ws, corpus, table, one.release).dataset())
-            _show(connection, rows, [f"{schema}.{identifier(one.table)}"])
+            _show(connection, [(rows, None)], [f"{schema}.{identifier(one.table)}"])
         places = [f"{identifier(corpus)}.{identifier(table)}", *([f"main.{identifier(table)}"] if bare else [])]
-        _show(connection, PushdownDataset(sql_view(ws, corpus, table).dataset()), places)
+        _show(connection, _parts(ws, corpus, table), places)
+
+
+def _parts(ws: Workspace, corpus: str, table: str) -> list[tuple[Any, str | None]]:
+    """What a table's view shows: its rows; of the quarantine those of refused candidates too, each with its state."""
+    rows = PushdownDataset(sql_view(ws, corpus, table).dataset())
+    if table != QUARANTINED:
+        return [(rows, None)]
+    refused = (ws.lake.refused_view(corpus, record, table) for record in ws.lake.refused(corpus))
+    return [(rows, "live"), *((PushdownDataset(view.dataset()), "refused") for view in refused if view is not None)]
 
 
 def _alone(known: list[str]) -> dict[str, str]:
@@ -151,13 +162,17 @@ def _means(release: NamedRelease, name: str, alone: dict[str, str]) -> bool:
     return alone.get(table) == name if release.corpus is None else release.corpus.lower() == corpus.lower()
 
 
-def _show(connection: duckdb.DuckDBPyConnection, rows: Any, places: list[str]) -> None:
-    """Make rows available as views of these names."""
+def _show(connection: duckdb.DuckDBPyConnection, parts: list[tuple[Any, str | None]], places: list[str]) -> None:
+    """Make rows available as views of these names; parts that have a state are told apart by it."""
     (n,) = connection.execute("SELECT COUNT(*) FROM duckdb_views() WHERE NOT internal").fetchall()[0]
-    connection.register(f"winnowry_{n}", rows)
+    selects = []
+    for index, (rows, state) in enumerate(parts):
+        connection.register(f"winnowry_{n}_{index}", rows)
+        column = "" if state is None else f", {literal(state)} AS {STATE}"
+        selects.append(f"SELECT *{column} FROM winnowry_{n}_{index}")
     for place in places:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {place.rpartition('.')[0]}")
-        connection.execute(f"CREATE VIEW {place} AS SELECT * FROM winnowry_{n}")
+        connection.execute(f"CREATE VIEW {place} AS {' UNION ALL BY NAME '.join(selects)}")
 
 
 def _with_hint(ws: Workspace, query: str, known: list[str], message: str) -> str:

@@ -9,11 +9,16 @@ from winnowry.recipe.model import Recipe
 from winnowry.recipe.tables import cleaned_schema, scored_schema
 
 
-def sample_columns(ws: Workspace, recipe: Recipe) -> pa.Table:
+def sample_columns(ws: Workspace, recipe: Recipe, without: frozenset[str] = frozenset()) -> pa.Table:
     """Id, partition, size, score and strata of every scored record.
 
     Strata that ``scored`` does not have (``source``, ``license``, what cleaning operators wrote) are taken from
     ``cleaned``, partition by partition.
+
+    Args:
+        ws: the lake.
+        recipe: its sample says which columns.
+        without: partitions whose records are left out.
 
     Returns:
         record_id, partition, size (as its kind calls it), the score column and the strata columns; one row per record
@@ -32,10 +37,12 @@ def sample_columns(ws: Workspace, recipe: Recipe) -> pa.Table:
     names = list(dict.fromkeys(own))
     elsewhere = [name for name in spec.strata if name not in here]
     if not elsewhere:
-        return ws.lake.open(recipe.corpus, "scored").to_table(columns=names).combine_chunks()
+        return ws.lake.open_without(recipe.corpus, "scored", without).to_table(columns=names).combine_chunks()
     fields = [*(scored_schema(recipe).field(n) for n in names), *(cleaned_schema(recipe).field(n) for n in elsewhere)]
     parts = [pa.schema(fields).empty_table()]
     for partition in ws.lake.partitions(recipe.corpus, "scored"):
+        if partition in without:
+            continue
         part = ws.lake.partition_view(recipe.corpus, "scored", partition).to_table(columns=names)
         beside = ws.lake.partition_view(recipe.corpus, "cleaned", partition).to_table(columns=["record_id", *elsewhere])
         at = pa.compute.index_in(part["record_id"], value_set=beside["record_id"])

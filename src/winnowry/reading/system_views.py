@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
     from winnowry.lakehouse.workspace import Workspace
 
+QUARANTINED = "quarantine"
+STATE = "state"
+"""The column that the view of the quarantine has beside those of the table."""
+
 # Version numbers are unsigned: those of detached versions have the highest bit set.
 TABLES = pa.schema(
     [
@@ -53,6 +57,9 @@ LEDGER = pa.schema(
     ]
 )
 ALL_GATES = pa.schema([pa.field("corpus", pa.string()), *GATES])
+
+
+_STATE_FIELD = pa.field(STATE, pa.string(), nullable=False)
 
 
 def tables_view(ws: Workspace) -> pa.Table:
@@ -109,7 +116,7 @@ def columns_view(ws: Workspace) -> pa.Table:
     rows = [
         {"name": f"{corpus}.{name}", "column": field.name, "type": str(field.type), "nullable": field.nullable}
         for corpus, name in _names(ws)
-        for field in sql_view(ws, corpus, name).schema
+        for field in (*sql_view(ws, corpus, name).schema, *([_STATE_FIELD] if name == QUARANTINED else []))
     ]
     return pa.Table.from_pylist(rows, schema=COLUMNS)
 

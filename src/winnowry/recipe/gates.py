@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from winnowry.recipe.accepted import Accepted
 from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.valid2 import Valid2Gate
 
@@ -73,5 +74,16 @@ class Gates(GrowingPart):
         default=None, description="gate of comparison; without it a comparison reports and blocks nothing"
     )
     published: PublishedGate = Field(default_factory=PublishedGate, description="gate of published")
+    accept: tuple[Accepted, ...] | None = Field(
+        default=None, description="failures that are accepted, each signed with a reason"
+    )
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison"})
+    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "accept"})
+
+    def left_out(self) -> dict[str, Accepted]:
+        """Partitions that releases do without today, with who has signed for it."""
+        return {
+            accepted.partition: accepted
+            for accepted in self.accept or ()
+            if accepted.leave_out and accepted.partition is not None and accepted.counts()
+        }

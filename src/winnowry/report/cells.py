@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Tone = Literal["", "good", "warn", "bad", "dim"]
 
-GATE_TONES: Mapping[str, Tone] = {"pass": "good", "warn": "warn", "fail": "bad", "broken": "bad"}
+GATE_TONES: Mapping[str, Tone] = {"pass": "good", "warn": "warn", "accepted": "warn", "fail": "bad", "broken": "bad"}
 """Colours of what a gate decided."""
 
 

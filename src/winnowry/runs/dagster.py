@@ -196,7 +196,7 @@ def _materialize(
     from winnowry.core.progress import reporting
 
     job = definitions.resolve_implicit_global_asset_job_def()
-    config = {"config": {"allow_missing": request.allow_missing}}
+    config = {"config": {"allow_missing": request.allow_missing, "retry_refused": request.retry_refused}}
     with reporting(progress):
         run = job.execute_in_process(
             instance=instance,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from winnowry.core.progress import Progress
     from winnowry.engine.base import Engine
     from winnowry.lakehouse.workspace import Workspace
+    from winnowry.promotion.gaps import Gap
     from winnowry.promotion.result import StageResult
     from winnowry.recipe.model import Recipe
 
@@ -37,6 +38,7 @@ class RunRequest:
         jobs: partitions that go through their stages at once; as many as pay off when None.
         recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
         engine: name of what units of work run on, e.g. ``local[8]``; None: the one that ``WINNOWRY_ENGINE`` names.
+        retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
     """
 
     workspace: Workspace
@@ -48,6 +50,7 @@ class RunRequest:
     jobs: int | None = None
     recipe_file: Path | None = None
     engine: str | None = None
+    retry_refused: bool = False
 
     def open_engine(self) -> Engine:
         """The engine of this run; opened in each process that runs stages, since it may hold connections.
@@ -73,6 +76,24 @@ class Failure:
     type: str
     message: str
 
+    @property
+    def place(self) -> str:
+        """The stage, with its partition where it has one: ``cleaned[2024-01-02]``."""
+        return self.stage if self.partition is None else f"{self.stage}[{self.partition}]"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A stage that never ran.
+
+    Attributes:
+        waits_for: what failed before it, as ``STAGE`` or ``STAGE[PARTITION]``.
+    """
+
+    stage: str
+    partition: str | None
+    waits_for: list[str]
+
 
 @dataclass(frozen=True)
 class RunOutcome:
@@ -82,6 +103,9 @@ class RunOutcome:
         results: promoted, skipped and rejected stages.
         failures: why stages did not promote; empty when the run succeeded.
         not_run: stages left out because one before them failed.
+        waiting: stages and partitions that never ran, each with what it waits for.
+        gaps: partitions that corpus-wide stages went on without, or took as they were.
+        left_out: partitions that the recipe leaves out of releases, each with who accepted that, and why.
         tag: tag that the recipe publishes under.
     """
 
@@ -92,6 +116,9 @@ class RunOutcome:
     failures: tuple[Failure, ...] = ()
     not_run: tuple[str, ...] = ()
     tag: str | None = None
+    waiting: tuple[Waiting, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def succeeded(self) -> bool:
@@ -108,6 +135,9 @@ class RunOutcome:
             "results": [result.to_dict() for result in self.results],
             "failures": [vars(failure) for failure in self.failures],
             "not_run": list(self.not_run),
+            "waiting": [vars(waiting) for waiting in self.waiting],
+            "gaps": [vars(gap) for gap in self.gaps],
+            "left_out": dict(self.left_out),
         }
         if self.failures:
             first = self.failures[0]
@@ -198,6 +228,8 @@ def run_in_order(
     if lacking:
         raise RecipeError(tuple(lacking))
     not_run: tuple[str, ...] = ()
+    waiting: list[Waiting] = []
+    signed = request.recipe.gates.left_out()
     partitions: list[str] | None = None
     for stretch in stretches(steps):
         group = tuple(step.name for step in stretch)
@@ -205,27 +237,54 @@ def run_in_order(
             if partitions is None:
                 partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
             failed = {failure.partition for failure in failures}
-            keys = [key for key in partitions if key not in failed]
+            keys = [key for key in partitions if key not in failed and key not in signed]
+            waiting += [Waiting(name, f.partition, [f.place]) for f in failures if f.partition for name in group]
             outcomes = take(group, keys) if take is not None else one_by_one(execute, group, keys)
         elif failures and not request.allow_missing:
             not_run = tuple(stages[stages.index(group[0]) :])
+            waiting += [Waiting(name, None, [f.place for f in failures]) for name in not_run]
             break
         else:
             outcomes = one_by_one(execute, group, [None])
         for done in outcomes:
             results.extend(done.results)
             if done.failed is not None:
-                failures.append(done.failed.failure)
+                failure = done.failed.failure
+                failures.append(failure)
+                rest = group[group.index(failure.stage) + 1 :] if done.partition is not None else ()
+                waiting += [Waiting(name, done.partition, [failure.place]) for name in rest]
                 if done.failed.result is not None:
                     results.append(done.failed.result)
                     progress.finish(done.failed.result)
         stopped = next((failure for failure in failures if failure.partition is None), None)
         if stopped is not None:
             not_run = tuple(stages[stages.index(stopped.stage) + 1 :])
+            waiting += [Waiting(name, None, [stopped.place]) for name in not_run]
             break
     seconds = time.perf_counter() - started
     recipe = request.recipe
-    return RunOutcome(recipe.corpus, run_id, seconds, tuple(results), tuple(failures), not_run, recipe.publish.tag)
+    return RunOutcome(
+        recipe.corpus,
+        run_id,
+        seconds,
+        tuple(results),
+        tuple(failures),
+        not_run,
+        recipe.publish.tag,
+        tuple(waiting),
+        _gaps(request, results),
+        {key: accepted.signed() for key, accepted in signed.items()},
+    )
+
+
+def _gaps(request: RunRequest, results: Sequence[StageResult]) -> tuple[Gap, ...]:
+    """What the last corpus-wide stage that ran went on without, or took as it was."""
+    from winnowry.stages.gaps import gaps_of
+
+    whole = [result.stage for result in results if result.partition is None and result.status != "rejected"]
+    if not request.allow_missing or not whole:
+        return ()
+    return gaps_of(request.workspace, request.recipe, stage_of(request.recipe, whole[-1])).partitions
 
 
 def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[PartitionOutcome]:

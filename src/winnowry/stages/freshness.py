@@ -41,7 +41,9 @@ def _versions(ws: Workspace, recipe: Recipe, read: Read, partition: str | None) 
     if read.how == "whole":
         return {read.stage: output_version(live(ws, recipe, read.stage))}
     if read.how == "every":
-        present = {key: output_version(live(ws, recipe, read.stage, key), key) for key in partitions_of(ws, recipe)}
+        signed = recipe.gates.left_out()
+        keys = [key for key in partitions_of(ws, recipe) if key not in signed]
+        present = {key: output_version(live(ws, recipe, read.stage, key), key) for key in keys}
         return {f"{read.stage}/{key}": version for key, version in present.items() if version is not None}
     assert partition is not None, f"{read.stage} is read by partition"
     record = live(ws, recipe, read.stage, partition if read.how == "same" else None)
@@ -69,8 +71,9 @@ def incomplete_partitions(ws: Workspace, recipe: Recipe, stage: Stage) -> list[s
     upstream = [
         stage_named(read.stage) for read in stage.edges(recipe) if read.how == "every" and read.role != "beside"
     ]
+    signed = recipe.gates.left_out()
     return [
         partition
         for partition in (partitions_of(ws, recipe) if upstream else ())
-        if any(why_stale(ws, recipe, before, partition) for before in upstream)
+        if partition not in signed and any(why_stale(ws, recipe, before, partition) for before in upstream)
     ]

@@ -10,12 +10,16 @@ from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import live, stale_reasons
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.check_gates import lacking_for
+from winnowry.promotion.refusal import Judged, standing_refusal
+from winnowry.promotion.request import SuiteProvider
 from winnowry.recipe.model import Recipe
 from winnowry.stages.cascade import Following, may_follow
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of
-from winnowry.stages.freshness import inputs_of, live_record
+from winnowry.stages.freshness import Inputs, inputs_of, live_record
 from winnowry.stages.graph import Stage, stage_named, stages_in
 from winnowry.stages.identity import changed_identities
+
+_SHOWN = 5  # names that are listed
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,13 @@ class PlanEntry:
     """One stage of one partition: would it run, and why.
 
     Attributes:
+        action: ``wait``: a gate refused it and nothing has changed since, or it reads what did not get that far.
         rows_in: records the live promotion accounted for, or None when there is none.
     """
 
     stage: str
     partition: str | None
-    action: Literal["run", "skip"]
+    action: Literal["run", "skip", "wait"]
     reasons: list[str]
     rows_in: int | None
 
@@ -79,16 +84,28 @@ class Plan:
         """Entries that would run."""
         return [entry for entry in self.entries if entry.action == "run"]
 
+    @property
+    def waiting(self) -> list[PlanEntry]:
+        """Entries that a run would not try: a gate's refusal stands, for them or for what they read."""
+        return [entry for entry in self.entries if entry.action == "wait"]
+
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON-serialisable data."""
-        return {**asdict(self), "n_run": len(self.to_run), "n_skip": len(self.entries) - len(self.to_run)}
+        waiting = len(self.waiting)
+        fresh = len(self.entries) - len(self.to_run) - waiting
+        return {**asdict(self), "n_run": len(self.to_run), "n_skip": fresh, "n_wait": waiting}
 
 
-def plan(ws: Workspace, recipe: Recipe) -> Plan:
+def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> Plan:
     """Compare live promotions with the recipe and the landing objects as they are now.
 
     A stage downstream of one that would run is planned to run too; it may still be skipped then, when its input turns
     out to be the same.
+
+    Args:
+        ws: the lake.
+        recipe: the recipe.
+        suites: gives the suites that would judge; None: as those that judged what was refused.
 
     Raises:
         EmptySourceError: a source matches no object.
@@ -104,6 +121,8 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
     note = None
     will_run: set[tuple[str, str | None]] = set()
     problems: list[str] = []
+    waiting: set[tuple[str, str | None]] = set()
+    signed = recipe.gates.left_out()
     for stage in stages_in(recipe):
         if stage.partitioned and not partitions:
             partitions = partitions_of(ws, recipe)
@@ -115,13 +134,21 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
                 problems.append(str(error))
                 continue
             reasons = stale_reasons(stage, recipe, record, inputs)
+            waits = _waits(ws, recipe, stage, partition, inputs if reasons else None, waiting, suites)
             reasons += [f"upstream {name} would run" for name in _upstream(stage, recipe, partition, will_run)]
-            if reasons:
+            if waits:
+                waiting.add((stage.name, partition))
+            elif reasons:
                 will_run.add((stage.name, partition))
+            if partition in signed:
+                entries.append(
+                    PlanEntry(stage.name, partition, "skip", [f"left out, {signed[partition].signed()}"], None)
+                )
+                continue
             rows = record.ledger.get("rows_in") if record is not None else None
-            action: Literal["run", "skip"] = "run" if reasons else "skip"
-            entries.append(PlanEntry(stage.name, partition, action, reasons or ["unchanged"], rows))
-            if stage.starts and reasons:
+            action: Literal["run", "skip", "wait"] = "wait" if waits else "run" if reasons else "skip"
+            entries.append(PlanEntry(stage.name, partition, action, waits or reasons or ["unchanged"], rows))
+            if stage.starts and action == "run":
                 note = (
                     f"the {stage.name} stage finds the partitions of new and changed objects; they are planned once it "
                     "has run"
@@ -131,6 +158,38 @@ def plan(ws: Workspace, recipe: Recipe) -> Plan:
     notes = [*([note] if note is not None else []), *changed_identities(ws, recipe)]
     following = may_follow(recipe, ((entry.stage, entry.action == "run") for entry in entries))
     return Plan(recipe.corpus, entries, "\n".join(notes) or None, expected, _recommendation(ws, recipe), following)
+
+
+def _waits(
+    ws: Workspace,
+    recipe: Recipe,
+    stage: Stage,
+    partition: str | None,
+    inputs: Inputs | None,
+    waiting: set[tuple[str, str | None]],
+    suites: SuiteProvider | None,
+) -> list[str]:
+    """What a stage waits for: stages that it reads, or a change after its own refusal; empty where it would run.
+
+    A fresh stage, which has no ``inputs`` to be tried with, waits for others only.
+    """
+    names = {read.stage: read for read in stage.edges(recipe) if read.role != "beside"}
+    before = [
+        (name, key)
+        for name, key in sorted(waiting, key=str)
+        if name in names and (names[name].how != "same" or key == partition)
+    ]
+    if before:
+        listed = [name if key is None or key == partition else f"{name} ({key})" for name, key in before]
+        shown = listed[:_SHOWN] + ([f"{len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else [])
+        return [f"waits for {', '.join(shown)}"]
+    if inputs is None:
+        return []
+    refused = standing_refusal(Judged(ws, recipe, stage, partition), suites, inputs)
+    if refused is None:
+        return []
+    blocking = [f"{gate.expectation}: {gate.message}" for gate in refused.gates if gate.blocks]
+    return [f"refused, waits for a change of inputs or rule: {'; '.join(blocking)}"]
 
 
 def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:

@@ -93,7 +93,7 @@ class Published(Production):
                 **letter_scores(card),
             },
             size=size // kind.sizes_per_unit,
-            lineage={"missing_partitions": work.missing},
+            lineage={"missing_partitions": work.gaps.missing},
         )
 
     @classmethod

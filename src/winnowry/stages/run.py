@@ -11,13 +11,16 @@ from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.driver import drive, reaudit_of
+from winnowry.promotion.gaps import Gaps
 from winnowry.promotion.lineage import stale_reasons
 from winnowry.promotion.partitions import check_partition
 from winnowry.promotion.production import Production
+from winnowry.promotion.refusal import standing_refusal
 from winnowry.promotion.request import Request, SuiteProvider
-from winnowry.promotion.result import StageResult
+from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.recipe.model import Recipe
 from winnowry.stages.freshness import incomplete_partitions, inputs_of, live_record, named
+from winnowry.stages.gaps import gaps_of, waits_for
 from winnowry.stages.graph import stage_of, stages_in
 from winnowry.storage.named import storage_named
 
@@ -41,6 +44,7 @@ def run_stage(
     progress: Progress | None = None,
     allow_missing: bool = False,
     force: bool = False,
+    retry_refused: bool = False,
     engine: Engine | None = None,
 ) -> StageResult:
     """Bring one stage up to date for one partition (or for the corpus).
@@ -55,6 +59,7 @@ def run_stage(
         progress: hears how far the stage is.
         allow_missing: let a corpus-wide stage go on without partitions that are missing or stale; they are recorded.
         force: run even when fresh, and take nothing over from earlier runs.
+        retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
         engine: what units of work run on; what ``WINNOWRY_ENGINE`` names when None.
 
     Returns:
@@ -62,7 +67,7 @@ def run_stage(
 
     Raises:
         UsageError: the recipe has no such stage, or the partition is unknown.
-        GateFailed: a gate refused the candidate.
+        GateFailed: a gate refused the candidate, now or the last time with the same inputs and rules.
         MissingPartitionsError: a corpus-wide stage lacks partitions.
         DataError, StorageError: see ``core.errors``.
     """
@@ -83,6 +88,7 @@ def run_stage(
         with_listener(progress),
         allow_missing,
         force,
+        retry_refused,
         engine if engine is not None else engine_named(),
     )
     with placed(stage=stage, partition=partition), storage_named(request.label, ws.root, then=_RUN_AGAIN):
@@ -99,11 +105,14 @@ def _bring_up_to_date(request: Request) -> StageResult:
         missing = incomplete_partitions(ws, recipe, stage)
         if missing and not request.allow_missing:
             raise MissingPartitionsError(
-                f"{request.corpus}/{stage.name}: partitions missing or stale upstream: {', '.join(missing[:10])}"
-                + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-                + ". Run them first, or pass --allow-missing to go on without them (the gap is recorded)."
+                f"{request.corpus}/{stage.name} did not run: partitions missing or stale upstream: "
+                f"{waits_for(ws, recipe, stage, missing)}. Run them first, or pass --allow-missing to go on without "
+                "them (the gap is recorded)."
             )
+        looks_back = not stage.partitioned and (request.allow_missing or recipe.gates.left_out())
+        gaps = gaps_of(ws, recipe, stage) if looks_back else Gaps()
         inputs = inputs_of(ws, recipe, stage, request.partition)
+        inputs = {name: value for name, value in inputs.items() if name.partition("/")[2] not in gaps.unfit}
         absent = sorted(name for name, value in inputs.items() if value is None)
         if absent:
             raise MissingPartitionsError(
@@ -117,8 +126,11 @@ def _bring_up_to_date(request: Request) -> StageResult:
             result = production.present(ws, _at_visible_version(ws, _skipped(request, record)))
             request.progress.finish(result)
             return result
+        refused = standing_refusal(request, request.suites, inputs, gaps)
+        if refused is not None and not request.retry_refused and not request.force:
+            raise GateFailed(refused)
         try:
-            result = drive(replace(request, reason="; ".join(reasons) or "forced"), production, known, missing)
+            result = drive(replace(request, reason="; ".join(reasons) or "forced"), production, known, gaps)
         except PromotionConflictError:
             if attempt == _RIVAL_ATTEMPTS - 1:
                 raise

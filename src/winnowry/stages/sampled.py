@@ -42,7 +42,7 @@ class Sampled(Production):
     def rows(self) -> Iterator[Rows]:
         """Every scored record with its probability, its random number and whether it is selected."""
         spec, request = self.spec, self.work.request
-        table = sample_columns(self.work.ws, self.work.recipe)
+        table = sample_columns(self.work.ws, self.work.recipe, self.work.gaps.unread)
         request.progress.start(request.stage.name, None, table.num_rows)
         strata = _strata(table, spec.strata)
         self.selection = draw(self.work.recipe, table)

@@ -250,7 +250,7 @@ class _Beside:
 
 def _draw(ws: Workspace, recipe: Recipe, comparison: Comparison) -> tuple[pa.Table, dict[str, Any]]:
     """The narrow columns of the documents that stand for the corpus, and how they were drawn."""
-    scored = sample_columns(ws, recipe)
+    scored = sample_columns(ws, recipe, frozenset(recipe.gates.left_out()))
     sizes = scored["n_tokens"].to_numpy().astype(np.int64)
     total = int(sizes.sum())
     if total > comparison.pool_tokens:

@@ -37,8 +37,13 @@ def gates(session: Session, release: Release) -> dict[str, Any]:
     if release.created_at is not None:
         until, parameters = f' WHERE "{at}" <= ?', [release.created_at]
     verdicts = ", ".join(
-        f"COUNT(*) FILTER (WHERE verdict = {literal(verdict)}) AS {name}"
-        for verdict, name in (("pass", "passed"), ("warn", "warned"), ("fail", "failed"), ("broken", "broken"))
+        f"COUNT(*) FILTER (WHERE verdict IN ({', '.join(map(literal, verdicts))})) AS {name}"
+        for verdicts, name in (
+            (("pass",), "passed"),
+            (("warn",), "warned"),
+            (("fail", "accepted"), "failed"),
+            (("broken",), "broken"),
+        )
     )
     suites = session.rows(
         f'SELECT "table", suite, {verdicts}, MIN("{at}") AS first, MAX("{at}") AS last FROM gates{until} '

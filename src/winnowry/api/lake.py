@@ -95,6 +95,7 @@ class Lake:
         dagster: bool = False,
         engine: str | None = None,
         retry_refused: bool = False,
+        take_over: bool = False,
         progress: Progress | None = None,
     ) -> RunOutcome:
         """Execute the stages of a recipe; what is fresh is skipped.
@@ -116,6 +117,7 @@ class Lake:
             dagster: record the run in the Dagster instance of ``WINNOWRY_HOME``, as ``winnowry run`` does.
             engine: what units of work run on, e.g. ``local[8]``; what ``WINNOWRY_ENGINE`` names when None.
             retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
+            take_over: let this recipe take the place of another one of the same corpus.
             progress: hears about every stage.
 
         Returns:
@@ -124,6 +126,7 @@ class Lake:
         Raises:
             RecipeError: all mistakes of the recipe.
             UsageError: the recipe has no such stage, there is no such engine or partition.
+            OtherRecipeError: the corpus is made by another recipe.
             StorageError: the root cannot be reached.
 
         >>> outcome = lake.run("tickets.yaml", to="cleaned")
@@ -158,6 +161,7 @@ class Lake:
                 file,
                 engine,
                 retry_refused,
+                take_over,
             )
             request.open_engine()
             runner: Runner = run_direct

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from winnowry.core.errors import NotFoundError, RecipeError
+from winnowry.promotion.corpus_recipe import FOR_A_RUN
 from winnowry.recipe.check import check
 from winnowry.recipe.load import apply_overrides, load_recipe
 from winnowry.recipe.model import Recipe
@@ -77,7 +78,7 @@ def recipe_file(recipe: RecipeArgument) -> Iterator[Path]:
     if not isinstance(recipe, Recipe):
         yield recipe_path(recipe)
         return
-    with tempfile.TemporaryDirectory(prefix="winnowry-recipe-") as folder:
+    with tempfile.TemporaryDirectory(prefix=FOR_A_RUN) as folder:
         file = Path(folder) / f"{recipe.corpus}.yaml"
         file.write_text(recipe.to_yaml(), encoding="utf-8")
         yield file

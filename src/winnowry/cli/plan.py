@@ -75,7 +75,7 @@ def plan_view(planned: Plan, root: str) -> list[RenderableType]:
             number(sum(known)) if known else "",
             Text("\n".join(reasons) or "fresh", style if action == "wait" else dim),
         )
-    parts: list[RenderableType] = ["", table, *_expected(planned), *_recommended(planned), ""]
+    parts: list[RenderableType] = ["", table, *_expected(planned), *_recommended(planned), *_other_recipe(planned), ""]
     to_do = len(planned.to_run)
     waiting = len(planned.waiting)
     if waiting:
@@ -104,6 +104,18 @@ def _following(planned: Plan) -> list[RenderableType]:
     more = "" if all(following.runs is not None for following in planned.may_follow) else "; partitions not known yet"
     at_most = f": up to {known:,} more" if known else ""
     return [Text(f"Then, if rows change{at_most}: {stages}{more}.")]
+
+
+def _other_recipe(planned: Plan) -> list[RenderableType]:
+    """That the corpus belongs to another recipe, and what differs."""
+    from rich.text import Text
+
+    other = planned.other_recipe
+    if other is None:
+        return []
+    whose = other["file"] or "a recipe made in Python"
+    first = f"{planned.corpus} is made by another recipe, {whose}: a run is refused without --take-over. What differs:"
+    return ["", Text(first, "bold yellow"), *(Text(f"  {line}", "yellow") for line in other["differences"])]
 
 
 def _recommended(planned: Plan) -> list[RenderableType]:

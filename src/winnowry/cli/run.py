@@ -28,6 +28,7 @@ from winnowry.cli.options import Call, common_options
 )
 @click.option("--allow-missing", is_flag=True, help="Let corpus-wide stages run without some partitions; recorded.")
 @click.option("--retry-refused", is_flag=True, help="Try again what a gate refused, though nothing has changed since.")
+@click.option("--take-over", is_flag=True, help="Let RECIPE take the place of another one of the same corpus.")
 @click.option("--without-dagster", is_flag=True, help="Leave no trace in the Dagster instance.")
 @common_options
 def command(
@@ -38,6 +39,7 @@ def command(
     engine: str | None,
     allow_missing: bool,
     retry_refused: bool,
+    take_over: bool,
     without_dagster: bool,
     call: Call,
 ) -> int:
@@ -56,6 +58,7 @@ def command(
         jobs=jobs,
         engine=engine,
         retry_refused=retry_refused,
+        take_over=take_over,
     )
 
 
@@ -70,6 +73,7 @@ def execute(
     jobs: int | None = None,
     engine: str | None = None,
     retry_refused: bool = False,
+    take_over: bool = False,
 ) -> int:
     """Run a recipe, show progress and the summary, and return the exit code."""
     from winnowry.api.recipes import recipe_path
@@ -90,6 +94,7 @@ def execute(
             dagster=dagster,
             engine=engine,
             retry_refused=retry_refused,
+            take_over=take_over,
             progress=progress,
         )
     output.document(outcome.document())

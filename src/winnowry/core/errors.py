@@ -3,6 +3,7 @@
 WinnowryError
 ├── UsageError               wrong call or recipe; nothing was written (exit code 2)
 │   ├── RecipeError          one or more mistakes in a recipe, all of them listed
+│   ├── OtherRecipeError     a corpus is made by another recipe of the same name
 │   └── NotFoundError        a corpus, table, release or record that is not there
 ├── StorageError             the object store said no, or cannot be reached
 │   ├── BucketNotFoundError
@@ -80,6 +81,10 @@ class RecipeError(UsageError):
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class OtherRecipeError(UsageError):
+    """A corpus is made by another recipe that names it too."""
 
 
 class NotFoundError(UsageError):

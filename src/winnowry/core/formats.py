@@ -32,6 +32,7 @@ Kind = Literal[
     "facts of a release",
     "recipe of a release",
     "measurement",
+    "corpus recipe",
 ]
 
 FORMAT = "format"
@@ -47,6 +48,7 @@ FORMATS: Mapping[Kind, int] = {
     "facts of a release": 1,
     "recipe of a release": 1,
     "measurement": 1,
+    "corpus recipe": 1,
 }
 """Format that this version writes; it reads this one and all before it."""
 

@@ -41,6 +41,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     lines += [document.line(problem) for problem in problems]
     if lines or recipe is None:
         raise RecipeError(tuple(sorted(lines, key=lambda line: _order(line, str(file)))))
+    recipe = recipe.from_file(file.absolute())
     return apply_overrides(recipe, overrides) if overrides else recipe
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -225,6 +227,17 @@ class Recipe(GrowingPart):
     limits: Limits = Field(default_factory=Limits, description="bounds on a run")
 
     _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "columns"})
+
+    @cached_property
+    def file(self) -> Path | None:
+        """The file that it was read from; None for one made in Python. No part of what it says."""
+        return None
+
+    def from_file(self, file: Path | None) -> Recipe:
+        """The same recipe, which knows its file."""
+        copied = self.model_copy()
+        copied.__dict__["file"] = file
+        return copied
 
     @property
     def kind(self) -> Kind:

@@ -42,7 +42,7 @@ def apply_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     problems += [_line(problem, changed) for problem in mistakes]
     if problems or result is None:
         raise RecipeError(tuple(problems))
-    return result
+    return result.from_file(recipe.file)
 
 
 def _as_declared(recipe: Recipe) -> dict[str, Any]:

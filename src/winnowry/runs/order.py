@@ -39,6 +39,7 @@ class RunRequest:
         recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
         engine: name of what units of work run on, e.g. ``local[8]``; None: the one that ``WINNOWRY_ENGINE`` names.
         retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
+        take_over: let the recipe take the place of another one of the same corpus.
     """
 
     workspace: Workspace
@@ -51,6 +52,7 @@ class RunRequest:
     recipe_file: Path | None = None
     engine: str | None = None
     retry_refused: bool = False
+    take_over: bool = False
 
     def open_engine(self) -> Engine:
         """The engine of this run; opened in each process that runs stages, since it may hold connections.
@@ -214,9 +216,12 @@ def run_in_order(
     Raises:
         RecipeError: the recipe lacks what a later one of the stages needs.
         NotFoundError: a partition was named that the landing does not hold.
+        OtherRecipeError: the corpus belongs to another recipe.
     """
+    from winnowry.promotion.corpus_recipe import claim_corpus
     from winnowry.promotion.partitions import partitions_of
 
+    claim_corpus(request.workspace, request.recipe, take_over=request.take_over)
     started = time.perf_counter()
     results: list[StageResult] = []
     failures: list[Failure] = []

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from winnowry.core.errors import RecipeError, UsageError
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.corpus_recipe import other_recipe
 from winnowry.promotion.lineage import live, stale_reasons
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.check_gates import lacking_for
@@ -70,6 +71,8 @@ class Plan:
         deduplication: what each operator can be expected to find.
         recommendation: the change of the recipe that the live comparison recommends: recipe paths to values, and
             ``why``; None where there is no comparison or it recommends to keep the recipe as it is.
+        other_recipe: the recipe that the corpus belongs to, where that is another one, which a run refuses to replace:
+            its ``file``, when it ran last, and the ``differences``, a line a key.
     """
 
     corpus: str
@@ -78,6 +81,7 @@ class Plan:
     deduplication: list[ExpectedRecall] = field(default_factory=list)
     recommendation: dict[str, Any] | None = None
     may_follow: list[Following] = field(default_factory=list)
+    other_recipe: dict[str, Any] | None = None
 
     @property
     def to_run(self) -> list[PlanEntry]:
@@ -156,8 +160,15 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
     if problems:
         raise RecipeError(tuple(problems))
     notes = [*([note] if note is not None else []), *changed_identities(ws, recipe)]
-    following = may_follow(recipe, ((entry.stage, entry.action == "run") for entry in entries))
-    return Plan(recipe.corpus, entries, "\n".join(notes) or None, expected, _recommendation(ws, recipe), following)
+    return Plan(
+        recipe.corpus,
+        entries,
+        "\n".join(notes) or None,
+        expected,
+        _recommendation(ws, recipe),
+        may_follow(recipe, ((entry.stage, entry.action == "run") for entry in entries)),
+        other_recipe(ws, recipe),
+    )
 
 
 def _waits(

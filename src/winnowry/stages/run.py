@@ -10,6 +10,7 @@ from winnowry.engine.base import Engine
 from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.corpus_recipe import claim_corpus
 from winnowry.promotion.driver import drive, reaudit_of
 from winnowry.promotion.gaps import Gaps
 from winnowry.promotion.lineage import stale_reasons
@@ -66,7 +67,7 @@ def run_stage(
         What was done; ``skipped`` when the live promotion already stands for recipe and inputs.
 
     Raises:
-        UsageError: the recipe has no such stage, or the partition is unknown.
+        UsageError: the recipe has no such stage, the partition is unknown, or the corpus belongs to another recipe.
         GateFailed: a gate refused the candidate, now or the last time with the same inputs and rules.
         MissingPartitionsError: a corpus-wide stage lacks partitions.
         DataError, StorageError: see ``core.errors``.
@@ -92,6 +93,7 @@ def run_stage(
         engine if engine is not None else engine_named(),
     )
     with placed(stage=stage, partition=partition), storage_named(request.label, ws.root, then=_RUN_AGAIN):
+        claim_corpus(ws, recipe)
         return _bring_up_to_date(request)
 
 

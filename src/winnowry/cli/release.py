@@ -221,6 +221,8 @@ def release_view(release: Release, uri: str) -> list[RenderableType]:
         "removed": number(release.rows_removed),
         "created": f"{release.created_at:%Y-%m-%d %H:%M:%S} UTC" if release.created_at else "",
         "left out": ", ".join(release.missing_partitions),
+        "stale": ", ".join(str(stale["partition"]) for stale in release.stale_partitions or ()),
+        "left out, signed": ", ".join(str(left_out["partition"]) for left_out in release.left_out_partitions or ()),
         "recipe": release.data_hash or "",
         "run": release.run_id or "",
         "promotion": release.promotion_id or "",

@@ -69,7 +69,7 @@ class Settled:
             return result
         message = f"{result.message}; {accepted.signed()}"
         self.accepted.append(
-            accepted.document() | {"suite": result.suite, "failed": result.expectation, "message": result.message}
+            accepted.document() | {"suite": result.suite, "failed": result.expectation, "message": message}
         )
         return replace(result, verdict="accepted", message=message)
 

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from winnowry.operators.registry import operators
 from winnowry.recipe import comparison, gates, model
+from winnowry.recipe.accepted import Accepted
 from winnowry.recipe.columns import AddedColumn
 from winnowry.recipe.valid2 import Annotation, KeyedFacts, Valid2Gate
 from winnowry.sampling.spec import SampleSpec
@@ -40,6 +41,7 @@ _PAGES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("gates.scored", gates.ScoredGate),
     ("gates.sampled", gates.SampledGate),
     ("gates.comparison", gates.ComparisonGate),
+    ("gates.accept", Accepted),
     ("gates.published", gates.PublishedGate),
     ("gates.published.valid2", Valid2Gate),
     ("gates.published.valid2.annotation", Annotation),

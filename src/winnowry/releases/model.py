@@ -18,7 +18,10 @@ class Release:
         rows: records.
         tokens: their tokens; None where they are no texts.
         rows_added: compared with the release before.
-        missing_partitions: partitions that were left out under ``--allow-missing``.
+        missing_partitions: partitions of which no record is in it, under ``--allow-missing``.
+        stale_partitions: partitions whose records are those of an earlier promotion, under ``--allow-missing``: each
+            with its ``stage``, ``promotion``, ``since`` when and ``why``.
+        left_out_partitions: partitions that the recipe leaves out: each with ``by`` whom, and the ``reason``.
         size: their size, where they are no texts.
         unit: what the size is counted in, e.g. ``pixels``.
     """
@@ -38,10 +41,12 @@ class Release:
     missing_partitions: tuple[str, ...] = ()
     size: int | None = None
     unit: str | None = None
+    stale_partitions: tuple[dict[str, Any], ...] | None = None
+    left_out_partitions: tuple[dict[str, Any], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The release as data; ``size`` and ``unit`` only where its records are no texts."""
+        """The release as data; ``size`` and ``unit`` only where its records are no texts, gaps where there are some."""
         return {name: value for name, value in asdict(self).items() if value is not None or name not in _LATER}
 
 
-_LATER = frozenset({"size", "unit"})
+_LATER = frozenset({"size", "unit", "stale_partitions", "left_out_partitions"})

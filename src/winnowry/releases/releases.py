@@ -277,6 +277,8 @@ def _release(
             "rows_added": record.facts.get("rows_added"),
             "rows_removed": record.facts.get("rows_removed"),
             "missing_partitions": tuple(record.lineage.get("missing_partitions", ())),
+            "stale_partitions": tuple(record.lineage.get("stale_partitions", ())) or None,
+            "left_out_partitions": tuple(record.lineage.get("left_out_partitions", ())) or None,
         }
     if kind is not None and not kind.is_text:
         history |= {"size": size, "unit": kind.unit}

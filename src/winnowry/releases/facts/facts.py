@@ -70,6 +70,8 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     if shown is not None:
         facts["pictures"] = shown
     facts["comparison"] = comparison(tables)
+    if accepted := _accepted(tables, mask=mask):
+        facts["accepted"] = accepted
     facts["tables_moved"] = list(tables.changed_since)
     facts["use"] = _use(ws, tables)
     facts["table"] = _table(ws, tables)
@@ -93,6 +95,18 @@ def _recipe(ws: Workspace, release: Release) -> str | None:
     """The recipe's YAML; None of releases made before recipes were stored."""
     stored = recipe_of(ws, release)
     return stored.yaml if stored is not None else None
+
+
+def _accepted(tables: ReleaseTables, *, mask: bool) -> list[dict[str, Any]]:
+    """Failures of gates that a person has signed for, of the candidates that the release was made from."""
+    signed = [
+        accepted | {"promotion": record.id}
+        for record in sorted(tables.records.values(), key=lambda record: (record.stage, record.partition))
+        for accepted in record.lineage.get("accepted", ())
+    ]
+    messages = [str(accepted["message"]) for accepted in signed]
+    shown = masked(messages) if mask else messages
+    return [accepted | {"message": message} for accepted, message in zip(signed, shown, strict=True)]
 
 
 def _made(tables: ReleaseTables) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def limits(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     Returns:
         ``kind`` (``serious`` or ``note``) and ``text``, serious ones first.
     """
-    problems = [*_of_contents(facts), *_of_quality(facts), *_of_process(facts), *_of_selection(facts)]
+    problems = [*_of_contents(facts), *_of_quality(facts), *_of_gaps(facts), *_of_process(facts), *_of_selection(facts)]
     return sorted(
         ({"kind": kind, "text": text} for kind, text in problems), key=lambda limit: limit["kind"] != "serious"
     )
@@ -63,10 +63,25 @@ def _of_quality(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "note", f"Of the six qualities of VALID² nothing was measured for: {', '.join(unmeasured)}."
 
 
+def _of_gaps(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Partitions that are not in the release or not as they should be, and failures that somebody has signed for."""
+    release = facts["release"]
+    if release["missing_partitions"]:
+        yield "serious", f"Published without {_listed(release['missing_partitions'])} (--allow-missing)."
+    for stale in release.get("stale_partitions") or ():
+        since = f" since {stale['since']}" if stale["since"] else ""
+        as_of = f"as of promotion {stale['promotion']} of {stale['promoted_at']}"
+        why = f"{stale['stage']} is stale{since}, {stale['why']} (--allow-missing)."
+        yield "serious", f"Partition {stale['partition']} is {as_of}: {why}"
+    for left_out in release.get("left_out_partitions") or ():
+        yield "serious", f"Partition {left_out['partition']} is left out, {_signed(left_out)}"
+    for accepted in facts.get("accepted", ()):
+        what = accepted["stage"] + (f" of partition {accepted['partition']}" if accepted["partition"] else "")
+        said = _ended(accepted["message"])
+        yield "serious", f"The gate of {what} failed and was accepted: {accepted['failed']}: {said}"
+
+
 def _of_process(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    missing = facts["release"]["missing_partitions"]
-    if missing:
-        yield "serious", f"Published without {_listed(missing)} (--allow-missing)."
     parts = facts["partitions"]
     if parts["n_unpublished"] and facts["contents"]["rows"]:
         names = _listed(parts["unpublished"], parts["n_unpublished"])
@@ -99,6 +114,15 @@ def _of_process(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "serious", f"Of the release's own expectations {len(not_passed):,} did not pass; they are listed."
     if not facts["gates"]["suites"]:
         yield "serious", "No gate result is stored: nothing shows that these tables were checked."
+
+
+def _signed(accepted: Mapping[str, Any]) -> str:
+    until = f" until {accepted['until']}" if accepted["until"] else ""
+    return _ended(f"accepted by {accepted['by']}{until}: {accepted['reason']}")
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _of_selection(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -137,6 +137,7 @@ class Lake:
 
         from winnowry.api.recipes import read_recipe, recipe_file, recipe_path
         from winnowry.core.progress import with_listener
+        from winnowry.promotion.corpus_recipe import claim_corpus
         from winnowry.recipe.model import Recipe
         from winnowry.runs.direct import run_direct
         from winnowry.runs.order import Runner, RunRequest
@@ -161,9 +162,9 @@ class Lake:
                 file,
                 engine,
                 retry_refused,
-                take_over,
             )
             request.open_engine()
+            claim_corpus(self.workspace, checked, take_over=take_over)
             runner: Runner = run_direct
             if dagster:
                 from winnowry.runs.dagster import run_in_dagster as runner

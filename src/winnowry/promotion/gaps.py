@@ -9,6 +9,10 @@ from typing import Any, Literal
 from winnowry.recipe.accepted import Accepted
 
 
+GAPS = "gaps"
+"""What the metadata of a result calls the partitions that the stage went on without, or took as they were."""
+
+
 @dataclass(frozen=True)
 class Gap:
     """A partition that is not as it should be.

@@ -39,7 +39,6 @@ class RunRequest:
         recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
         engine: name of what units of work run on, e.g. ``local[8]``; None: the one that ``WINNOWRY_ENGINE`` names.
         retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
-        take_over: let the recipe take the place of another one of the same corpus.
     """
 
     workspace: Workspace
@@ -52,7 +51,6 @@ class RunRequest:
     recipe_file: Path | None = None
     engine: str | None = None
     retry_refused: bool = False
-    take_over: bool = False
 
     def open_engine(self) -> Engine:
         """The engine of this run; opened in each process that runs stages, since it may hold connections.
@@ -216,12 +214,9 @@ def run_in_order(
     Raises:
         RecipeError: the recipe lacks what a later one of the stages needs.
         NotFoundError: a partition was named that the landing does not hold.
-        OtherRecipeError: the corpus belongs to another recipe.
     """
-    from winnowry.promotion.corpus_recipe import claim_corpus
     from winnowry.promotion.partitions import partitions_of
 
-    claim_corpus(request.workspace, request.recipe, take_over=request.take_over)
     started = time.perf_counter()
     results: list[StageResult] = []
     failures: list[Failure] = []
@@ -277,19 +272,17 @@ def run_in_order(
         not_run,
         recipe.publish.tag,
         tuple(waiting),
-        _gaps(request, results),
+        _gaps(results),
         {key: accepted.signed() for key, accepted in signed.items()},
     )
 
 
-def _gaps(request: RunRequest, results: Sequence[StageResult]) -> tuple[Gap, ...]:
-    """What the last corpus-wide stage that ran went on without, or took as it was."""
-    from winnowry.stages.gaps import gaps_of
+def _gaps(results: Sequence[StageResult]) -> tuple[Gap, ...]:
+    """What the last corpus-wide stage went on without, or took as it was."""
+    from winnowry.promotion.gaps import GAPS, Gap
 
-    whole = [result.stage for result in results if result.partition is None and result.status != "rejected"]
-    if not request.allow_missing or not whole:
-        return ()
-    return gaps_of(request.workspace, request.recipe, stage_of(request.recipe, whole[-1])).partitions
+    whole = [result for result in results if result.partition is None and result.status != "rejected"]
+    return tuple(Gap(**gap) for gap in whole[-1].metadata.get(GAPS, ())) if whole else ()
 
 
 def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[PartitionOutcome]:

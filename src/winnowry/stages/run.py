@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from winnowry.core.errors import MissingPartitionsError, PromotionConflictError, UsageError, placed
 from winnowry.core.progress import Progress, with_listener
@@ -12,7 +12,7 @@ from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.corpus_recipe import claim_corpus
 from winnowry.promotion.driver import drive, reaudit_of
-from winnowry.promotion.gaps import Gaps
+from winnowry.promotion.gaps import GAPS, Gaps
 from winnowry.promotion.lineage import stale_reasons
 from winnowry.promotion.partitions import check_partition
 from winnowry.promotion.production import Production
@@ -125,7 +125,7 @@ def _bring_up_to_date(request: Request) -> StageResult:
         reasons = stale_reasons(stage, recipe, record, inputs)
         production.settle(ws, recipe, promoted=False)
         if record is not None and not reasons and not request.force:
-            result = production.present(ws, _at_visible_version(ws, _skipped(request, record)))
+            result = _with_gaps(production.present(ws, _at_visible_version(ws, _skipped(request, record))), gaps)
             request.progress.finish(result)
             return result
         refused = standing_refusal(request, request.suites, inputs, gaps)
@@ -138,7 +138,7 @@ def _bring_up_to_date(request: Request) -> StageResult:
                 raise
             continue  # a rival landed this partition: look again, it is probably fresh now
         production.settle(ws, recipe, promoted=True)
-        result = production.present(ws, _at_visible_version(ws, result))
+        result = _with_gaps(production.present(ws, _at_visible_version(ws, result)), gaps)
         request.progress.finish(result)
         return result
     raise AssertionError("unreachable")
@@ -154,6 +154,12 @@ def _at_visible_version(ws: Workspace, result: StageResult) -> StageResult:
     tag = result.metadata.get("release")
     version = ws.lake.tags(result.corpus).get(str(tag)) if tag is not None else None
     return replace(result, version=version or ws.lake.open(result.corpus, result.table).version)
+
+
+def _with_gaps(result: StageResult, gaps: Gaps) -> StageResult:
+    if not gaps.partitions:
+        return result
+    return replace(result, metadata={**result.metadata, GAPS: [asdict(gap) for gap in gaps.partitions]})
 
 
 def _skipped(request: Request, record: PromotionRecord) -> StageResult:

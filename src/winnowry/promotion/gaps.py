@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from winnowry.recipe.accepted import Accepted
 
-
 GAPS = "gaps"
 """What the metadata of a result calls the partitions that the stage went on without, or took as they were."""
 

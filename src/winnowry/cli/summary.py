@@ -217,6 +217,8 @@ def _failures(outcome: RunOutcome) -> list[RenderableType]:
         lines.append(Text.assemble(("  ✗ ", "red"), (where, "bold"), f"  {failure.type}: ", (failure.message, "red")))
     if lines:
         lines = ["", Text("Failures", "bold"), *lines]
+    if outcome.not_run and not outcome.waiting:
+        lines += ["", Text(f"Not run, because a stage before failed: {', '.join(outcome.not_run)}", "yellow")]
     if outcome.waiting:
         lines += ["", Text("Not run", "bold"), *_waiting(outcome)]
     return lines

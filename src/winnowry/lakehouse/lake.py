@@ -198,7 +198,10 @@ class Lakehouse:
         return self._restricted(table, dataset, seen, partition)
 
     def refused(self, corpus: str) -> list[PromotionRecord]:
-        """Candidates that were refused and that no newer candidate of their partition has replaced, oldest first."""
+        """Candidates that a gate refused and that no newer candidate of their partition has replaced, oldest first.
+
+        Those of versions that did not note why are left out.
+        """
         newest: dict[tuple[str, str], PromotionRecord] = {}
         for record in self.records(corpus).all():
             key = (record.stage, record.partition)
@@ -206,7 +209,7 @@ class Lakehouse:
                 key not in newest or _staged_order(record) > _staged_order(newest[key])
             ):
                 newest[key] = record
-        return sorted((r for r in newest.values() if r.state == "rejected"), key=_staged_order)
+        return sorted((r for r in newest.values() if r.state == "rejected" and r.refusal), key=_staged_order)
 
     def refused_view(self, corpus: str, record: PromotionRecord, name: str) -> TableView | None:
         """The rows that a refused candidate was to bring into a table; None where it has none, or upkeep removed them.

@@ -124,7 +124,10 @@ class RecordStore:
 
     def save(self, record: PromotionRecord) -> PromotionRecord:
         """Write a record, replacing its earlier state, and return it."""
-        body = to_bytes("promotion record", to_document(record))
+        document = to_document(record)
+        if not record.refusal:
+            del document["refusal"]
+        body = to_bytes("promotion record", document)
         self._store.write(f"{self._folder(record.stage, record.partition)}/{record.id}.json", body)
         return record
 

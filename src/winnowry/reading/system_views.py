@@ -59,9 +59,6 @@ LEDGER = pa.schema(
 ALL_GATES = pa.schema([pa.field("corpus", pa.string()), *GATES])
 
 
-_STATE_FIELD = pa.field(STATE, pa.string(), nullable=False)
-
-
 def tables_view(ws: Workspace) -> pa.Table:
     """Every table: ``corpus.table``, URI, the version that a query reads, tags on any version, rows, bytes of files.
 
@@ -116,7 +113,7 @@ def columns_view(ws: Workspace) -> pa.Table:
     rows = [
         {"name": f"{corpus}.{name}", "column": field.name, "type": str(field.type), "nullable": field.nullable}
         for corpus, name in _names(ws)
-        for field in (*sql_view(ws, corpus, name).schema, *([_STATE_FIELD] if name == QUARANTINED else []))
+        for field in sql_view(ws, corpus, name).schema
     ]
     return pa.Table.from_pylist(rows, schema=COLUMNS)
 

@@ -196,7 +196,10 @@ def _materialize(
     from winnowry.core.progress import reporting
 
     job = definitions.resolve_implicit_global_asset_job_def()
-    config = {"config": {"allow_missing": request.allow_missing, "retry_refused": request.retry_refused}}
+    options = {"allow_missing": request.allow_missing}
+    if request.retry_refused:  # a project of an older version has assets that do not know it
+        options["retry_refused"] = True
+    config = {"config": options}
     with reporting(progress):
         run = job.execute_in_process(
             instance=instance,

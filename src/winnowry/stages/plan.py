@@ -94,10 +94,13 @@ class Plan:
         return [entry for entry in self.entries if entry.action == "wait"]
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as JSON-serialisable data."""
+        """The plan as JSON-serialisable data; ``n_wait`` and ``other_recipe`` only where there is something to say."""
         waiting = len(self.waiting)
         fresh = len(self.entries) - len(self.to_run) - waiting
-        return {**asdict(self), "n_run": len(self.to_run), "n_skip": fresh, "n_wait": waiting}
+        document = {**asdict(self), "n_run": len(self.to_run), "n_skip": fresh}
+        if self.other_recipe is None:
+            del document["other_recipe"]
+        return document | ({"n_wait": waiting} if waiting else {})
 
 
 def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> Plan:

@@ -17,7 +17,7 @@ from expectations.custom import ExpectFractionKeptToBeAtLeast
 from expectations.registry import suites_for
 from tests.days import CORPUS, id_of, land, recipe_at, run, texts
 from winnowry.cli.summary import run_summary
-from winnowry.core.errors import StoreUnreachableError
+from winnowry.core.errors import StoreUnreachableError, UsageError
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
 from winnowry.inspect.explain import explain
@@ -137,6 +137,19 @@ def test_plan_says_that_it_waits_and_a_run_reuses_the_verdict(refused: Any) -> N
     assert "--retry-refused" in again.failures[0].message
     assert [r.status for r in again.results if (r.stage, r.partition) == ("cleaned", BAD)] == ["rejected"]
     assert ws.lake.records(CORPUS).of("cleaned", BAD) == before  # no candidate was made
+
+
+def test_the_daily_repair_leaves_alone_what_waits(refused: Any) -> None:
+    import dagster as dg
+
+    from assets.repair import repair_target
+
+    ws, recipe, _ = refused
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _day in (1, 2):
+            target = repair_target(instance, ws, recipe)
+            assert target.get("cleaned") == ["2024-01-01"]  # Dagster has not seen that it is there
+            assert not {"duplicates", "fit", "scored", "sampled", "published"} & set(target)
 
 
 @pytest.fixture
@@ -315,6 +328,20 @@ def test_a_failure_is_accepted_by_who_signs_for_exactly_that(bad_day: Any, accep
     ws, recipe = bad_day
     assert _clean(ws, recipe) == ("GateFailed", 1)
     assert _clean(ws, apply_overrides(recipe, _accept(**accepted)))[0] == becomes
+
+
+@pytest.mark.parametrize(
+    ("accepted", "message"),
+    [
+        ({**QUALITY, "stage": "cleand"}, "cleand"),
+        ({**QUALITY, "partition": None}, "say which `partition`"),
+        ({**QUALITY, "stage": "published"}, "takes no `partition`"),
+    ],
+)
+def test_a_signature_for_what_there_is_not_is_refused(tmp_path: Path, accepted: Any, message: str) -> None:
+    recipe = apply_overrides(recipe_at(tmp_path), _accept(**accepted))
+    with pytest.raises(UsageError, match=message):
+        run_stage(Workspace.open(str(tmp_path)), recipe, "landing", suites=suites_for, run_id="t")
 
 
 def test_what_could_not_be_judged_cannot_be_accepted(bad_day: Any) -> None:

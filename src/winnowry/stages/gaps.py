@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from winnowry.core.errors import UsageError
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.gaps import Gap, Gaps
@@ -12,7 +13,7 @@ from winnowry.promotion.lineage import live, output_version
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.model import Recipe
 from winnowry.stages.freshness import inputs_of, why_stale
-from winnowry.stages.graph import Stage, stage_named, stages_in
+from winnowry.stages.graph import Stage, stage_named, stage_of, stages_in
 
 
 def gaps_of(ws: Workspace, recipe: Recipe, stage: Stage) -> Gaps:
@@ -36,6 +37,24 @@ def gaps_of(ws: Workspace, recipe: Recipe, stage: Stage) -> Gaps:
             gaps.append(gap)
     present = {key: accepted for key, accepted in signed.items() if before}
     return Gaps(tuple(gaps), present, frozenset(unfit))
+
+
+def check_accepted(recipe: Recipe) -> None:
+    """Refuse a signature for something that there is not.
+
+    Raises:
+        UsageError: the recipe has no such stage, or it runs otherwise than the signature says.
+    """
+    for accepted in recipe.gates.accept or ():
+        if accepted.stage is None:
+            continue
+        stage = stage_of(recipe, accepted.stage)
+        if stage.partitioned and accepted.partition is None:
+            raise UsageError(
+                f"gates.accept: stage {stage.name} runs once a partition: say which `partition` is accepted"
+            )
+        if not stage.partitioned and accepted.partition is not None:
+            raise UsageError(f"gates.accept: stage {stage.name} runs over the whole corpus: it takes no `partition`")
 
 
 def upstream(recipe: Recipe, stage: Stage) -> list[Stage]:

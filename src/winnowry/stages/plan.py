@@ -17,6 +17,7 @@ from winnowry.recipe.model import Recipe
 from winnowry.stages.cascade import Following, may_follow
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of
 from winnowry.stages.freshness import Inputs, inputs_of, live_record
+from winnowry.stages.gaps import check_accepted
 from winnowry.stages.graph import Stage, stage_named, stages_in
 from winnowry.stages.identity import changed_identities
 
@@ -119,6 +120,7 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
         RecipeError: columns that do not fit their tables, all of them.
         UsageError: deduplicating operators disagree about which record of a group stays.
     """
+    check_accepted(recipe)
     lacking = lacking_for(recipe, [stage.name for stage in stages_in(recipe)])
     if lacking:
         raise RecipeError(tuple(lacking))

@@ -21,7 +21,7 @@ from winnowry.promotion.request import Request, SuiteProvider
 from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.recipe.model import Recipe
 from winnowry.stages.freshness import incomplete_partitions, inputs_of, live_record, named
-from winnowry.stages.gaps import gaps_of, waits_for
+from winnowry.stages.gaps import check_accepted, gaps_of, waits_for
 from winnowry.stages.graph import stage_of, stages_in
 from winnowry.storage.named import storage_named
 
@@ -78,6 +78,7 @@ def run_stage(
         raise UsageError(f"stage {stage} {needs}")
     if partition is not None:
         check_partition(ws, recipe, partition)
+    check_accepted(recipe)
     request = Request(
         ws,
         recipe,

@@ -185,6 +185,9 @@ def test_a_refusal_stands_until_inputs_or_rules_change(bad_day: Any, tmp_path: P
     assert _clean(ws, stricter) == ("GateFailed", 4)
     assert _clean(ws, apply_overrides(recipe, ["text.length.min_words=6"])) == ("GateFailed", 5)  # a rule about records
     land(tmp_path, BAD, texts("second", 4, 6))
+    run_stage(ws, recipe, "landing", suites=suites_for, run_id="t")
+    planned = {(entry.stage, entry.action) for entry in plan(ws, recipe, suites_for).entries}
+    assert {("raw", "run"), ("cleaned", "run")} <= planned  # it will have another input
     for stage, key in (("landing", None), ("raw", BAD)):
         run_stage(ws, recipe, stage, key, suites=suites_for, run_id="t")
     assert _clean(ws, recipe) == ("GateFailed", 6)  # its input

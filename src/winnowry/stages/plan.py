@@ -136,6 +136,11 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
         if stage.partitioned and not partitions:
             partitions = partitions_of(ws, recipe)
         for partition in partitions if stage.partitioned else [None]:
+            if partition in signed:
+                entries.append(
+                    PlanEntry(stage.name, partition, "skip", [f"left out, {signed[partition].signed()}"], None)
+                )
+                continue
             record = live_record(ws, recipe, stage, partition)
             try:
                 inputs = inputs_of(ws, recipe, stage, partition)
@@ -143,17 +148,14 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
                 problems.append(str(error))
                 continue
             reasons = stale_reasons(stage, recipe, record, inputs)
-            waits = _waits(ws, recipe, stage, partition, inputs if reasons else None, waiting, suites)
-            reasons += [f"upstream {name} would run" for name in _upstream(stage, recipe, partition, will_run)]
+            moved = _upstream(stage, recipe, partition, will_run)  # so that it would have other inputs
+            judged = inputs if reasons and not moved else None
+            waits = _waits(ws, recipe, stage, partition, judged, waiting, suites)
+            reasons += [f"upstream {name} would run" for name in moved]
             if waits:
                 waiting.add((stage.name, partition))
             elif reasons:
                 will_run.add((stage.name, partition))
-            if partition in signed:
-                entries.append(
-                    PlanEntry(stage.name, partition, "skip", [f"left out, {signed[partition].signed()}"], None)
-                )
-                continue
             rows = record.ledger.get("rows_in") if record is not None else None
             action: Literal["run", "skip", "wait"] = "wait" if waits else "run" if reasons else "skip"
             entries.append(PlanEntry(stage.name, partition, action, waits or reasons or ["unchanged"], rows))
@@ -187,7 +189,7 @@ def _waits(
 ) -> list[str]:
     """What a stage waits for: stages that it reads, or a change after its own refusal; empty where it would run.
 
-    A fresh stage, which has no ``inputs`` to be tried with, waits for others only.
+    Without ``inputs``, of a fresh stage or one that will have others, it waits for others only.
     """
     names = {read.stage: read for read in stage.edges(recipe) if read.role != "beside"}
     before = [

@@ -55,7 +55,7 @@ class CorpusRecipe:
         """That of a recipe."""
         places = sorted({_place(ws, source.uri) for source in recipe.sources})
         written_for_a_run = recipe.file is not None and recipe.file.parent.name.startswith(FOR_A_RUN)
-        file = None if recipe.file is None or written_for_a_run else str(recipe.file.absolute())
+        file = None if recipe.file is None or written_for_a_run else str(recipe.file.resolve())
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return CorpusRecipe(file, places, written(recipe), now)
 

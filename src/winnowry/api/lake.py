@@ -133,9 +133,10 @@ class Lake:
         >>> outcome.succeeded, [result.status for result in outcome.results]
         (True, ['skipped', 'skipped', 'skipped'])
         """
-        from contextlib import ExitStack
+        from contextlib import ExitStack, suppress
 
         from winnowry.api.recipes import read_recipe, recipe_file, recipe_path
+        from winnowry.core.errors import StorageError
         from winnowry.core.progress import with_listener
         from winnowry.promotion.corpus_recipe import claim_corpus
         from winnowry.recipe.model import Recipe
@@ -164,7 +165,8 @@ class Lake:
                 retry_refused,
             )
             request.open_engine()
-            claim_corpus(self.workspace, checked, take_over=take_over)
+            with suppress(StorageError):  # the run meets it too, and says at which stage
+                claim_corpus(self.workspace, checked, take_over=take_over)
             runner: Runner = run_direct
             if dagster:
                 from winnowry.runs.dagster import run_in_dagster as runner

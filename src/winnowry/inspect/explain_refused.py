@@ -50,13 +50,13 @@ def ids_in_refused(ws: Workspace, corpus: str, where: str, limit: int = 5) -> li
 
 def in_refused(ws: Workspace, corpus: str, record_id: str) -> list[InRefused]:
     """A record's rows in refused candidates, oldest candidate first."""
-    found = []
+    rows = []
     for record, table, view in _views(ws, corpus):
         for row in view.to_table(where=f"record_id = {literal(record_id)}").to_pylist():
             fate = rejected(row) if table == QUARANTINE else "kept"
             outcome = f"{fate}, in a candidate that its gate refused: {why_refused(ws, corpus, record)}"
-            found.append(InRefused(record, table, view.version, row, outcome))
-    return found
+            rows.append(InRefused(record, table, view.version, row, outcome))
+    return rows
 
 
 def why_refused(ws: Workspace, corpus: str, record: PromotionRecord) -> str:

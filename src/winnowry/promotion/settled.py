@@ -115,10 +115,10 @@ def _excerpts(request: Request, rejected: TableView, ids: list[str]) -> dict[str
         view = request.ws.lake.partition_view(request.corpus, table, request.key)
         if column in view.schema.names and not pa.types.is_struct(view.schema.field(column).type):
             parts.append(view.to_table(columns=["record_id", column], where=where))
-    found: dict[str, str] = {}
+    excerpts: dict[str, str] = {}
     for part in parts:
         for name, value in zip(part.column(0).to_pylist(), part.column(1).to_pylist(), strict=True):
             if value is not None:
                 text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-                found[name] = text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else "")
-    return found
+                excerpts[name] = text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else "")
+    return excerpts

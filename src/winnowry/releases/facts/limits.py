@@ -77,8 +77,8 @@ def _of_gaps(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "serious", f"Partition {left_out['partition']} is left out, {_signed(left_out)}"
     for accepted in facts.get("accepted", ()):
         what = accepted["stage"] + (f" of partition {accepted['partition']}" if accepted["partition"] else "")
-        said = _ended(accepted["message"])
-        yield "serious", f"The gate of {what} failed and was accepted: {accepted['failed']}: {said}"
+        message = _ended(accepted["message"])
+        yield "serious", f"The gate of {what} failed and was accepted: {accepted['failed']}: {message}"
 
 
 def _of_process(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

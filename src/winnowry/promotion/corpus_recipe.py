@@ -33,7 +33,7 @@ class CorpusRecipe:
 
     Attributes:
         file: absolute path of its file; None for one that was made in Python.
-        places: where its sources lie: URIs up to the first wildcard.
+        places: where its sources lie: URIs up to the first wildcard, below the root from there.
         recipe: what is set in it.
         written_at: when this was noted, ISO 8601.
         unknown_keys: what a newer version wrote beside these; kept.
@@ -117,9 +117,12 @@ def claim_corpus(ws: Workspace, recipe: Recipe, *, take_over: bool = False) -> N
 
 
 def _place(ws: Workspace, uri: str) -> str:
-    """A source's URI up to its first wildcard; with ``${env:…}`` as it is written."""
+    """A source's URI up to its first wildcard; with ``${env:…}`` as it is written.
+
+    What lies below the root starts there, so that a lake may be moved as a whole.
+    """
     literal = _GLOB.split(uri.replace("${", "\0"), maxsplit=1)[0].replace("\0", "${")
-    return literal if "${" in literal else ws.store.resolve(literal)
+    return literal if "${" in literal else ws.store.resolve(literal).removeprefix(ws.store.root.rstrip("/") + "/")
 
 
 def _by_name(recipe: Mapping[str, Any]) -> dict[str, Any]:

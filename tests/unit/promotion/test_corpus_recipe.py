@@ -132,6 +132,13 @@ def test_a_place_is_the_same_however_it_is_written(ws: Workspace, tmp_path: Path
     claim_corpus(ws, recipe(OTHER, {"name": "s", "uri": f"{tmp_path}/landing/s/*.jsonl", **AT}))
 
 
+def test_a_lake_may_be_moved_as_a_whole(ws: Workspace, tmp_path: Path) -> None:
+    claim_corpus(ws, FIRST_RECIPE)
+    (tmp_path / "moved" / "c").mkdir(parents=True)
+    (tmp_path / "c" / "recipe.json").rename(tmp_path / "moved" / "c" / "recipe.json")
+    claim_corpus(Workspace.open(str(tmp_path / "moved")), recipe(OTHER, SOURCE))
+
+
 def test_a_recipe_knows_its_file_and_says_nothing_of_it(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(recipe(None, SOURCE).to_yaml())

@@ -13,7 +13,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -28,7 +28,6 @@ from winnowry.storage.refusals import storage_refusal
 if TYPE_CHECKING:
     import duckdb
 
-    from winnowry.lakehouse.view import TableView
     from winnowry.lakehouse.workspace import Workspace
 
 _READING = {"SELECT", "EXPLAIN"}

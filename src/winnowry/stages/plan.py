@@ -10,9 +10,9 @@ from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.corpus_recipe import other_recipe
 from winnowry.promotion.lineage import live, stale_reasons
 from winnowry.promotion.partitions import partitions_of
-from winnowry.recipe.check_gates import lacking_for
 from winnowry.promotion.refusal import Judged, standing_refusal
 from winnowry.promotion.request import SuiteProvider
+from winnowry.recipe.check_gates import lacking_for
 from winnowry.recipe.model import Recipe
 from winnowry.stages.cascade import Following, may_follow
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of

@@ -24,6 +24,14 @@ ERROR_RULE = "error"
 NO_CHILDREN = "no_children"
 """The rule name of a row that a derivation made nothing of."""
 
+EMPTY_RULE = "empty"
+"""The rule name of a row of which nothing is left: a text that is empty or white space, or a file without a byte.
+
+Its operator is the one that left nothing, or :data:`ARRIVED` where there never was anything."""
+
+ARRIVED = "source"
+"""What stands for the operator of a row that arrived empty."""
+
 STORED = "stored:"
 """Prefix of input columns that an earlier run computed: an operator is not called where all its columns are stored."""
 
@@ -60,7 +68,11 @@ class Outcome:
 
 
 def run_chain(
-    operators: Sequence[Operator], batch: pa.RecordBatch, fits: Mapping[str, Mapping[str, Any]] | None = None
+    operators: Sequence[Operator],
+    batch: pa.RecordBatch,
+    fits: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    refuse_empty: bool = False,
 ) -> Outcome:
     """Apply operators in order.
 
@@ -74,6 +86,8 @@ def run_chain(
         batch: n rows; must hold what the operators read, and ``record_id`` where there is a derivation. A column
             ``STORED`` + name counts as computed.
         fits: frozen statistics of fitted operators by operator name.
+        refuse_empty: reject rows that pass every rule with an empty ``text`` (or, without that column, with a ``size``
+            of 0) under the rule :data:`EMPTY_RULE`.
 
     Returns:
         Kept and rejected rows; together exactly the n rows, or those made of them.
@@ -88,6 +102,8 @@ def run_chain(
             chain.measure(operator)
         chain.ask(operator)
     chain.set_aside()
+    if refuse_empty:
+        chain.refuse_empty()
     return replace(chain.outcome, kept=_own(chain.batch))
 
 
@@ -98,6 +114,8 @@ class _Chain:
         self.batch = batch
         self.fits = fits
         self.reasons: list[list[Reason]] = [[] for _ in range(batch.num_rows)]
+        # Which operator left nothing of a row.
+        self.emptied: list[str | None] = [ARRIVED if empty else None for empty in _empty_rows(batch)]
         self.outcome = Outcome(kept=batch)
 
     def measure(self, operator: Operator) -> None:
@@ -108,6 +126,8 @@ class _Chain:
             parts = self._isolated(operator, lambda rows: _apply(operator, rows, fit))
             computed = _joined([part.values for part in parts if part.values is not None], operator.writes())
         self.batch = with_columns(self.batch, computed)
+        if "text" in computed.schema.names:
+            self._note_empty(operator)
 
     def derive(self, operator: Derivation) -> None:
         """Replace the rows by their children; rows that crash the operator and rows without children leave."""
@@ -126,6 +146,21 @@ class _Chain:
         self.set_aside()
         self.batch = children_of(batch, parent, written, operator.op)
         self.reasons = [[] for _ in range(self.batch.num_rows)]
+        self.emptied = [None] * self.batch.num_rows
+        self._note_empty(operator)
+
+    def refuse_empty(self) -> None:
+        """Reject the rows of which nothing is left."""
+        for row, operator in enumerate(self.emptied):
+            if operator is not None:
+                self.reasons[row].append(Reason(operator, EMPTY_RULE, None, None))
+        self.set_aside()
+
+    def _note_empty(self, operator: Operator) -> None:
+        empty = _empty_rows(self.batch)
+        self.emptied = [
+            (before or operator.op) if now else None for before, now in zip(self.emptied, empty, strict=True)
+        ]
 
     def ask(self, operator: Operator) -> None:
         """Ask every rule of an operator about its columns."""
@@ -149,6 +184,7 @@ class _Chain:
         self.outcome.rejected.append((_own(self.batch.filter(mask)), rejected))
         self.batch = self.batch.filter(pc.invert(mask))
         self.reasons = [reason for reason, leaves in zip(self.reasons, rows, strict=True) if not leaves]
+        self.emptied = [operator for operator, leaves in zip(self.emptied, rows, strict=True) if not leaves]
 
     def _isolated(self, operator: Operator, compute: Callable[[pa.RecordBatch], Values]) -> list[Part[Values]]:
         """Call an operator; rows that crash it are rejected with the error, alone."""
@@ -209,6 +245,19 @@ def _check_columns(operator: Operator, computed: pa.RecordBatch) -> None:
     declared = operator.writes()
     if computed.schema.names != declared.names or [c.type for c in computed.columns] != [f.type for f in declared]:
         raise ContractError(f"{operator.op}: declared columns {declared}, returned {computed.schema}")
+
+
+def _empty_rows(batch: pa.RecordBatch) -> list[bool]:
+    """Which rows have a text that is null, empty or white space; without texts, those of no size."""
+    if "text" in batch.schema.names:
+        text = batch.column("text")
+        empty = pc.or_(pc.equal(pc.binary_length(text), 0), pc.utf8_is_space(text))
+    elif "size" in batch.schema.names:
+        empty = pc.equal(batch.column("size"), 0)
+    else:
+        return [False] * batch.num_rows
+    missing: list[bool] = pc.fill_null(empty, fill_value=True).to_pylist()
+    return missing
 
 
 def _joined(parts: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:

@@ -37,6 +37,7 @@ class ChainTask:
         places: where ``uri`` and ``position`` of rejected rows are looked up, if the view does not have them.
         files: what :func:`~winnowry.engine.operator_files.publish_files` made of the operators; None: they read their
             files where they were declared, which only works where these are.
+        refuse_empty: whether rows of which the operators leave nothing are rejected.
     """
 
     view: TableView
@@ -50,6 +51,7 @@ class ChainTask:
     leave_out: frozenset[str] = frozenset()
     places: TableView | None = None
     files: OperatorFiles | None = None
+    refuse_empty: bool = False
 
     def operators_here(self) -> tuple[Operator, ...]:
         """The operators, reading their files on this machine; called in a worker."""
@@ -80,7 +82,7 @@ def run_chain_task(task: ChainTask) -> ChainResult:
     rows = 0
     operators = task.operators_here()
     for batch in _batches(task):
-        outcome = run_chain(operators, batch, task.fits)
+        outcome = run_chain(operators, batch, task.fits, refuse_empty=task.refuse_empty)
         kept_batches.append(_without_content(outcome.kept))
         quarantined += [
             quarantine_rows(_placed(_without_content(rejected), task.places), reasons, task.stage)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import NotFoundError, UsageError
-from winnowry.engine.chain import ERROR_RULE
+from winnowry.engine.chain import EMPTY_RULE, ERROR_RULE
 from winnowry.inspect.live_rules import Chain, NamedRule, chains_of, live_specs
 from winnowry.inspect.what_if_selection import Later, after_cleaning
 from winnowry.lakehouse.workspace import Workspace
@@ -230,9 +230,10 @@ class _Tally:
         for label, mask in {**then.failing(r for r in chain.rules if not r.shared), **asked(asked_now)}.items():
             self.dropped_now[label] += int(mask.sum())
         self.dropped_now.update(then.by_others(chain))
+        self.dropped_then.update(then.empty())
         failing = {**then.failing(told_then), **asked(asked_then)}
         self._count(failing)
-        passing = ~(_any(failing.values(), n) | then.crashed)
+        passing = ~(_any(failing.values(), n) | then.lost)
         if not passing.any():
             return
         unanswered = [rule for rule in self.then.rules if not chain.answers(rule)]
@@ -301,7 +302,9 @@ class _StoredReasons:
         encoded = names.dictionary_encode()
         self._codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
         self._known = [tuple(name.split("\0", 1)) for name in encoded.dictionary.to_pylist()]
-        self.crashed = self._rows_with([code for code, (_, rule) in enumerate(self._known) if rule == ERROR_RULE])
+        # No threshold brings them back: they crashed an operator, or nothing was left of them.
+        lost = (ERROR_RULE, EMPTY_RULE)
+        self.lost = self._rows_with([code for code, (_, rule) in enumerate(self._known) if rule in lost])
 
     def _rows_with(self, codes: list[int]) -> Mask:
         mask = np.zeros(self.n, bool)
@@ -316,6 +319,16 @@ class _StoredReasons:
             r.label: self._rows_with([codes[r.operator, r.rule.name]] if (r.operator, r.rule.name) in codes else [])
             for r in rules
         }
+
+    def empty(self) -> Counter[str]:
+        """Rows of which operators left nothing, by operator."""
+        return Counter(
+            {
+                f"{operator}.{rule}": int((self._codes == code).sum())
+                for code, (operator, rule) in enumerate(self._known)
+                if rule == EMPTY_RULE
+            }
+        )
 
     def by_others(self, chain: Chain) -> Counter[str]:
         """Counts of reasons that no rule of the chain, as it is understood now, can have given; crashes aside."""

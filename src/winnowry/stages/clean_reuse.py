@@ -106,6 +106,7 @@ def carry_kept(task: ChainTask, cleaned: TableView) -> Iterator[ChainTask]:
             stage=task.stage,
             places=task.view,
             files=task.files,
+            refuse_empty=task.refuse_empty,
         )
 
     return tasks_over(cleaned, unit)
@@ -226,4 +227,4 @@ def _bring_back(whole: ChainTask, known: int, back: list[dict[str, Any]]) -> Ite
                 lost_nan = pa.types.is_floating(field.type) and None in values
                 if field.name != "text" and _survives_json(field.type) and not lost_nan:
                     named = named.append_column(STORED + field.name, pa.array(values, field.type))
-        yield run_chain(operators, named)
+        yield run_chain(operators, named, refuse_empty=whole.refuse_empty)

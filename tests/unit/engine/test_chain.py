@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from winnowry.core.errors import ContractError, UsageError
-from winnowry.engine.chain import ERROR_RULE, STORED, Outcome, Reason, run_chain
+from winnowry.engine.chain import ARRIVED, EMPTY_RULE, ERROR_RULE, STORED, Outcome, Reason, run_chain
 from winnowry.operators.base import FittedOperator, Operator, Rule
 
 INT = pa.int64()
@@ -265,3 +265,61 @@ def test_a_fitted_operator_gets_the_fit_of_its_name() -> None:
 def test_a_fitted_operator_without_a_fit_stops_the_run() -> None:
     with pytest.raises(ContractError, match="run the fit stage first"):
         run_chain([Shifted()], rows(5))
+
+
+class Rewritten(Operator):
+    """Writes a text anew: without its letters, or as another one."""
+
+    op: str = named("rewritten")
+    to: str | None = ""
+
+    def reads(self) -> pa.Schema:
+        return pa.schema([pa.field("text", pa.large_string())])
+
+    def writes(self) -> pa.Schema:
+        return pa.schema([pa.field("text", pa.large_string())])
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        texts = [self.to if text == "gone" else text for text in batch.column("text").to_pylist()]
+        return pa.record_batch([pa.array(texts, pa.large_string())], schema=self.writes())
+
+
+@pytest.mark.parametrize(
+    "nothing", ["", " \t\r\n", "\u00a0\u3000\u2028", None], ids=["empty", "white", "unicode", "null"]
+)
+def test_a_row_of_which_nothing_is_left_is_rejected_and_names_the_operator_that_left_nothing(
+    nothing: str | None,
+) -> None:
+    class Later(Rewritten):
+        op: str = named("later")
+
+    texts = pa.array(["stays", "gone", nothing], pa.large_string())
+    chain = [Rewritten(to=nothing), Later(to="never")]
+    outcome = run_chain(chain, rows(1, 2, 3, text=texts), refuse_empty=True)
+    assert outcome.kept.column("n").to_pylist() == [1]
+    assert rejected(outcome) == {
+        2: [Reason("rewritten", EMPTY_RULE, None, None)],
+        3: [Reason(ARRIVED, EMPTY_RULE, None, None)],
+    }
+    assert run_chain(chain, rows(1, 2, 3, text=texts)).rejected == []
+
+
+def test_a_row_that_a_rule_has_rejected_is_not_rejected_as_empty_too() -> None:
+    outcome = run_chain([Doubled(least=4)], rows(1, text=pa.array([""], pa.large_string())), refuse_empty=True)
+    assert rejected(outcome) == {1: [Reason("doubled", "least", "2", "4")]}
+
+
+def test_a_row_that_an_operator_brings_back_is_not_empty() -> None:
+    class Filled(Rewritten):
+        op: str = named("filled")
+
+        def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+            return pa.record_batch([pa.array(["full"] * batch.num_rows, pa.large_string())], schema=self.writes())
+
+    outcome = run_chain([Filled()], rows(1, text=pa.array([""], pa.large_string())), refuse_empty=True)
+    assert (outcome.kept.num_rows, outcome.rejected) == (1, [])
+
+
+def test_a_file_without_a_byte_is_rejected() -> None:
+    outcome = run_chain([], rows(1, 2, size=pa.array([0, 9], INT)), refuse_empty=True)
+    assert rejected(outcome) == {1: [Reason(ARRIVED, EMPTY_RULE, None, None)]}

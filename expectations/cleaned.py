@@ -7,9 +7,13 @@ from typing import Any
 import pyarrow as pa
 
 from expectations.contract import WARNING, contract, ledger
-from expectations.custom import ExpectFractionKeptToBeAtLeast, ExpectNoDrift
+from expectations.custom import ExpectFewRepeatsToBeRemoved, ExpectFractionKeptToBeAtLeast, ExpectNoDrift
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
+from winnowry.operators.dedup.repeats import RepeatedLines, RepeatedParagraphs
+
+MUCH_REMOVED = 0.5
+"""More than this share of a partition's characters, removed as repeated lines, warns."""
 
 
 def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
@@ -20,6 +24,8 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         *([gxe.ExpectColumnValuesToNotBeNull(column="text")] if "text" in schema.names else []),
         gxe.ExpectColumnValuesToBeBetween(column="size", min_value=1),
     ]
+    if any(isinstance(operator, RepeatedLines | RepeatedParagraphs) for operator in recipe.clean):
+        quality.append(ExpectFewRepeatsToBeRemoved(max_fraction=MUCH_REMOVED, severity=WARNING))
     if gate.languages and "language" in schema.names:
         quality.append(
             gxe.ExpectColumnValuesToBeInSet(

@@ -171,15 +171,16 @@ class ExpectKeepersToBeKept(ExpectFact):
 
 
 class ExpectFractionQuarantinedToBeAtMost(ExpectFact):
-    """At most this share of the input was quarantined."""
+    """At most this share of the input was quarantined, what ``landing`` refused of it included."""
 
     max_fraction: float
-    success_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
-    args_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
+    strict_max: bool = False
+    success_keys: ClassVar[tuple[str, ...]] = ("max_fraction", "strict_max")
+    args_keys: ClassVar[tuple[str, ...]] = ("max_fraction", "strict_max")
     sentence: ClassVar[str] = "At most a fraction $max_fraction of the rows may be quarantined."
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
-        """Judge the ledger's counts; no input at all is none quarantined.
+        """Judge the ledger's counts, and ``facts["landing"]["refused"]``; no input at all is none quarantined.
 
         Where records were made of records, an input counts as quarantined if nothing of it was kept.
         """
@@ -188,8 +189,60 @@ class ExpectFractionQuarantinedToBeAtMost(ExpectFact):
         kept = facts["ledger"].get("inputs_kept")
         if kept is not None:
             lost = total - int(kept)
+        refused = _number(facts.get("landing", {}).get("refused", 0), "landing.refused")
+        share = (lost + refused) / (total + refused) if total + refused else 0.0
+        message = f"{lost + refused:,.0f} of {total + refused:,.0f} rows quarantined ({share:.1%})"
+        if refused:
+            message += f", {refused:,.0f} of them by landing"
+        return within(share, self.max_fraction, self.strict_max), share, message
+
+
+class ExpectFractionDroppedToBeAtMost(ExpectFact):
+    """At most this share of the records is left out because others stand for them."""
+
+    max_fraction: float
+    success_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
+    args_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
+    sentence: ClassVar[str] = "At most a fraction $max_fraction of the records may be dropped as duplicates."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge the ledger's counts; the message has ``facts["duplicates"]``, records by method."""
+        total = int(_fact(facts, "ledger", "rows_in"))
+        lost = int(_fact(facts, "ledger", "rows_quarantined"))
+        methods = _fact(facts, "duplicates")
         share = lost / total if total else 0.0
-        return share <= self.max_fraction, share, f"{lost:,} of {total:,} rows quarantined ({share:.1%})"
+        message = f"{lost:,} of {total:,} records dropped as duplicates ({share:.1%})"
+        if methods:
+            message += ": " + ", ".join(f"{n:,} {method}" for method, n in sorted(methods.items()))
+        if share > self.max_fraction:
+            message += f"; to accept it: gates.duplicates.max_dropped_fraction: {rounded_up(share):g}"
+        return share <= self.max_fraction, share, message
+
+
+class ExpectFewRepeatsToBeRemoved(ExpectFact):
+    """Operators that remove repeated lines and paragraphs leave most of the texts, on average."""
+
+    max_fraction: float
+    success_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
+    args_keys: ClassVar[tuple[str, ...]] = ("max_fraction",)
+    sentence: ClassVar[str] = "Of the texts at most a fraction $max_fraction may be removed as repeats, on average."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["repeats"]``: mean share of characters removed, by operator; null without rows."""
+        shares = {name: share for name, share in _fact(facts, "repeats").items() if share is not None}
+        worst = max(shares.values(), default=0.0)
+        message = "; ".join(f"{name} removes {share:.1%} of a text on average" for name, share in shares.items())
+        return worst <= self.max_fraction, worst, message or "no text is there"
+
+
+def rounded_up(share: float) -> float:
+    """The next hundredth: a limit that allows a share."""
+    return min(1.0, (int(share * 100) + 1) / 100)
+
+
+def within(share: float, limit: float, strict: bool) -> bool:
+    """Whether a share is allowed; where the limit is strict, the limit itself is not."""
+    return share < limit if strict else share <= limit
 
 
 class ExpectFractionKeptToBeAtLeast(ExpectFact):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from expectations.contract import WARNING, contract, ledger
+from expectations.contract import WARNING, contract, ledger, refusal_limits
 from expectations.custom import ExpectFractionQuarantinedToBeAtMost, ExpectNoCollidingIds, ExpectNoDrift
 from winnowry.core.tables import TEXT
 from winnowry.gates.native import gxe
@@ -35,7 +35,10 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
             "raw.quality",
             [
                 gxe.ExpectTableRowCountToBeBetween(min_value=gate.min_rows),
-                ExpectFractionQuarantinedToBeAtMost(max_fraction=gate.max_quarantined_fraction),
+                *[
+                    ExpectFractionQuarantinedToBeAtMost(max_fraction=limit, strict_max=strict, severity=severity)
+                    for limit, strict, severity in refusal_limits(recipe)
+                ],
                 *text,
             ],
         ),

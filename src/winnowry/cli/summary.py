@@ -39,10 +39,11 @@ def run_summary(outcome: RunOutcome, root: str) -> list[RenderableType]:
         root: URI of the lake, for the commands that are suggested.
     """
     parts: list[RenderableType] = ["", _headline(outcome), "", _stages(outcome.results)]
-    parts += _quarantined(outcome.results)
     parts += _gates(outcome.results)
     parts += _failures(outcome)
     parts += _gaps(outcome)
+    parts += _unread(outcome.results)
+    parts += _quarantined(outcome.results)
     parts += _tables(outcome.results)
     parts += _next_steps(outcome, root)
     return parts
@@ -118,6 +119,31 @@ def _gate_counts(gates: Sequence[GateResult]) -> RenderableType:
     return line
 
 
+def _unread(results: Sequence[StageResult]) -> list[RenderableType]:
+    """Objects that were not read as a whole, and were accepted: of refused ones the gate says so."""
+    from rich.text import Text
+
+    lines: list[RenderableType] = []
+    for result in results:
+        unread = result.metadata.get("unread", []) if result.status == "promoted" else []
+        lines += [Text.assemble(("  ! ", "yellow"), (item["words"], "yellow")) for item in unread]
+        more = result.metadata.get("unread_objects", 0) - len(unread)
+        if unread and more > 0:
+            lines.append(Text(f"  … {counted(more, 'more object')}; the column unread of landing names them", "yellow"))
+    return ["", Text("Objects not read as a whole", "bold"), *lines] if lines else []
+
+
+def _severity(results: Sequence[StageResult], reason: tuple[str, str]) -> int:
+    """How bad it is that records are dropped for a reason: 0 what loses objects and crashes, 1 what cannot be read."""
+    from winnowry.stages.graph import reading_stages
+
+    stage, words = reason
+    unread = {item["reason"] for result in results for item in result.metadata.get("unread", [])}
+    if words in unread or words.endswith(": error"):
+        return 0
+    return 1 if stage in reading_stages() else 2
+
+
 def _quarantined(results: Sequence[StageResult]) -> list[RenderableType]:
     reasons: Counter[tuple[str, str, str]] = Counter()
     for result in results:
@@ -127,7 +153,9 @@ def _quarantined(results: Sequence[StageResult]) -> list[RenderableType]:
     if not reasons:
         return []
     table = grid(["Left out at", "Because of", "Rows", "Listed in"], right=["Rows"])
-    shown = reasons.most_common(_REASONS_SHOWN)
+    worst_first = sorted(reasons.items(), key=lambda item: (_severity(results, item[0][:2]), -item[1]))
+    serious = sum(_severity(results, reason[:2]) < 2 for reason in reasons)
+    shown = worst_first[: max(_REASONS_SHOWN, serious)]
     for (stage, reason, listed_in), rows in shown:
         table.add_row(stage, reason, number(rows), listed_in)
     if len(reasons) > len(shown):
@@ -160,11 +188,14 @@ def _gates(results: Sequence[StageResult]) -> list[RenderableType]:
     if not alike:
         return []
     lines: list[RenderableType] = ["", Text("Gates", "bold")]
+    refused = {key[:4] for key in alike if key[4] == "fail"}  # an expectation that failed needs no warning beside it
+    alike = {key: members for key, members in alike.items() if key[4] != "warn" or key[:4] not in refused}
     ordered = sorted(alike.items(), key=lambda item: item[0][4] not in ("fail", "broken"))
-    for (stage, suite, expectation, column, verdict), members in ordered[:_GATES_SHOWN]:
+    n_shown = max(_GATES_SHOWN, sum(key[4] in ("fail", "broken") for key in alike))
+    for (stage, suite, expectation, column, verdict), members in ordered[:n_shown]:
         lines += _verdict(stage, suite, expectation, column, verdict, members)
-    if len(ordered) > _GATES_SHOWN:
-        more = f"  … {len(ordered) - _GATES_SHOWN} more: winnowry sql 'select * from gates'"
+    if len(ordered) > n_shown:
+        more = f"  … {len(ordered) - n_shown} more: winnowry sql 'select * from gates'"
         lines.append(Text(more, "bright_black"))
     docs = [result.docs_index for members in dict(ordered).values() for result, _ in members if result.docs_index]
     if docs:

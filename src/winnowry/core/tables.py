@@ -31,9 +31,20 @@ LANDING = pa.schema(
         pa.field("modified_at", TIMESTAMP),
         pa.field("partitions", pa.list_(pa.struct([("partition", pa.string()), ("n_records", pa.int64())]))),
         pa.field("n_records", pa.int64(), nullable=False),
+        pa.field("left_out", pa.int64()),
+        pa.field("unread", pa.string()),
+        pa.field("unread_bytes", pa.int64()),
         _PROMOTION,
     ]
 )
+"""A landing object.
+
+Its records are in ``partitions``, or in quarantine; ``left_out`` counts those of the latter that read well and are not
+what the options of the source choose, null in rows written before it existed.
+``unread`` says why it was not read as a whole: ``operator: rule`` of what ended it, or of what most of its records were
+refused for where none could be taken. ``unread_bytes`` counts what was not read, as stored; 0 where the object ends too
+early. Both are null where it was read as a whole, and in rows written before they existed.
+"""
 
 RAW = pa.schema(
     [

@@ -145,6 +145,11 @@ class RecordStore:
         infos = self._store.list(f"{self._folder(stage, partition)}/*.json")
         return [self._read(info.uri) for info in infos]
 
+    def latest(self, stage: str, partition: str) -> PromotionRecord | None:
+        """The newest record of one partition of one stage, in whatever state."""
+        uris = [info.uri for info in self._store.list(f"{self._folder(stage, partition)}/*.json")]
+        return self._read(max(uris)) if uris else None
+
     def partitions(self, stage: str) -> list[str]:
         """Partitions for which a stage has any record."""
         folders = {info.uri.rsplit("/", 2)[-2] for info in self._store.list(f"{self._base}/{stage}/*/*.json")}

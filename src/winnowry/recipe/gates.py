@@ -15,11 +15,31 @@ class _Drift(RecipePart):
     max_drift: float = Field(default=0.5, ge=0, description="relative change against trailing partitions that warns")
 
 
+class LandingGate(RecipePart):
+    """Gate of ``landing``: what may be lost of objects and of records before any partition sees them."""
+
+    max_unreadable_objects: int = Field(
+        default=0, ge=0, description="most objects that are truncated, damaged, of an unknown format, or wholly refused"
+    )
+    max_unread_bytes_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="largest share of all bytes, as stored, that such objects leave unread"
+    )
+    max_quarantined_fraction: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of a source's records refused; that of raw unless set"
+    )
+
+
 class RawGate(_Drift):
     """Gate of ``raw``."""
 
     min_rows: int = Field(default=1, ge=0, description="fewest records")
-    max_quarantined_fraction: float = Field(default=0.5, ge=0, le=1, description="largest share quarantined")
+    max_quarantined_fraction: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="largest share quarantined by landing and raw together; at the default, half itself is too much "
+        "and more than a tenth warns",
+    )
 
 
 class CleanedGate(_Drift):
@@ -28,6 +48,18 @@ class CleanedGate(_Drift):
     min_kept_fraction: float = Field(default=0.05, ge=0, le=1, description="smallest share of records kept")
     languages: tuple[str, ...] = Field(default=(), description="languages expected; empty: not checked")
     min_language_share: float = Field(default=0.9, ge=0, le=1, description="share of records in those languages")
+
+
+class DuplicatesGate(RecipePart):
+    """Gate of ``duplicates``."""
+
+    max_dropped_fraction: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="largest share of records dropped because others stand for them; unless the gate is set, more "
+        "than half warns",
+    )
 
 
 class ScoredGate(_Drift):
@@ -66,8 +98,10 @@ class PublishedGate(GrowingPart):
 class Gates(GrowingPart):
     """Parameters of every stage's gate."""
 
+    landing: LandingGate | None = Field(default=None, description="gate of landing")
     raw: RawGate = Field(default_factory=RawGate, description="gate of raw")
     cleaned: CleanedGate = Field(default_factory=CleanedGate, description="gate of cleaned")
+    duplicates: DuplicatesGate | None = Field(default=None, description="gate of duplicates")
     scored: ScoredGate = Field(default_factory=ScoredGate, description="gate of scored")
     sampled: SampledGate = Field(default_factory=SampledGate, description="gate of sampled")
     comparison: ComparisonGate | None = Field(
@@ -78,7 +112,7 @@ class Gates(GrowingPart):
         default=None, description="failures that are accepted, each signed with a reason"
     )
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "accept"})
+    _LATER: ClassVar[frozenset[str]] = frozenset({"landing", "duplicates", "comparison", "accept"})
 
     def left_out(self) -> dict[str, Accepted]:
         """Partitions that releases do without today, with who has signed for it."""
@@ -87,3 +121,14 @@ class Gates(GrowingPart):
             for accepted in self.accept or ()
             if accepted.leave_out and accepted.partition is not None and accepted.counts()
         }
+
+    @property
+    def max_refused_fraction(self) -> float | None:
+        """Largest share of records that ``landing``, or it and ``raw``, may refuse; None where the default holds.
+
+        Half is the default of ``raw``, and stands for itself in the hash of every recipe: written out it means no more.
+        """
+        if self.landing is not None and self.landing.max_quarantined_fraction is not None:
+            return self.landing.max_quarantined_fraction
+        limit = self.raw.max_quarantined_fraction
+        return limit if limit != RawGate.model_fields["max_quarantined_fraction"].default else None

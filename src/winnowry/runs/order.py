@@ -236,6 +236,10 @@ def run_in_order(
         if stretch[0].partitioned:
             if partitions is None:
                 partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
+            if not partitions:
+                failures.append(Failure(group[0], None, "EmptySourceError", _nothing_landed(request)))
+                not_run = tuple(stages[stages.index(group[0]) + 1 :])
+                break
             failed = {failure.partition for failure in failures}
             keys = [key for key in partitions if key not in failed and key not in signed]
             waiting += [Waiting(name, f.partition, [f.place]) for f in failures if f.partition for name in group]
@@ -335,6 +339,15 @@ def stretches(stages: Sequence[Stage]) -> list[tuple[Stage, ...]]:
     [['landing'], ['raw', 'cleaned'], ['duplicates', 'fit'], ['scored']]
     """
     return [tuple(group) for _, group in groupby(stages, key=lambda stage: (stage.starts, stage.partitioned))]
+
+
+def _nothing_landed(request: RunRequest) -> str:
+    """Why there is no partition to take through the stages."""
+    from winnowry.stages.landing_losses import live_losses
+
+    lost = live_losses(request.workspace, request.recipe)
+    reasons = [source.nothing_taken() for source in lost.sources if source.yields_nothing] if lost is not None else []
+    return "\n".join(reasons or [f"{request.recipe.corpus}: no record has landed"])
 
 
 def _wanted(request: RunRequest, present: list[str]) -> list[str]:

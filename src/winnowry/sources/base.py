@@ -94,6 +94,8 @@ class SourceFormat(BaseModel):
         name: what a recipe calls it; reasons of unreadable records begin with ``source.NAME``.
         payload_kind: ``text``: records carry their text in ``data``; ``blob``: they carry bytes as ``content``.
         opens_zip: whether an object that is a zip archive is read file by file without being asked for by ``members``.
+        one_record: an object is one record.
+        selects_by: reasons of records that read well and are not what the options choose: they are no loss.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -101,6 +103,8 @@ class SourceFormat(BaseModel):
     name: ClassVar[str]
     payload_kind: ClassVar[Literal["text", "blob"]] = "text"
     opens_zip: ClassVar[bool] = False
+    one_record: ClassVar[bool] = False
+    selects_by: ClassVar[frozenset[str]] = frozenset()
 
     _text_field: str = PrivateAttr(default="text")
 

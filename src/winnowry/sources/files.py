@@ -18,6 +18,7 @@ class Files(SourceFormat):
     """Reads each object as the record ``{"name": file name}`` with its bytes as content; nothing is decompressed."""
 
     name: ClassVar[str] = "files"
+    one_record: ClassVar[bool] = True
     payload_kind: ClassVar[Literal["text", "blob"]] = "blob"
 
     payload: Literal["copied", "referenced"] = Field(

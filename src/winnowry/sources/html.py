@@ -22,6 +22,7 @@ class Html(SourceFormat):
 
     name: ClassVar[str] = "html"
     opens_zip: ClassVar[bool] = True
+    one_record: ClassVar[bool] = True
 
     encoding: Encoding | None = Field(
         default=None,

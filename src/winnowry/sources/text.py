@@ -21,6 +21,7 @@ class Text(SourceFormat):
 
     name: ClassVar[str] = "text"
     opens_zip: ClassVar[bool] = True
+    one_record: ClassVar[bool] = True
 
     encoding: Encoding | None = Field(
         default=None,

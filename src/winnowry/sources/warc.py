@@ -67,6 +67,7 @@ class Warc(SourceFormat):
 
     name: ClassVar[str] = "warc"
     opens_zip: ClassVar[bool] = True
+    selects_by: ClassVar[frozenset[str]] = frozenset({"revisit", "http_status", "content_type"})
 
     record_types: tuple[str, ...] = Field(
         default=RECORD_TYPES, min_length=1, description="types of records that are documents; WAT needs metadata"

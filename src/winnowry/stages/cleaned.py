@@ -16,6 +16,7 @@ from winnowry.core.tables import TEXT
 from winnowry.engine.operator_files import publish_files
 from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
 from winnowry.operators.base import has_derivation
+from winnowry.operators.dedup.repeats import RepeatedLines, RepeatedParagraphs
 from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.limits import refuse_many_errors
 from winnowry.promotion.lineage import data_version
@@ -106,6 +107,7 @@ class Cleaned(Production):
             n_rows=n_rows,
             stage=self.work.request.stage.name,
             files=self.files,
+            refuse_empty=True,
         )
 
     def findings(self, candidate: Candidate) -> Findings:
@@ -118,7 +120,12 @@ class Cleaned(Production):
         return Findings(
             ledger,
             outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
-            facts={"kept_fraction": kept_fraction, "trailing": trailing_facts(work.request), "measures": measures},
+            facts={
+                "kept_fraction": kept_fraction,
+                "trailing": trailing_facts(work.request),
+                "measures": measures,
+                "repeats": _repeats(work, candidate),
+            },
             measures=measures,
             metadata={
                 "operator_calls": dict(self.calls),
@@ -140,6 +147,16 @@ class Cleaned(Production):
             columns["text"] = text
             columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _repeats(work: Work, candidate: Candidate) -> dict[str, float | None]:
+    """Mean share of a text's characters that each operator removed as repeats; null without rows."""
+    shares: dict[str, float | None] = {}
+    for operator in work.recipe.clean:
+        if isinstance(operator, RepeatedLines | RepeatedParagraphs):
+            share = operator.writes().names[-1]
+            shares[operator.op] = candidate.rows.sql(f'SELECT AVG("{share}") AS n FROM dataset').to_pylist()[0]["n"]
+    return shares
 
 
 def _derived(ledger: Ledger) -> dict[str, Any]:

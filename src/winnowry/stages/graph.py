@@ -78,6 +78,7 @@ class Stage:
         reads: its edges.
         schema: columns of its table for a recipe; None where the stage writes no table.
         spec: the parts of the recipe that its rows depend on, apart from its inputs and its gate.
+        gate: its gate from those of the recipe, where it is not just the one of its name.
         suites: names of the concerns that its gate judges, in the order in which people read them.
         more_suites: concerns that depend on the recipe.
         judged_as: what the names of its suites begin with; its own name when None.
@@ -111,6 +112,7 @@ class Stage:
     reads: tuple[Read, ...] = ()
     schema: Callable[[Recipe], pa.Schema] | None = None
     spec: Callable[[Recipe, dict[str, Any]], dict[str, Any]] = lambda recipe, spec: {}
+    gate: Callable[[Recipe, dict[str, Any]], dict[str, Any]] | None = None
     suites: tuple[str, ...] = ()
     more_suites: Callable[[Recipe], tuple[str, ...]] = lambda recipe: ()
     judged_as: str | None = None
@@ -157,7 +159,9 @@ class Stage:
     def specification(self, recipe: Recipe) -> dict[str, Any]:
         """The parts of the recipe that its output and its acceptance depend on, apart from its inputs."""
         whole = recipe_spec(recipe)
-        return {**self.spec(recipe, whole), "gate": whole["gates"].get(self.name, {})}
+        gates = whole["gates"]
+        gate = self.gate(recipe, gates) if self.gate is not None else gates.get(self.name, {})
+        return {**self.spec(recipe, whole), "gate": gate}
 
     def hash(self, recipe: Recipe) -> str:
         """Hash of :meth:`specification`."""
@@ -184,6 +188,13 @@ def _sources(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _without_carry(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "carry"}
+
+
+def _landing_gate(recipe: Recipe, gates: dict[str, Any]) -> dict[str, Any]:
+    """The gate of ``landing``, with the limit that it takes from ``raw``; nothing where all is as by default."""
+    own: dict[str, Any] = gates.get("landing", {})
+    limit = recipe.gates.max_refused_fraction
+    return own if limit is None else {**own, "max_quarantined_fraction": limit}
 
 
 def _cleaning(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
@@ -251,6 +262,8 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.landing:Landing",
         schema=lambda recipe: LANDING,
         spec=_sources,
+        gate=_landing_gate,
+        suites=("contract", "ledger", "quality"),
         inputs="winnowry.stages.landing:landed_objects",
         key="uri",
         says="winnowry.inspect.sentences:counted_in_object",
@@ -300,7 +313,7 @@ STAGES: tuple[Stage, ...] = (
         reads=(Read("raw", "every", "complete"), Read("cleaned", "every")),
         schema=lambda recipe: DUPLICATES,
         spec=_deduplication,
-        suites=("contract", "ledger"),
+        suites=("contract", "ledger", "quality"),
         when=_leaves_raw,
         origins=lambda recipe: {name: (("cleaned", name),) for name in ("record_id", "partition")},
         left="not a duplicate",

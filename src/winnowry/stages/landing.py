@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -17,19 +19,23 @@ from winnowry.core.errors import EmptySourceError
 from winnowry.core.ids import record_id
 from winnowry.core.jsonable import digest
 from winnowry.core.tables import LANDING, QUARANTINE, UNPARTITIONED
+from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ledger, read_ids
-from winnowry.promotion.lineage import live
+from winnowry.promotion.lineage import live, package_versions
 from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
 from winnowry.recipe.model import Recipe, Source
 from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
 from winnowry.sources.guarded import guarded, is_failure, named
 from winnowry.sources.mapping import READING, MappedRecord, map_record
 from winnowry.sources.registry import format_of
-from winnowry.stages.graph import Stage
+from winnowry.stages.graph import Stage, same_specification
+from winnowry.stages.landing_losses import MAPPING, losses, usable
 from winnowry.storage.objects import ObjectInfo
 
 _QUARANTINE_BATCH = 512
+_OF_UNREAD = ("unread_objects", "unread_bytes", "unread")
 _PAYLOAD_KEPT_BYTES = 1 << 20  # of a line that cannot be read; the landing object still has all of it
 
 
@@ -91,11 +97,17 @@ def read_object(
     Raises:
         ObjectChangedError: the object is not the one that was listed.
     """
+    with ws.store.open(uri, etag=etag) as stream:
+        yield from _items(ws, recipe, source, uri, stream, written_at)
+
+
+def _items(
+    ws: Workspace, recipe: Recipe, source: Source, uri: str, stream: BinaryIO, written_at: datetime | None
+) -> Iterator[MappedRecord | Unreadable]:
     path = relative_path(ws, source, uri)
     reader = format_of(source)
-    with ws.store.open(uri, etag=etag) as stream:
-        for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}", uri):
-            yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path, written_at)
+    for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}", uri):
+        yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path, written_at)
 
 
 def _mapped(
@@ -110,6 +122,14 @@ def _mapped(
         return unreadable(record.position, "source.map", "mapping_failed", b"", named(error))
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What an earlier attempt or promotion made of an object, and where the records lie that it refused."""
+
+    entry: dict[str, Any]
+    rejected: TableView
+
+
 class Landing(Production):
     """Lists the sources, indexes new and changed objects, carries the others over."""
 
@@ -121,7 +141,7 @@ class Landing(Production):
         # What is listed here is what the rows are made from: an object may have come since the plan looked.
         work.inputs = _state(self.objects)
         self.entries: list[dict[str, Any]] = []
-        self.unchanged: list[str] = []
+        self.unchanged: list[_Known] = []
 
     def rows(self) -> Iterator[Rows | Rejected]:
         """A row an object, and every record that cannot be read or has no partition.
@@ -130,12 +150,13 @@ class Landing(Production):
             EmptySourceError: no object holds a record.
         """
         request, recipe = self.work.request, self.work.recipe
-        known = _known_objects(self.work)
+        known = {} if request.force else _known_objects(self.work)
         request.progress.start(request.stage.name, None, len(self.objects))
         for source, info in self.objects:
-            entry = known.get(info.uri)
-            if entry is not None and entry["etag"] == info.etag and entry["size"] == info.size:
-                self.unchanged.append(info.uri)
+            before = known.get((source.name, info.uri))
+            if before is not None and (before.entry["etag"], before.entry["size"]) == (info.etag, info.size):
+                self.unchanged.append(before)
+                entry = before.entry
             else:
                 entry = yield from self._index(source, info)
             self.entries.append(entry)
@@ -148,16 +169,29 @@ class Landing(Production):
     def _index(self, source: Source, info: ObjectInfo) -> Generator[Rejected, None, dict[str, Any]]:
         ws, counts, n_records = self.work.ws, Counter[str](), 0
         rejected: list[dict[str, Any]] = []
-        for item in self._items(source, info):
+        reasons: Counter[tuple[str, str]] = Counter()
+        left_out = 0
+        ended: tuple[str, int] | None = None  # why, and the bytes behind that place
+        for item, n_behind in self._items(source, info):
             n_records += 1
-            if isinstance(item, Unreadable):
-                rejected.append(_unreadable_row(item, source, info.uri, relative_path(ws, source, info.uri)))
-                if len(rejected) >= _QUARANTINE_BATCH:
-                    yield Rejected(pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE))
-                    rejected.clear()
-            else:
+            if ended is not None:
+                ended = ended[0], 0  # a part of it could not be read, such as a file of an archive
+            if not isinstance(item, Unreadable):
                 counts[item.partition] += 1
+                continue
+            if item.reason in source.options.selects_by:
+                left_out += 1
+            else:
+                reasons[item.operator, item.reason] += 1
+            if item.ends_object:
+                ended = f"{item.operator}: {item.reason}", n_behind
+            rejected.append(_unreadable_row(item, source, info.uri, relative_path(ws, source, info.uri)))
+            if len(rejected) >= _QUARANTINE_BATCH:
+                yield Rejected(pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE))
+                rejected.clear()
         yield Rejected(pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE))
+        if not counts and (ended is not None or _is_lost(source, reasons)):
+            ended = ended[0] if ended is not None else ": ".join(reasons.most_common(1)[0][0]), info.size
         return {
             "uri": info.uri,
             "source": source.name,
@@ -166,27 +200,35 @@ class Landing(Production):
             "modified_at": info.modified_at,
             "partitions": [{"partition": key, "n_records": n} for key, n in sorted(counts.items())],
             "n_records": n_records,
+            "left_out": left_out,
+            "unread": ended[0] if ended is not None else None,
+            "unread_bytes": ended[1] if ended is not None else None,
         }
 
-    def _items(self, source: Source, info: ObjectInfo) -> Iterator[MappedRecord | Unreadable]:
-        if info.obstacle is None:
-            return read_object(self.work.ws, self.work.recipe, source, info.uri, info.etag, info.modified_at)
-        reason, value = info.obstacle
-        return iter([unreadable(0, f"source.{source.format}", reason, b"", value, ends_object=True)])
+    def _items(self, source: Source, info: ObjectInfo) -> Iterator[tuple[MappedRecord | Unreadable, int]]:
+        """Records of an object; beside a place that ends it, the bytes behind that place."""
+        if info.obstacle is not None:
+            reason, value = info.obstacle
+            yield unreadable(0, f"source.{source.format}", reason, b"", value, ends_object=True), info.size
+            return
+        ws, recipe = self.work.ws, self.work.recipe
+        with ws.store.open(info.uri, etag=info.etag) as stream:
+            for item in _items(ws, recipe, source, info.uri, stream, info.modified_at):
+                ends = isinstance(item, Unreadable) and item.ends_object
+                yield item, info.size - _place(stream, info.size) if ends else 0
 
     def _carry_quarantine(self) -> Iterator[Rejected]:
-        """The unreadable records of unchanged objects again, for this promotion."""
-        if not self.unchanged:
-            return
-        unchanged = pa.array(self.unchanged)
-        for batch in self.work.part("quarantine", UNPARTITIONED, "raw").scan(columns=QUARANTINE.names):
-            yield Rejected(batch.filter(pa.compute.is_in(batch.column("uri"), value_set=unchanged)))
+        """The refused records of unchanged objects again, for this promotion."""
+        for view in {id(known.rejected): known.rejected for known in self.unchanged}.values():
+            uris = pa.array([known.entry["uri"] for known in self.unchanged if known.rejected is view])
+            for batch in view.scan(columns=QUARANTINE.names):
+                yield Rejected(batch.filter(pa.compute.is_in(batch.column("uri"), value_set=uris)))
 
     def findings(self, candidate: Candidate) -> Findings:
-        """Every record of every object is in a partition or in quarantine."""
+        """Every record of every object is in a partition or in quarantine; what of them was lost."""
         entries = self.entries
         n_records = sum(entry["n_records"] for entry in entries)
-        expected = n_records - sum(part["n_records"] for entry in entries for part in entry["partitions"])
+        expected = n_records - sum(usable(entry) for entry in entries)
         quarantined = len(read_ids(candidate.rejected))
         ledger = Ledger(
             rows_in=n_records,
@@ -195,16 +237,40 @@ class Landing(Production):
             missing=[f"{expected - quarantined} records"] if quarantined < expected else [],
             unexpected=[f"{quarantined - expected} records"] if quarantined > expected else [],
         )
+        lost = losses(self.work.recipe, entries, [candidate.rejected])
+        recorded = lost.recorded()
         return Findings(
             ledger,
             outputs={self.work.partition: digest(self.work.inputs)} | _partition_versions(entries),
+            facts={"landing": lost},
+            measures={"lost": recorded},
             metadata={
                 "objects": len(entries),
                 "objects_read": len(entries) - len(self.unchanged),
-                "bytes": sum(entry["size"] for entry in entries),
+                "bytes": lost.bytes,
+                **({name: recorded[name] for name in _OF_UNREAD} if lost.unread else {}),
             },
             lineage={"reading": READING},
         )
+
+
+def _place(stream: BinaryIO, size: int) -> int:
+    """Bytes of an object that were read, as best as its stream can tell; all of them where it cannot."""
+    try:
+        return min(stream.tell(), size)
+    except (AttributeError, OSError, ValueError):  # such as a stream from an object store
+        return size
+
+
+def _is_lost(source: Source, reasons: Counter[tuple[str, str]]) -> bool:
+    """Whether an object is lost of which every record was refused, for those reasons.
+
+    A record that is an object of its own is counted as a record. So is a single one that reads well and is refused
+    for its fields.
+    """
+    if not reasons or (source.options.one_record and source.members is None):
+        return False
+    return reasons.total() > 1 or not all(operator == MAPPING for operator, _ in reasons)
 
 
 def _partition_versions(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -216,14 +282,43 @@ def _partition_versions(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {partition: digest(sorted(held)) for partition, held in holders.items()}
 
 
-def _known_objects(work: Work) -> dict[str, dict[str, Any]]:
-    """Landing rows that still hold, if the sources are declared as they were, and read as they would be now."""
-    stage, record = work.request.stage, live(work.ws, work.recipe, "landing")
-    if record is None or record.lineage.get("stage_hash") != stage.hash(work.recipe):
-        return {}
+def _known_objects(work: Work) -> dict[tuple[str, str], _Known]:
+    """Objects that need not be read again, by source and URI, if the sources are declared as they were.
+
+    They are those of the live promotion, and those of a later attempt that the gate refused: a raised limit reads
+    nothing again. What was not read as a whole is read again by another version of winnowry, which may know how.
+    """
+    ws, recipe, stage = work.ws, work.recipe, work.request.stage
+    known: dict[tuple[str, str], _Known] = {}
+    record = live(ws, recipe, stage.name)
+    if record is not None and _same_rows(record, stage, recipe):
+        known |= _objects_of(record, work.table(stage.name), work.part("quarantine", UNPARTITIONED, "raw"))
+    latest = ws.lake.records(recipe.corpus).latest(stage.name, work.partition)
+    if latest is not None and latest.state == "rejected" and _same_rows(latest, stage, recipe):
+        views = [
+            ws.lake.candidate_view(recipe.corpus, part.table, part.audit_version, work.partition)
+            for part in latest.tables()
+        ]
+        with suppress(ValueError, OSError):  # upkeep removed what was refused
+            views[0].count_rows()
+            known |= _objects_of(latest, views[1], views[0])
+    return known
+
+
+def _same_rows(record: PromotionRecord, stage: Stage, recipe: Recipe) -> bool:
     if record.lineage.get("reading") != READING:  # of an older version: `raw` would find other records than it counted
-        return {}
-    return {row["uri"]: row for row in work.table(stage.name).to_table().to_pylist()}
+        return False
+    return same_specification(record.lineage.get("spec", {}), stage.specification(recipe))
+
+
+def _objects_of(record: PromotionRecord, objects: TableView, rejected: TableView) -> dict[tuple[str, str], _Known]:
+    as_then = record.lineage.get("packages", {}).get("winnowry") == package_versions().get("winnowry")
+    rows = objects.to_table().to_pylist()
+    return {
+        (row["source"], row["uri"]): _Known(row, rejected)
+        for row in rows
+        if as_then or not row["n_records"] or (row.get("unread") is None and usable(row))
+    }
 
 
 def _unreadable_row(item: Unreadable, source: Source, uri: str, path: str) -> dict[str, Any]:

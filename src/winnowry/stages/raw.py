@@ -27,6 +27,7 @@ from winnowry.recipe.model import Recipe
 from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
 from winnowry.stages.landing import read_object
+from winnowry.stages.landing_losses import refused_beside
 from winnowry.stages.large_objects import take_content
 
 _LOOKED_UP_AT_ONCE = 2000  # ids in one IN list
@@ -131,6 +132,7 @@ class Raw(Production):
             ledger,
             outputs={work.partition: digest(sorted(self.content))},
             facts={
+                "landing": {"refused": sum(entry["refused"] for entry in self.objects)},
                 "global": {"colliding_ids": colliding_ids(work.ws, work.recipe.corpus, work.partition, ids)},
                 "trailing": trailing_facts(work.request),
             },
@@ -167,7 +169,8 @@ def _objects_of(work: Work) -> list[dict[str, Any]]:
     for row in sorted(landing, key=lambda r: (r["source"], r["uri"])):
         for part in row["partitions"]:
             if part["partition"] == work.partition:
-                held.append({**row, "n_records": part["n_records"]})
+                n_records = part["n_records"]
+                held.append({**row, "n_records": n_records, "refused": refused_beside(row, n_records)})
     return held
 
 

@@ -169,6 +169,47 @@ def test_progress_on_a_terminal_leaves_a_line_for_every_finished_stage() -> None
     assert "unchanged" in text
 
 
+UNREAD = {
+    "reason": "source.jsonl: truncated_gzip",
+    "words": "cut.jsonl.gz (1.5 kB, 2.1% of all bytes): not all of it could be read; 260 records taken: "
+    "source.jsonl: truncated_gzip",
+}
+
+
+def test_a_lost_object_and_records_that_cannot_be_read_stand_before_rows_that_rules_drop() -> None:
+    dropped = {f"text.length: rule_{n}": 1_000 + n for n in range(20)}
+    landing = result(
+        "landing",
+        quarantined_by_reason={"source.jsonl: truncated_gzip": 1, "source.jsonl: bad_json": 3},
+        metadata={"unread_objects": 4, "unread": [UNREAD]},
+    )
+    cleaned = result("cleaned", "2020", quarantined_by_reason={**dropped, "text.length: error": 2})
+    text = text_of(run_summary(RunOutcome("letters", "r", 1.0, (cleaned, landing)), "/lake"))
+    order = [
+        "Objects not read as a whole", UNREAD["words"], "3 more objects", "error", "truncated_gzip    ", "bad_json",
+        "rule_19", "9", "more reasons",
+    ]  # fmt: skip
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    assert "11 more reasons" in text
+
+
+def test_objects_that_a_gate_refused_are_named_by_the_gate_alone() -> None:
+    metadata = {"unread_objects": 1, "unread": [UNREAD]}
+    refused = result("landing", None, "rejected", metadata=metadata, gates=(gate("fail", message=UNREAD["words"]),))
+    text = text_of(run_summary(RunOutcome("letters", "r", 1.0, (refused,)), "/lake"))
+    assert text.count(UNREAD["words"]) == 1
+
+
+def test_no_failed_expectation_hides_behind_a_number() -> None:
+    gates = tuple(gate("fail", column=f"column_{n:02}", samples=[]) for n in range(15))
+    warned = tuple(gate("warn", column=f"warned_{n:02}", samples=[]) for n in range(3))
+    outcome = RunOutcome("letters", "r", 1.0, (result("cleaned", "2020", "rejected", gates=(*warned, *gates)),))
+    text = text_of(run_summary(outcome, "/lake"))
+    assert all(f"column_{n:02}" in text for n in range(15))
+    assert "… 3 more" in text
+
+
 def test_a_plan_groups_partitions_that_run_for_the_same_reason() -> None:
     entries = [PlanEntry("landing", None, "skip", ["unchanged"], 10)]
     entries += [PlanEntry("scored", str(y), "run", [f"upstream cleaned/{y} would run"], 5) for y in range(2001, 2011)]

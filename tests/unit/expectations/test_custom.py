@@ -50,6 +50,64 @@ def test_shares_are_of_inputs_where_records_were_made_of_records(
     assert ExpectFractionQuarantinedToBeAtMost(max_fraction=0.5).judge(facts)[0] is quarantined
 
 
+@pytest.mark.parametrize(
+    ("quarantined", "refused", "limit", "strict", "met"),
+    [
+        (5, 0, 0.5, False, True),
+        (5, 0, 0.5, True, False),
+        (4, 0, 0.5, True, True),
+        (0, 10, 0.5, False, True),  # 10 of 20, all of them refused by landing
+        (0, 11, 0.5, False, False),
+        (4, 4, 0.5, False, False),  # 8 of 14
+        (0, 0, 0.0, False, True),
+    ],
+)
+def test_what_landing_refused_counts_with_what_raw_refuses(
+    quarantined: int, refused: int, limit: float, strict: bool, met: bool
+) -> None:
+    from expectations.custom import ExpectFractionQuarantinedToBeAtMost
+
+    facts = ledger(rows_quarantined=quarantined) | {"landing": {"refused": refused}}
+    assert ExpectFractionQuarantinedToBeAtMost(max_fraction=limit, strict_max=strict).judge(facts)[0] is met
+
+
+@pytest.mark.parametrize(
+    ("gate", "dropped", "expected"),
+    [
+        (None, 50, []),  # half of a web crawl is nothing unusual
+        (None, 51, ["warning"]),
+        (None, 90, ["warning"]),
+        (None, 91, ["critical", "warning"]),
+        ({"max_dropped_fraction": 0.2}, 20, []),
+        ({"max_dropped_fraction": 0.2}, 21, ["critical"]),
+        ({"max_dropped_fraction": 1.0}, 100, []),
+    ],
+)
+def test_the_share_of_duplicates_is_limited(gate: dict[str, float] | None, dropped: int, expected: list[str]) -> None:
+    from expectations.duplicates import suites
+    from winnowry.core.tables import DUPLICATES
+    from winnowry.recipe.model import Recipe
+
+    gates = {} if gate is None else {"duplicates": gate}
+    sources = [{"name": "s", "uri": "x"}]
+    recipe = Recipe.model_validate({"version": 1, "corpus": "c", "sources": sources, "gates": gates})
+    (quality,) = [suite for suite in suites(recipe, DUPLICATES) if suite.name == "duplicates.quality"]
+    methods = {"minhash": dropped} if dropped else {}
+    facts = ledger(rows_in=100, rows_quarantined=dropped) | {"duplicates": methods}
+    failed = [one for one in quality.build() if not one.judge(facts)[0]]
+    assert [one.severity for one in failed] == expected
+    assert all(f"({dropped}.0%): {dropped} minhash; to accept it: " in one.judge(facts)[2] for one in failed)
+
+
+@pytest.mark.parametrize(
+    ("shares", "met"), [({"dedup.lines": 0.5}, True), ({"a": 0.1, "b": 0.51}, False), ({"a": None}, True)]
+)
+def test_texts_that_are_mostly_repeats_warn(shares: dict[str, float | None], met: bool) -> None:
+    from expectations.custom import ExpectFewRepeatsToBeRemoved
+
+    assert ExpectFewRepeatsToBeRemoved(max_fraction=0.5).judge({"repeats": shares})[0] is met
+
+
 def test_a_missing_fact_is_an_error_not_a_pass() -> None:
     from expectations.custom import ExpectLedgerToBalance, ExpectNoCollidingIds
 

@@ -19,6 +19,7 @@ from winnowry.promotion.result import StageResult
 from winnowry.recipe.model import Recipe
 from winnowry.runs.order import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
 from winnowry.runs.project import Project
+from winnowry.stages.landing_losses import Losses, Refused, SourceLosses
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json" / "run.schema.json"
 
@@ -64,6 +65,23 @@ def test_stages_run_in_order_and_a_partition_goes_through_its_stages_before_the_
 
 def test_to_stops_after_a_stage() -> None:
     assert run(to="raw")[1] == ["landing", "raw/2020", "raw/2021"]
+
+
+def test_a_run_without_any_partition_fails_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a lake whose landing was promoted before it had a gate."""
+    reason = Refused("source.map", "missing_field", 20, "txet", None, "landing/a.jsonl", 0)
+    source = SourceLosses("s", 20, 0, [reason])
+    lost = Losses(1, 10, (), (), (source,))
+    monkeypatch.setattr("winnowry.promotion.partitions.partitions_of", lambda *_: [])
+    monkeypatch.setattr("winnowry.stages.landing_losses.live_losses", lambda *_: lost)
+    for to, rest in (("raw", ()), ("cleaned", ("cleaned",))):
+        outcome, asked = run(to=to)
+        assert asked == ["landing"]
+        assert not outcome.succeeded
+        (failure,) = outcome.failures
+        assert (failure.stage, failure.type) == ("raw", "EmptySourceError")
+        assert failure.message.startswith("source s: none of 20 records could be mapped: there is no field `txet`")
+        assert outcome.not_run == rest
 
 
 def test_only_the_partitions_asked_for_are_run() -> None:

@@ -69,6 +69,9 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     shown = pictures(tables.views["published"])
     if shown is not None:
         facts["pictures"] = shown
+    landing = tables.of_stage("landing")
+    if landing is not None and "lost" in landing.facts:
+        facts["lost"] = landing.facts["lost"]
     facts["comparison"] = comparison(tables)
     if accepted := _accepted(tables, mask=mask):
         facts["accepted"] = accepted

@@ -8,6 +8,8 @@ from typing import Any
 from winnowry.report.valid2 import letters
 
 _FEW = 5  # names that are listed
+_FEW_REFUSED = 0.1  # share of a source's records
+_MANY_DUPLICATES = 0.5
 
 
 def limits(facts: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -19,10 +21,38 @@ def limits(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     Returns:
         ``kind`` (``serious`` or ``note``) and ``text``, serious ones first.
     """
-    problems = [*_of_contents(facts), *_of_quality(facts), *_of_gaps(facts), *_of_process(facts), *_of_selection(facts)]
+    problems = [
+        *_of_reading(facts),
+        *_of_contents(facts),
+        *_of_quality(facts),
+        *_of_gaps(facts),
+        *_of_process(facts),
+        *_of_selection(facts),
+    ]
     return sorted(
         ({"kind": kind, "text": text} for kind, text in problems), key=lambda limit: limit["kind"] != "serious"
     )
+
+
+def _of_reading(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was lost before any table: objects first, most bytes first, then records by source, most of them first."""
+    lost = facts.get("lost") or {"unread": [], "unread_objects": 0, "sources": []}
+    for item in lost["unread"][:_FEW]:
+        yield "serious", f"Not read as a whole: {item['words']}."
+    more = lost["unread_objects"] - len(lost["unread"][:_FEW])
+    if more > 0:
+        yield "serious", f"{more:,} more objects were not read as a whole."
+    for source in sorted(lost["sources"], key=lambda source: -source["refused"]):
+        if source["refused"]:
+            share = source["refused"] / source["records"]
+            why = _listed([f"{reason} ({rows:,})" for reason, rows in source["reasons"].items()])
+            refused = f"{source['refused']:,} of {source['records']:,} records ({100 * share:.1f} %)"
+            kind = "serious" if share > _FEW_REFUSED else "note"
+            yield kind, f"Of source {source['source']} {refused} were refused when they were read: {why}."
+    duplicates = facts.get("duplicates")
+    if duplicates is not None and (duplicates["share"] or 0.0) > _MANY_DUPLICATES:
+        share = 100 * duplicates["share"]
+        yield "note", f"{duplicates['rows']:,} records ({share:.1f} % of the cleaned ones) were dropped as duplicates."
 
 
 def _of_contents(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

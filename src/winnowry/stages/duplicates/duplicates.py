@@ -68,6 +68,7 @@ class Duplicates(Production):
             outputs=self.outputs,
             facts={
                 "keepers": {"dropped": [value.decode() for value in bad_keepers[:20]]},
+                "duplicates": dict(self.methods),
                 "duplicate_fraction": fraction,
             },
             measures={"duplicate_fraction": fraction},

@@ -153,7 +153,6 @@ def test_verdicts_of_an_older_lake_are_read_and_added_to(tmp_path: Path) -> None
         ("select * from letters.cleand", "letters.cleaned"),
         ("select * from leters.raw", "letters.raw"),
         ("select * from tabels", "tables"),
-        ("select * from cleaned", "letters.cleaned"),
     ],
 )
 def test_an_unknown_table_is_answered_with_the_one_that_was_meant(ws: Workspace, query: str, meant: str) -> None:

@@ -47,6 +47,8 @@ def run(broken: Mapping[tuple[str, str | None], bool] | None = None, **request: 
             "version": 1,
             "corpus": "letters",
             "sources": [{"name": "s", "uri": "landing/*", "partition": {"by": "path", "part": 0}}],
+            "score": [{"op": "score.token_count"}],
+            "sample": {"method": "uniform", "fraction": 1.0},
         }
     )
     workspace: Any = SimpleNamespace()

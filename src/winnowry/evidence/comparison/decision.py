@@ -104,8 +104,8 @@ def decide(
         changes = {"sample.method": "length_matched", **match, "why": why}
     else:
         beaten = [arm for arm in references if against[arm].outcome == "worse"]
-        said = f"worse than {' and '.join(beaten)}" if beaten else f"not told from {' and '.join(references)}"
-        changes = {**_UNIFORM, "why": f"the selection is {said} on {decides}, and `uniform` needs no score"}
+        relation = f"worse than {' and '.join(beaten)}" if beaten else f"not told from {' and '.join(references)}"
+        changes = {**_UNIFORM, "why": f"the selection is {relation} on {decides}, and `uniform` needs no score"}
         if method == "uniform":
             return Decision(decided, verdict, None, "keep the recipe: it selects uniformly.")
     settings = ", ".join(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.keys import stage_key
-from assets.partitions import add_partitions, dynamic_name
+from assets.partitions import dynamic_name, follow_lake
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import EmptySourceError, WinnowryError
 from winnowry.promotion.partitions import declared_partitions
@@ -83,10 +83,11 @@ def newest_schedule(recipe: Recipe, job: Any) -> dg.ScheduleDefinition:
     def newest(context: dg.ScheduleEvaluationContext, lakehouse: LakehouseResource) -> Any:
         from winnowry.promotion.partitions import partitions_of
 
-        keys = partitions_of(lakehouse.open(), recipe)
+        ws = lakehouse.open()
+        keys = partitions_of(ws, recipe)
         if not keys:
             return dg.RunRequest(asset_selection=_keys(recipe, _start(recipe)))
-        add_partitions(context.instance, recipe, keys)
+        follow_lake(context.instance, recipe, ws)
         return dg.RunRequest(
             partition_key=keys[-1], asset_selection=_keys(recipe, _start(recipe), *first_of_a_partition(recipe))
         )
@@ -166,13 +167,12 @@ def look_at_landing(recipe: Recipe, ws: Workspace, cursor: str | None) -> dg.Sen
 
 
 def changed_partitions(ws: Workspace, recipe: Recipe) -> list[str]:
-    """Partitions whose first stage is missing or was read from other objects than those that lie there now."""
-    from winnowry.promotion.partitions import landed_partitions, partitions_of
-    from winnowry.stages.freshness import why_stale
+    """Partitions whose first stages are missing or hold what the objects that lie there now do not; gone ones last."""
+    from winnowry.promotion.partitions import gone_partitions, kept_partitions, landed_partitions
+    from winnowry.stages.freshness import why_held, why_stale
 
-    landed, first = set(landed_partitions(ws, recipe)), first_of_a_partition(recipe)[0]
-    return [
-        partition
-        for partition in partitions_of(ws, recipe)
-        if partition in landed and why_stale(ws, recipe, first, partition)
+    stages = first_of_a_partition(recipe)
+    present = [*landed_partitions(ws, recipe), *kept_partitions(ws, recipe)]
+    return [key for key in present if why_stale(ws, recipe, stages[0], key)] + [
+        key for key in gone_partitions(ws, recipe) if any(why_held(ws, recipe, stage, key) for stage in stages)
     ]

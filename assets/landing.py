@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.partitions import add_partitions
+from assets.partitions import follow_lake
 
 if TYPE_CHECKING:
     from assets.stage import After
@@ -22,7 +22,7 @@ def publish_partitions(recipe: Recipe) -> After:
         from winnowry.promotion.partitions import partitions_of
 
         keys = partitions_of(ws, recipe)
-        new = add_partitions(context.instance, recipe, keys)
+        new = follow_lake(context.instance, recipe, ws)
         if new:
             context.log.info(f"{result.corpus}: {len(new)} new partitions: {', '.join(new[:20])}")
         return {"partitions": len(keys), "new_partitions": len(new)}

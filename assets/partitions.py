@@ -9,6 +9,7 @@ import dagster as dg
 from winnowry.promotion.partitions import declared_partitions
 
 if TYPE_CHECKING:
+    from winnowry.lakehouse.workspace import Workspace
     from winnowry.recipe.model import Recipe
 
 SAME = dg.IdentityPartitionMapping()
@@ -47,4 +48,20 @@ def add_partitions(instance: dg.DagsterInstance, recipe: Recipe, keys: list[str]
     new = [key for key in keys if key not in known]
     if new:
         instance.add_dynamic_partitions(name, new)
+    return new
+
+
+def follow_lake(instance: dg.DagsterInstance, recipe: Recipe, ws: Workspace) -> list[str]:
+    """Make Dagster know the partitions of a lake and no others; those that are new, in order.
+
+    A partition that the landing no longer holds is known until its rows are out of every table: that is work to do.
+    """
+    from winnowry.promotion.partitions import gone_partitions, partitions_of
+
+    present = [*partitions_of(ws, recipe), *gone_partitions(ws, recipe)]
+    new = add_partitions(instance, recipe, present)
+    if declared_partitions(recipe) is None and present:
+        name = dynamic_name(recipe.corpus)
+        for key in set(instance.get_dynamic_partitions(name)).difference(present):
+            instance.delete_dynamic_partition(name, key)
     return new

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets.keys import stage_key
-from assets.partitions import add_partitions, partitions_of_corpus
+from assets.partitions import follow_lake, partitions_of_corpus
 
 # Not where it is used: only while Dagster loads the code location is the project on the path.
 from expectations.registry import suites_for
@@ -89,10 +89,9 @@ def launch_repair(
 
 def repair_target(instance: dg.DagsterInstance, ws: "Workspace", recipe: "Recipe") -> Target:
     """What the plan would run, and what the lake holds but Dagster takes for missing or failed."""
-    from winnowry.promotion.partitions import partitions_of
     from winnowry.stages.plan import plan
 
-    add_partitions(instance, recipe, partitions_of(ws, recipe))
+    follow_lake(instance, recipe, ws)
     target: Target = {}
     for entry in plan(ws, recipe, suites_for).entries:
         if entry.action == "wait" or entry.partition in recipe.gates.left_out():

@@ -149,14 +149,20 @@ class ExpectColumnTypes(ExpectFact):
 
 
 class ExpectNoCollidingIds(ExpectFact):
-    """No record id of this partition is also in another partition."""
+    """No id stands for different records, in this partition or in another one."""
 
-    sentence: ClassVar[str] = "No record id may also be in another partition."
+    sentence: ClassVar[str] = "No id may stand for different records."
 
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
-        """Judge ``facts["global"]["colliding_ids"]``."""
+        """Judge ``facts["global"]["colliding_ids"]``: what has one id, and where."""
         ids = list(_fact(facts, "global", "colliding_ids"))
-        return not ids, len(ids), f"also elsewhere: {_some(ids)}" if ids else "no id is elsewhere"
+        if not ids:
+            return True, 0, "every id stands for one record"
+        remedy = (
+            "Name a field that tells the records of the whole source apart (`fields.id`), or leave it out: then file "
+            "and line do. If a later record replaces an earlier one, say `on_update: latest` in the source"
+        )
+        return False, len(ids), f"different records of one id: {_some(ids, 1)}. {remedy}"
 
 
 class ExpectKeepersToBeKept(ExpectFact):
@@ -182,6 +188,9 @@ class ExpectFractionQuarantinedToBeAtMost(ExpectFact):
     def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
         """Judge the ledger's counts, and ``facts["landing"]["refused"]``; no input at all is none quarantined.
 
+        What a later record replaced is not lost: ``facts["superseded"]``.
+
+
         Where records were made of records, an input counts as quarantined if nothing of it was kept.
         """
         total = int(_fact(facts, "ledger", "rows_in"))
@@ -189,6 +198,7 @@ class ExpectFractionQuarantinedToBeAtMost(ExpectFact):
         kept = facts["ledger"].get("inputs_kept")
         if kept is not None:
             lost = total - int(kept)
+        lost -= int(facts.get("superseded", 0))
         refused = _number(facts.get("landing", {}).get("refused", 0), "landing.refused")
         share = (lost + refused) / (total + refused) if total + refused else 0.0
         message = f"{lost + refused:,.0f} of {total + refused:,.0f} rows quarantined ({share:.1%})"

@@ -82,6 +82,22 @@ def test_a_changed_object_asks_for_its_own_partition_alone(small: Project) -> No
     assert asked(look(small, noticed.cursor)) == [(("raw", "cleaned"), BAD)]
 
 
+def test_a_partition_that_is_gone_is_asked_for_once_more_and_then_forgotten(small: Project) -> None:
+    small.fill("2019", "2020", "2021")
+    cursor = look(small, look(small, None).cursor).cursor
+    next((small.root / "landing" / "small").glob("*2021*")).unlink()
+    noticed = look(small, cursor)
+    small.run("landing")
+    assert (("raw", "cleaned"), "2021") in asked(look(small, noticed.cursor))
+
+    retracted = small.run("raw", "cleaned", partition="2021")
+    assert retracted.success
+    assert retracted.metadata("raw")["rows_retracted"] == 30  # 20 pages, 5 copies, 3 short ones, 2 in German
+    assert small.workspace.lake.partitions("small", "cleaned") == ["2019", "2020"]
+    small.run("landing")
+    assert "2021" not in small.instance.get_dynamic_partitions("small_partitions")
+
+
 def test_going_back_to_an_earlier_state_is_asked_for_under_another_run_key(small: Project) -> None:
     path = small.root / "landing" / "small" / f"{BAD}.jsonl.gz"
     first = look(small, None)

@@ -22,6 +22,11 @@ _GATES_SHOWN = 10
 _SAMPLES_SHOWN = 3
 _PLACES_SHOWN = 5
 _NOT_RUN = "MissingPartitionsError"  # a stage that never ran, because others are not there
+_WITHDRAWN = {
+    "rows_retracted": "gone: no landing object holds the partition any more; releases keep their rows",
+    "rows_moved": "moved to another partition",
+    "rows_withdrawn": "withdrawn, moved to another partition, or superseded",
+}
 _VERDICTS = {
     "fail": ("✗", "red"),
     "broken": ("✗", "red"),
@@ -39,6 +44,7 @@ def run_summary(outcome: RunOutcome, root: str) -> list[RenderableType]:
         root: URI of the lake, for the commands that are suggested.
     """
     parts: list[RenderableType] = ["", _headline(outcome), "", _stages(outcome.results)]
+    parts += _withdrawn(outcome.results)
     parts += _gates(outcome.results)
     parts += _failures(outcome)
     parts += _gaps(outcome)
@@ -174,6 +180,23 @@ def _lies_in(result: StageResult) -> tuple[str, str]:
     if not result.rows_quarantined:
         return result.stage, str(result.table or result.stage)
     return (ARRIVED if stage_named(result.stage).starts else result.stage), "quarantine"
+
+
+def _withdrawn(results: Sequence[StageResult]) -> list[RenderableType]:
+    """Records that the first table held before, by partition: nothing leaves quietly."""
+    table = grid(["No longer there", "Rows", "Because"], right=["Rows"])
+    lines = [
+        (result.partition or "", rows, because)
+        for result in results
+        for name, because in _WITHDRAWN.items()
+        if (rows := result.metadata.get(name, 0))
+    ]
+    for partition, rows, because in lines[:_REASONS_SHOWN]:
+        table.add_row(partition, number(rows), because)
+    if len(lines) > _REASONS_SHOWN:
+        rest = lines[_REASONS_SHOWN:]
+        table.add_row(f"{len(rest)} more", number(sum(rows for _, rows, _ in rest)), "")
+    return ["", table] if lines else []
 
 
 def _gates(results: Sequence[StageResult]) -> list[RenderableType]:

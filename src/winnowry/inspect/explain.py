@@ -14,6 +14,7 @@ from winnowry.core.ids import record_id as make_record_id
 from winnowry.core.sql import in_list, literal
 from winnowry.inspect.explain_draw import draw_values
 from winnowry.inspect.explain_family import PARENTS, Origin, became, children_of, listed, origin_of, with_family
+from winnowry.inspect.explain_gone import Withdrawal, withdrawals_of
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
 from winnowry.inspect.explain_refused import QUARANTINE, InRefused, ids_in_refused, in_refused
 from winnowry.inspect.sentences import Beside, draw, rejected
@@ -64,8 +65,8 @@ class Walk:
 
     Attributes:
         status: where it stands now: ``quarantined``, ``duplicate``, ``selected``, ``not_selected``, ``derived`` (other
-            records were made of it), ``refused`` (only a candidate that its gate refused got further), or the last
-            stage whose table holds it.
+            records were made of it), ``refused`` (only a candidate that its gate refused got further), ``withdrawn``
+            (the landing no longer holds it), or the last stage whose table holds it.
         verdict: the same as a sentence.
         steps: in stage order.
         releases: tags that hold the record, of the newest releases.
@@ -104,6 +105,11 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
         ws.lake.check_corpus(corpus)
     matches = [(name, full) for name in known if corpus in (None, name) for full in _matches(ws, name, record_id)]
     if not matches:
+        gone = [(name, one) for name in known if corpus in (None, name) for one in withdrawals_of(ws, name, record_id)]
+        if len(gone) == 1:
+            return _walk_of_gone(ws, *gone[0])
+        matches = [(name, one.record_id) for name, one in gone]
+    if not matches:
         where = corpus or f"any corpus of {ws.root}"
         raise NotFoundError(
             f"no record {record_id!r} in {where}. Expected a record id (32 hexadecimal characters, or the first 8 or "
@@ -114,6 +120,27 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
         raise UsageError(f"{record_id!r} is ambiguous: {listed}. Give the whole id, or name the corpus.")
     name, full = matches[0]
     return _walk(ws, name, full)
+
+
+def _walk_of_gone(ws: Workspace, corpus: str, gone: Withdrawal) -> Walk:
+    """The way of a record that no table holds any more."""
+    promotion = gone.taken_out_by
+    releases = tuple(_releases_with(ws, corpus, gone.record_id)) if PUBLISHED in ws.lake.tables(corpus) else ()
+    arrived = _sentence(stage_named(ARRIVED), gone.row, Beside())
+    steps = [
+        Step(ARRIVED, ARRIVED, gone.version, arrived, _values(gone.row), gone.row["promotion_id"]),
+        Step(
+            ARRIVED,
+            ARRIVED,
+            promotion.promoted_version or gone.version,
+            gone.outcome,
+            promotion_id=promotion.id,
+            promoted_at=gone.at,
+            run_id=promotion.lineage.get("run_id"),
+        ),
+    ]
+    verdict = gone.outcome + (f"; an earlier release holds it: {', '.join(releases)}" if releases else "")
+    return Walk(gone.record_id, corpus, gone.row["partition"], "withdrawn", verdict, steps, releases)
 
 
 def _matches(ws: Workspace, corpus: str, wanted: str) -> list[str]:

@@ -25,7 +25,7 @@ from winnowry.lakehouse.table import FragmentWriter, Table
 from winnowry.lakehouse.view import TableView
 from winnowry.promotion.gaps import Gaps
 from winnowry.promotion.lineage import lineage_of
-from winnowry.promotion.production import Candidate, Delta, Findings, Production, Rejected, Rows, Work
+from winnowry.promotion.production import Candidate, Delta, Findings, Production, Rejected, Rows, StartOver, Work
 from winnowry.promotion.refusal import refusal_of
 from winnowry.promotion.request import Request
 from winnowry.promotion.result import GateFailed, StageResult
@@ -127,8 +127,11 @@ class _Staging:
         lake, corpus = self.request.ws.lake, self.request.corpus
         self.table: Table = lake.table(corpus, self.request.stage.name)
         self.columns_added = self.table.create(schema)
-        self.main = FragmentWriter(self.table, schema)
         self.quarantine_table = lake.quarantine(corpus)
+        self._start()
+
+    def _start(self) -> None:
+        self.main = FragmentWriter(self.table, self.schema)
         self.quarantine = FragmentWriter(self.quarantine_table, QUARANTINE)
         self.reasons: Counter[str] = Counter()
 
@@ -140,7 +143,8 @@ class _Staging:
         findings = production.findings(candidate)
         records = self.request.ws.lake.records(self.request.corpus)
         record = self.attempt.record(findings, main, [side])
-        gates, docs_index, accepted = self._audit(main, side, {"ledger": findings.ledger.facts(), **findings.facts})
+        facts = {"ledger": findings.ledger.facts(), **findings.facts}
+        gates, docs_index, accepted = self._audit(main, side, facts, findings.verdicts, by_suites=production.by_suites)
         result = self.attempt.result(
             findings,
             status="rejected",
@@ -166,10 +170,14 @@ class _Staging:
             seconds=time.perf_counter() - self.attempt.started,
         )
 
-    def _write(self, pieces: Iterator[Rows | Rejected]) -> None:
+    def _write(self, pieces: Iterator[Rows | Rejected | StartOver]) -> None:
         """Write rows as fragments, none of which spans two partitions."""
         partition = None
         for piece in pieces:
+            if isinstance(piece, StartOver):
+                self._start()
+                partition = None
+                continue
             if piece.batch.num_rows == 0:
                 continue
             if isinstance(piece, Rejected):
@@ -224,11 +232,18 @@ class _Staging:
         return self.request.ws.lake.candidate_view(self.request.corpus, candidate.table, version, self.request.key)
 
     def _audit(
-        self, main: CandidateTable, side: CandidateTable, facts: Mapping[str, Any]
+        self,
+        main: CandidateTable,
+        side: CandidateTable,
+        facts: Mapping[str, Any],
+        own: tuple[GateResult, ...],
+        *,
+        by_suites: bool,
     ) -> tuple[tuple[GateResult, ...], str | None, list[dict[str, Any]]]:
+        """The verdicts of the stage's suites and those that the production brings."""
         request = self.request
         stage = request.stage.name
-        suites = request.suites(stage, request.recipe, self.schema)
+        suites = request.suites(stage, request.recipe, self.schema) if by_suites else []
         name = f"{request.corpus}.{stage}.{request.key}"
         store = request.ws.store
         folder = f"{request.ws.lake.corpus_uri(request.corpus)}/data_docs/{stage}/{self.work.promotion_id}"
@@ -251,16 +266,17 @@ class _Staging:
                         store.write(f"{folder}/{path.relative_to(scratch).as_posix()}", path.read_bytes())
                 relative = Path(outcome.docs_index.removeprefix("file://")).resolve()
                 docs_index = f"{folder}/{relative.relative_to(Path(scratch).resolve()).as_posix()}"
+        verdicts = (*outcome.results, *own)
         request.ws.lake.append_gates(
             request.corpus,
-            gate_rows(outcome.results, self.work.promotion_id, main.table, main.detached_version, request.key),
+            gate_rows(verdicts, self.work.promotion_id, main.table, main.detached_version, request.key),
         )
-        return outcome.results, docs_index, settled.accepted
+        return verdicts, docs_index, settled.accepted
 
 
 def reaudit_of(production: type[Production], request: Request) -> Callable[[PromotionRecord], None] | None:
     """The rule over the whole table that a production has, bound to the lake."""
-    return partial(production.reaudit, request.ws) if production.watches_table else None
+    return partial(production.reaudit, request) if production.watches_table else None
 
 
 def _changes(delta: Delta | None) -> dict[str, Any]:

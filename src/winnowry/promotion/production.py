@@ -11,6 +11,7 @@ import pyarrow as pa
 from winnowry.core.ids import PromotionId
 from winnowry.core.jsonable import digest
 from winnowry.engine.tasks import ChainResult, ChainTask
+from winnowry.gates.result import GateResult
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
@@ -36,6 +37,11 @@ class Rejected:
     """Rows for the quarantine, with the columns of ``core.tables.QUARANTINE``; ``promotion_id`` is added."""
 
     batch: pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class StartOver:
+    """Nothing that was yielded so far is written: what came later has shown that some of it is wrong."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ class Findings:
         reasons: rows left out, by ``operator: rule``, where they do not lie in the quarantine.
         lineage: more for the lineage.
         shown: fields of the result that are not told from the above.
+        verdicts: what the library itself judges, beside the suites of the stage.
     """
 
     ledger: Ledger
@@ -91,6 +98,7 @@ class Findings:
     reasons: dict[str, int] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)
+    verdicts: tuple[GateResult, ...] = ()
 
 
 @dataclass
@@ -197,10 +205,13 @@ class Production:
     watches_table: ClassVar[bool] = False
     """Whether :meth:`reaudit` is asked when the table moved between audit and promotion."""
 
+    by_suites: ClassVar[bool] = True
+    """Whether the suites of the stage judge its rows."""
+
     def __init__(self, work: Work) -> None:
         self.work = work
 
-    def rows(self) -> Iterator[Rows | Rejected]:
+    def rows(self) -> Iterator[Rows | Rejected | StartOver]:
         """Yield every row once: kept, or rejected."""
         raise NotImplementedError
 
@@ -217,7 +228,7 @@ class Production:
         raise NotImplementedError
 
     @classmethod
-    def reaudit(cls, ws: Workspace, record: PromotionRecord) -> None:
+    def reaudit(cls, request: Request, record: PromotionRecord) -> None:
         """Ask the rules over the whole table again; raises to refuse the candidate."""
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from winnowry.core.partition_keys import wrong_key
 from winnowry.operators.base import Operator
 from winnowry.operators.carried import CARRY, CarriedFields
 from winnowry.recipe.as_yaml import as_yaml
@@ -23,6 +24,9 @@ from winnowry.sampling.spec import SampleSpec
 from winnowry.sources.base import SourceFormat
 from winnowry.sources.event_time import range_end, range_start, why_no_layout
 from winnowry.sources.registry import formats
+
+MAX_RETRACTED_FRACTION = 0.5
+"""What ``limits.max_retracted_fraction`` is where a recipe says nothing."""
 
 
 class Fields(GrowingPart):
@@ -121,7 +125,14 @@ class Partition(RecipePart):
             raise ValueError("`by: field` needs `field`")
         if self.by == "path" and self.part is None:
             raise ValueError("`by: path` needs `part`")
+        for key in (self.missing, *self.keys):
+            expected = wrong_key(key)
+            if expected is not None:
+                raise ValueError(f"{key!r} cannot be the key of a partition: expected {expected}")
         return self
+
+
+OnUpdate = Literal["latest", "keep_first"]
 
 
 def _or_none(schema: dict[str, Any]) -> None:
@@ -160,7 +171,13 @@ class Source(GrowingPart):
         "`__HIVE_DEFAULT_PARTITION__` null); a field of the record with another value is refused (`hive_conflict`)",
     )
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"members", "hive"})
+    on_update: OnUpdate | None = Field(
+        default=None,
+        description="which of several records of one id stays: the `latest` in event time, then in order of URI and "
+        "line, or the first; unset: the latest in event time, and what differs at the same time is refused",
+    )
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"members", "hive", "on_update"})
 
     @field_validator("format")
     @classmethod
@@ -193,12 +210,26 @@ class Source(GrowingPart):
         return formats()[self.format].model_validate({**self._shared(), **(self.model_extra or {})})
 
 
-class Limits(RecipePart):
+class Limits(GrowingPart):
     """Bounds on a run."""
 
     max_record_bytes: int = Field(default=64 << 20, ge=1, description="longer records are quarantined, in bytes")
     max_error_fraction: float = Field(default=0.01, ge=0, le=1, description="rows that may crash an operator, 0 to 1")
     batch_rows: int = Field(default=1024, ge=1, description="rows held at once while reading")
+    max_retracted_fraction: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="largest share of the corpus that a run may retract because the landing no longer holds it, 0 to "
+        f"1; unset: {MAX_RETRACTED_FRACTION}",
+    )
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"max_retracted_fraction"})
+
+    @property
+    def retracted_fraction(self) -> float:
+        """``max_retracted_fraction``, or what holds where it is unset."""
+        return MAX_RETRACTED_FRACTION if self.max_retracted_fraction is None else self.max_retracted_fraction
 
 
 class Publish(RecipePart):
@@ -225,8 +256,13 @@ class Recipe(GrowingPart):
         default=None, description="columns added to living tables, each an asset of its own, in order"
     )
     limits: Limits = Field(default_factory=Limits, description="bounds on a run")
+    keep_gone: bool | None = Field(
+        default=None,
+        description="whether records stay whose landing objects are gone, for a landing that a rule empties; else "
+        "they are retracted",
+    )
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "columns"})
+    _LATER: ClassVar[frozenset[str]] = frozenset({"comparison", "columns", "keep_gone"})
 
     @cached_property
     def file(self) -> Path | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from winnowry.recipe.model import Recipe
 
 
+_ROUNDS = 3
+"""How often partitions are run again that outdate each other; each time fewer do."""
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """Which stages of a recipe to run.
@@ -32,7 +36,7 @@ class RunRequest:
         workspace: the lake.
         recipe: what to run.
         project: code location that brings suites and assets.
-        partitions: only these; every partition of the landing when empty.
+        partitions: only these; every partition of the landing, and of the tables, when empty.
         to: last stage; the last one of all when None.
         allow_missing: let corpus-wide stages run without some partitions, and record the gap.
         jobs: partitions that go through their stages at once; as many as pay off when None.
@@ -202,7 +206,8 @@ def run_in_order(
     """Run the stages of a recipe: partitions through their stages, then what needs all of them.
 
     A partition that fails is left out of the stages after it, the others go on; a corpus-wide stage is not run after
-    a failure unless ``allow_missing`` says so.
+    a failure unless ``allow_missing`` says so. Partitions that the landing no longer holds come last: what moved out
+    of them has arrived by then.
 
     Args:
         request: what to run.
@@ -215,8 +220,6 @@ def run_in_order(
         RecipeError: the recipe lacks what a later one of the stages needs.
         NotFoundError: a partition was named that the landing does not hold.
     """
-    from winnowry.promotion.partitions import partitions_of
-
     started = time.perf_counter()
     results: list[StageResult] = []
     failures: list[Failure] = []
@@ -230,20 +233,19 @@ def run_in_order(
     not_run: tuple[str, ...] = ()
     waiting: list[Waiting] = []
     signed = request.recipe.gates.left_out()
-    partitions: list[str] | None = None
+    partitions: _Partitions | None = None
     for stretch in stretches(steps):
         group = tuple(step.name for step in stretch)
         if stretch[0].partitioned:
             if partitions is None:
-                partitions = _wanted(request, partitions_of(request.workspace, request.recipe))
+                partitions = _wanted(request)
             if not partitions:
                 failures.append(Failure(group[0], None, "EmptySourceError", _nothing_landed(request)))
                 not_run = tuple(stages[stages.index(group[0]) + 1 :])
                 break
-            failed = {failure.partition for failure in failures}
-            keys = [key for key in partitions if key not in failed and key not in signed]
             waiting += [Waiting(name, f.partition, [f.place]) for f in failures if f.partition for name in group]
-            outcomes = take(group, keys) if take is not None else one_by_one(execute, group, keys)
+            partitions = partitions.without({failure.partition for failure in failures}).left_out(signed)
+            outcomes = _take_through(request, stretch, partitions, execute, take)
         elif failures and not request.allow_missing:
             not_run = tuple(stages[stages.index(group[0]) :])
             waiting += [Waiting(name, None, [f.place for f in failures]) for name in not_run]
@@ -271,7 +273,7 @@ def run_in_order(
         recipe.corpus,
         run_id,
         seconds,
-        tuple(results),
+        _last(results),
         tuple(failures),
         not_run,
         recipe.publish.tag,
@@ -287,6 +289,94 @@ def _gaps(results: Sequence[StageResult]) -> tuple[Gap, ...]:
 
     whole = [result for result in results if result.partition is None and result.status != "rejected"]
     return tuple(Gap(**gap) for gap in whole[-1].metadata.get(GAPS, ())) if whole else ()
+
+
+def _last(results: Iterable[StageResult]) -> tuple[StageResult, ...]:
+    """One result a stage and partition: of those that ran twice the one that stands."""
+    last: dict[tuple[str, str | None], StageResult] = {}
+    for result in results:
+        key = (result.stage, result.partition)
+        if key not in last or result.status != "skipped":
+            last[key] = result
+    return tuple(last.values())
+
+
+@dataclass(frozen=True)
+class _Partitions:
+    """What a run takes through the partitioned stages.
+
+    Attributes:
+        landed: partitions of the landing.
+        kept: those that the recipe keeps though no object holds them.
+        gone: those to be retracted.
+    """
+
+    landed: list[str]
+    kept: list[str]
+    gone: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.landed or self.kept or self.gone)
+
+    def left_out(self, signed: Collection[str]) -> _Partitions:
+        """Without those that somebody has signed for to be left out; what is gone is retracted all the same."""
+        return replace(
+            self,
+            landed=[key for key in self.landed if key not in signed],
+            kept=[key for key in self.kept if key not in signed],
+        )
+
+    def without(self, failed: set[str | None]) -> _Partitions:
+        """Without those that failed; where one could not be retracted, no other is: they are judged together."""
+        gone = [] if failed & set(self.gone) else self.gone
+        return _Partitions(
+            [key for key in self.landed if key not in failed], [key for key in self.kept if key not in failed], gone
+        )
+
+
+def _take_through(
+    request: RunRequest,
+    stretch: Sequence[Stage],
+    partitions: _Partitions,
+    execute: ExecuteStages,
+    take: TakePartitions | None,
+) -> Iterator[PartitionOutcome]:
+    """Partitions through a stretch: those of the landing, those that are kept, those that go; some once more."""
+    group = tuple(step.name for step in stretch)
+
+    def through(keys: Sequence[str]) -> Iterator[PartitionOutcome]:
+        return take(group, keys) if take is not None else one_by_one(execute, group, keys)
+
+    unsettled, failed = False, set[str | None]()
+    for keys in (partitions.landed, partitions.kept):
+        for done in through(keys) if keys else ():
+            unsettled |= any(result.metadata.get("unsettles_others") for result in done.results)
+            if done.failed is not None:
+                failed.add(done.partition)
+            yield done
+    for done in one_by_one(execute, group, partitions.gone):
+        yield done
+        if done.failed is not None:
+            break
+    if unsettled:
+        present = [key for key in (*partitions.landed, *partitions.kept) if key not in failed]
+        yield from _settle(request, stretch[0], present, through)
+
+
+def _settle(
+    request: RunRequest, first: Stage, keys: list[str], through: Callable[[Sequence[str]], Iterator[PartitionOutcome]]
+) -> Iterator[PartitionOutcome]:
+    """Partitions again that others have outdated meanwhile, by records that they share an id with."""
+    from winnowry.stages.freshness import why_stale
+
+    for _ in range(_ROUNDS):
+        again = [key for key in keys if why_stale(request.workspace, request.recipe, first, key)]
+        if not again:
+            return
+        for done in through(again):
+            if done.failed is not None:
+                keys = [key for key in keys if key != done.partition]
+            yield done
 
 
 def one_by_one(execute: ExecuteStages, stages: Sequence[str], keys: Sequence[str | None]) -> Iterator[PartitionOutcome]:
@@ -315,13 +405,18 @@ def skip_while_fresh(
 
 def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id: str) -> StageResult | None:
     """The result of a stage that has nothing to do, or None."""
-    from winnowry.stages.freshness import incomplete_partitions, why_stale
+    from winnowry.promotion.partitions import is_gone
+    from winnowry.stages.freshness import incomplete_partitions, why_held, why_stale
     from winnowry.stages.run import run_stage
 
     ws, recipe = request.workspace, request.recipe
     try:
         step = stage_of(recipe, stage)
-        if incomplete_partitions(ws, recipe, step) or why_stale(ws, recipe, step, partition):
+        if partition is not None and is_gone(ws, recipe, partition):
+            stale = why_held(ws, recipe, step, partition)
+        else:
+            stale = incomplete_partitions(ws, recipe, step) or why_stale(ws, recipe, step, partition)
+        if stale:
             return None
         suites = request.project.module("expectations.registry").suites_for
         return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id, engine=request.open_engine())
@@ -350,11 +445,22 @@ def _nothing_landed(request: RunRequest) -> str:
     return "\n".join(reasons or [f"{request.recipe.corpus}: no record has landed"])
 
 
-def _wanted(request: RunRequest, present: list[str]) -> list[str]:
+def _wanted(request: RunRequest) -> _Partitions:
+    from winnowry.promotion.partitions import gone_partitions, kept_partitions, partitions_of
+
+    ws, recipe = request.workspace, request.recipe
+    kept, gone = kept_partitions(ws, recipe), gone_partitions(ws, recipe)
+    present = [*partitions_of(ws, recipe), *gone]
     unknown = [key for key in request.partitions if key not in present]
     if unknown:
         near = difflib.get_close_matches(unknown[0], present, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         listed = ", ".join(present[:20]) + (f" and {len(present) - 20} more" if len(present) > 20 else "")
         raise NotFoundError(f"{request.recipe.corpus} has no partition {', '.join(unknown)}{hint}\nThere are: {listed}")
-    return list(request.partitions) or present
+    wanted = list(request.partitions) or present
+    leaving = {*kept, *gone}
+    return _Partitions(
+        [key for key in wanted if key not in leaving],
+        [key for key in wanted if key in kept],
+        [key for key in wanted if key in gone],
+    )

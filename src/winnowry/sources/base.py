@@ -200,6 +200,11 @@ class PartitionSpec(Protocol):
         """``quarantine``, or the partition of records that lack the value."""
         ...
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All partitions, where they are declared; empty where they come from the data."""
+        ...
+
 
 class SourceSpec(Protocol):
     """A source as the recipe declares it (the recipe is a higher layer)."""

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from winnowry.core.ids import RecordId, record_id
-from winnowry.core.tables import UNPARTITIONED
+from winnowry.core.partition_keys import wrong_key
 from winnowry.sources.base import FieldsSpec, PartitionSpec, Record, SourceSpec, Unreadable, unreadable
 from winnowry.sources.event_time import EventTimeError, parse_event_time, parse_with_format, time_range
 from winnowry.sources.fields import (
@@ -30,7 +30,6 @@ from winnowry.sources.fields import (
 _OPERATOR = "source.map"
 ALL = "all"
 """The partition of every record of a source without a partition rule."""
-_MAX_KEY_BYTES = 200
 READING = 2
 """Raised when the same object and recipe would give other partitions: the landing then reads its objects again."""
 
@@ -87,8 +86,8 @@ def map_record(
         The mapped record, or an :class:`Unreadable` with the record as JSON and one of the reasons
         ``missing_field`` (text), ``missing_id``, ``wrong_type`` (text, id, license or partition field),
         ``missing_event_time``, ``bad_event_time``, ``missing_partition_field``, ``missing_partition_part``,
-        ``bad_partition_key`` and ``hive_conflict``. A bad event time that does not decide the partition becomes null
-        and stays in ``meta``.
+        ``bad_partition_key``, ``undeclared_partition`` and ``hive_conflict``. A bad event time that does not decide the
+        partition becomes null and stays in ``meta``.
     """
     try:
         return _map(record, source, uri, relative_path, written_at)
@@ -109,6 +108,9 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, writt
     mapped_id = _mapped_id(data, fields.id) if fields.id else None
     event_time, wrong_time = _event_time(data, fields, written_at)
     partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
+    keys = source.partition.keys if source.partition is not None else ()
+    if keys and partition not in keys:
+        raise _Unmappable("undeclared_partition", partition, f"one of the {len(keys)} in partition.keys")
     return MappedRecord(
         record_id=record_id(source.name, mapped_id=mapped_id, path=relative_path, index=record.position),
         position=record.position,
@@ -253,8 +255,9 @@ def _missing(spec: PartitionSpec, reason: str, value: str) -> str:
 
 
 def _checked_key(key: str) -> str:
-    if key == UNPARTITIONED or not key.isprintable() or not key.strip() or len(key.encode()) > _MAX_KEY_BYTES:
-        raise _Unmappable("bad_partition_key", repr(key), f"printable, at most {_MAX_KEY_BYTES} bytes")
+    reason = wrong_key(key)
+    if reason is not None:
+        raise _Unmappable("bad_partition_key", repr(key), reason)
     return key
 
 

@@ -9,11 +9,17 @@ from typing import Any
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import live, output_version, stale_reasons
-from winnowry.promotion.partitions import partitions_of
+from winnowry.promotion.partitions import gone_partitions, is_withdrawn, partitions_of
 from winnowry.recipe.model import Recipe
 from winnowry.stages.graph import Read, Stage, stage_named
 
 Inputs = dict[str, str | None]
+
+GONE = "gone: no landing object holds the partition any more"
+"""Why the rows of a partition are retracted."""
+
+NO_OBJECT = "no object"
+"""Data version of the landing for a partition that is kept though no object holds it."""
 
 
 def named(path: str) -> Any:
@@ -47,14 +53,37 @@ def _versions(ws: Workspace, recipe: Recipe, read: Read, partition: str | None) 
         return {f"{read.stage}/{key}": version for key, version in present.items() if version is not None}
     assert partition is not None, f"{read.stage} is read by partition"
     record = live(ws, recipe, read.stage, partition if read.how == "same" else None)
-    return {f"{read.stage}/{partition}": output_version(record, partition)}
+    version = output_version(record, partition)
+    if version is None and record is not None and recipe.keep_gone and stage_named(read.stage).starts:
+        version = NO_OBJECT
+    return {f"{read.stage}/{partition}": version}
 
 
 def why_stale(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> list[str]:
     """Why the live promotion of a stage does not stand for recipe and inputs; empty when it does."""
-    return stale_reasons(
-        stage, recipe, live_record(ws, recipe, stage, partition), inputs_of(ws, recipe, stage, partition)
-    )
+    record = live_record(ws, recipe, stage, partition)
+    return reasons_for(ws, recipe, stage, partition, record, inputs_of(ws, recipe, stage, partition))
+
+
+def reasons_for(
+    ws: Workspace,
+    recipe: Recipe,
+    stage: Stage,
+    partition: str | None,
+    record: PromotionRecord | None,
+    inputs: Mapping[str, str | None],
+) -> list[str]:
+    """:func:`why_stale` of a live promotion and inputs that are known already."""
+    reasons = stale_reasons(stage, recipe, record, inputs)
+    if reasons or record is None or partition is None or stage.outdated is None:
+        return reasons
+    further: Callable[[Workspace, Recipe, PromotionRecord], list[str]] = named(stage.outdated)
+    return further(ws, recipe, record)
+
+
+def why_held(ws: Workspace, recipe: Recipe, stage: Stage, partition: str) -> list[str]:
+    """Why rows of a gone partition are still to be taken out of a stage's table; empty when none are there."""
+    return [] if is_withdrawn(live_record(ws, recipe, stage, partition)) else [GONE]
 
 
 def live_record(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> PromotionRecord | None:
@@ -67,13 +96,23 @@ def live_record(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | No
 
 
 def incomplete_partitions(ws: Workspace, recipe: Recipe, stage: Stage) -> list[str]:
-    """Partitions whose upstream stages are missing or stale, so that a corpus-wide stage would not see all the data."""
+    """Partitions whose upstream stages are missing or stale, so that a corpus-wide stage would not see what there is.
+
+    Gone ones that such a stage still holds are among them: nothing may be decided from their rows.
+    """
     upstream = [
         stage_named(read.stage) for read in stage.edges(recipe) if read.how == "every" and read.role != "beside"
     ]
+    if not upstream:
+        return []
     signed = recipe.gates.left_out()
-    return [
+    stale = [
         partition
-        for partition in (partitions_of(ws, recipe) if upstream else ())
+        for partition in partitions_of(ws, recipe)
         if partition not in signed and any(why_stale(ws, recipe, before, partition) for before in upstream)
+    ]
+    return stale + [
+        partition
+        for partition in gone_partitions(ws, recipe)
+        if any(why_held(ws, recipe, before, partition) for before in upstream)
     ]

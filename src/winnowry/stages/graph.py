@@ -87,6 +87,8 @@ class Stage:
             versions of stages.
         unrecorded: ``module:function`` of (workspace, recipe, stage) that tells a promotion without a record from the
             table; older versions recorded none of added columns.
+        outdated: ``module:function`` of (workspace, recipe, record) that says why the live promotion of a partition has
+            to be made again though recipe and inputs are the same.
         when: recipes that have the stage.
         key: the column that identifies a row.
         indexed: whether the key has an index.
@@ -119,6 +121,7 @@ class Stage:
     expectations: str | None = None
     inputs: str | None = None
     unrecorded: str | None = None
+    outdated: str | None = None
     when: Callable[[Recipe], bool] = always
     key: str = RECORD
     indexed: bool = False
@@ -278,6 +281,7 @@ STAGES: tuple[Stage, ...] = (
         schema=tables.raw_schema,
         spec=_sources,
         suites=("contract", "ledger", "quality", "drift"),
+        outdated="winnowry.stages.updates:outdated",
         indexed=True,
         left="readable records",
         waits="ingested, not yet cleaned",

@@ -48,13 +48,18 @@ def landing_objects(ws: Workspace, recipe: Recipe) -> list[tuple[Source, ObjectI
     listed = []
     for source in recipe.sources:
         objects = list(ws.store.list(ws.store.resolve(source.uri)))
-        if not objects:
+        if not objects and not _may_be_empty(ws, recipe):
             raise EmptySourceError(
                 f"source {source.name!r} of {recipe.corpus}: no object matches {ws.store.resolve(source.uri)}. "
                 "Check the `uri` of the source (relative ones start at --root) and that the data has landed."
             )
         listed += [(source, info) for info in objects]
     return listed
+
+
+def _may_be_empty(ws: Workspace, recipe: Recipe) -> bool:
+    """Whether nothing has to lie there: the recipe keeps what is gone, and something was there before."""
+    return bool(recipe.keep_gone) and live(ws, recipe, "landing") is not None
 
 
 def landing_state(ws: Workspace, recipe: Recipe) -> dict[str, str]:
@@ -161,7 +166,7 @@ class Landing(Production):
                 entry = yield from self._index(source, info)
             self.entries.append(entry)
             request.progress.advance(1)
-        if not any(entry["n_records"] for entry in self.entries):
+        if not any(entry["n_records"] for entry in self.entries) and not _may_be_empty(self.work.ws, recipe):
             raise EmptySourceError(f"{recipe.corpus}: the {len(self.entries)} landing objects hold no record at all")
         yield from self._carry_quarantine()
         yield Rows(pa.RecordBatch.from_pylist([{**e, "promotion_id": ""} for e in self.entries], schema=LANDING))

@@ -8,20 +8,21 @@ from typing import Any, Literal
 from winnowry.core.errors import RecipeError, UsageError
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.corpus_recipe import other_recipe
-from winnowry.promotion.lineage import live, stale_reasons
-from winnowry.promotion.partitions import partitions_of
+from winnowry.promotion.lineage import live
+from winnowry.promotion.partitions import gone_partitions, is_withdrawn, kept_partitions, partitions_of
 from winnowry.promotion.refusal import Judged, standing_refusal
 from winnowry.promotion.request import SuiteProvider
 from winnowry.recipe.check_gates import lacking_for
 from winnowry.recipe.model import Recipe
 from winnowry.stages.cascade import Following, may_follow
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of
-from winnowry.stages.freshness import Inputs, inputs_of, live_record
+from winnowry.stages.freshness import GONE, Inputs, inputs_of, live_record, reasons_for
 from winnowry.stages.gaps import check_accepted
 from winnowry.stages.graph import Stage, stage_named, stages_in
 from winnowry.stages.identity import changed_identities
 
-_SHOWN = 5  # names that are listed
+_SHOWN = 5  # names of stages that are listed
+_LISTED = 10  # partitions
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ExpectedRecall:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every stage and partition of a corpus, in run order.
+    """Every stage and partition of a corpus, in run order; those that the landing no longer holds come first.
 
     Attributes:
         note: what a plan cannot know, and which records would be new because they would be known by something else.
@@ -126,6 +127,8 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
         raise RecipeError(tuple(lacking))
     expected = expected_recall(recipe)
     entries: list[PlanEntry] = []
+    retracted: list[PlanEntry] = []
+    leaving: dict[str, str] = {}
     partitions: list[str] = []
     note = None
     will_run: set[tuple[str, str | None]] = set()
@@ -134,7 +137,7 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
     signed = recipe.gates.left_out()
     for stage in stages_in(recipe):
         if stage.partitioned and not partitions:
-            partitions = partitions_of(ws, recipe)
+            partitions = [key for key in partitions_of(ws, recipe) if key not in leaving]
         for partition in partitions if stage.partitioned else [None]:
             if partition in signed:
                 entries.append(
@@ -147,7 +150,7 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
             except UsageError as error:  # a column that does not fit its table
                 problems.append(str(error))
                 continue
-            reasons = stale_reasons(stage, recipe, record, inputs)
+            reasons = reasons_for(ws, recipe, stage, partition, record, inputs)
             moved = _upstream(stage, recipe, partition, will_run)  # so that it would have other inputs
             judged = inputs if reasons and not moved else None
             waits = _waits(ws, recipe, stage, partition, judged, waiting, suites)
@@ -159,6 +162,10 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
             rows = record.ledger.get("rows_in") if record is not None else None
             action: Literal["run", "skip", "wait"] = "wait" if waits else "run" if reasons else "skip"
             entries.append(PlanEntry(stage.name, partition, action, waits or reasons or ["unchanged"], rows))
+            if stage.starts:
+                leaving = _leaving(ws, recipe, stage, inputs)
+                retracted = _retractions(ws, recipe, leaving)
+                will_run |= {(entry.stage, entry.partition) for entry in retracted}
             if stage.starts and action == "run":
                 note = (
                     f"the {stage.name} stage finds the partitions of new and changed objects; they are planned once it "
@@ -166,10 +173,10 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
                 )
     if problems:
         raise RecipeError(tuple(problems))
-    notes = [*([note] if note is not None else []), *changed_identities(ws, recipe)]
+    notes = [*([note] if note is not None else []), *changed_identities(ws, recipe), *_kept(ws, recipe)]
     return Plan(
         recipe.corpus,
-        entries,
+        retracted + entries,
         "\n".join(notes) or None,
         expected,
         _recommendation(ws, recipe),
@@ -208,6 +215,50 @@ def _waits(
         return []
     blocking = [f"{gate.expectation}: {gate.message}" for gate in refused.gates if gate.blocks]
     return [f"refused, waits for a change of inputs or rule: {'; '.join(blocking)}"]
+
+
+def _kept(ws: Workspace, recipe: Recipe) -> list[str]:
+    """Says which partitions stay though nothing of them is in the landing."""
+    kept = kept_partitions(ws, recipe)
+    more = f" and {len(kept) - _LISTED} more" if len(kept) > _LISTED else ""
+    listed = ", ".join(kept[:_LISTED]) + more
+    return [f"kept though no landing object holds them (keep_gone): {listed}"] if kept else []
+
+
+def _leaving(ws: Workspace, recipe: Recipe, start: Stage, objects: Inputs) -> dict[str, str]:
+    """Partitions that a run would retract, and why: the landing holds them no more, or will not once it is listed."""
+    leaving = dict.fromkeys(gone_partitions(ws, recipe), GONE)
+    record = live_record(ws, recipe, start, None)
+    if record is None or recipe.keep_gone:
+        return leaving
+    before = record.lineage.get("inputs", {})
+    rows = ws.lake.open(recipe.corpus, start.name).to_table(columns=["uri", "size", "partitions"]).to_pylist()
+    # An object of the same name and size somewhere else is taken for the same one: a lake may have moved.
+    arrived = {
+        (_name(uri), int(state.rpartition(":")[2])) for uri, state in objects.items() if state and uri not in before
+    }
+    staying, lost = set[str](), set[str]()
+    for row in rows:
+        there = row["uri"] in objects or (_name(row["uri"]), row["size"]) in arrived
+        (staying if there else lost).update(part["partition"] for part in row["partitions"])
+    unread = any(before.get(uri) != state for uri, state in objects.items())
+    reason = f"{GONE}, unless a new or changed one does" if unread else GONE
+    return leaving | dict.fromkeys(lost - staying, reason)
+
+
+def _name(uri: str) -> str:
+    return uri.rpartition("/")[2]
+
+
+def _retractions(ws: Workspace, recipe: Recipe, leaving: dict[str, str]) -> list[PlanEntry]:
+    entries = []
+    for stage in stages_in(recipe):
+        for partition in sorted(leaving) if stage.partitioned else ():
+            record = live_record(ws, recipe, stage, partition)
+            if record is not None and not is_withdrawn(record):
+                rows = record.ledger.get("rows_in")
+                entries.append(PlanEntry(stage.name, partition, "run", [leaving[partition]], rows))
+    return entries
 
 
 def _recommendation(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:

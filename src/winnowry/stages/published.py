@@ -23,7 +23,7 @@ from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ids, Ledger, read_ids
 from winnowry.promotion.lineage import data_version, live
-from winnowry.promotion.partitions import partitions_of
+from winnowry.promotion.partitions import kept_partitions, partitions_of
 from winnowry.promotion.production import Candidate, Delta, Findings, Production, Rows, Work
 from winnowry.promotion.result import StageResult
 from winnowry.recipe.model import Recipe
@@ -86,6 +86,7 @@ class Published(Production):
                 **changed,
                 "valid2": card,
                 "about": {"description": recipe.description, "owner": recipe.owner},
+                **({"kept_partitions": kept_partitions(work.ws, recipe)} if recipe.keep_gone else {}),
             },
             metadata={
                 "release": f"v{number}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -10,84 +11,170 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from winnowry.core.errors import EmptySourceError, GateFailedError
+from winnowry.core.errors import EmptySourceError, PromotionConflictError
 from winnowry.core.ids import record_id
 from winnowry.core.jsonable import digest
-from winnowry.core.sql import in_lists
 from winnowry.core.tables import QUARANTINE, RAW
 from winnowry.engine.chain import Reason
 from winnowry.engine.quarantine import quarantine_rows
 from winnowry.lakehouse.blobs import blob_array
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
-from winnowry.promotion.ledger import Ledger, read_ids
-from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
+from winnowry.promotion.ledger import Ids, Ledger, read_ids
+from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, StartOver, Work
+from winnowry.promotion.request import Request
 from winnowry.promotion.trailing import trailing_facts
-from winnowry.recipe.model import Recipe
+from winnowry.recipe.model import OnUpdate, Recipe, Source
 from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
+from winnowry.stages.gone_objects import GoneObjects
 from winnowry.stages.landing import read_object
 from winnowry.stages.landing_losses import refused_beside
 from winnowry.stages.large_objects import take_content
+from winnowry.stages.retraction import shrinkage
+from winnowry.stages.updates import (
+    ANSWERED,
+    CONFLICTING,
+    HELD_ELSEWHERE,
+    IDS_AT_ONCE,
+    REPEATED,
+    SUPERSEDED,
+    Claim,
+    Elsewhere,
+    Version,
+    claim,
+    claims_on,
+    decide,
+    drop_claims,
+    elsewhere,
+    stored_versions,
+)
 
-_LOOKED_UP_AT_ONCE = 2000  # ids in one IN list
+ROWS_WITHDRAWN = "rows_withdrawn"
+"""Fact and metadata of a promotion: records of the one before that this partition does not hold any more."""
+
+_REWRITTEN = 20
+_REWRITTEN_FRACTION = 0.25
+"""Of a partition's ids: from this many on, and of more than this share, several contents are no updates."""
 _LISTED = 20
 _BATCH_BYTES = 16 << 20
+
+Row = dict[str, Any]
 
 
 class Raw(Production):
     """Reads the landing objects that hold a partition.
 
+    Of several records of one id one stays, see :mod:`winnowry.stages.updates`. Where the recipe keeps what is gone,
+    the records of objects that the landing no longer lists are taken over.
+
     Raises:
-        EmptySourceError: no landing object holds the partition.
+        EmptySourceError: no landing object holds the partition, and nothing of it is kept.
     """
 
     watches_table = True
 
     def __init__(self, work: Work) -> None:
         super().__init__(work)
-        self.schema = raw_schema(work.recipe)
+        ws, recipe = work.ws, work.recipe
+        self.schema = raw_schema(recipe)
         self.objects = _objects_of(work)
-        if not self.objects:
+        self.gone_objects = GoneObjects(work) if recipe.keep_gone and work.replaces is not None else None
+        if not self.objects and self.gone_objects is None:
             raise EmptySourceError(
-                f"{work.recipe.corpus}/raw[{work.partition}]: no landing object holds this partition; "
+                f"{recipe.corpus}/raw[{work.partition}]: no landing object holds this partition; "
                 "`winnowry plan` lists the partitions there are"
             )
-        self.expected = {entry["uri"]: entry["n_records"] for entry in self.objects}
-        self.seen: dict[str, str] = {}
-        self.content: list[str] = []
+        self.sources = {source.name: source for source in recipe.sources}
+        self.answered = [made.promotion_id for made in claims_on(ws, recipe.corpus, work.partition)]
+        self.elsewhere = Elsewhere(ws, recipe, work.partition)
+        self.ingested_at = datetime.now(UTC)
+        self.winners: dict[str, Version] = {}
+        self.n_ids: Counter[str] = Counter()
+        self.settled = True
+        self._start()
 
-    def rows(self) -> Iterator[Rows | Rejected]:
-        """Every record of the partition, in order of source, URI and position; a repeated id is rejected.
+    def _start(self) -> None:
+        self.expected: Counter[str] = Counter()
+        for entry in self.objects:
+            self.expected[entry["uri"]] += entry["n_records"]
+        self.ids: list[str] = []
+        self.content: list[str] = []
+        self.conflicts: list[str] = []
+        self.superseded = 0
+        self.rewritten: dict[str, tuple[int, str]] = {}
+        self.claims: Counter[str] = Counter()
+        self.held_elsewhere = 0
+
+    def rows(self) -> Iterator[Rows | Rejected | StartOver]:
+        """Every record of the partition, in order of source, URI and position; of several of one id one stays.
 
         Raises:
             ObjectChangedError: an object changed since the landing stage listed it.
         """
-        request, limits = self.work.request, self.work.recipe.limits
+        request = self.work.request
         request.progress.start(request.stage.name, request.partition, sum(self.expected.values()))
-        rows: list[dict[str, Any]] = []
+        yield from self._read()
+        if not self.settled:  # a later record has taken the place of one that was yielded before it
+            self.settled = True
+            self._start()
+            yield StartOver()
+            yield from self._read()
+
+    def _read(self) -> Iterator[Rows | Rejected]:
+        """Rows in batches; nothing from where it shows that they have to be read again."""
+        request, limits = self.work.request, self.work.recipe.limits
+        rows: list[Row] = []
         size = 0
         for row, held in self._records():
+            if not self.settled:
+                continue
             if isinstance(row, Rejected):
                 yield row
                 continue
             rows.append(row)
             size += held
             if len(rows) >= limits.batch_rows or size >= _BATCH_BYTES:
-                yield Rows(_raw_batch(rows, self.schema))
+                yield from self._batch(rows)
                 request.progress.advance(len(rows))
                 rows, size = [], 0
-        if rows:
-            yield Rows(_raw_batch(rows, self.schema))
+        if rows and self.settled:
+            yield from self._batch(rows)
             request.progress.advance(len(rows))
 
-    def _records(self) -> Iterator[tuple[dict[str, Any] | Rejected, int]]:
+    def _records(self) -> Iterator[tuple[Row | Rejected, int]]:
         """Rows, or their rejection, with the bytes they hold."""
+        for row, held in self._arrived():
+            if isinstance(row, Rejected):
+                yield row, held
+                continue
+            mine, name = _version(row), row["record_id"]
+            if name not in self.winners:
+                self.n_ids[row["source"]] += 1
+            winner = self.winners.setdefault(name, mine)
+            if winner.place == mine.place:
+                yield row, held
+                continue
+            first_stays, rule = decide(winner, mine, self._on_update(row))
+            if rule == CONFLICTING:
+                self._conflict(row, winner.label)
+            elif not first_stays:
+                self.winners[name] = mine
+                self.settled = False
+            elif rule == SUPERSEDED:
+                self.superseded += 1
+                self._rewritten(row, winner, winner.label)
+            yield _outranked(row, rule, winner.label), 0
+        if self.gone_objects is not None and self.settled:
+            for batch in self.gone_objects.rejected():
+                self.expected.update(batch.column("uri").to_pylist())
+                yield Rejected(batch), 0
+
+    def _arrived(self) -> Iterator[tuple[Row | Rejected, int]]:
+        """Records of the partition's objects, then those that are kept of objects that are gone."""
         work = self.work
-        sources = {source.name: source for source in work.recipe.sources}
-        ingested_at = datetime.now(UTC)
         for entry in self.objects:
-            source = sources[entry["source"]]
+            source = self.sources[entry["source"]]
             place = (entry["uri"], entry["etag"], entry["modified_at"])
             for item in read_object(work.ws, work.recipe, source, *place):
                 if isinstance(item, Unreadable) or item.partition != work.partition:
@@ -99,7 +186,7 @@ class Raw(Production):
                     "uri": entry["uri"],
                     "position": item.position,
                     "event_time": item.event_time,
-                    "ingested_at": ingested_at,
+                    "ingested_at": self.ingested_at,
                     "content_sha256": item.content_sha256,
                     "media_type": item.media_type,
                     "payload": item.text,
@@ -107,9 +194,6 @@ class Raw(Production):
                     "license": item.license,
                     "promotion_id": "",
                 }
-                if item.record_id in self.seen:
-                    yield _repeated(row, self.seen[item.record_id]), 0
-                    continue
                 held = len(item.text or "")
                 if item.content is not None:
                     content = take_content(item.content, source, entry["uri"], work.recipe.limits.max_record_bytes)
@@ -118,32 +202,142 @@ class Raw(Production):
                         continue
                     row |= {"payload": content.payload, "content_sha256": content.sha256}
                     held = content.held_bytes
-                self.seen[item.record_id] = f"{entry['uri']}:{item.position}"
-                self.content.append(
-                    f"{item.record_id}{row['content_sha256']}{item.event_time}{item.license}{item.meta}"
-                )
                 yield row, held
+        if self.gone_objects is not None:
+            for row in self.gone_objects.rows():
+                if self._landed_again(row):
+                    continue
+                self.expected[row["uri"]] += 1
+                yield row, len(row["payload"]) if isinstance(row["payload"], str) else 0
+
+    def _on_update(self, row: Row) -> OnUpdate | None:
+        """What the recipe says of the row's source; a kept record may be of one that it no longer has."""
+        source = self.sources.get(row["source"])
+        return source.on_update if source is not None else None
+
+    def _landed_again(self, row: Row) -> bool:
+        """Whether a record of an object that is gone lies in one that is there: the object has another name now."""
+        mine, winner = _version(row), self.winners.get(row["record_id"])
+        if winner is None or winner.place == mine.place:
+            return False
+        return decide(winner, mine, self._on_update(row)).rule == REPEATED
+
+    def _batch(self, rows: list[Row]) -> Iterator[Rows | Rejected]:
+        """Rows that stay, and those that give way to a record of another partition."""
+        mine = {row["record_id"]: row for row in rows}
+        for name, partition, theirs in self.elsewhere.versions(list(mine)):
+            row = mine.get(name)
+            if row is None:
+                continue
+            first_stays, rule = decide(_version(row), theirs, self._on_update(row))
+            if rule == CONFLICTING:
+                self._conflict(row, elsewhere(partition, theirs))
+            elif first_stays:
+                self.claims[partition] += 1
+                self._rewritten(row, theirs, elsewhere(partition, theirs))
+                continue
+            else:
+                self.held_elsewhere += 1
+                self.superseded += rule == SUPERSEDED
+                self._rewritten(row, theirs, elsewhere(partition, theirs))
+            yield _outranked(row, rule, elsewhere(partition, theirs))
+            del mine[name]
+        for row in mine.values():
+            self.ids.append(row["record_id"])
+            self.content.append(
+                f"{row['record_id']}{row['content_sha256']}{row['event_time']}{row['license']}{row['meta']}"
+            )
+        if mine:
+            yield Rows(_raw_batch(list(mine.values()), self.schema))
+
+    def _conflict(self, row: Row, other: str) -> None:
+        if len(self.conflicts) < _LISTED:
+            self.conflicts.append(_described(row, self.sources.get(row["source"]), other))
+
+    def _rewritten(self, row: Row, other: Version, place: str) -> None:
+        """Count a record that has another content than one of its id, where the recipe says nothing of updates."""
+        source = self.sources.get(row["source"])
+        if source is not None and source.on_update is None and _version(row).content != other.content:
+            n, example = self.rewritten.get(source.name, (0, _described(row, source, place)))
+            self.rewritten[source.name] = (n + 1, example)
+
+    def _not_unique(self) -> list[str]:
+        """Sources of which so many ids have several contents that they are hardly updates."""
+        return [
+            f"{n:,} of {self.n_ids[name]:,} ids of {name} have several contents, too many for updates, e.g. {example}"
+            for name, (n, example) in self.rewritten.items()
+            if n >= _REWRITTEN and n > _REWRITTEN_FRACTION * self.n_ids[name]
+        ]
 
     def findings(self, candidate: Candidate) -> Findings:
-        """Every record that the landing counted is there or in quarantine, and no id is another partition's."""
-        work, ids = self.work, list(self.seen)
-        ledger = _ledger(candidate, self.expected, ids)
+        """Every record that the landing counted is there or in quarantine, and no id stands for two records."""
+        work = self.work
+        ws, recipe = work.ws, work.recipe
+        ledger = _ledger(candidate, self.expected, self.ids)
+        claim(ws, recipe.corpus, self.claims, Claim(work.partition, work.promotion_id))
+        before = ws.lake.live_record(recipe.corpus, work.request.stage.name, work.partition)
+        if before is not None:
+            drop_claims(ws, recipe.corpus, work.partition, before.lineage.get(ANSWERED, ()))
+        withdrawn = _left(work, self.ids) if before is not None else 0
+        metadata: dict[str, Any] = {"objects": len({entry["uri"] for entry in self.objects})}
+        if withdrawn:
+            metadata[ROWS_WITHDRAWN] = withdrawn
+        if withdrawn or self.claims:
+            metadata["unsettles_others"] = True
+        if self.claims:
+            metadata["supersedes"] = dict(self.claims)
         return Findings(
             ledger,
             outputs={work.partition: digest(sorted(self.content))},
             facts={
                 "landing": {"refused": sum(entry["refused"] for entry in self.objects)},
-                "global": {"colliding_ids": colliding_ids(work.ws, work.recipe.corpus, work.partition, ids)},
+                "global": {"colliding_ids": [*self._not_unique(), *self.conflicts]},
+                "superseded": self.superseded,
                 "trailing": trailing_facts(work.request),
             },
-            measures={"n_rows": ledger.rows_out},
-            metadata={"objects": len(self.objects)},
+            measures={
+                "n_rows": ledger.rows_out,
+                **({HELD_ELSEWHERE: self.held_elsewhere} if self.held_elsewhere else {}),
+                **({ROWS_WITHDRAWN: withdrawn} if withdrawn else {}),
+            },
+            metadata=metadata,
+            lineage={ANSWERED: self.answered} if self.answered else {},
+            verdicts=shrinkage(work, before, ledger.rows_out),
         )
 
     @classmethod
-    def reaudit(cls, ws: Workspace, record: PromotionRecord) -> None:
-        """Refuse ids that have landed meanwhile in another partition."""
-        refuse_collisions(ws, record)
+    def reaudit(cls, request: Request, record: PromotionRecord) -> None:
+        """Ask again, when ``raw`` has moved since the candidate was made, whether its records still stay.
+
+        Raises:
+            PromotionConflictError: another partition has landed a record that one of them gives way to.
+        """
+        ws, recipe = request.ws, request.recipe
+        others = Elsewhere(ws, recipe, record.partition)
+        on_update = {source.name: source.on_update for source in recipe.sources}
+        claims: set[str] = set()
+        batch: dict[str, tuple[str, Version]] = {}
+
+        def look() -> None:
+            for name, partition, theirs in others.versions(list(batch)):
+                source, mine = batch[name]
+                first_stays, rule = decide(mine, theirs, on_update.get(source))
+                if not first_stays or rule == CONFLICTING:
+                    raise PromotionConflictError(
+                        f"{record.corpus}/raw[{record.partition}]: record {name} landed meanwhile in another "
+                        f"partition: {elsewhere(partition, theirs)}. Nothing was changed; run the stage again.",
+                        stage=record.stage,
+                        partition=record.partition,
+                    )
+                claims.add(partition)
+
+        for name, source, mine in stored_versions(ws, record):
+            batch[name] = (source, mine)
+            if len(batch) >= IDS_AT_ONCE:
+                look()
+                batch.clear()
+        look()
+        claim(ws, recipe.corpus, claims, Claim(record.partition, record.id))
 
     @classmethod
     def settle(cls, ws: Workspace, recipe: Recipe, *, promoted: bool) -> None:
@@ -152,7 +346,25 @@ class Raw(Production):
             ws.lake.ensure_index(recipe.corpus, "raw")
 
 
-def _raw_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:
+def _version(row: Row) -> Version:
+    return Version(row["event_time"], bytes.fromhex(row["content_sha256"]), row["uri"], row["position"])
+
+
+def _described(row: Row, source: Source | None, other: str) -> str:
+    """What a conflict is about: the source, the id as the source writes it, both places."""
+    field = source.fields.id if source is not None else None
+    written = json.loads(row["meta"] or "{}").get(field) if field is not None else None
+    name = row["record_id"] if written is None else f"{field} {written!r}"
+    return f"{row['source']}: {name} at {_version(row).label} and at {other}"
+
+
+def _left(work: Work, ids: list[str]) -> int:
+    """Records of the promotion before that are not among the new ones."""
+    before: Ids = read_ids(work.part("raw"))
+    return len(np.setdiff1d(before, np.asarray(ids, dtype="S32")))
+
+
+def _raw_batch(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
     """Rows as a batch of :func:`raw_schema`; a payload is a text, or a large object of ``lakehouse.blobs``."""
     if schema.equals(RAW):
         return pa.RecordBatch.from_pylist(list(rows), schema=RAW)
@@ -163,7 +375,7 @@ def _raw_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> pa.RecordBa
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _objects_of(work: Work) -> list[dict[str, Any]]:
+def _objects_of(work: Work) -> list[Row]:
     landing = work.table("landing").to_table().to_pylist()
     held = []
     for row in sorted(landing, key=lambda r: (r["source"], r["uri"])):
@@ -174,13 +386,13 @@ def _objects_of(work: Work) -> list[dict[str, Any]]:
     return held
 
 
-def _repeated(row: dict[str, Any], first: str) -> Rejected:
-    """The first record of an id wins, in order of URI and position; later ones are quarantined by their place."""
+def _outranked(row: Row, rule: str, winner: str) -> Rejected:
+    """A record that another one of its id stands for: quarantined by its place."""
     place = {**row, "record_id": record_id(row["source"], path=row["uri"], index=row["position"])}
-    return _rejected(place, Reason("source.map", "duplicate_record_id", row["record_id"], f"first seen at {first}"))
+    return _rejected(place, Reason("source.map", rule, row["record_id"], winner))
 
 
-def _rejected(row: dict[str, Any], reason: Reason) -> Rejected:
+def _rejected(row: Row, reason: Reason) -> Rejected:
     """Quarantine a record with its text; a file's bytes stay where they lie."""
     text = row["payload"] if isinstance(row["payload"], str) else ""
     batch = pa.RecordBatch.from_pylist([{**row, "payload": text}], schema=RAW)
@@ -190,7 +402,7 @@ def _rejected(row: dict[str, Any], reason: Reason) -> Rejected:
     return Rejected(pa.RecordBatch.from_arrays(list(columns.values()), schema=QUARANTINE))
 
 
-def _ledger(candidate: Candidate, expected: dict[str, int], kept_ids: list[str]) -> Ledger:
+def _ledger(candidate: Candidate, expected: Counter[str], kept_ids: list[str]) -> Ledger:
     """Records counted by the landing pass, and the ids just read, against rows read back from the candidates."""
     by_object: Counter[str] = Counter()
     for view in (candidate.rows, candidate.rejected):
@@ -199,7 +411,7 @@ def _ledger(candidate: Candidate, expected: dict[str, int], kept_ids: list[str])
     ids, rejected = read_ids(candidate.rows), read_ids(candidate.rejected)
     by_id = Ledger.of(np.sort(np.asarray(kept_ids, dtype="S32")), ids, ids[:0])
     lost = [f"{uri}: {n - by_object[uri]} records" for uri, n in expected.items() if by_object[uri] < n]
-    more = [f"{uri}: {n - expected.get(uri, 0)} records" for uri, n in by_object.items() if n > expected.get(uri, 0)]
+    more = [f"{uri}: {n - expected[uri]} records" for uri, n in by_object.items() if n > expected[uri]]
     return Ledger(
         rows_in=sum(expected.values()),
         rows_out=len(ids),
@@ -208,35 +420,3 @@ def _ledger(candidate: Candidate, expected: dict[str, int], kept_ids: list[str])
         unexpected=more[:_LISTED] + by_id.unexpected,
         duplicated=by_id.duplicated,
     )
-
-
-def refuse_collisions(ws: Workspace, record: PromotionRecord) -> None:
-    """Ask again, when ``raw`` has moved since a candidate was audited, whether its ids are still its own.
-
-    Raises:
-        GateFailedError: another partition holds one of them now.
-    """
-    assert record.main is not None
-    view = ws.lake.candidate_view(record.corpus, "raw", record.main.audit_version, record.partition)
-    ids = [value.decode() for value in read_ids(view)]
-    collisions = colliding_ids(ws, record.corpus, record.partition, ids)
-    if collisions:
-        raise GateFailedError(
-            f"{record.corpus}/raw[{record.partition}]: record ids landed meanwhile in another partition: {collisions}"
-        )
-
-
-def colliding_ids(ws: Workspace, corpus: str, partition: str, ids: list[str]) -> list[str]:
-    """Ids of this partition that another partition of ``raw`` already holds (looked up through the BTREE)."""
-    view = ws.lake.open(corpus, "raw")
-    if view.count_rows() == 0:
-        return []
-    colliding: list[str] = []
-    for some_ids in in_lists("record_id", ids, _LOOKED_UP_AT_ONCE):
-        for batch in view.scan(columns=["record_id", "partition"], where=some_ids):
-            for value, holder in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                if holder != partition:
-                    colliding.append(f"{value} (in {holder})")
-        if len(colliding) >= _LISTED:
-            break
-    return colliding[:_LISTED]

@@ -13,16 +13,16 @@ from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.corpus_recipe import claim_corpus
 from winnowry.promotion.driver import drive, reaudit_of
 from winnowry.promotion.gaps import GAPS, Gaps
-from winnowry.promotion.lineage import stale_reasons
-from winnowry.promotion.partitions import check_partition
+from winnowry.promotion.partitions import is_gone
 from winnowry.promotion.production import Production
 from winnowry.promotion.refusal import standing_refusal
 from winnowry.promotion.request import Request, SuiteProvider
 from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.recipe.model import Recipe
-from winnowry.stages.freshness import incomplete_partitions, inputs_of, live_record, named
+from winnowry.stages.freshness import incomplete_partitions, inputs_of, live_record, named, reasons_for, why_held
 from winnowry.stages.gaps import check_accepted, gaps_of, waits_for
 from winnowry.stages.graph import stage_of, stages_in
+from winnowry.stages.retraction import Retraction, nothing_is_kept
 from winnowry.storage.named import storage_named
 
 _RIVAL_ATTEMPTS = 3
@@ -76,8 +76,7 @@ def run_stage(
     if step.partitioned != (partition is not None):
         needs = "needs a partition" if step.partitioned else "runs over the whole corpus and takes no partition"
         raise UsageError(f"stage {stage} {needs}")
-    if partition is not None:
-        check_partition(ws, recipe, partition)
+    gone = partition is not None and is_gone(ws, recipe, partition)
     check_accepted(recipe)
     request = Request(
         ws,
@@ -95,7 +94,42 @@ def run_stage(
     )
     with placed(stage=stage, partition=partition), storage_named(request.label, ws.root, then=_RUN_AGAIN):
         claim_corpus(ws, recipe)
-        return _bring_up_to_date(request)
+        return _retract(request) if gone else _bring_up_to_date(request)
+
+
+def _retract(request: Request) -> StageResult:
+    """Take the rows of a gone partition out of the stage's table."""
+    ws, recipe, stage = request.ws, request.recipe, request.stage
+    assert request.partition is not None
+    for read in stage.edges(recipe):
+        before = stage_of(recipe, read.stage)
+        if read.how == "same" and why_held(ws, recipe, before, request.partition):
+            raise MissingPartitionsError(
+                f"{request.label}: the landing no longer holds this partition, and {before.name} still does; run that "
+                "stage first"
+            )
+    production: type[Production] = named(stage.produce)
+    ws.lake.promoter(request.corpus).recover(stage.name, request.key, reaudit=reaudit_of(production, request))
+    reasons = why_held(ws, recipe, stage, request.partition)
+    record = live_record(ws, recipe, stage, request.partition)
+    if not reasons:
+        result = _skipped(request, record) if record is not None else _nothing_held(request)
+        request.progress.finish(result)
+        return result
+    result = drive(replace(request, reason="; ".join(reasons)), Retraction, {}, Gaps())
+    production.settle(ws, recipe, promoted=True)
+    request.progress.finish(result)
+    return result
+
+
+def _nothing_held(request: Request) -> StageResult:
+    return StageResult(
+        corpus=request.corpus,
+        stage=request.stage.name,
+        partition=request.partition,
+        status="skipped",
+        reason="the table holds nothing of a partition that is gone",
+    )
 
 
 def _bring_up_to_date(request: Request) -> StageResult:
@@ -123,7 +157,9 @@ def _bring_up_to_date(request: Request) -> StageResult:
             )
         known = {name: value for name, value in inputs.items() if value is not None}
         record = live_record(ws, recipe, stage, request.partition)
-        reasons = stale_reasons(stage, recipe, record, inputs)
+        reasons = reasons_for(ws, recipe, stage, request.partition, record, inputs)
+        if reasons and request.partition is not None and nothing_is_kept(ws, recipe, stage, request.partition):
+            return _retract(request)
         production.settle(ws, recipe, promoted=False)
         if record is not None and not reasons and not request.force:
             result = _with_gaps(production.present(ws, _at_visible_version(ws, _skipped(request, record))), gaps)

@@ -27,6 +27,7 @@ SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json" / "
 @pytest.fixture(autouse=True)
 def _two_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("winnowry.promotion.partitions.partitions_of", lambda *_: ["2020", "2021"])
+    monkeypatch.setattr("winnowry.promotion.partitions.gone_partitions", lambda *_: [])
 
 
 def run(broken: Mapping[tuple[str, str | None], bool] | None = None, **request: Any) -> tuple[RunOutcome, list[str]]:

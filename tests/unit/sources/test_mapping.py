@@ -30,7 +30,8 @@ def mapped(
     hive: bool | None = None,
     **fields: Any,
 ) -> Any:
-    rule = {"by": None, "every": None, "field": None, "part": None, "missing": "quarantine", **(partition or {})}
+    rule = {"by": None, "every": None, "field": None, "part": None, "missing": "quarantine", "keys": ()}
+    rule |= partition or {}
     names = {"id": None, "text": "text", "event_time": None, "event_time_format": None, "event_time_range": None}
     names |= {"license": None, **fields}
     source: Any = SimpleNamespace(
@@ -99,6 +100,7 @@ def test_the_partition_is_told_by_time_field_or_path(
         ({"text": "x"}, {"by": "field", "field": "f"}, "missing_partition_field"),
         ({"text": "x", "f": 1.5}, {"by": "field", "field": "f"}, "wrong_type"),
         ({"text": "x", "f": "a\nb"}, {"by": "field", "field": "f"}, "bad_partition_key"),
+        ({"text": "x", "f": "c"}, {"by": "field", "field": "f", "keys": ("a", "b")}, "undeclared_partition"),
         ({"text": "x"}, {"by": "path", "part": -9}, "missing_partition_part"),
     ],
 )

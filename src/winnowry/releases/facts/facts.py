@@ -81,6 +81,8 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     published = tables.of_stage("published")
     facts["about"] = published.facts.get("about") if published is not None else None
     facts["valid2"] = published.facts.get("valid2") if published is not None else None
+    if published is not None and "kept_partitions" in published.facts:
+        facts["kept_partitions"] = published.facts["kept_partitions"]
     facts["limits"] = limits(facts)
     facts["tc609"] = tc609(facts) if facts["valid2"] is not None else None
     return facts

@@ -313,4 +313,4 @@ def test_raw_counts_what_landing_refused_of_the_objects_of_its_partition(tmp_pat
     assert run(ws, recipe, "raw", "2024").status == "promoted"
     refused = run(ws, recipe, "raw", "2023")
     assert verdicts(refused, "raw.quality") == {QUARANTINED: "fail"}
-    assert message(refused, QUARANTINED) == "3 of 7 rows quarantined (42.9%), 3 of them by landing"
+    assert message(refused, QUARANTINED).startswith("3 of 7 rows quarantined (42.9%), 3 of them by landing: observed")

@@ -20,7 +20,7 @@ from winnowry.releases.facts.selection import make_pool, partitions, score_colum
 from winnowry.releases.facts.verdicts import comparison, gates
 from winnowry.releases.recipes import recipe_of
 from winnowry.releases.releases import release_before
-from winnowry.stages.graph import record_tables
+from winnowry.stages.graph import PUBLISHED, record_tables
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
@@ -66,7 +66,7 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
             "masked": mask,
             "gates": _without_personal_data(gates(opened, release)) if mask else gates(opened, release),
         }
-    shown = pictures(tables.views["published"])
+    shown = pictures(tables.views[PUBLISHED])
     if shown is not None:
         facts["pictures"] = shown
     landing = tables.of_stage("landing")
@@ -78,7 +78,7 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
     facts["tables_moved"] = list(tables.changed_since)
     facts["use"] = _use(ws, tables)
     facts["table"] = _table(ws, tables)
-    published = tables.of_stage("published")
+    published = tables.of_stage(PUBLISHED)
     facts["about"] = published.facts.get("about") if published is not None else None
     facts["valid2"] = published.facts.get("valid2") if published is not None else None
     if published is not None and "kept_partitions" in published.facts:
@@ -121,7 +121,7 @@ def _made(tables: ReleaseTables) -> dict[str, Any]:
         record = tables.of_stage(stage)
         if record is not None:
             stages[stage] = record.lineage.get("spec", {})
-    record = tables.of_stage("published")
+    record = tables.of_stage(PUBLISHED)
     return {
         "stages": stages,
         "seed": record.lineage.get("seed") if record is not None else None,
@@ -131,7 +131,7 @@ def _made(tables: ReleaseTables) -> dict[str, Any]:
 
 def _table(ws: Workspace, tables: ReleaseTables) -> dict[str, Any]:
     """Where the release lies: the table, its columns, and the manifest that names its files."""
-    view = tables.views["published"]
+    view = tables.views[PUBLISHED]
     manifest = manifest_of(ws.store, view)
     return {
         "uri": view.uri,
@@ -142,7 +142,7 @@ def _table(ws: Workspace, tables: ReleaseTables) -> dict[str, Any]:
 
 def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
     release, corpus = tables.release, tables.corpus
-    uri = tables.views["published"].uri
+    uri = tables.views[PUBLISHED].uri
     when = "" if release.created_at is None else f"{release.created_at:%Y}"
     recipe = "" if release.data_hash is None else f", recipe {release.data_hash[:16]}"
     root = ws.root if " " not in ws.root else f"'{ws.root}'"

@@ -80,8 +80,8 @@ def _stages(results: Sequence[StageResult]) -> RenderableType:
 
     size = next((result.unit for result in results if result.unit is not None), "tokens").capitalize()
     table = grid(
-        ["", "Stage", "Partitions", "Rows in", "Rows out", "Quarantined", size, "Seconds", "Gates"],
-        right=["Rows in", "Rows out", "Quarantined", size, "Seconds"],
+        ["", "Stage", "Partitions", "Rows in", "Rows out", "Left out", size, "Seconds", "Gates"],
+        right=["Rows in", "Rows out", "Left out", size, "Seconds"],
     )
     for stage, group in _by_stage(results).items():
         done = Counter(result.status for result in group)
@@ -153,8 +153,8 @@ def _severity(results: Sequence[StageResult], reason: tuple[str, str]) -> int:
 def _quarantined(results: Sequence[StageResult]) -> list[RenderableType]:
     reasons: Counter[tuple[str, str, str]] = Counter()
     for result in results:
-        stage, listed_in = _lies_in(result)
         for reason, rows in result.quarantined_by_reason.items():
+            stage, listed_in = _lies_in(result)
             reasons[stage, reason, listed_in] += rows
     if not reasons:
         return []
@@ -177,7 +177,7 @@ def _lies_in(result: StageResult) -> tuple[str, str]:
     """
     from winnowry.stages.graph import ARRIVED, stage_named
 
-    if not result.rows_quarantined:
+    if stage_named(result.stage).keeps == "others":  # its own table lists what it leaves out
         return result.stage, str(result.table or result.stage)
     return (ARRIVED if stage_named(result.stage).starts else result.stage), "quarantine"
 

@@ -90,7 +90,7 @@ def test_the_summary_says_where_left_out_rows_are_listed_in_the_words_of_that_ta
     results = (
         result("landing", quarantined_by_reason={"source.jsonl: bad_json": 3}, rows_quarantined=3),
         result("cleaned", "2020", quarantined_by_reason={"text.length: min_words": 31}, rows_quarantined=31),
-        result("duplicates", quarantined_by_reason={"dedup.exact: duplicate": 10}, rows_quarantined=0),
+        result("duplicates", quarantined_by_reason={"dedup.exact: duplicate": 10}, rows_quarantined=10),
     )
     lines = text_of(run_summary(RunOutcome("letters", "r", 1.0, results), "/lake")).splitlines()
     said = [line.split() for line in lines if ": bad_json" in line or ": min_words" in line or ": duplicate" in line]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from winnowry.cli.examples import CommandGroup, examples
 from winnowry.cli.options import Call, common_options
 
 if TYPE_CHECKING:
@@ -16,12 +17,25 @@ if TYPE_CHECKING:
     from winnowry.columns.listing import ListedColumn
 
 
-@click.group("column", short_help="Add, list and drop columns of living tables.")
+@click.group(
+    "column",
+    cls=CommandGroup,
+    short_help="Add, list and drop columns of living tables.",
+    epilog=examples("winnowry column list support", "winnowry column add --help"),
+)
 def command() -> None:
     """Columns are added beside the data, without rewriting it, and seen by nobody before their gate has passed."""
 
 
-@command.command("add", short_help="Add a column to a table of a corpus.")
+@command.command(
+    "add",
+    short_help="Add a column to a table of a corpus.",
+    epilog=examples(
+        "winnowry column add support density --sql 'n_tokens / n_words'",
+        "winnowry column add support n_chars --op text.length:as=n_chars --table cleaned",
+        "winnowry column add support tone --python tone.py:tone --fragments 1  # a trial that changes nothing",
+    ),
+)
 @click.argument("corpus")
 @click.argument("name")
 @click.option("--sql", metavar="EXPR", help="SQL expression over the table's columns, e.g. 'n_chars / n_words'.")
@@ -125,7 +139,11 @@ def add_command(
     return 0
 
 
-@command.command("list", short_help="Added columns, and how far each is filled.")
+@command.command(
+    "list",
+    short_help="Added columns, and how far each is filled.",
+    epilog=examples("winnowry column list support", "winnowry column list support --table cleaned"),
+)
 @click.argument("corpus")
 @click.option("--table", metavar="TABLE", help="Only this table.")
 @common_options
@@ -139,7 +157,7 @@ def list_command(corpus: str, table: str | None, call: Call) -> int:
     return 0
 
 
-@command.command("drop", short_help="Drop an added column.")
+@command.command("drop", short_help="Drop an added column.", epilog=examples("winnowry column drop support density"))
 @click.argument("corpus")
 @click.argument("name")
 @click.option("--table", default="published", show_default=True, metavar="TABLE", help="Table of the corpus.")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 
 RECIPE = "aws_docs"
 
 
-@click.command("demo", short_help="Land the AWS API reference and take it through every stage.")
+@click.command(
+    "demo",
+    short_help="Land the AWS API reference and take it through every stage.",
+    epilog=examples("winnowry demo", "winnowry demo --versions 3 --root /tmp/small-lake  # a smaller, quicker corpus"),
+)
 @click.option(
     "--versions", type=click.IntRange(min=1), metavar="N", help="Land only N API versions: a smaller, quicker corpus."
 )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red"), "skip": ("·", "bright_black")}
 
 
-@click.command("doctor", short_help="Check packages, store, clock, conditional writes and tables.")
+@click.command(
+    "doctor",
+    short_help="Check packages, store, clock, conditional writes and tables.",
+    epilog=examples("winnowry doctor", "winnowry doctor --root s3://my-bucket/lake  # before the first run there"),
+)
 @common_options
 def command(call: Call) -> int:
     """Check this machine and the lake's store; exit code 1 when something must not be used as it is.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 from winnowry.core.visible import visible
 
@@ -23,7 +24,15 @@ _TEXT = 600  # characters of a text
 _WORD = re.compile(r"\s+|\S+")
 
 
-@click.command("explain", short_help="A record's walk through the stages, and why it ended where it did.")
+@click.command(
+    "explain",
+    short_help="A record's walk through the stages, and why it ended where it did.",
+    epilog=examples(
+        "winnowry explain 3f2a9c01  # the first characters of its id",
+        "winnowry explain --corpus support ticket-1234  # the id that its source gave it",
+        "winnowry explain landing/tickets/2026-10.jsonl.gz:17  # its place",
+    ),
+)
 @click.argument("record_id", metavar="RECORD_ID")
 @click.option("--corpus", metavar="CORPUS", help="Look only here.")
 @common_options

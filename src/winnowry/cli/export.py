@@ -6,10 +6,18 @@ from typing import Literal
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 
 
-@click.command("export", short_help="Write a release as JSONL or Parquet files, shuffled.")
+@click.command(
+    "export",
+    short_help="Write a release as JSONL or Parquet files, shuffled.",
+    epilog=examples(
+        "winnowry export support --format parquet --out out/",
+        "winnowry export support --format jsonl --tag v2 --out out-v2/",
+    ),
+)
 @click.argument("corpus")
 @click.option("--format", "format_", type=click.Choice(["jsonl", "parquet"]), required=True, help="File format.")
 @click.option("--out", required=True, metavar="DIR", help="Folder or s3:// URI; must not hold an export yet.")

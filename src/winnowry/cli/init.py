@@ -7,13 +7,18 @@ from pathlib import Path
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 from winnowry.runs.template import FILES, FOLDERS, template_root
 
 _IGNORED = (".winnowry/", "lake/", "__pycache__/")
 
 
-@click.command("init", short_help="Write a new project into a folder.")
+@click.command(
+    "init",
+    short_help="Write a new project into a folder.",
+    epilog=examples("winnowry init my-lake"),
+)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @common_options
 def command(directory: Path, call: Call) -> int:

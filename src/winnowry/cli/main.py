@@ -1,7 +1,7 @@
 """The command ``winnowry``: parses, dispatches, and turns errors into exit codes.
 
-Exit codes: 0 success, 1 a gate or the data failed, 2 wrong usage or recipe, 130 interrupted. With ``--json`` standard
-output holds one JSON document and nothing else, also when a command fails.
+The name alone prints the help. Exit codes: 0 success, 1 a gate or the data failed, 2 wrong usage or recipe, 130
+interrupted. With ``--json`` standard output holds one JSON document and nothing else, also when a command fails.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import click
 from winnowry.cli.column import command as column
 from winnowry.cli.demo import command as demo
 from winnowry.cli.doctor import command as doctor
+from winnowry.cli.examples import CommandGroup, examples
 from winnowry.cli.explain import command as explain
 from winnowry.cli.export import command as export
 from winnowry.cli.failure import report_failure
@@ -27,10 +28,15 @@ from winnowry.cli.ui import command as ui
 
 
 @click.group(
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Start with: winnowry demo",
+    epilog=examples(
+        "winnowry demo  # the whole way on real text, offline",
+        "winnowry init my-lake  # a project of your own",
+        "winnowry run --help  # what a command does",
+    ),
 )
-@click.version_option(package_name="winnowry", prog_name="winnowry")
+@click.version_option(None, "-V", "--version", package_name="winnowry", prog_name="winnowry")
 def cli() -> None:
     """Raw data to training data you can trust: Lance tables, gated by Great Expectations, run by Dagster."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 
 if TYPE_CHECKING:
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from winnowry.inspect.maintain import Maintenance
 
 
-@click.command("maintain", short_help="Merge small fragments, index new rows, remove old versions and leftovers.")
+@click.command(
+    "maintain",
+    short_help="Merge small fragments, index new rows, remove old versions and leftovers.",
+    epilog=examples("winnowry maintain --dry-run  # what would be done", "winnowry maintain --corpus support"),
+)
 @click.option("--corpus", "corpora", multiple=True, metavar="CORPUS", help="Only this corpus. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @click.option(

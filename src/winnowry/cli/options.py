@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from winnowry.api.lake import Lake
@@ -92,4 +93,18 @@ def recipe_options(command: Command) -> Command:
         metavar="ADDRESS=VALUE",
         help="Change a value of the recipe for this call, e.g. text.length.min_words=80. Repeatable.",
     )(command)
-    return click.argument("recipe", metavar="RECIPE")(decorated)  # type: ignore[no-any-return]
+    return recipe_argument(decorated)
+
+
+def recipe_argument(command: Command) -> Command:
+    """Add the argument ``RECIPE``; a shell completes it to files and to the names in the project's ``recipes/``."""
+    decorated: Any = click.argument("recipe", metavar="RECIPE", shell_complete=_recipes)(command)
+    return decorated  # type: ignore[no-any-return]
+
+
+def _recipes(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from winnowry.runs.project import find_project
+
+    names = sorted(path.stem for path in (find_project().root / "recipes").glob("*.yaml"))
+    items = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return items or [CompletionItem(incomplete, type="file")]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options, recipe_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 _PARTITIONS_SHOWN = 6
 
 
-@click.command("plan", short_help="What a run would do, and why; with --set, what a change would decide.")
+@click.command(
+    "plan",
+    short_help="What a run would do, and why; with --set, what a change would decide.",
+    epilog=examples(
+        "winnowry plan recipes/support.yaml  # all mistakes at once, else what would run and why",
+        "winnowry plan support --set text.length.min_words=80  # what a changed rule would keep and drop",
+    ),
+)
 @recipe_options
 @common_options
 def command(recipe: str, overrides: tuple[str, ...], call: Call) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from winnowry.cli.examples import CommandGroup, examples
 from winnowry.cli.options import Call, common_options
 from winnowry.core.errors import UsageError
 
@@ -20,12 +21,21 @@ if TYPE_CHECKING:
     from winnowry.releases.releases import ReleaseDiff
 
 
-@click.group("release", short_help="List, show, compare and roll back releases of a corpus.")
+@click.group(
+    "release",
+    cls=CommandGroup,
+    short_help="List, show, compare and roll back releases of a corpus.",
+    epilog=examples("winnowry release list support", "winnowry release show support prod"),
+)
 def command() -> None:
     """Releases are tagged versions of CORPUS.published; readers name a tag, e.g. prod."""
 
 
-@command.command("list", short_help="List the releases of a corpus, newest first.")
+@command.command(
+    "list",
+    short_help="List the releases of a corpus, newest first.",
+    epilog=examples("winnowry release list support"),
+)
 @click.argument("corpus")
 @common_options
 def list_command(corpus: str, call: Call) -> int:
@@ -41,7 +51,15 @@ def list_command(corpus: str, call: Call) -> int:
     return 0
 
 
-@command.command("show", short_help="What a release holds; with --out, its page or card.")
+@command.command(
+    "show",
+    short_help="What a release holds; with --out, its page or card.",
+    epilog=examples(
+        "winnowry release show support  # the newest",
+        "winnowry release show support v3 --out v3.html  # its page",
+        "winnowry release show support prod --out README.md  # a card for the Hugging Face hub",
+    ),
+)
 @click.argument("corpus")
 @click.argument("release", metavar="[RELEASE]", required=False)
 @click.option(
@@ -111,7 +129,11 @@ def _write_document(lake: Lake, release: Release, out: Path, *, mask: bool) -> N
         raise UsageError(f"--out {out}: {error.strerror or error}") from error
 
 
-@command.command("diff", short_help="Records that entered and left, and what changed in the recipe.")
+@command.command(
+    "diff",
+    short_help="Records that entered and left, and what changed in the recipe.",
+    epilog=examples("winnowry release diff support v2 prod"),
+)
 @click.argument("corpus")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
@@ -126,7 +148,11 @@ def diff_command(corpus: str, old: str, new: str, call: Call) -> int:
     return 0
 
 
-@command.command("rollback", short_help="Point a tag at a release, and hold it there.")
+@command.command(
+    "rollback",
+    short_help="Point a tag at a release, and hold it there.",
+    epilog=examples("winnowry release rollback support v2", "winnowry release rollback support v2 --tag prod"),
+)
 @click.argument("corpus")
 @click.argument("release", metavar="RELEASE")
 @click.option("--tag", metavar="TAG", help="Tag to move; default: the only one that is not a release's own name.")

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import click
 
-from winnowry.cli.options import Call, common_options
+from winnowry.cli.examples import examples
+from winnowry.cli.options import Call, common_options, recipe_argument
 
 
-@click.command("run", short_help="Execute the stages of a recipe; fresh ones are skipped.")
-@click.argument("recipe", metavar="RECIPE")
+@click.command(
+    "run",
+    short_help="Execute the stages of a recipe; fresh ones are skipped.",
+    epilog=examples(
+        "winnowry run recipes/support.yaml  # every partition, every stage",
+        "winnowry run support --partition 2026-10  # one month of the recipe recipes/support.yaml",
+        "winnowry run support --to cleaned --json  # stop after a stage; one JSON document",
+    ),
+)
+@recipe_argument
 @click.option(
     "--partition", "partitions", multiple=True, metavar="KEY", help="Only this partition. Repeatable; default: all."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 from winnowry.core.visible import visible
 
@@ -20,7 +21,15 @@ _CELL = 200  # characters of a value that people are shown
 _READABLE = 40  # columns that a value may ask for before it folds
 
 
-@click.command("sql", short_help="Query CORPUS.TABLE and the views tables, versions, columns, ledger, gates.")
+@click.command(
+    "sql",
+    short_help="Query CORPUS.TABLE and the views tables, versions, columns, ledger, gates.",
+    epilog=examples(
+        "winnowry sql 'select operator, reason, count(*) n from support.quarantine group by all'",
+        "winnowry sql --limit 5 'select record_id, text from support.published'",
+        "winnowry sql --json 'select * from gates'",
+    ),
+)
 @click.argument("query")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="ROWS",

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import click
 
+from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
 
 
-@click.command("ui", short_help="Runs, checks, lineage and schedules in the browser (Dagster).")
+@click.command(
+    "ui",
+    short_help="Runs, checks, lineage and schedules in the browser (Dagster).",
+    epilog=examples("winnowry ui", "winnowry ui --port 8080 --root s3://my-bucket/lake"),
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @common_options

@@ -44,7 +44,7 @@ class StageConfig(dg.Config):
     """What a single run may ask of a stage.
 
     Attributes:
-        overrides: changes to the recipe for this run, as ``winnowry run --set`` takes them.
+        overrides: changes to the recipe for this run, as ``winnowry plan --set`` takes them.
         allow_missing: let a corpus-wide stage go on without partitions that are missing; the gap is recorded.
         force: run even when nothing has changed.
         retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.

@@ -234,6 +234,9 @@ class LogProgress:
         self._log = log
         self._what, self._total, self._done, self._last = "", None, 0, 0.0  # type: str, int | None, int, float
 
+    def expect(self, stage_runs: int) -> None:
+        """Nothing to write: a run in Dagster shows its steps."""
+
     def start(self, stage: str, partition: str | None, total: int | None) -> None:
         """A stage begins; ``total`` rows where known."""
         self._what, self._total, self._done = stage + (f"[{partition}]" if partition else ""), total, 0

@@ -33,6 +33,10 @@ class Heard:
         self.started: list[tuple[str, str | None]] = []
         self.finished: list[tuple[str, str | None]] = []
         self.rows = 0
+        self.expected: list[int] = []
+
+    def expect(self, stage_runs: int) -> None:
+        self.expected.append(stage_runs)
 
     def start(self, stage: str, partition: str | None, total: int | None) -> None:
         self.started.append((stage, partition))
@@ -72,6 +76,7 @@ def test_two_processes_give_the_tables_that_one_gives_and_results_in_the_order_o
         assert outcomes[jobs].succeeded
         ran = [(result.stage, result.partition) for result in outcomes[jobs].results]
         assert sorted(heard.finished, key=str) == sorted(ran, key=str)
+        assert heard.expected == [len(ran)]
         assert {("cleaned", year) for year in YEARS} < set(heard.started)
     told = {
         jobs: [(r.stage, r.partition, r.rows_in, r.rows_out, r.quarantined_by_reason) for r in outcome.results]

@@ -93,7 +93,7 @@ def recipe_options(command: Command) -> Command:
         metavar="ADDRESS=VALUE",
         help="Change a value of the recipe for this call, e.g. text.length.min_words=80. Repeatable.",
     )(command)
-    return recipe_argument(decorated)
+    return recipe_argument(decorated)  # type: ignore[no-any-return]
 
 
 def recipe_argument(command: Command) -> Command:

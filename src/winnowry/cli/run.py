@@ -86,6 +86,7 @@ def execute(
 ) -> int:
     """Run a recipe, show progress and the summary, and return the exit code."""
     from winnowry.api.recipes import recipe_path
+    from winnowry.cli.fresh import fresh_view, latest_release, nothing_was_to_do
     from winnowry.cli.output import stderr
     from winnowry.cli.progress import progress_on
     from winnowry.cli.summary import run_summary
@@ -107,6 +108,9 @@ def execute(
             progress=progress,
         )
     output.document(outcome.document())
+    if nothing_was_to_do(outcome):
+        output.show(*fresh_view(outcome, latest_release(call.lake(), outcome)), soft_wrap=True)
+        return 0
     output.show(*run_summary(outcome, call.root), soft_wrap=True)
     project = find_project()
     if dagster and file.resolve().parent != (project.root / "recipes").resolve():

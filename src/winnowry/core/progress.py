@@ -53,6 +53,9 @@ class StageSummary(Protocol):
 class Progress(Protocol):
     """Where a stage reports how far it is."""
 
+    def expect(self, stage_runs: int) -> None:
+        """So many stages will finish in this run, those included that turn out fresh; said once that is known."""
+
     def start(self, stage: str, partition: str | None, total: int | None) -> None:
         """A stage begins; ``total`` rows where known."""
 
@@ -68,6 +71,9 @@ class Progress(Protocol):
 
 class NoProgress:
     """Reports to nobody."""
+
+    def expect(self, stage_runs: int) -> None:
+        """Ignored."""
 
     def start(self, stage: str, partition: str | None, total: int | None) -> None:
         """Ignored."""
@@ -105,6 +111,10 @@ def with_listener(progress: Progress | None) -> Progress:
 class _Both:
     def __init__(self, first: Progress, second: Progress) -> None:
         self._parts: tuple[Progress, Progress] = (first, second)
+
+    def expect(self, stage_runs: int) -> None:
+        for part in self._parts:
+            part.expect(stage_runs)
 
     def start(self, stage: str, partition: str | None, total: int | None) -> None:
         for part in self._parts:

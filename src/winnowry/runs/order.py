@@ -211,7 +211,7 @@ def run_in_order(
 
     Args:
         request: what to run.
-        progress: told about refused stages; ``execute`` tells it about the others.
+        progress: told how many stage runs there are, and about refused ones; ``execute`` tells it about the others.
         run_id: name of this run.
         execute: runs stages.
         take: runs the partitioned stages; one partition after the other with ``execute`` when None.
@@ -239,6 +239,7 @@ def run_in_order(
         if stretch[0].partitioned:
             if partitions is None:
                 partitions = _wanted(request)
+                progress.expect(sum(len(partitions) if step.partitioned else 1 for step in steps))
             if not partitions:
                 failures.append(Failure(group[0], None, "EmptySourceError", _nothing_landed(request)))
                 not_run = tuple(stages[stages.index(group[0]) + 1 :])
@@ -315,8 +316,8 @@ class _Partitions:
     kept: list[str]
     gone: list[str]
 
-    def __bool__(self) -> bool:
-        return bool(self.landed or self.kept or self.gone)
+    def __len__(self) -> int:
+        return len(self.landed) + len(self.kept) + len(self.gone)
 
     def left_out(self, signed: Collection[str]) -> _Partitions:
         """Without those that somebody has signed for to be left out; what is gone is retracted all the same."""

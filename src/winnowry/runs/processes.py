@@ -174,6 +174,9 @@ class _SentProgress:
     def __init__(self, to: Any) -> None:
         self._to, self._rows = to, 0
 
+    def expect(self, stage_runs: int) -> None:
+        self._say("expect", stage_runs)
+
     def start(self, stage: str, partition: str | None, total: int | None) -> None:
         self._rows = 0
         self._say("start", stage, partition, total)

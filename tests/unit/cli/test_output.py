@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from tests.unit.cli.results import gate, result
+from winnowry.cli.fresh import fresh_view, nothing_was_to_do
 from winnowry.cli.output import Output
 from winnowry.cli.plan import plan_view
 from winnowry.cli.progress import progress_on
 from winnowry.cli.summary import run_summary
 from winnowry.cli.what_if import what_if_view
-from winnowry.core.progress import NoProgress
 from winnowry.inspect.what_if import RuleCount, WhatIf
+from winnowry.releases.model import Release
 from winnowry.runs.order import Failure, RunOutcome
 from winnowry.stages.plan import Plan, PlanEntry
 
@@ -145,13 +147,84 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[3" not in stream.getvalue()  # 30-37: colours
 
 
-def test_progress_is_silent_where_there_is_no_terminal() -> None:
+def test_progress_in_a_pipe_is_a_plain_line_for_every_stage_that_ran() -> None:
     stream = io.StringIO()
-    with progress_on(Console(file=stream, force_terminal=False)) as progress:
-        assert isinstance(progress, NoProgress)
+    with progress_on(Console(file=stream, force_terminal=False, width=40)) as progress:
+        progress.finish(result("landing", seconds=0.04, rows_quarantined=0))
+        progress.expect(5)
+        progress.start("raw", "2020", 10)
+        progress.advance(5)
+        progress.finish(result("raw", "2020", rows_out=1, rows_quarantined=0, seconds=3.14))
+        progress.beside().finish(result("cleaned", "2020"))
+        progress.finish(result("cleaned", "2021", "skipped"))
+        progress.finish(result("cleaned", "[red]", "rejected"))
+        progress.finish(result("cleaned", "2020"))  # once more, because another partition has outdated it
+    assert stream.getvalue().splitlines() == [
+        "landing: 1,000 records, 0.0 s",
+        "raw 2020: 1 record, 3.1 s (2 of 5)",
+        "cleaned 2020: 1,000 records, 200 quarantined, 1.2 s (3 of 5)",
+        "cleaned [red]: gate failed, table unchanged, 1.2 s (5 of 5)",
+        "cleaned 2020: 1,000 records, 200 quarantined, 1.2 s (6 of 6)",
+    ]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_quiet_progress_shows_nothing_anywhere(terminal: bool) -> None:
+    stream = io.StringIO()
+    with progress_on(Console(file=stream, force_terminal=terminal), quiet=True) as progress:
+        progress.expect(1)
         progress.start("raw", "2020", 10)
         progress.finish(result("raw", "2020"))
     assert stream.getvalue() == ""
+
+
+def test_a_terminal_counts_the_stage_runs_of_all_processes_together() -> None:
+    stream = io.StringIO()
+    with progress_on(Console(file=stream, force_terminal=True, width=140, color_system=None)) as progress:
+        progress.finish(result("landing"))
+        progress.expect(4)
+        progress.beside().finish(result("raw", "2020"))
+        progress.finish(result("raw", "2021", "skipped"))
+    text = stream.getvalue()
+    assert "all stages" in text
+    assert "3/4" in text
+    assert "stage runs" in text
+
+
+def fresh(*stages: str, **changes: Any) -> RunOutcome:
+    skipped = tuple(result(stage, status="skipped", gates=(), **changes) for stage in stages)
+    return RunOutcome("letters", "run-2", 0.2, skipped, tag="prod")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "release", "line"),
+    [
+        (
+            fresh("sampled", "published"),
+            Release("letters", "v3", 9, ("prod", "stable"), 1_234, None),
+            "Nothing to do: every stage is fresh; prod is v3 (1,234 records).",
+        ),
+        (
+            fresh("sampled", "published"),
+            Release("letters", "v3", 9, (), 1, None),
+            "Nothing to do: every stage is fresh; the release is v3 (1 record).",
+        ),
+        (fresh("landing", "raw"), None, "Nothing to do: every stage of letters up to raw is fresh."),
+    ],
+)
+def test_a_run_with_nothing_to_do_answers_in_a_line(outcome: RunOutcome, release: Release | None, line: str) -> None:
+    assert nothing_was_to_do(outcome)
+    assert text_of(fresh_view(outcome, release)).splitlines()[0] == line
+
+
+@pytest.mark.parametrize("outcome", [DONE, FAILED, RunOutcome("letters", "r", 0.1, ())])
+def test_a_run_that_did_or_refused_something_had_something_to_do(outcome: RunOutcome) -> None:
+    assert not nothing_was_to_do(outcome)
+
+
+def test_a_fresh_stage_with_a_gate_that_warns_is_shown_in_full() -> None:
+    warned = result("raw", status="skipped", gates=(gate("warn"),))
+    assert not nothing_was_to_do(RunOutcome("letters", "r", 0.1, (warned,)))
 
 
 def test_progress_on_a_terminal_leaves_a_line_for_every_finished_stage() -> None:

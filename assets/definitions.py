@@ -17,7 +17,7 @@ from assets.stages import stage_assets
 from assets.valid2 import valid2
 from resources.lakehouse import LakehouseResource
 from resources.object_store import ObjectStoreResource
-from resources.settings import PROJECT, ProjectSettings
+from resources.settings import ProjectSettings, project
 from winnowry.core.errors import RecipeError
 from winnowry.recipe.load import load_recipe
 from winnowry.recipe.model import Recipe
@@ -33,7 +33,7 @@ FORKSERVER_PRELOAD = ["lance", "assets.definitions"]
 def defs() -> dg.Definitions:
     """Loaded by Dagster, not at import."""
     named = os.environ.get(GIVEN_RECIPE)
-    return definitions_of(PROJECT / "recipes", also=Path(named) if named else None)
+    return definitions_of(project() / "recipes", also=Path(named) if named else None)
 
 
 def definitions_of(recipes: Path, *, also: Path | None = None) -> dg.Definitions:

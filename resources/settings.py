@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from winnowry.runs.location import project_folder
+
 if TYPE_CHECKING:
     from winnowry.storage.settings import StorageSettings
 
-PROJECT = Path(__file__).resolve().parents[1]
-"""The project: the folder of ``workspace.yaml``, ``recipes/`` and this code location."""
+
+def project() -> Path:
+    """The project: the folder of ``workspace.yaml`` and ``recipes/``."""
+    return project_folder(otherwise=Path(__file__).resolve().parents[1])
 
 
 class ProjectSettings(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -29,7 +33,7 @@ class ProjectSettings(dg.ConfigurableResource):  # type: ignore[type-arg]
     def resolved_root(self) -> str:
         """The root as an absolute folder or an ``s3://`` address."""
         root = self.root or os.environ.get("WINNOWRY_ROOT") or "lake"
-        return root if "://" in root else str((PROJECT / Path(root).expanduser()).resolve())
+        return root if "://" in root else str((project() / Path(root).expanduser()).resolve())
 
     def storage(self) -> StorageSettings:
         """Endpoint, region and credentials from the standard AWS variables; secrets stay out of the configuration."""

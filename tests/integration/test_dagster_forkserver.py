@@ -30,7 +30,7 @@ def test_steps_run_in_processes_of_a_fork_server(tmp_path: Path) -> None:
     home.mkdir()
     environment = {
         **os.environ,
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": str(REPOSITORY / "src"),
         "DAGSTER_HOME": str(home),
         "WINNOWRY_HOME": str(home),
         "WINNOWRY_ROOT": str(root),
@@ -38,7 +38,7 @@ def test_steps_run_in_processes_of_a_fork_server(tmp_path: Path) -> None:
     }
     for selection, partition in (('key:"small/landing"', ()), ('key:"small/raw" or key:"small/cleaned"', ("2019",))):
         command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", selection]
-        command += ["-f", "assets/definitions.py", "-d", "."]
+        command += ["-f", "definitions.py", "-d", "."]
         command += [option for key in partition for option in ("--partition", key)]
         done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -54,6 +54,6 @@ def test_the_file_counts_and_not_the_project_s_recipe_of_the_same_corpus(
 
     (elsewhere / "recipes").mkdir()
     write_recipe(elsewhere / "recipes", RECIPE.replace("min_words: 40", "min_words: 4000"))
-    monkeypatch.setattr(definitions, "PROJECT", elsewhere)
+    monkeypatch.setattr(definitions, "project", lambda: elsewhere)
     write_recipe(elsewhere)
     assert cleaned(run(capsys, "small.yaml")) == 12

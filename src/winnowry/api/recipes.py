@@ -21,18 +21,20 @@ RecipeArgument = Recipe | str | os.PathLike[str]
 
 
 def recipe_path(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of a recipe: a path as it stands, else ``NAME.yaml`` in the project's ``recipes/``.
+    """The file of a recipe: a path, else ``NAME.yaml`` in the project's ``recipes/``, else a packaged one of that name.
 
     Raises:
-        NotFoundError: neither is a file.
+        NotFoundError: none of them is a file.
     """
+    from winnowry.runs.template import template_root
+
     if Path(name_or_path).is_file():
         return Path(name_or_path)
     name = os.fspath(name_or_path)
     folder = find_project().root / "recipes"
-    named = folder / f"{name}.yaml"
-    if named.is_file():
-        return named
+    for named in (folder / f"{name}.yaml", template_root() / "recipes" / f"{name}.yaml"):
+        if named.is_file():
+            return named
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     near = get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""

@@ -18,9 +18,13 @@ def dagster_home() -> Path:
 
 
 def prepare_home(home: Path, project: Path) -> Path:
-    """Make the folder, with the project's ``dagster.yaml`` unless it has one."""
+    """Make the folder, with the project's ``dagster.yaml``, else the packaged one, unless it has one."""
+    from winnowry.runs.template import template_root
+
     home.mkdir(parents=True, exist_ok=True)
     settings = project / "dagster.yaml"
+    if not settings.is_file():
+        settings = template_root() / "dagster.yaml"
     if settings.is_file() and not (home / "dagster.yaml").exists():
         shutil.copyfile(settings, home / "dagster.yaml")
     return home

@@ -13,7 +13,7 @@ from winnowry.core.errors import NotFoundError, UsageError
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with ``workspace.yaml``, ``assets/``, ``expectations/`` and ``recipes/``.
+    """A folder with ``workspace.yaml`` and ``recipes/``, and with code where it does not use the packaged one.
 
     Attributes:
         root: the folder.
@@ -24,18 +24,27 @@ class Project:
     packaged: bool = False
 
     def module(self, name: str) -> ModuleType:
-        """Import one of the project's own modules, e.g. ``expectations.registry``.
+        """Import one of the project's modules, e.g. ``expectations.registry``.
+
+        A package of the code location that the project does not have is the one that comes with winnowry.
 
         Raises:
             NotFoundError: the project has no such module.
             UsageError: another project's module of that name is already loaded in this process.
         """
-        path = self.root.joinpath(*name.split(".")).with_suffix(".py")
+        from winnowry.runs.template import CODE, template_root
+
+        roots = [self.root]
+        if any(not (self.root / package / "__init__.py").is_file() for package in CODE):
+            roots.append(template_root())
+        package = name.split(".")[0]
+        packaged = package in CODE and not (self.root / package / "__init__.py").is_file()
+        path = roots[-1 if packaged else 0].joinpath(*name.split(".")).with_suffix(".py")
         if not path.is_file():
-            raise NotFoundError(f"{path} does not exist; a project has it (compare with: winnowry init DIR)")
-        folder = str(self.root)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+            raise NotFoundError(f"{path} does not exist; a project has it (compare with: winnowry init --full DIR)")
+        for root in reversed(roots):
+            if str(root) not in sys.path:
+                sys.path.insert(0, str(root))
         module = importlib.import_module(name)
         loaded = Path(module.__file__ or "").resolve()
         if loaded != path.resolve():

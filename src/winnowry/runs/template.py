@@ -1,4 +1,4 @@
-"""Where the project template lies: the code location that `winnowry init` copies and `winnowry demo` runs."""
+"""Where the project template lies: the code location that a project uses and `winnowry init --full` copies."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from pathlib import Path
 
 from winnowry.core.errors import NotFoundError
 
-FOLDERS = ("assets", "resources", "expectations", "recipes")
-"""Folders of a project; ``setup.py`` puts the same ones into the wheel."""
+CODE = ("assets", "resources", "expectations")
+"""Python packages of the code location; a project that lacks one uses the packaged one."""
+FOLDERS = (*CODE, "recipes")
+"""Folders of the template; ``setup.py`` puts the same ones into the wheel."""
 FILES = ("workspace.yaml", "dagster.yaml")
-"""Files of a project, beside the folders."""
+"""Files of the template, beside the folders."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -1,4 +1,4 @@
-"""The presets that `winnowry init` copies: they load, and they say what their sources say."""
+"""The presets that come with the package: they load, and they say what their sources say."""
 
 from __future__ import annotations
 

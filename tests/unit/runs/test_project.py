@@ -26,6 +26,8 @@ def test_outside_a_project_the_packaged_template_is_one(tmp_path: Path) -> None:
 
 
 def test_a_module_that_the_project_lacks_is_named(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "__init__.py").touch()
     with pytest.raises(NotFoundError, match=r"assets/definitions\.py does not exist"):
         Project(tmp_path).module("assets.definitions")
 
@@ -71,6 +73,11 @@ def test_lake_and_home_are_the_projects_wherever_below_it_a_command_is_called(
     assert (wn.open().root, dagster_home()) == (str(project / "lake"), project / ".winnowry")
     monkeypatch.chdir(tmp_path)
     assert (wn.open().root, dagster_home()) == (str(tmp_path / "lake"), tmp_path / ".winnowry")
+
+
+def test_a_home_of_a_project_without_settings_gets_the_packaged_ones(tmp_path: Path) -> None:
+    prepare_home(tmp_path / "home", tmp_path)
+    assert (tmp_path / "home" / "dagster.yaml").read_bytes() == (template_root() / "dagster.yaml").read_bytes()
 
 
 def test_a_home_gets_the_projects_settings_once(tmp_path: Path) -> None:

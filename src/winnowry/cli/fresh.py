@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def nothing_was_to_do(outcome: RunOutcome) -> bool:
-    """Whether every stage was fresh, and no gate has anything to say about what it found then."""
+    """Whether every stage was fresh, nothing is left out, and no gate has anything to say about what it saw then."""
     return (
         outcome.succeeded
         and bool(outcome.results)
+        and not (outcome.waiting or outcome.gaps or outcome.left_out)
         and all(result.status == "skipped" for result in outcome.results)
         and all(gate.verdict == "pass" for result in outcome.results for gate in result.gates)
     )

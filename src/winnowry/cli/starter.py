@@ -172,8 +172,8 @@ def _rows(path: Path, format_: str) -> list[Row]:
     from winnowry.sources.registry import formats, reader_of
 
     with path.open("rb") as stream:
-        found = reader_of(formats()[format_]()).read(stream, path.as_posix(), ReadLimits())
-        return [record.data for record in islice(found, _RECORDS_READ) if isinstance(record, Record)]
+        records = reader_of(formats()[format_]()).read(stream, path.as_posix(), ReadLimits())
+        return [record.data for record in islice(records, _RECORDS_READ) if isinstance(record, Record)]
 
 
 def _text_field(rows: Sequence[Row]) -> str | None:

@@ -239,7 +239,8 @@ def run_in_order(
         if stretch[0].partitioned:
             if partitions is None:
                 partitions = _wanted(request)
-                progress.expect(sum(len(partitions) if step.partitioned else 1 for step in steps))
+                n_partitions = len(partitions.left_out(signed))
+                progress.expect(sum(n_partitions if step.partitioned else 1 for step in steps))
             if not partitions:
                 failures.append(Failure(group[0], None, "EmptySourceError", _nothing_landed(request)))
                 not_run = tuple(stages[stages.index(group[0]) + 1 :])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from winnowry.cli.summary import run_summary
 from winnowry.cli.what_if import what_if_view
 from winnowry.inspect.what_if import RuleCount, WhatIf
 from winnowry.releases.model import Release
-from winnowry.runs.order import Failure, RunOutcome
+from winnowry.runs.order import Failure, RunOutcome, Waiting
 from winnowry.stages.plan import Plan, PlanEntry
 
 
@@ -217,7 +218,16 @@ def test_a_run_with_nothing_to_do_answers_in_a_line(outcome: RunOutcome, release
     assert text_of(fresh_view(outcome, release)).splitlines()[0] == line
 
 
-@pytest.mark.parametrize("outcome", [DONE, FAILED, RunOutcome("letters", "r", 0.1, ())])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        DONE,
+        FAILED,
+        RunOutcome("letters", "r", 0.1, ()),
+        replace(fresh("published"), left_out={"2020": "ana: known to be broken"}),
+        replace(fresh("raw"), waiting=(Waiting("cleaned", "2020", ["raw[2020]"]),)),
+    ],
+)
 def test_a_run_that_did_or_refused_something_had_something_to_do(outcome: RunOutcome) -> None:
     assert not nothing_was_to_do(outcome)
 

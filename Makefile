@@ -110,6 +110,7 @@ lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upg
 	$(LOCK:pyproject.toml=) --group dolma --output-file requirements/dolma.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group data-juicer --output-file requirements/data-juicer.txt $(ARGS)
 
+# WINNOWRY_REPOSITORY=https://… : where the links of the package's page lead; without it they are plain text.
 .PHONY: wheel
 wheel: $(DEV)  ## the wheel, in dist/
 	rm -rf dist

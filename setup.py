@@ -1,4 +1,4 @@
-"""Puts the project template into the wheel.
+"""Puts the project template into the wheel, and the README into its metadata with links that work there.
 
 ``assets/``, ``resources/``, ``expectations/`` and ``recipes/`` are this repository's own code location and outside the
 import package, where mypy, import-linter and Dagster see them. A wheel carries a copy under ``winnowry/template/`` so
@@ -8,6 +8,8 @@ that ``winnowry init`` and ``winnowry demo`` work away from the repository. An e
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +19,26 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 TEMPLATE_FOLDERS = ("assets", "resources", "expectations", "recipes")
 TEMPLATE_FILES = ("workspace.yaml", "dagster.yaml")
+_FENCED = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
+_RELATIVE = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|mailto:|#)([^)]+)\)")
+
+
+def package_page(readme: str, repository: str) -> str:
+    """The README as a registry shows it, where a path below this repository leads nowhere.
+
+    Args:
+        readme: the Markdown.
+        repository: address of the repository; links lead there. Empty: images are left out, links are their text.
+    """
+
+    def resolved(match: re.Match[str]) -> str:
+        image, text, path = match.groups()
+        if not repository:
+            return "" if image else text
+        return f"{image}[{text}]({repository.rstrip('/')}/{'raw' if image else 'blob'}/HEAD/{path})"
+
+    parts = _FENCED.split(readme)
+    return "".join(part if part.startswith("```") else _RELATIVE.sub(resolved, part) for part in parts)
 
 
 def template_files() -> list[Path]:
@@ -54,4 +76,10 @@ class BuildWithTemplate(build_py):
         return [(ROOT / path, template / path) for path in template_files()]
 
 
-setup(cmdclass={"build_py": BuildWithTemplate})
+setup(
+    cmdclass={"build_py": BuildWithTemplate},
+    long_description=package_page(
+        (ROOT / "README.md").read_text(encoding="utf-8"), os.environ.get("WINNOWRY_REPOSITORY", "")
+    ),
+    long_description_content_type="text/markdown",
+)

@@ -30,9 +30,13 @@ def build(checkout: Path) -> set[str]:
     command = [*pip, "--no-build-isolation", "--wheel-dir", "dist", "."]
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    (wheel,) = (checkout / "dist").glob("winnowry-*.whl")
-    with zipfile.ZipFile(wheel) as opened:
+    with zipfile.ZipFile(wheel_of(checkout)) as opened:
         return set(opened.namelist())
+
+
+def wheel_of(checkout: Path) -> Path:
+    (wheel,) = (checkout / "dist").glob("winnowry-*.whl")
+    return wheel
 
 
 def test_the_wheel_carries_the_project_template_the_licence_and_its_types(checkout: Path) -> None:
@@ -54,6 +58,11 @@ def test_the_wheel_carries_the_project_template_the_licence_and_its_types(checko
     assert pages <= files
     assert "winnowry/report/templates/release.html.j2" in pages
     assert any(name.endswith("/licenses/LICENSE") for name in files)
+    with zipfile.ZipFile(wheel_of(checkout)) as wheel:
+        (metadata,) = [wheel.read(name).decode() for name in files if name.endswith(".dist-info/METADATA")]
+    assert "Description-Content-Type: text/markdown" in metadata
+    assert "pip install winnowry" in metadata
+    assert "](docs/" not in metadata
     assert not [name for name in files if name.startswith(("assets/", "resources/", "expectations/", "tests/"))]
 
 

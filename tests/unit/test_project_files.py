@@ -154,6 +154,40 @@ def test_the_wheel_and_the_command_line_mean_the_same_template(monkeypatch: pyte
     assert "build_py" in built["cmdclass"]
 
 
+@pytest.fixture(scope="module")
+def package_page() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("setuptools.setup", lambda **_: None)
+        return runpy.run_path(str(ROOT / "setup.py"))["package_page"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "link", "image"),
+    [
+        ("https://example.org/w/", "[a *b*](https://example.org/w/blob/HEAD/docs/a.md#c)", "![i](https://example.org/w/raw/HEAD/i.png)"),
+        ("", "a *b*", ""),
+    ],
+)  # fmt: skip
+def test_links_of_a_package_page_lead_to_the_repository_or_are_text(
+    package_page: Any, repository: str, link: str, image: str
+) -> None:
+    untouched = "[x](https://x.org) [y](#y)\n\n```console\n$ echo [z](z)\n```\n"
+
+    page = package_page(f"[a *b*](docs/a.md#c) ![i](i.png) {untouched}", repository)
+
+    assert page == f"{link} {image} {untouched}"
+
+
+@pytest.mark.parametrize("repository", ["", "https://example.org/winnowry"])
+def test_the_readme_has_no_relative_link_on_a_package_page(package_page: Any, repository: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    page = re.sub(r"```.*?```", "", package_page(readme, repository), flags=re.DOTALL)
+
+    assert len(LINK.findall(re.sub(r"```.*?```", "", readme, flags=re.DOTALL))) > 10
+    assert LINK.findall(page) == []
+    assert ("![" in page) == bool(repository)
+
+
 BENCHMARKS = [
     path
     for path in sorted(ROOT.glob("benchmarks/*.py"))

@@ -11,12 +11,8 @@ def examples(*lines: str) -> str:
     Args:
         lines: e.g. ``winnowry run support  # every partition``.
 
-    >>> print(examples("winnowry init lake", "winnowry demo --versions 3  # quick").replace(chr(8), "-"))
-    -
-
-    Examples:
-      winnowry init lake
-      winnowry demo --versions 3   # quick
+    >>> examples("winnowry init lake", "winnowry demo --versions 3  # quick").splitlines()[2:]
+    ['  winnowry init lake', '  winnowry demo --versions 3   # quick']
     """
     split = [tuple(part.strip() for part in line.partition("  # ")) for line in lines]
     width = max(len(command) for command, _, comment in split if comment) if any(c for _, _, c in split) else 0

@@ -13,6 +13,9 @@ import pytest
 
 from winnowry.lakehouse.view import TableView
 
+# A sweep: what the lake's own suites use is compared in every run by tests/unit/gates/test_direct.py.
+pytestmark = pytest.mark.slow
+
 UTC = dt.UTC
 N = 60
 

@@ -114,6 +114,7 @@ def test_a_stage_that_is_fresh_succeeds_says_so_and_keeps_its_data_version(small
     assert after.storage_id > before.storage_id
 
 
+@pytest.mark.slow
 def test_corpus_wide_stages_run_once_every_partition_is_in(small: Project) -> None:
     small.fill("2019")
     early = small.run("duplicates")

@@ -303,6 +303,8 @@ def test_a_run_from_the_command_line_takes_them_along(lake: Path, capsys: pytest
     code, first = say("run", lake / "small.yaml", "--without-dagster")
     assert code == 0, first["error"]
     assert {result["stage"]: result["status"] for result in first["results"]}["published.loud"] == "promoted"
+    _, shipped = say("run", lake / "small.yaml", "--without-dagster")
+    assert {result["stage"] for result in shipped["results"] if result["status"] != "skipped"} == {"published"}
     _, again = say("run", lake / "small.yaml", "--without-dagster")
     assert {result["status"] for result in again["results"]} == {"skipped"}
     code, refused = say("run", lake / "small.yaml", "--to", "published.lod")

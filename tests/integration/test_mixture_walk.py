@@ -57,6 +57,7 @@ def test_a_small_source_is_repeated_to_fill_its_quota(tmp_path: Path) -> None:
     assert totals["forum"] / budget == pytest.approx(0.4, abs=0.02)
 
 
+@pytest.mark.slow
 def test_other_epochs_change_the_release(tmp_path: Path) -> None:
     ws, recipe = opened(tmp_path, "quotas: {news: 0.6}, epochs: {news: 2}")
     run_all(ws, recipe)

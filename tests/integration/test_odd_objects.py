@@ -20,6 +20,9 @@ sources:
      partition: {by: field, field: p, missing: all}}
   - {name: fragile, uri: "landing/*.fragile", format: fragile, fields: {id: id},
      partition: {by: field, field: p, missing: all}}
+gates:
+  landing: {max_unreadable_objects: 4, max_unread_bytes_fraction: 1, max_quarantined_fraction: 0.9}
+  raw: {max_quarantined_fraction: 0.9}
 """
 
 

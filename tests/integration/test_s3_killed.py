@@ -19,7 +19,7 @@ from winnowry.lakehouse.promotion import barrier
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
 
-pytestmark = [pytest.mark.s3, pytest.mark.faults]
+pytestmark = [pytest.mark.s3, pytest.mark.faults, pytest.mark.slow]
 
 _SECONDS = 60.0  # of a stage that notices: every request it still makes is retried a few times
 

@@ -26,14 +26,16 @@ RECIPE = """\
 version: 1
 corpus: planted
 sources:
-  - {name: news, uri: "landing/news/*.jsonl", license: CC0-1.0, fields: {id: id, event_time: date}, partition: PART}
-  - {name: forum, uri: "landing/forum/*.jsonl", license: CC0-1.0, fields: {id: id, event_time: date}, partition: PART}
-  - {name: books, uri: "landing/books/*.jsonl", license: CC0-1.0, fields: {id: id, event_time: date}, partition: PART}
+  - {name: news, uri: "landing/news/*.jsonl", license: CC0-1.0, fields: FIELDS, partition: PART}
+  - {name: forum, uri: "landing/forum/*.jsonl", license: CC0-1.0, fields: FIELDS, partition: PART}
+  - {name: books, uri: "landing/books/*.jsonl", license: CC0-1.0, fields: FIELDS, partition: PART}
 score:
   - {op: score.token_count}
 sample: {method: uniform, token_fraction: 1.0, seed: 7}
 gates: {published: {valid2: {as_of: 2026-06-30}}}
-""".replace("PART", "{by: path, part: 0, missing: all}")
+""".replace("PART", "{by: path, part: 0, missing: all}").replace(
+    "FIELDS", "{id: id, event_time: date, event_time_range: [1900, 2100]}"
+)
 UNGATED = RECIPE.replace("gates: {published: {valid2: {as_of: 2026-06-30}}}\n", "")
 SOURCES = ("news", "forum", "books")
 FOOTER = "Read our privacy policy before you use cookies on any of these pages, and the terms of use."
@@ -170,6 +172,9 @@ def boilerplate(found: dict[str, list[dict[str, Any]]]) -> None:
             row["text"] += f"\n{FOOTER}"
 
 
+WHOLE = {"fresh_share", "source_entropy", "top_source_share"}
+
+
 @pytest.mark.parametrize(
     ("plant", "letter", "indicators"),
     [
@@ -193,7 +198,8 @@ def test_a_planted_fault_fails_its_own_letter_and_no_other(
     for name in indicators:
         item = indicator(card, name)
         assert 0 <= item["score"] < 1
-        assert 1 <= len(item["examples"]) <= 5
+        # A share of the whole release is no property of a record: it lists none.
+        assert (len(item["examples"]) == 0) if name in WHOLE else (1 <= len(item["examples"]) <= 5)
         assert all(len(row["record_id"]) == 32 and row["value"] for row in item["examples"])
     assert card["grade"]["worst"] == letter
     assert card["grade"]["geometric_mean"] < 1

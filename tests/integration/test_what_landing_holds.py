@@ -464,6 +464,7 @@ def points_of(lake: Lake, act: Callable[[], object]) -> list[str]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["retracted", "moved"])
 def test_a_run_that_is_killed_anywhere_leaves_what_the_next_one_ends(tmp_path: Path, name: str) -> None:
     after = (

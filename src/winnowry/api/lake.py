@@ -141,7 +141,7 @@ class Lake:
         from winnowry.promotion.corpus_recipe import claim_corpus
         from winnowry.recipe.model import Recipe
         from winnowry.runs.direct import run_direct
-        from winnowry.runs.order import Runner, RunRequest
+        from winnowry.runs.order import Runner, RunRequest, stages_to_run
         from winnowry.runs.project import find_project
         from winnowry.stages.graph import stage_of
 
@@ -165,6 +165,7 @@ class Lake:
                 retry_refused,
             )
             request.open_engine()
+            stages_to_run(request)  # refuses a recipe that cannot run to its end before anything is written
             with suppress(StorageError):  # the run meets it too, and says at which stage
                 claim_corpus(self.workspace, checked, take_over=take_over)
             runner: Runner = run_direct

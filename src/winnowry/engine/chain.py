@@ -251,7 +251,11 @@ def _empty_rows(batch: pa.RecordBatch) -> list[bool]:
     """Which rows have a text that is null, empty or white space; without texts, those of no size."""
     if "text" in batch.schema.names:
         text = batch.column("text")
-        empty = pc.or_(pc.equal(pc.binary_length(text), 0), pc.utf8_is_space(text))
+        try:
+            empty = pc.or_(pc.equal(pc.binary_length(text), 0), pc.utf8_is_space(text))
+        except pa.ArrowInvalid:  # one text is no UTF-8, and an operator has let it pass: the others are judged
+            binary = text.cast(pa.large_binary()).to_pylist()
+            return [data is None or not data.decode("utf-8", "replace").strip() for data in binary]
     elif "size" in batch.schema.names:
         empty = pc.equal(batch.column("size"), 0)
     else:

@@ -196,6 +196,21 @@ class Runner(Protocol):
         """Run the stages in order; a failed partition leaves the others running, and stops corpus-wide stages."""
 
 
+def stages_to_run(request: RunRequest) -> list[Stage]:
+    """The stages of a run, in their order.
+
+    Raises:
+        RecipeError: the recipe lacks what one of them needs.
+        UsageError: the recipe has no stage of the name that the run is to end with.
+    """
+    known = list(stages_in(request.recipe))
+    last = len(known) if request.to is None else known.index(stage_of(request.recipe, request.to)) + 1
+    lacking = lacking_for(request.recipe, [stage.name for stage in known[:last]])
+    if lacking:
+        raise RecipeError(tuple(lacking))
+    return known[:last]
+
+
 def run_in_order(
     request: RunRequest,
     progress: Progress,
@@ -223,13 +238,8 @@ def run_in_order(
     started = time.perf_counter()
     results: list[StageResult] = []
     failures: list[Failure] = []
-    known = stages_in(request.recipe)
-    last = len(known) if request.to is None else known.index(stage_of(request.recipe, request.to)) + 1
-    steps = known[:last]
+    steps = stages_to_run(request)
     stages = [step.name for step in steps]
-    lacking = lacking_for(request.recipe, stages)
-    if lacking:
-        raise RecipeError(tuple(lacking))
     not_run: tuple[str, ...] = ()
     waiting: list[Waiting] = []
     signed = request.recipe.gates.left_out()

@@ -28,7 +28,7 @@ clean:
 score:
   - {op: score.token_count}
 sample: {method: uniform, token_fraction: 1.0, seed: 7}
-gates: {cleaned: {languages: [en]}}
+gates: {cleaned: {min_kept_fraction: 0.25}}
 """
 
 
@@ -51,7 +51,7 @@ def made(**changes: Any) -> wn.Recipe:
         "clean": (wn.ops.text.length(min_words=10, as_="size"), wn.ops.dedup.exact()),
         "score": (wn.ops.score.token_count(),),
         "sample": wn.Sample(method="uniform", token_fraction=1.0, seed=7),
-        "gates": wn.Gates(cleaned={"languages": ("en",)}),
+        "gates": wn.Gates(cleaned={"min_kept_fraction": 0.25}),
     }
     return wn.Recipe(**(parts | changes))
 

@@ -208,6 +208,7 @@ def growth(name: str, case: str, n: int, negligible: float) -> str | None:
     return f"{n} bytes took {before:.3f} CPU s, four times as many {after:.3f}: more than linear"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_time_grows_no_faster_than_the_text(name: str) -> None:
     found = {case: growth(name, case, 64_000, negligible=0.02) for case in HOSTILE}

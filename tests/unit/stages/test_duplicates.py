@@ -44,7 +44,7 @@ def record(
         "event_time": None if day is None else START + timedelta(days=day),
         "size": size,
         "content_key": None if text is None else content_key(text),
-        "minhash": None if bands is None else [*bands, 2**63 + name],  # the last is of the text as it is
+        "minhash": None if bands is None else list(bands),
         "quality": score,
     }
 
@@ -205,12 +205,13 @@ def test_any_order_of_rows_and_any_bound_of_memory_give_what_a_search_gives(
             assert one["content_key"] == twin["content_key"] is not None
         else:
             common = sum(a == b for a, b in zip(one["minhash"], twin["minhash"], strict=True))
-            assert row["similarity"] == pytest.approx((min(common, BANDS - 0.5) / BANDS) ** 0.5)
+            assert row["similarity"] == pytest.approx((common / BANDS) ** 0.5)
             assert common > 0
     steps = {row["record_id"]: row["steps"] for row in whole}
     assert all(steps.get(row["twin_record_id"], 0) == row["steps"] - 1 for row in whole)
 
 
+@pytest.mark.slow
 def test_many_records_of_one_group_take_linear_time(tmp_path: Path) -> None:
     rows = [record(n, text="boilerplate", bands=[5, 6, 7]) for n in range(30_000)]
     decided = found(tmp_path, rows, operators())

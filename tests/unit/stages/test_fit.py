@@ -14,6 +14,7 @@ from winnowry.engine.local import LocalEngine, close_pools
 from winnowry.stages import fit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("worth_s", "workers"), [(-1.0, 2), (1e9, 1)])
 def test_statistics_do_not_depend_on_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worth_s: float, workers: int

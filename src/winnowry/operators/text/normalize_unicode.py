@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +15,7 @@ from winnowry.operators.base import Operator
 from winnowry.operators.buffers import TEXT, as_text, from_utf8, utf8_buffers
 from winnowry.operators.text.nfc import to_nfc
 
-_NEWLINES = re.compile("\r[\n\x85]?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_NEXT_LINE = "\x85"
-_OTHER_C1 = re.compile("[\x80-\x84\x86-\x9f]")
-_NEXT_LINE_WITHIN_UTF8 = re.compile(  # of a text without other C1 controls
-    "[\xc2-\xdf]\x85|[\xe0-\xef](?:\x85[\xa0-\xbf]|[\xa0-\xbf]\x85)|[\xf0-\xf4](?=[\x85\xa0-\xbf]{3})[\xa0-\xbf]{0,2}\x85"
-)
+_NEWLINES = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _TERMINAL_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _DELETED = {
     **{point: None for point in [*range(0x20), *range(0x7F, 0xA0), 0xFEFF] if point not in (0x09, 0x0A, 0x1F)},
@@ -72,24 +67,11 @@ def _suspects() -> re.Pattern[str]:
 
 
 def repair_encoding(text: str) -> str:
-    r"""Undo UTF-8 and Windows-1252 that were decoded as another one-byte encoding, with ftfy, where it looks like it.
-
-    U+0085 is the ellipsis of Windows-1252 where the text has another C1 control character (U+0080 to U+009F) or where
-    it is a byte of wrongly decoded UTF-8. Elsewhere it is what Unicode says, NEXT LINE, and stays.
+    """Undo UTF-8 that was decoded as a one-byte encoding, with ftfy, in the lines that look like it.
 
     >>> repair_encoding("caf\u00c3\u00a9")
     'café'
-    >>> repair_encoding("it\x92s\x85") == "it\u2019s\u2026"
-    True
-    >>> repair_encoding("one\x85two") == "one\x85two"
-    True
     """
-    if _NEXT_LINE in text and not _OTHER_C1.search(text) and not _NEXT_LINE_WITHIN_UTF8.search(text):
-        return _NEXT_LINE.join(map(_repaired, text.split(_NEXT_LINE)))
-    return _repaired(text)
-
-
-def _repaired(text: str) -> str:
     import ftfy
 
     parts = []
@@ -106,24 +88,20 @@ class NormalizeUnicode(Operator):
     """Repair mojibake, compose characters, and give lines one form.
 
     In this order, and only where a text needs it: wrongly decoded characters are repaired with ftfy, line by line;
-    terminal escapes are removed; every line break (CR LF, CR, CR NEL, VT, FF, FS, GS, RS, NEL, U+2028, U+2029)
-    becomes a newline; other control characters and byte order marks are removed, except newline and tab (U+001F
-    becomes a space); the text is composed to NFC (runs of more than 30 combining characters get a U+034F, see UAX #15);
+    terminal escapes are removed; every line break (CR LF, CR, VT, FF, FS, GS, RS, NEL, U+2028, U+2029) becomes a
+    newline; other control characters and byte order marks are removed, except newline and tab (U+001F becomes a
+    space); the text is composed to NFC (runs of more than 30 combining characters get a U+034F, see UAX #15);
     white space at the ends of lines and of the text is removed, newlines stay.
 
-    NEL (U+0085) is a line break, except where the text shows that it was decoded wrongly: with another C1 control
-    character in it, or as a byte of UTF-8, U+0085 is read as Windows-1252's ``…``. ``fix_encoding: false`` reads every
-    NEL as a line break.
+    With ``fix_encoding`` a NEL (U+0085) is a byte of Windows-1252 that was decoded wrongly, as ftfy takes it, and
+    becomes an ellipsis; it is a line break only without. Texts whose lines end in NEL need ``fix_encoding: false``.
 
     Curly quotes, ligatures, full-width forms and HTML entities stay as they are: they are part of the text.
 
     Writes ``text`` (or the column named by ``as``); null stays null.
 
-    Source: Speer 2019, ftfy, doi:10.5281/zenodo.2591652; Unicode Standard Annex #15; Unicode Standard, section 5.8
-    (newline guidelines); XML 1.1, section 2.11 (CR NEL is one line break).
+    Source: Speer 2019, ftfy, doi:10.5281/zenodo.2591652; Unicode Standard Annex #15.
     """
-
-    VERSION: ClassVar[int] = 2
 
     op: Literal["text.normalize_unicode"] = "text.normalize_unicode"
     fix_encoding: bool = Field(default=True, description="Whether to repair wrongly decoded characters with ftfy.")

@@ -20,9 +20,8 @@ class RepairEncoding(Heuristic):
     """Repair characters that were decoded wrongly, with ftfy, and measure how much was and stays damaged.
 
     Does what ``fix_encoding`` of text.normalize_unicode does, and nothing else, for recipes that want the damage as
-    columns: UTF-8 read as a one-byte encoding becomes the characters it was (``cafÃ©``: ``café``), line by line; the
-    C1 controls of Windows-1252 become its quotes and dashes, a lone U+0085 (NEXT LINE) stays; a character that a
-    decoder has replaced (U+FFFD) is lost.
+    columns: UTF-8 read as a one-byte encoding becomes the characters it was (``cafÃ©``: ``café``), line by line; a
+    character that a decoder has replaced (U+FFFD) is lost.
 
     Writes ``text`` (or the column named by ``as``; null stays null), ``n_repaired_lines`` (int64: lines that changed)
     and ``replacement_ratio`` (float64, 0 to 1: share of the characters that are U+FFFD; 0.0 for an empty text), both
@@ -31,7 +30,6 @@ class RepairEncoding(Heuristic):
     Source: Speer 2019, ftfy, doi:10.5281/zenodo.2591652.
     """
 
-    VERSION: ClassVar[int] = 2
     LIMITS: ClassVar[Limits] = (("max_replacement_ratio", "replacement_ratio", "<="),)
 
     op: Literal["text.repair_encoding"] = "text.repair_encoding"

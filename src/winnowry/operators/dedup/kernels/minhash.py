@@ -5,16 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from winnowry.operators.dedup.kernels.words import (
-    SEPARATOR,
-    fold_characters,
-    hash_words,
-    longest,
-    mix,
-    most_words,
-)
+from winnowry.operators.dedup.kernels.words import fold_characters, hash_words, longest, mix, most_words
 from winnowry.operators.text.kernels.compile import kernel
-from winnowry.operators.text.kernels.segments import hash_bytes
 
 _BASE = np.uint64(0x2545F4914F6CDD1D)
 
@@ -118,13 +110,11 @@ def band_keys(
     fold: npt.NDArray[np.uint32],
     by_word: bool,
     size: int,
-    one_number: bool,
-    fewest: int,
     a: npt.NDArray[np.uint64],
     b: npt.NDArray[np.uint64],
     n_rows: int,
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
-    """Band keys of n texts, and a key of their very bytes.
+) -> npt.NDArray[np.uint64]:
+    """Band keys of n texts.
 
     Args:
         offsets: rows, n + 1 values.
@@ -133,23 +123,18 @@ def band_keys(
         fold: :func:`~winnowry.operators.dedup.kernels.words.fold_table`.
         by_word: shingles of words; else of characters.
         size: words or characters of a shingle.
-        one_number: whether every number counts as ``0``.
-        fewest: texts of fewer words or characters, but of one at least, get no keys.
         a: multipliers of the hash functions, bands times rows of them.
         b: addends.
         n_rows: hash functions of a band.
 
     Returns:
-        uint64 of shape (n, bands + 1), the last from the bytes; all 0 for a text without words or with too few, never
-        0 otherwise. And whether each text has too few.
+        uint64 of shape (n, bands); all 0 for a text without words, never 0 otherwise.
     """
     n = offsets.size - 1
     n_bands = a.size // n_rows
-    out = np.zeros((n, n_bands + 1), dtype=np.uint64)
-    short = np.zeros(n, dtype=np.bool_)
+    out = np.zeros((n, n_bands), dtype=np.uint64)
     most = longest(offsets)
-    most_units = most_words(most) if fold[33] == SEPARATOR else most + 1  # marks may be words
-    hashes = np.empty(most_units if by_word else 0, dtype=np.uint64)
+    hashes = np.empty(most_words(most) if by_word else 0, dtype=np.uint64)
     codes = np.empty(0 if by_word else most + 1, dtype=np.uint32)
     shingles = np.empty(max(hashes.size, codes.size), dtype=np.uint64)
     minima = np.empty(a.size, dtype=np.uint64)
@@ -158,22 +143,17 @@ def band_keys(
         if not valid[i]:
             continue
         if by_word:
-            n_units = hash_words(data, offsets[i], offsets[i + 1], fold, one_number, hashes, nowhere, nowhere)
-        else:
-            n_units = fold_characters(data, offsets[i], offsets[i + 1], fold, one_number, codes)
-        short[i] = 0 < n_units < fewest
-        if n_units == 0 or short[i]:
-            continue
-        if by_word:
+            n_units = hash_words(data, offsets[i], offsets[i + 1], fold, True, hashes, nowhere, nowhere)
             n_shingles = word_shingles(hashes, n_units, size, shingles)
         else:
+            n_units = fold_characters(data, offsets[i], offsets[i + 1], fold, True, codes)
             n_shingles = character_shingles(codes, n_units, size, shingles)
+        if n_shingles == 0:
+            continue
         _least(shingles, n_shingles, a, b, minima)
         for band in range(n_bands):
             key = np.uint64(band + 1)
             for row in range(band * n_rows, (band + 1) * n_rows):
                 key = mix((key ^ minima[row]) * np.uint64(0x9E3779B97F4A7C15))
             out[i, band] = key if key != 0 else 1
-        own = hash_bytes(data, offsets[i], offsets[i + 1])
-        out[i, n_bands] = own if own != 0 else 1
-    return out, short
+    return out

@@ -31,9 +31,6 @@ _ALTERED = (
 )
 """Blocks in which folding changes something; elsewhere are ideographs, Hangul, private and unassigned characters."""
 
-_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
-"""They choose between the pictures of one character."""
-
 _UNSPACED = (
     range(0x0E00, 0x0E80), range(0x0E80, 0x0F00), range(0x0F00, 0x1000), range(0x1000, 0x10A0), range(0x1780, 0x1800),
     range(0x2E80, 0x2FE0), range(0x3005, 0x3008), range(0x3040, 0x3100), range(0x31F0, 0x3200), range(0x3400, 0x4DC0),
@@ -43,21 +40,16 @@ _UNSPACED = (
 
 
 @cache
-def fold_table(*, marks: bool = True, diacritics: bool = True) -> npt.NDArray[np.uint32]:
+def fold_table() -> npt.NDArray[np.uint32]:
     """What each code point counts as: uint32 of 1,114,112 values, a code point with flags, or one of the two markers.
 
     Folded: lower case, no diacritics (canonical decomposition without its non-spacing marks), digits of any script as
     ASCII ones, both forms of the Greek sigma as one. Surrogates and unassigned characters stand for themselves.
-
-    Args:
-        marks: whether punctuation and symbols are white space; else each is a word of its own.
-        diacritics: whether diacritics go; else a character stays as it is composed, and a mark without a composed form
-            is a character.
     """
     table = np.arange(0x110000, dtype=np.uint32)
     for block in _ALTERED:
         for point in block:
-            table[point] = _folded(point, marks, diacritics)
+            table[point] = _folded(point)
     for block in _UNSPACED:
         alone = table[block.start : block.stop]
         alone[(alone > DROPPED) & (alone & DIGIT == 0)] |= ALONE
@@ -65,21 +57,19 @@ def fold_table(*, marks: bool = True, diacritics: bool = True) -> npt.NDArray[np
     return table
 
 
-def _folded(point: int, marks: bool, diacritics: bool) -> int:
+def _folded(point: int) -> int:
     character = chr(point)
     category = unicodedata.category(character)
     if category in ("Lo", "Cn") and not unicodedata.decomposition(character):
         return point
-    if category[0] in "PS" and not marks:
-        return ALONE | point
     if category[0] in "PSZ" or category == "Cc":
         return SEPARATOR
-    if category == "Cf" or point in _VARIATION_SELECTORS or (category in ("Mn", "Me") and diacritics):
+    if category in ("Mn", "Me", "Cf"):
         return DROPPED
     if category == "Nd":
         return DIGIT | (48 + unicodedata.digit(character))
-    decomposed = unicodedata.normalize("NFD" if diacritics else "NFC", character.lower())
-    if len(decomposed) > 1 and diacritics:
+    decomposed = unicodedata.normalize("NFD", character.lower())
+    if len(decomposed) > 1:
         decomposed = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
     folded = ord(decomposed) if len(decomposed) == 1 else point
     return 0x3C3 if folded == 0x3C2 else max(folded, 2)

@@ -24,10 +24,8 @@ FIRST, STALE, THIRD, NEVER, LAST = (f"2024-01-0{n}" for n in range(1, 6))
 RULES = ["gates.raw.min_rows=3"]
 
 
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Recipe, RunOutcome]:
-    """Three good days are released; then one of them changes for the worse, a bad one and a good one come."""
-    root = tmp_path_factory.mktemp("gaps")
+def incomplete(root: Path) -> tuple[Workspace, Recipe, RunOutcome]:
+    """A corpus of which one partition is stale and another was never promoted, released all the same."""
     for day in (FIRST, STALE, THIRD):
         land(root, day, texts(f"old {day}", 6))
     ws, recipe = Workspace.open(str(root)), recipe_at(root, overrides=RULES)
@@ -36,6 +34,11 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Recipe, R
     land(root, NEVER, texts("never", 3, 7))
     land(root, LAST, texts("last", 6))
     return ws, recipe, run(ws, recipe, allow_missing=True)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Recipe, RunOutcome]:
+    return incomplete(tmp_path_factory.mktemp("gaps"))
 
 
 def published(ws: Workspace) -> dict[str, set[str]]:
@@ -116,7 +119,7 @@ def test_rows_whose_scores_are_of_earlier_texts_are_left_out_and_named(tmp_path:
     assert newest(ws)["release"]["missing_partitions"] == []
 
 
-# --------------------------------------------------------------------------------------- signed for (changes the lake)
+# ---------------------------------------------------------------------------------------------------- signed for
 
 
 def _accept(*accepted: dict[str, Any]) -> list[str]:
@@ -125,8 +128,8 @@ def _accept(*accepted: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def left_out(lake: Any) -> tuple[Workspace, Recipe, RunOutcome]:
-    ws, recipe, _ = lake
+def left_out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Recipe, RunOutcome]:
+    ws, recipe, _ = incomplete(tmp_path_factory.mktemp("signed"))
     signed = apply_overrides(
         recipe,
         _accept(
@@ -172,5 +175,6 @@ def test_what_is_signed_for_is_fresh_afterwards(left_out: Any) -> None:
 
 
 def test_once_the_signature_is_gone_the_partition_is_waited_for_again(left_out: Any, lake: Any) -> None:
-    ws, recipe, _ = lake
+    ws, _, _ = left_out
+    _, recipe, _ = lake
     assert ("cleaned", STALE) in [(entry.stage, entry.partition) for entry in plan(ws, recipe, suites_for).waiting]

@@ -72,9 +72,9 @@ def test_known_limits_and_the_page_name_both(lake: Any) -> None:
     limits = [limit["text"] for limit in newest(ws)["limits"]]
     assert f"Published without {NEVER} (--allow-missing)." in limits
     record = ws.lake.live_record(CORPUS, "cleaned", STALE)
-    said = next(text for text in limits if STALE in text)
-    assert said.startswith(f"Partition {STALE} is as of promotion {record.id} of ")
-    assert "cleaned is stale since " in said
+    stale_limit = next(text for text in limits if STALE in text)
+    assert stale_limit.startswith(f"Partition {STALE} is as of promotion {record.id} of ")
+    assert "cleaned is stale since " in stale_limit
     page = ws.store.read(f"{ws.lake.corpus_uri(CORPUS)}/releases/v2/page.html").decode()
     assert f"as of promotion {record.id}" in page
 

@@ -72,11 +72,11 @@ def test_sql_shows_what_a_refused_candidate_rejected_beside_what_is_live(refused
 
 def test_explain_tells_the_fate_of_records_of_a_refused_candidate(refused: Any) -> None:
     ws, _, _ = refused
-    rejected, kept = (explain(ws, id_of(BAD, n)) for n in (REJECTED, KEPT))
-    assert (rejected.status, kept.status) == ("refused", "refused")
+    rejected, passed = (explain(ws, id_of(BAD, n)) for n in (REJECTED, KEPT))
+    assert (rejected.status, passed.status) == ("refused", "refused")
     assert "text.length min_words, value 2, threshold 5" in rejected.verdict
     assert ASKED in rejected.verdict
-    assert "kept, in a candidate that its gate refused" in kept.verdict
+    assert "kept, in a candidate that its gate refused" in passed.verdict
     assert [step.stage for step in rejected.steps] == ["landing", "raw", "cleaned"]
     assert explain(ws, id_of("2024-01-01", 0)).status == "cleaned"
 

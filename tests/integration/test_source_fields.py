@@ -55,8 +55,8 @@ def test_fields_of_record_and_path_reach_the_release_and_its_export(folder: Path
     card = json.loads((folder / "letters" / "releases" / "v1" / "card.croissant.json").read_text())
     assert {"url", "lang", "label"} <= {field["name"] for field in card["recordSet"][0]["field"]}
     # Another literal part of the glob gives the same files other paths, and so other ids.
-    moved = RECIPE.replace("landing/letters/", "landing/")
-    note = lake.plan(written(folder, moved)).note or ""
+    wider = RECIPE.replace("landing/letters/", "landing/")
+    note = lake.plan(written(folder, wider)).note or ""
     assert "source 'letters': 2 records would be new" in note
     assert "was landing/letters/ and is landing/" in note
     assert "fields.id" in note

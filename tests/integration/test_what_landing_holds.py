@@ -369,8 +369,8 @@ def test_of_several_records_of_one_id_one_stays_whatever_the_order(lake: Lake, n
         return
     assert outcome.succeeded, outcome.failures
     assert sorted(lake.rows()) == ["a", "b", "c", "x"]
-    (kept,) = lake.ws.lake.open("c", "raw").to_table(columns=["payload"], where="payload NOT LIKE '%text%'").to_pylist()
-    assert kept["payload"] == expected
+    (row,) = lake.ws.lake.open("c", "raw").to_table(columns=["payload"], where="payload NOT LIKE '%text%'").to_pylist()
+    assert row["payload"] == expected
     reasons = [reason for reason, _ in lake.rejected()]
     rule = "duplicate_record_id" if expected == "same" else "superseded"
     assert reasons == [rule] * (len(first) + len(second) - 1)

@@ -13,7 +13,7 @@ RECIPE = "aws_docs"
 @click.command(
     "demo",
     short_help="Land the AWS API reference and take it through every stage.",
-    epilog=examples("winnowry demo", "winnowry demo --versions 3 --root /tmp/small-lake  # a smaller, quicker corpus"),
+    epilog=examples("winnowry demo", "winnowry demo --versions 3 --root small-lake  # a smaller, quicker corpus"),
 )
 @click.option(
     "--versions", type=click.IntRange(min=1), metavar="N", help="Land only N API versions: a smaller, quicker corpus."

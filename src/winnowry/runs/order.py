@@ -319,30 +319,30 @@ class _Partitions:
 
     Attributes:
         landed: partitions of the landing.
-        kept: those that the recipe keeps though no object holds them.
+        unlanded: those that the recipe keeps though no object holds them.
         gone: those to be retracted.
     """
 
     landed: list[str]
-    kept: list[str]
+    unlanded: list[str]
     gone: list[str]
 
     def __len__(self) -> int:
-        return len(self.landed) + len(self.kept) + len(self.gone)
+        return len(self.landed) + len(self.unlanded) + len(self.gone)
 
     def left_out(self, signed: Collection[str]) -> _Partitions:
         """Without those that somebody has signed for to be left out; what is gone is retracted all the same."""
         return replace(
             self,
             landed=[key for key in self.landed if key not in signed],
-            kept=[key for key in self.kept if key not in signed],
+            unlanded=[key for key in self.unlanded if key not in signed],
         )
 
     def without(self, failed: set[str | None]) -> _Partitions:
         """Without those that failed; where one could not be retracted, no other is: they are judged together."""
         gone = [] if failed & set(self.gone) else self.gone
         return _Partitions(
-            [key for key in self.landed if key not in failed], [key for key in self.kept if key not in failed], gone
+            [key for key in self.landed if key not in failed], [key for key in self.unlanded if key not in failed], gone
         )
 
 
@@ -360,7 +360,7 @@ def _take_through(
         return take(group, keys) if take is not None else one_by_one(execute, group, keys)
 
     unsettled, failed = False, set[str | None]()
-    for keys in (partitions.landed, partitions.kept):
+    for keys in (partitions.landed, partitions.unlanded):
         for done in through(keys) if keys else ():
             unsettled |= any(result.metadata.get("unsettles_others") for result in done.results)
             if done.failed is not None:
@@ -371,7 +371,7 @@ def _take_through(
         if done.failed is not None:
             break
     if unsettled:
-        present = [key for key in (*partitions.landed, *partitions.kept) if key not in failed]
+        present = [key for key in (*partitions.landed, *partitions.unlanded) if key not in failed]
         yield from _settle(request, stretch[0], present, through)
 
 
@@ -461,7 +461,7 @@ def _wanted(request: RunRequest) -> _Partitions:
     from winnowry.promotion.partitions import gone_partitions, kept_partitions, partitions_of
 
     ws, recipe = request.workspace, request.recipe
-    kept, gone = kept_partitions(ws, recipe), gone_partitions(ws, recipe)
+    unlanded, gone = kept_partitions(ws, recipe), gone_partitions(ws, recipe)
     present = [*partitions_of(ws, recipe), *gone]
     unknown = [key for key in request.partitions if key not in present]
     if unknown:
@@ -470,9 +470,9 @@ def _wanted(request: RunRequest) -> _Partitions:
         listed = ", ".join(present[:20]) + (f" and {len(present) - 20} more" if len(present) > 20 else "")
         raise NotFoundError(f"{request.recipe.corpus} has no partition {', '.join(unknown)}{hint}\nThere are: {listed}")
     wanted = list(request.partitions) or present
-    leaving = {*kept, *gone}
+    leaving = {*unlanded, *gone}
     return _Partitions(
         [key for key in wanted if key not in leaving],
-        [key for key in wanted if key in kept],
+        [key for key in wanted if key in unlanded],
         [key for key in wanted if key in gone],
     )

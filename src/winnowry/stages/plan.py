@@ -151,10 +151,10 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
                 problems.append(str(error))
                 continue
             reasons = reasons_for(ws, recipe, stage, partition, record, inputs)
-            moved = _upstream(stage, recipe, partition, will_run)  # so that it would have other inputs
-            judged = inputs if reasons and not moved else None
+            upstream = _upstream(stage, recipe, partition, will_run)  # so that it would have other inputs
+            judged = inputs if reasons and not upstream else None
             waits = _waits(ws, recipe, stage, partition, judged, waiting, suites)
-            reasons += [f"upstream {name} would run" for name in moved]
+            reasons += [f"upstream {name} would run" for name in upstream]
             if waits:
                 waiting.add((stage.name, partition))
             elif reasons:
@@ -219,10 +219,10 @@ def _waits(
 
 def _kept(ws: Workspace, recipe: Recipe) -> list[str]:
     """Says which partitions stay though nothing of them is in the landing."""
-    kept = kept_partitions(ws, recipe)
-    more = f" and {len(kept) - _LISTED} more" if len(kept) > _LISTED else ""
-    listed = ", ".join(kept[:_LISTED]) + more
-    return [f"kept though no landing object holds them (keep_gone): {listed}"] if kept else []
+    unlanded = kept_partitions(ws, recipe)
+    more = f" and {len(unlanded) - _LISTED} more" if len(unlanded) > _LISTED else ""
+    listed = ", ".join(unlanded[:_LISTED]) + more
+    return [f"kept though no landing object holds them (keep_gone): {listed}"] if unlanded else []
 
 
 def _leaving(ws: Workspace, recipe: Recipe, start: Stage, objects: Inputs) -> dict[str, str]:

@@ -45,8 +45,8 @@ class Retraction(Production):
         metadata: dict[str, int] = {}
         verdicts: tuple[GateResult, ...] = ()
         if work.request.stage.name == ARRIVED:
-            moved = _moved(work.ws, work.recipe, [work.partition])
-            metadata = {"rows_retracted": self.n_rows - moved, "rows_moved": moved}
+            n_moved = _moved(work.ws, work.recipe, [work.partition])
+            metadata = {"rows_retracted": self.n_rows - n_moved, "rows_moved": n_moved}
             verdicts = (_verdict(work.ws, work.recipe, work.partition),)
         return Findings(
             Ledger(0, 0, 0),
@@ -84,7 +84,7 @@ def _moved(ws: Workspace, recipe: Recipe, partitions: list[str]) -> int:
     """Rows of ``raw`` in gone partitions whose ids lie in a partition that is there."""
     gone = {*gone_partitions(ws, recipe), *partitions}
     raw = ws.lake.open(recipe.corpus, ARRIVED)
-    moved = 0
+    n_moved = 0
     for partition in partitions:
         for batch in ws.lake.partition_view(recipe.corpus, ARRIVED, partition).scan(
             columns=["record_id"], batch_rows=IDS_AT_ONCE
@@ -96,8 +96,8 @@ def _moved(ws: Workspace, recipe: Recipe, partitions: list[str]) -> int:
                     for value, holder in zip(*(column.to_pylist() for column in rows.columns), strict=True)
                     if holder not in gone
                 }
-                moved += len(elsewhere)
-    return moved
+                n_moved += len(elsewhere)
+    return n_moved
 
 
 def shrinkage(work: Work, before: PromotionRecord | None, n_rows: int) -> tuple[GateResult, ...]:
@@ -123,8 +123,8 @@ def _verdict(ws: Workspace, recipe: Recipe, partition: str) -> GateResult:
     n_gone, total = sum(counts.get(key, 0) for key in gone), sum(counts.values())
     limit = recipe.limits.retracted_fraction
     if n_gone > limit * total:  # only now is it worth asking which of them have moved
-        moved = _moved(ws, recipe, gone)
-        n_gone, total = n_gone - moved, total - moved
+        n_moved = _moved(ws, recipe, gone)
+        n_gone, total = n_gone - n_moved, total - n_moved
     return _judged(recipe, n_gone, total, gone)
 
 

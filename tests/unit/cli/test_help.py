@@ -23,10 +23,10 @@ def help_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_has_examples_that_the_command_line_understands(name: str) -> None:
-    found = _EXAMPLES.search(help_of(name))
+    examples = _EXAMPLES.search(help_of(name))
 
-    assert found is not None
-    lines = [line.strip() for line in found[1].splitlines()]
+    assert examples is not None
+    lines = [line.strip() for line in examples[1].splitlines()]
     assert any(line.startswith(name) for line in lines)
     for line in lines:
         read(line)

@@ -96,8 +96,8 @@ def test_the_summary_says_where_left_out_rows_are_listed_in_the_words_of_that_ta
         result("duplicates", quarantined_by_reason={"dedup.exact: duplicate": 10}, rows_quarantined=10),
     )
     lines = text_of(run_summary(RunOutcome("letters", "r", 1.0, results), "/lake")).splitlines()
-    said = [line.split() for line in lines if ": bad_json" in line or ": min_words" in line or ": duplicate" in line]
-    assert said == [
+    table = [line.split() for line in lines if ": bad_json" in line or ": min_words" in line or ": duplicate" in line]
+    assert table == [
         ["raw", "source.jsonl:", "bad_json", "3", "quarantine"],  # as its rows in `quarantine` say
         ["cleaned", "text.length:", "min_words", "31", "quarantine"],
         ["duplicates", "dedup.exact:", "duplicate", "10", "duplicates"],

@@ -107,8 +107,8 @@ def test_a_path_that_leads_elsewhere_stays_what_was_declared_when_it_is_checked_
     operator = type(example_of("text.word_lists"))
     copy = tmp_path / "1.txt"
     copy.write_text("word\n")
-    moved = InputPath("lists/crude.txt", str(copy))
-    again = operator.model_validate({"op": "text.word_lists", "lists": {"crude": moved}})
+    path_of_copy = InputPath("lists/crude.txt", str(copy))
+    again = operator.model_validate({"op": "text.word_lists", "lists": {"crude": path_of_copy}})
     (path,) = input_paths(again)
     assert (str(path), path.declared) == (str(copy), "lists/crude.txt")
     assert again.model_dump()["lists"]["crude"] == "lists/crude.txt"

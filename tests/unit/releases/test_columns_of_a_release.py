@@ -40,12 +40,12 @@ def test_what_is_no_number_is_counted_nowhere(ws: Workspace) -> None:
 
 
 def test_columns_say_what_they_mean_or_which_operator_wrote_them(ws: Workspace) -> None:
-    found = described(ws, "v2")
-    assert found["n_tokens"]["meaning"] == "Tokens of the text"
-    assert found["n_words"]["meaning"] == "written by text.length, version 1"
-    assert found["gc"]["meaning"] is None
-    assert "counts" not in found["text"]
-    assert list(found) == ws.lake.open(CORPUS, "published", "v2").schema.names
+    columns = described(ws, "v2")
+    assert columns["n_tokens"]["meaning"] == "Tokens of the text"
+    assert columns["n_words"]["meaning"] == "written by text.length, version 1"
+    assert columns["gc"]["meaning"] is None
+    assert "counts" not in columns["text"]
+    assert list(columns) == ws.lake.open(CORPUS, "published", "v2").schema.names
 
 
 def test_some_records_are_shown_the_same_every_time_cut_and_masked(ws: Workspace, tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ def _of_gaps(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _of_process(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "kept_partitions" in facts:
-        kept = facts["kept_partitions"]
-        which = f"; of these partitions no object is left: {_listed(kept)}" if kept else ""
+        unlanded = facts["kept_partitions"]
+        which = f"; of these partitions no object is left: {_listed(unlanded)}" if unlanded else ""
         yield "note", f"Records stay whose objects are gone from the landing (keep_gone){which}."
     parts = facts["partitions"]
     if parts["n_unpublished"] and facts["contents"]["rows"]:

@@ -61,8 +61,8 @@ def test_what_is_recommended_follows_from_what_is_decided(
     made = decision(**means)
     assert made.outcome == decided
     assert made.verdict.startswith("conclusive")
-    found = None if made.recommendation is None else {k: v for k, v in made.recommendation.items() if k != "why"}
-    assert found == changes
+    recommended = None if made.recommendation is None else {k: v for k, v in made.recommendation.items() if k != "why"}
+    assert recommended == changes
     assert made.advice
 
 

@@ -17,14 +17,14 @@ def test_a_paired_difference_is_that_of_the_paired_t_test_with_the_error_of_the_
     rng = np.random.default_rng(seed)
     reference = rng.normal(2.0, 0.05, 5)
     arm = reference - rng.normal(0.02, 0.01, 5)
-    found = paired(reference.tolist(), arm.tolist(), share=0.9)
+    difference = paired(reference.tolist(), arm.tolist(), share=0.9)
     interval = stats.ttest_rel(reference, arm).confidence_interval(0.95)
     # sqrt(p / (1 - p)) = 3 in place of 1 / sqrt(5): the interval of independent pairs, 3 * sqrt(5) times as wide.
     middle, half = float(np.mean(reference - arm)), (interval.high - interval.low) / 2
-    assert found.mean == pytest.approx(middle)
-    assert found.error == pytest.approx(3 * np.std(reference - arm, ddof=1))
-    assert (found.low, found.high) == pytest.approx((middle - 3 * 5**0.5 * half, middle + 3 * 5**0.5 * half))
-    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+    assert difference.mean == pytest.approx(middle)
+    assert difference.error == pytest.approx(3 * np.std(reference - arm, ddof=1))
+    assert (difference.low, difference.high) == pytest.approx((middle - 3 * 5**0.5 * half, middle + 3 * 5**0.5 * half))
+    assert (difference.p < 0.05) == (difference.low > 0 or difference.high < 0)
 
 
 def test_a_delete_one_jackknife_gives_the_error_of_a_mean() -> None:
@@ -32,9 +32,9 @@ def test_a_delete_one_jackknife_gives_the_error_of_a_mean() -> None:
     values = np.array([3.0, 5.0, 4.0, 9.0, 1.0, 7.0])
     n = len(values)
     without_one = (values.sum() - values) / (n - 1)
-    found = paired(without_one.tolist(), [0.0] * n, share=(n - 1) / n)
+    difference = paired(without_one.tolist(), [0.0] * n, share=(n - 1) / n)
     # The n parts are all there are, so their spread is over n and not over n - 1.
-    assert found.error * ((n - 1) / n) ** 0.5 == pytest.approx(values.std(ddof=1) / n**0.5)
+    assert difference.error * ((n - 1) / n) ** 0.5 == pytest.approx(values.std(ddof=1) / n**0.5)
 
 
 def test_the_detectable_effect_is_found_with_the_power_it_promises() -> None:
@@ -46,14 +46,21 @@ def test_the_detectable_effect_is_found_with_the_power_it_promises() -> None:
     draws = rng.normal(effect, deviation, (4000, n))
     power = np.mean(stats.ttest_1samp(draws, 0.0, axis=1).pvalue < 0.05)
     assert 0.75 < power < 0.9
-    found = paired([0.0, 0.1, -0.1, 0.2, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0], share=0.8)
-    assert found.detectable == pytest.approx(quantiles * 2 * np.std([0.0, 0.1, -0.1, 0.2, 0.0], ddof=1))
+    difference = paired([0.0, 0.1, -0.1, 0.2, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0], share=0.8)
+    assert difference.detectable == pytest.approx(quantiles * 2 * np.std([0.0, 0.1, -0.1, 0.2, 0.0], ddof=1))
 
 
 def test_differences_that_do_not_vary_have_no_error() -> None:
-    found = paired([2.0, 2.0, 2.0], [1.5, 1.5, 1.5], share=0.9)
-    assert (found.mean, found.low, found.high, found.error, found.detectable, found.p) == (0.5, 0.5, 0.5, 0, 0, 0)
-    assert found.outcome == "better"
+    difference = paired([2.0, 2.0, 2.0], [1.5, 1.5, 1.5], share=0.9)
+    assert (
+        difference.mean,
+        difference.low,
+        difference.high,
+        difference.error,
+        difference.detectable,
+        difference.p,
+    ) == (0.5, 0.5, 0.5, 0, 0, 0)
+    assert difference.outcome == "better"
     same = paired([1.0, 1.0], [1.0, 1.0], share=0.9)
     assert (same.p, same.outcome) == (1.0, "not told apart")
 
@@ -98,25 +105,25 @@ def independent(reference: list[float], arm: list[float]) -> bool:
 
 
 def test_two_useless_scores_are_seldom_told_apart_though_independent_draws_would_say_so_more_often_than_not() -> None:
-    told, would = [], []
+    apart, would = [], []
     for seed in range(12):
         simulation = Simulation(seed)
         useless = [simulation.useless() for _ in range(12)]
         for one, other in itertools.combinations(useless, 2):
-            told.append(paired(one, other, share=simulation.share).outcome != "not told apart")
+            apart.append(paired(one, other, share=simulation.share).outcome != "not told apart")
             would.append(independent(one, other))
-    assert np.mean(told) <= 0.05
+    assert np.mean(apart) <= 0.05
     assert np.mean(would) > 0.5
 
 
 def test_a_score_that_is_better_by_five_errors_is_seen() -> None:
-    told = []
+    apart = []
     for seed in range(60):
         simulation = Simulation(100 + seed)
         # A selection of 400 documents has an error of 1 / sqrt(400), the difference of two of them sqrt(2) times that.
         gain = 5 * 2**0.5 / 400**0.5
-        told.append(paired(simulation.useless(), simulation.useful(gain), share=simulation.share).outcome == "better")
-    assert np.mean(told) > 0.7
+        apart.append(paired(simulation.useless(), simulation.useful(gain), share=simulation.share).outcome == "better")
+    assert np.mean(apart) > 0.7
 
 
 def test_mean_and_deviation_of_a_sample() -> None:

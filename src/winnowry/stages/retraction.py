@@ -139,7 +139,7 @@ def _judged(recipe: Recipe, n_gone: int, total: int, partitions: list[str]) -> G
         message += (
             f", of partition {', '.join(partitions[:_LISTED])}{more}: at most {100 * limit:g} % may be retracted "
             "unasked. Restore the objects; or, where a rule empties the landing, set `keep_gone: true`; or let them "
-            "go: `--set limits.max_retracted_fraction=1`"
+            "go: `limits: {max_retracted_fraction: 1}` in the recipe"
         )
     return GateResult(
         suite=f"{ARRIVED}.retraction",

@@ -405,15 +405,18 @@ def _page(published: StageResult) -> list[RenderableType]:
 
 
 def _held(published: StageResult, root: str) -> list[RenderableType]:
-    """Which tags a rollback keeps where they are, though there is a newer release; how to move one."""
+    """Which tags stay where they are, though there is a newer release; how to move one that a rollback holds."""
     from rich.text import Text
 
     held, release = published.metadata.get("held"), published.metadata.get("release")
+    behind = published.metadata.get("left_behind")
+    left: list[RenderableType] = ["", Text(f"! {behind}", "yellow")] if behind else []
     if not held:
-        return []
+        return left
     made = "is made" if published.status == "promoted" else "is the newest release"
     move = f"winnowry release rollback{_at(root)} {published.corpus} {release}"
     return [
+        *left,
         "",
         Text(f"! {release} {made}; {held}", "yellow"),
         _step(move, f"point the tag at {release} and let it follow"),

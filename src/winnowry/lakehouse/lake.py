@@ -324,18 +324,27 @@ class Lakehouse:
 
     def tag(self, corpus: str, name: str, tag: str, version: int) -> None:
         """Create or move a tag; of several that do so at once the last one wins."""
+        at = self.tag_once(corpus, name, tag, version)
+        if at != version:
+            self.table(corpus, name).dataset().tags.update(tag, version)
+
+    def tag_once(self, corpus: str, name: str, tag: str, version: int) -> int:
+        """Create a tag that never moves, as the number of a release; of several that do so at once the first one wins.
+
+        Returns:
+            The version that the tag is on.
+        """
         tags = self.table(corpus, name).dataset().tags
         present = tags.list()
         if tag not in present:
             try:
                 tags.create(tag, version)
-                return
+                return version
             except ValueError:
                 present = tags.list()
                 if tag not in present:  # nobody else has created it meanwhile
                     raise
-        if int(present[tag]["version"]) != version:
-            tags.update(tag, version)
+        return int(present[tag]["version"])
 
     def delete_rows(
         self, corpus: str, name: str, ids: Sequence[str], version: int

@@ -14,6 +14,8 @@ from winnowry.recipe.tables import size_is_taken_over, written_fields
 
 _, _CLEANED, _SCORED, _PUBLISHED = get_args(ColumnTable)
 _DRAWN = "sampled"
+_LATEST = "latest"  # published@latest of a query
+_LONGEST_TAG = 100
 
 
 def check_gates(
@@ -45,10 +47,23 @@ def check_gates(
         if leaves_raw and gates.cleaned.languages and cleaned is not None and "language" not in cleaned:
             message = "no operator of `clean` writes `language`; add {op: text.language}"
             problems.append(Problem(("gates", "cleaned", "languages"), message))
-    if publish is not None and re.fullmatch(r"v\d+", publish.tag):
-        message = f"{publish.tag!r} is the name of a release; give the tag that moves with them another one, e.g. prod"
-        problems.append(Problem(("publish", "tag"), message))
+    if publish is not None and (wrong := _wrong_tag(publish.tag)) is not None:
+        problems.append(Problem(("publish", "tag"), wrong))
     return problems
+
+
+def _wrong_tag(tag: str) -> str | None:
+    """Why a tag cannot follow releases: it would be a release's own, or mean something else, or no tag of Lance's."""
+    if re.fullmatch(r"[vV]\d+", tag):  # `V1` too: some file systems take it for `v1`
+        return f"{tag!r} is the name of a release; give the tag that moves with them another one, e.g. prod"
+    if tag == _LATEST:
+        return f"{tag!r} names the newest version of `published`, released or not; give the tag another name, e.g. prod"
+    if ".." in tag or tag.endswith((".", ".lock")) or len(tag) > _LONGEST_TAG:
+        return (
+            f"{tag!r} cannot be a tag: expected at most {_LONGEST_TAG} characters, no two dots in a row, and neither a "
+            "dot nor `.lock` at the end"
+        )
+    return None
 
 
 def lacking_for(recipe: Recipe, stages: Collection[str]) -> list[str]:

@@ -11,6 +11,7 @@ from winnowry.core.formats import Kind, from_bytes, to_bytes
 from winnowry.recipe.as_yaml import as_yaml
 from winnowry.recipe.fingerprint import data_hash, recipe_spec
 from winnowry.recipe.model import Recipe
+from winnowry.releases.tags import RELEASES
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.record import PromotionRecord
@@ -40,7 +41,7 @@ class ReleaseRecipe:
 
 def documents_uri(ws: Workspace, corpus: str, release: str) -> str:
     """Folder of a release's recipe, page and cards; without a slash at the end."""
-    return f"{ws.lake.corpus_uri(corpus)}/releases/{release}"
+    return f"{ws.lake.corpus_uri(corpus)}/{RELEASES}/{release}"
 
 
 def store_recipe(ws: Workspace, recipe: Recipe, record: PromotionRecord) -> None:

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 _TAG_LOOKS = 20  # at where a tag is, after moving it
 _NO_RELEASE = (1 << 53) - 1  # versions before 0.2 move a held tag on to a release with a higher number: to none
 
+RELEASES = "releases"
+"""Folder of a corpus with what belongs to its releases, by number."""
+
 NUMBERED = re.compile(r"v\d+")
 """What a release is called, and no other tag."""
 
@@ -81,7 +84,7 @@ def complete_release(
             continue
         if store is not None:
             store(ws, recipe, record)
-        ws.lake.tag(corpus, "published", f"v{record.facts['release']}", version)
+        ws.lake.tag_once(corpus, "published", f"v{record.facts['release']}", version)
     _move_tag(ws, corpus, recipe.publish.tag)
 
 
@@ -172,6 +175,38 @@ def _user() -> str | None:
         return getuser()
     except (KeyError, OSError, ImportError):
         return None
+
+
+def next_release(ws: Workspace, corpus: str) -> int:
+    """The number of the next release: above every one that was ever given, whatever has become of that release.
+
+    A release may have lost its tag or its record, and the table may have been made again; readers have seen its number.
+    """
+    numbers = [newest_release(ws.lake.tags(corpus))]
+    for record in ws.lake.records(corpus).of("published", WHOLE_TABLE):
+        if record.state in ("committing", "promoted"):
+            numbers.append(int(record.facts["release"]))
+    documents = ws.store.folders(f"{ws.lake.corpus_uri(corpus)}/{RELEASES}")
+    numbers += [int(name[1:]) for name in documents if NUMBERED.fullmatch(name)]
+    return max(numbers) + 1
+
+
+def left_behind(ws: Workspace, corpus: str) -> list[str]:
+    """Tags that earlier forms of the recipe moved and the one of the newest release does not, in words.
+
+    Each stays on the last release that it was moved to.
+    """
+    tags = ws.lake.tags(corpus)
+    promoted = [r for r in ws.lake.records(corpus).of("published", WHOLE_TABLE) if r.state == "promoted"]
+    followed = [
+        str(record.lineage.get("spec", {}).get("publish", {}).get("tag", ""))
+        for record in sorted(promoted, key=lambda record: int(record.facts["release"]))
+    ]
+    releases = {version: name for name, version in tags.items() if NUMBERED.fullmatch(name)}
+    return [
+        f"{tag} stays at {releases.get(tags[tag], f'version {tags[tag]}')} (the recipe moves {followed[-1]} now)"
+        for tag in sorted(set(followed[:-1]) & set(tags) - set(followed[-1:]))
+    ]
 
 
 def newest_release(tags: Mapping[str, int]) -> int:

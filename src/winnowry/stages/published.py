@@ -30,7 +30,7 @@ from winnowry.recipe.model import Recipe
 from winnowry.recipe.tables import FROM_SAMPLED, cleaned_schema, published_schema, scored_schema
 from winnowry.releases.documents import with_documents
 from winnowry.releases.recipes import store_recipe
-from winnowry.releases.tags import complete_release, holds
+from winnowry.releases.tags import complete_release, holds, left_behind, next_release
 from winnowry.sampling.draw import id_words, permanent_random
 from winnowry.stages.graph import PUBLISHED, Stage, same_specification
 
@@ -74,7 +74,7 @@ class Published(Production):
         work, recipe, whole = self.work, self.work.recipe, candidate.rows
         kind = recipe.kind
         size = int(whole.sql(f"SELECT COALESCE(SUM({kind.size_column}), 0) AS n FROM dataset").to_pylist()[0]["n"])
-        number = _next_release(self.previous)
+        number = next_release(work.ws, recipe.corpus)
         card = release_card(work.ws, recipe, whole, work.promotion_id)
         changed = {"rows_added": len(self.new), "rows_removed": len(self.gone)}
         return Findings(
@@ -104,10 +104,13 @@ class Published(Production):
 
     @classmethod
     def present(cls, ws: Workspace, result: StageResult) -> StageResult:
-        """The result with the release's page and cards, and which tags a rollback keeps from it."""
+        """The result with the release's page and cards, and which tags stay where they are though it is there."""
         result = with_documents(ws, result)
-        held = holds(ws, result.corpus)
-        return replace(result, metadata={**result.metadata, "held": "; ".join(map(str, held))}) if held else result
+        stay = {
+            "held": "; ".join(map(str, holds(ws, result.corpus))),
+            "left_behind": "; ".join(left_behind(ws, result.corpus)) if result.status == "promoted" else "",
+        }
+        return replace(result, metadata={**result.metadata, **{key: text for key, text in stay.items() if text}})
 
 
 def content_versions(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str | None]:
@@ -150,10 +153,6 @@ def _declared_columns(ws: Workspace, recipe: Recipe) -> dict[str, str | None]:
         if known or not held:
             versions[key] = definition.spec.version
     return versions
-
-
-def _next_release(previous: PromotionRecord | None) -> int:
-    return int(previous.facts["release"]) + 1 if previous is not None else 1
 
 
 def _still_valid(

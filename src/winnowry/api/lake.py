@@ -95,6 +95,7 @@ class Lake:
         dagster: bool = False,
         engine: str | None = None,
         retry_refused: bool = False,
+        force: str | Sequence[str] = (),
         take_over: bool = False,
         progress: Progress | None = None,
     ) -> RunOutcome:
@@ -117,6 +118,8 @@ class Lake:
             dagster: record the run in the Dagster instance of ``WINNOWRY_HOME``, as ``winnowry run`` does.
             engine: what units of work run on, e.g. ``local[8]``; what ``WINNOWRY_ENGINE`` names when None.
             retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
+            force: stages that are made again though they are fresh: ``cleaned``, or ``cleaned/2024`` for one partition;
+                they take nothing over from earlier runs.
             take_over: let this recipe take the place of another one of the same corpus.
             progress: hears about every stage.
 
@@ -163,7 +166,9 @@ class Lake:
                 file,
                 engine,
                 retry_refused,
+                names_of(force),
             )
+            request.check_forced()
             request.open_engine()
             stages_to_run(request)  # refuses a recipe that cannot run to its end before anything is written
             with suppress(StorageError):  # the run meets it too, and says at which stage

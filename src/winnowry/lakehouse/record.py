@@ -107,6 +107,11 @@ class PromotionRecord:
         return [*self.sides, *([self.main] if self.main else [])]
 
 
+def landing_order(record: PromotionRecord) -> tuple[float, str]:
+    """Sorts promoted records by when they landed."""
+    return record.promoted_at or 0.0, record.id
+
+
 class RecordStore:
     """Promotion records of one corpus.
 
@@ -145,6 +150,11 @@ class RecordStore:
         infos = self._store.list(f"{self._folder(stage, partition)}/*.json")
         return [self._read(info.uri) for info in infos]
 
+    def after(self, stage: str, partition: str, promotion_id: str) -> list[PromotionRecord]:
+        """Records of one partition of one stage with a later id than another one's; mostly there are none to read."""
+        uris = [info.uri for info in self._store.list(f"{self._folder(stage, partition)}/*.json")]
+        return [self._read(uri) for uri in sorted(uris) if uri.rsplit("/", 1)[1] > f"{promotion_id}.json"]
+
     def latest(self, stage: str, partition: str) -> PromotionRecord | None:
         """The newest record of one partition of one stage, in whatever state."""
         uris = [info.uri for info in self._store.list(f"{self._folder(stage, partition)}/*.json")]
@@ -154,6 +164,11 @@ class RecordStore:
         """Partitions for which a stage has any record."""
         folders = {info.uri.rsplit("/", 2)[-2] for info in self._store.list(f"{self._base}/{stage}/*/*.json")}
         return sorted(map(unquote, folders))
+
+    def of_stage(self, stage: str) -> Iterator[PromotionRecord]:
+        """Every record of a stage."""
+        for info in self._store.list(f"{self._base}/{stage}/*/*.json"):
+            yield self._read(info.uri)
 
     def all(self) -> Iterator[PromotionRecord]:
         """Every record of the corpus."""

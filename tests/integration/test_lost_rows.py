@@ -42,15 +42,20 @@ def texts(year: int) -> list[dict[str, str]]:
     return [{**row, "t": f"{year}-05-01T10:00:00Z"} for row in rows]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with two years and one release; objects are known by where they lie, so it stays where it is."""
-    root = tmp_path_factory.mktemp("lost")
+def write_lake(root: Path) -> Path:
+    """Landing objects and a recipe."""
     (root / "landing").mkdir()
     for year in (2023, 2024):
         body = "".join(json.dumps(row) + "\n" for row in texts(year))
         (root / "landing" / f"{year}.jsonl").write_text(body, encoding="utf-8")
     (root / "r.yaml").write_text(RECIPE, encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with two years and one release; objects are known by where they lie, so it stays where it is."""
+    root = write_lake(tmp_path_factory.mktemp("lost"))
     run_all(*open_recipe(root, root / "r.yaml"))
     shutil.copytree(root / "c", root / "saved")
     return root

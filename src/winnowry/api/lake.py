@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from winnowry.inspect.doctor import Diagnosis
     from winnowry.inspect.explain import Walk
     from winnowry.inspect.maintain import Maintenance
+    from winnowry.inspect.verify import Depth, Verification
     from winnowry.inspect.what_if import WhatIf
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.operators.base import Operator
@@ -549,6 +550,44 @@ class Lake:
         from winnowry.inspect.maintain import maintain
 
         return maintain(self.workspace, names_of(corpora), keep_days=keep_days, dry_run=dry_run, progress=progress)
+
+    def verify(
+        self,
+        corpora: str | Sequence[str] = (),
+        *,
+        depth: Depth | None = None,
+        repair: bool = False,
+        progress: Progress | None = None,
+    ) -> Verification:
+        """Compare files with their seals: the size and SHA-256 of each, kept since it was written.
+
+        Args:
+            corpora: only these; all of them when empty.
+            depth: ``sizes``, ``checksums`` (what a bucket states) or ``contents`` (read back); None: contents of a
+                folder of at most 64 GiB, the sizes of a larger one, and the checksums that a bucket states.
+            repair: make damaged rows and indexes again, upstream first, from inputs that are sound; then look again.
+            progress: hears about files, and about stages that are made again.
+
+        Returns:
+            What was compared and found; ``sound`` says whether everything is as it was written.
+
+        Raises:
+            NotFoundError: no such corpus.
+
+        >>> lake.verify().sound
+        True
+        """
+        from winnowry.core.progress import with_listener
+        from winnowry.inspect.repair import repair as make_again
+        from winnowry.inspect.verify import verify, with_repairs
+        from winnowry.runs.project import find_project
+
+        found = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
+        if not repair or found.sound:
+            return found
+        suites = find_project().module("expectations.registry").suites_for
+        repaired = make_again(self.workspace, found, suites, with_listener(progress))
+        return with_repairs(found, repaired, verify(self.workspace, names_of(corpora), depth=depth, progress=progress))
 
 
 def _refuse_start_of_worker() -> None:

@@ -16,6 +16,7 @@ from winnowry.core.tables import GATES, QUARANTINE
 from winnowry.lakehouse.damage import DETACHED, Promises, go_on_after, is_complete, stands_for_lost, table_versions
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
+from winnowry.lakehouse.seal import SealStore
 from winnowry.lakehouse.table import Owner, Table, is_conflict
 from winnowry.lakehouse.view import TableView
 from winnowry.storage.objects import ObjectStore
@@ -55,6 +56,10 @@ class Lakehouse:
     def records(self, corpus: str) -> RecordStore:
         """Promotion records of a corpus."""
         return RecordStore(self.store, self.corpus_uri(corpus))
+
+    def seals(self, corpus: str) -> SealStore:
+        """Seals of files of a corpus that no promotion wrote."""
+        return SealStore(self.store, self.corpus_uri(corpus))
 
     def promoter(self, corpus: str) -> Promoter:
         """Promotion primitive of a corpus."""
@@ -295,6 +300,37 @@ class Lakehouse:
                     dataset.optimize.optimize_indices()
                 else:
                     dataset.create_scalar_index(column, "BTREE")
+                break
+        self.seals(corpus).seal_indexes(table, f"index of {column}")
+
+    def rebuild_indexes(self, corpus: str, name: str) -> list[str]:
+        """Build every index of a table anew in the place of the present one; returns their columns."""
+        table = self.table(corpus, name)
+        for attempt in _INDEXING.attempts_on(is_conflict, raise_last=True):
+            dataset = table.dataset()
+            columns = sorted({column for index in dataset.describe_indices() for column in index.field_names})
+            with attempt:
+                for column in columns:
+                    dataset.create_scalar_index(column, "BTREE", replace=True)
+                self.seals(corpus).seal_indexes(table, f"index of {', '.join(columns)}, built anew")
+                return columns
+        return []
+
+    def drop_fragments(self, corpus: str, name: str, files: Set[str]) -> None:
+        """Take fragments out of a table whose data files are damaged; their rows have to be made again."""
+        import lance
+
+        table = self.table(corpus, name)
+        for attempt in _INDEXING.attempts_on(is_conflict, raise_last=True):
+            dataset = table.dataset()
+            gone = [f.fragment_id for f in dataset.get_fragments() if files & {file.path for file in f.data_files()}]
+            if not gone:
+                return
+            operation = lance.LanceOperation.Update(
+                removed_fragment_ids=gone, updated_fragments=[], new_fragments=[], fields_modified=[]
+            )
+            with attempt:
+                lance.LanceDataset.commit(dataset, operation, read_version=dataset.version, max_retries=0)
                 return
 
     def complete_index(self, corpus: str, stage: str, partition: str) -> None:

@@ -57,14 +57,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with two years and one release; objects are known by where they lie, so it stays where it is."""
     root = write_lake(tmp_path_factory.mktemp("lost"))
     run_all(*open_recipe(root, root / "r.yaml"))
-    shutil.copytree(root / "c", root / "saved")
+    shutil.copytree(root / "c", root.parent / f"{root.name}-saved")
     return root
 
 
 @pytest.fixture
 def root(made: Path) -> Path:
     shutil.rmtree(made / "c")
-    shutil.copytree(made / "saved", made / "c")
+    shutil.copytree(made.parent / f"{made.name}-saved", made / "c")
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import lance
@@ -25,7 +26,6 @@ from winnowry.releases.export import export
 from winnowry.releases.releases import rollback
 
 
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two years, two releases, an added column."""
@@ -37,14 +37,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert lake.run(root / "r.yaml").succeeded
     dataset = ws.lake.table("c", "published").dataset()
     add_column(ws, "c", sql_column(dataset, "published", "twice", "n_tokens * 2"), suites=suites_for)
-    shutil.copytree(root / "c", root / "saved")
+    shutil.copytree(root / "c", root.parent / f"{root.name}-saved")
     return root
 
 
 @pytest.fixture
 def root(made: Path) -> Path:
     shutil.rmtree(made / "c")
-    shutil.copytree(made / "saved", made / "c")
+    shutil.copytree(made.parent / f"{made.name}-saved", made / "c")
     return made
 
 
@@ -52,8 +52,14 @@ def look(root: Path, **options: object) -> Verification:
     return verify(Workspace.open(str(root)), **options)  # type: ignore[arg-type]
 
 
-def data(root: Path, table: str, folder: str = "data/*.lance") -> Path:
-    return sorted((root / "c" / f"{table}.lance").glob(folder))[0]
+def data(root: Path, table: str) -> Path:
+    """A data file of the latest version."""
+    fragment = lance.dataset(str(root / "c" / f"{table}.lance")).get_fragments()[0]
+    return root / "c" / f"{table}.lance" / "data" / fragment.data_files()[0].path
+
+
+def other(root: Path, table: str, pattern: str) -> Path:
+    return sorted((root / "c" / f"{table}.lance").glob(pattern))[0]
 
 
 def flip(path: Path, bit: int = 100) -> None:
@@ -93,13 +99,13 @@ DAMAGES: list[tuple[str, Callable[[Path], None], str, str | None]] = [
     # damage, how, fault by content, fault by size (None: not seen)
     ("bit of a data file", lambda root: flip(data(root, "raw")), "content", None),
     ("bit of a rejected row", lambda root: flip(data(root, "quarantine")), "content", None),
-    ("bit of an index", lambda root: flip(data(root, "raw", "_indices/*/page_data.lance")), "content", None),
-    ("bit of a staged version", lambda root: flip(data(root, "raw", "_versions/d*")), "content", None),
+    ("bit of an index", lambda root: flip(other(root, "raw", "_indices/*/page_data.lance")), "content", None),
+    ("bit of a staged version", lambda root: flip(other(root, "raw", "_versions/d*")), "content", None),
     ("zeros of the same length", lambda root: same_length(data(root, "scored")), "content", None),
     ("last byte cut off", lambda root: cut(data(root, "cleaned")), "size", "size"),
     ("empty data file", lambda root: empty(data(root, "sampled")), "size", "size"),
     ("data file gone", lambda root: data(root, "cleaned").unlink(), "missing", "missing"),
-    ("index gone", lambda root: data(root, "raw", "_indices/*/page_data.lance").unlink(), "missing", "missing"),
+    ("index gone", lambda root: other(root, "raw", "_indices/*/page_data.lance").unlink(), "missing", "missing"),
     ("rows from elsewhere", stranger, "not sealed", "not sealed"),
     ("newest manifest gone", lambda root: lose(root, "scored"), "lost rows", "lost rows"),
     ("versions of a release gone", lambda root: lose(root, "published"), "lost version", "lost version"),
@@ -141,7 +147,7 @@ def test_a_repair_makes_the_same_rows_again(root: Path, table: str) -> None:
     flip(data(root, table), 8 * 40)
     found = lake.verify(repair=True)
     assert found.sound, found.findings
-    assert [(done.done, done.same_rows) for done in found.repaired] == [(True, True)], found.repaired
+    assert [(done.done, done.same_rows) for done in found.repaired] == [(True, True), (True, None)], found.repaired
     after = lake.table(f"c.{table}").to_arrow().drop_columns(["promotion_id"]).to_pylist()
     volatile = ("ingested_at",)
     assert sorted(str([v for k, v in row.items() if k not in volatile]) for row in after) == sorted(
@@ -151,40 +157,52 @@ def test_a_repair_makes_the_same_rows_again(root: Path, table: str) -> None:
 
 
 def test_an_index_is_built_anew(root: Path) -> None:
-    flip(data(root, "raw", "_indices/*/page_data.lance"))
+    flip(other(root, "raw", "_indices/*/page_data.lance"))
     found = wn.open(str(root)).verify(repair=True)
     assert found.sound, found.findings
     assert "built anew" in found.repaired[0].message
 
 
-def test_what_is_made_of_other_inputs_is_called_a_new_promotion(root: Path) -> None:
-    """The landing object has changed since: its rows are not those that were damaged."""
-    object_ = root / "landing" / "2023.jsonl"
-    body = object_.read_text()
+def test_rows_that_come_out_otherwise_are_called_a_new_promotion(root: Path) -> None:
+    records = Workspace.open(str(root)).lake.records("c")
+    (record,) = records.of("raw", "2023")
+    records.save(replace(record, digests={**record.digests, "raw": "0" * 64}))
+    flip(data(root, "raw"))
+    done = wn.open(str(root)).verify(repair=True).repaired[0]
+    assert (done.what, done.done, done.same_rows) == ("raw[2023]", True, False)
+    assert "is a new one" in done.message
+
+
+def test_what_lies_in_the_landing_now_takes_no_damaged_rows_place_unseen(root: Path) -> None:
+    """The object was replaced since: the landing has to see it first."""
+    landed = root / "landing" / "2023.jsonl"
+    body = landed.read_text()
+    flip(data(root, "raw"))
     try:
-        object_.write_text(body.replace("2023 1 ", "2023 one "))
-        flip(data(root, "raw"))
+        landed.write_text(body.replace("2023 1 ", "2023 one "))
         found = wn.open(str(root)).verify(repair=True)
     finally:
-        object_.write_text(body)
-    (done,) = found.repaired
-    assert done.same_rows is not True
-    assert "new one" in done.message or not done.done
+        landed.write_text(body)
+    assert not found.sound
+    assert [done.done for done in found.repaired] == [False]
 
 
 def test_nothing_is_made_again_from_damaged_inputs(root: Path) -> None:
-    """The landing objects are gone too: neither can be made again, and both are named."""
+    """The landing objects are away: raw cannot be made again, and cleaned of the same year is not made from it."""
     flip(data(root, "raw"))
-    for path in (root / "c" / "cleaned.lance" / "data").glob("*.lance"):
-        flip(path)
+    for fragment in lance.dataset(str(root / "c" / "cleaned.lance")).get_fragments():
+        flip(root / "c" / "cleaned.lance" / "data" / fragment.data_files()[0].path)
     shutil.move(root / "landing", root / "away")
     try:
         found = wn.open(str(root)).verify(repair=True)
     finally:
         shutil.move(root / "away", root / "landing")
-    assert not found.sound
-    assert not any(done.done for done in found.repaired)
-    assert any("reads raw, which is damaged" in done.message for done in found.repaired)
+    assert {done.what: done.done for done in found.repaired if "[" in done.what} == {
+        "raw[2023]": False,
+        "cleaned[2023]": False,
+        "cleaned[2024]": True,
+    }
+    assert any("it reads raw, which is damaged" in done.message for done in found.repaired)
 
 
 def test_an_export_refuses_damaged_files_and_writes_nothing(root: Path, tmp_path: Path) -> None:
@@ -208,7 +226,7 @@ def test_upkeep_rollback_and_later_releases_leave_the_lake_sound(root: Path) -> 
     body = moved.read_bytes()
     moved.unlink()
     try:
-        run_all(ws, apply_overrides(recipe, ["limits.max_retracted_fraction=1"]))
+        assert wn.open(str(root)).run(apply_overrides(recipe, ["limits.max_retracted_fraction=1"])).succeeded
     finally:
         moved.write_bytes(body)
     assert look(root).findings == ()
@@ -226,8 +244,13 @@ def test_a_process_that_died_between_seal_and_commit_leaves_no_finding(root: Pat
 @pytest.mark.slow
 def test_a_hundred_flips_anywhere_in_sealed_files_are_found(root: Path) -> None:
     rng = random.Random(5)
-    files = sorted((root / "c").glob("*.lance/data/*.lance"))
-    files = [path for path in files if "gates.lance" not in str(path)]
+    tables = [path for path in (root / "c").glob("*.lance") if path.name != "gates.lance"]
+    files = [
+        table / "data" / file.path
+        for table in tables
+        for fragment in lance.dataset(str(table)).get_fragments()
+        for file in fragment.data_files()
+    ]
     found = 0
     for _ in range(100):
         path = rng.choices(files, weights=[path.stat().st_size for path in files])[0]

@@ -578,6 +578,7 @@ class Lake:
         True
         """
         from winnowry.core.progress import with_listener
+        from winnowry.inspect.repair import remove_history
         from winnowry.inspect.repair import repair as make_again
         from winnowry.inspect.verify import verify, with_repairs
         from winnowry.runs.project import find_project
@@ -587,7 +588,9 @@ class Lake:
             return found
         suites = find_project().module("expectations.registry").suites_for
         repaired = make_again(self.workspace, found, suites, with_listener(progress))
-        return with_repairs(found, repaired, verify(self.workspace, names_of(corpora), depth=depth, progress=progress))
+        left = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
+        left, removed = remove_history(self.workspace, left)
+        return with_repairs(found, (*repaired, *removed), left)
 
 
 def _refuse_start_of_worker() -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from winnowry.core.errors import UsageError, WinnowryError
 from winnowry.core.progress import Progress
-from winnowry.inspect.verify import Finding, Repaired, Verification
+from winnowry.inspect.verify import HISTORY, Finding, Repaired, Verification
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.corpus_recipe import stored_recipe
@@ -46,6 +47,32 @@ def repair(ws: Workspace, found: Verification, suites: SuiteProvider, progress: 
     return tuple(done)
 
 
+def remove_history(ws: Workspace, left: Verification) -> tuple[Verification, tuple[Repaired, ...]]:
+    """Remove damaged files that only older versions name, and no promotion that is on its way.
+
+    Returns:
+        The verification without them, and what was done.
+    """
+    removed: list[Repaired] = []
+    findings: list[Finding] = []
+    wanted: dict[str, set[str]] = {}
+    for finding in left.findings:
+        if finding.repair != HISTORY or finding.fault not in ("size", "content"):
+            findings.append(finding)
+            continue
+        if finding.corpus not in wanted:
+            records = ws.lake.records(finding.corpus).all()
+            wanted[finding.corpus] = {n for r in records if r.state in ("staged", "committing") for n in r.files}
+        if finding.name in wanted[finding.corpus]:
+            findings.append(finding)
+            continue
+        ws.store.delete(f"{ws.lake.corpus_uri(finding.corpus)}/{finding.name}")
+        removed.append(
+            Repaired(finding.corpus, finding.name, True, "removed: damaged, and only older versions name it")
+        )
+    return replace(left, findings=tuple(findings)), tuple(removed)
+
+
 class _Repair:
     def __init__(
         self, ws: Workspace, corpus: str, findings: Sequence[Finding], suites: SuiteProvider, progress: Progress
@@ -57,19 +84,19 @@ class _Repair:
     def all(self) -> list[Repaired]:
         """Everything that can be repaired, indexes first: the look-ups of the stages use them."""
         done = [self._index(table) for table in sorted({f.table for f in self.findings if "/_indices/" in f.name})]
+        return done + self._all_rows()
+
+    def _all_rows(self) -> list[Repaired]:
         keys = self._keys()
         if not keys:
-            return done
+            return []
         try:
             recipe = self._recipe()
         except (WinnowryError, OSError) as error:
             message = f"its recipe cannot be read, so nothing can be made again: {error}"
-            return [*done, Repaired(self.corpus, "rows", False, message)]
+            return [Repaired(self.corpus, "rows", False, message)]
         present = {stage.name for stage in stages_in(recipe)}
-        for stage, partition in keys:
-            if stage in present:
-                done.append(self._rows(recipe, stage_named(stage), partition))
-        return done
+        return [self._rows(recipe, stage_named(stage), partition) for stage, partition in keys if stage in present]
 
     def _keys(self) -> list[Key]:
         """What is to be made again, upstream first."""

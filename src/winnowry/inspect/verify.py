@@ -14,7 +14,7 @@ from typing import Any, Literal
 from winnowry.core.errors import WinnowryError
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
-from winnowry.lakehouse.seal import index_files, manifest_name, sealed_files
+from winnowry.lakehouse.seal import manifest_name, sealed_files
 from winnowry.lakehouse.table import Owner, Table
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.releases.tags import NUMBERED
@@ -27,6 +27,9 @@ Fault = Literal["missing", "size", "content", "not sealed", "lost rows", "lost v
 
 READ_UNASKED_BYTES = 64 << 30
 """A folder with so many sealed bytes, or fewer, is read back without being asked for: about a minute of work."""
+
+HISTORY = "only older versions name it, which no tag is on: winnowry verify --repair removes it"
+"""What to do about a damaged file that nobody reads."""
 
 _WHOLE = WHOLE_TABLE
 _TAG = "winnowry verify --repair puts the tag on the version that the gates judged, where that is there"
@@ -194,9 +197,12 @@ class _Walk:
                 self.unreadable.append(Finding(corpus, stage, "unreadable", name, str(record), (), stage))
         self.sealed: dict[str, Checksum] = sealed_files(ws.store, self.base, self.records.values())
         self._writers: dict[str, dict[str, str]] = {}
+        self._in_folder: dict[str, list[str]] = {}
         self.there = {
             info.uri.removeprefix(f"{self.base}/"): info.size for info in ws.store.list(f"{self.base}/*.lance/**")
         }
+        for name in self.sealed.keys() | self.there.keys():
+            self._in_folder.setdefault(name.rpartition("/")[0], []).append(name)
         self.present = sorted(self.sealed.keys() & self.there.keys())
         self.sealed_bytes = sum(self.sealed[name].size for name in self.present)
         self.bytes_read = self.not_sealed = self.not_compared = 0
@@ -299,8 +305,10 @@ class _Walk:
             deletions = fragment.deletion_file()
             if deletions:
                 self._name(f"{folder}/{deletions}", "a file of deletions", None, None, tag)
-        for name in index_files(self.ws.store, self.base, table, dataset):
-            self._name(name, "a file of an index", None, None, tag)
+        for segment in sorted({s.uuid for index in dataset.describe_indices() for s in index.segments}):
+            of_segment = f"{folder}/_indices/{segment}"
+            for name in self._in_folder.get(of_segment, [of_segment]):
+                self._name(name, "a file of an index", None, None, tag)
         self._name(manifest_name(self.ws.store, table, int(dataset.version)), "a manifest", None, None, tag)
 
     def _name(self, name: str, what: str, size: int | None, owner: str | None, tag: str | None) -> None:
@@ -321,7 +329,7 @@ class _Walk:
         partition = named.partition if named and named.partition else record.partition if record else None
         tags = sorted(tag for tag in named.tags if NUMBERED.fullmatch(tag)) if named else []
         if named is None:
-            repair = "nothing that is read names it: it goes with `winnowry maintain`"
+            repair = HISTORY
         elif "/_indices/" in name:
             repair = "winnowry verify --repair builds the index anew"
         elif named.latest:

@@ -15,6 +15,7 @@ import winnowry as wn
 from expectations.registry import suites_for
 from tests.walk import open_recipe, run_all
 from winnowry.core.errors import MissingPartitionsError, NotFoundError, UsageError
+from winnowry.inspect.doctor import doctor
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import apply_overrides
 from winnowry.stages.plan import plan
@@ -169,6 +170,8 @@ def test_a_release_that_is_lost_never_comes_to_mean_another_one(root: Path, judg
     if not judged_is_there:
         for manifest in (root / "c" / "published.lance" / "_versions").glob("d*.manifest"):
             manifest.unlink()
+    (check,) = [check for check in doctor(str(root)).checks if check.name == "lost rows"]
+    assert (check.status, "v1 (version 3)" in check.message) == ("fail", True)
     note = plan(ws, recipe).note
     assert note is not None
     assert "prod (version 3), v1 (version 3) of published" in note

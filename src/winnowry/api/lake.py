@@ -583,14 +583,14 @@ class Lake:
         from winnowry.inspect.verify import verify, with_repairs
         from winnowry.runs.project import find_project
 
-        found = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
-        if not repair or found.sound:
-            return found
+        first = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
+        if not repair or first.sound:
+            return first
         suites = find_project().module("expectations.registry").suites_for
-        repaired = make_again(self.workspace, found, suites, with_listener(progress))
+        repaired = make_again(self.workspace, first, suites, with_listener(progress))
         left = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
         left, removed = remove_history(self.workspace, left)
-        return with_repairs(found, (*repaired, *removed), left)
+        return with_repairs(first, (*repaired, *removed), left)
 
 
 def _refuse_start_of_worker() -> None:

@@ -47,15 +47,15 @@ def command(corpora: tuple[str, ...], depth: str | None, repair: bool, call: Cal
     from winnowry.cli.progress import progress_on
 
     with progress_on(stderr(), quiet=call.as_json) as progress:
-        found = call.lake().verify(corpora, depth=depth, repair=repair, progress=progress)  # type: ignore[arg-type]
+        verification = call.lake().verify(corpora, depth=depth, repair=repair, progress=progress)  # type: ignore[arg-type]
     output = call.output()
-    output.document(found.to_dict())
+    output.document(verification.to_dict())
     if not call.as_json:
-        output.show(*verification_view(found), soft_wrap=True)
-    return 0 if found.sound else 1
+        output.show(*verification_view(verification), soft_wrap=True)
+    return 0 if verification.sound else 1
 
 
-def verification_view(found: Verification) -> list[RenderableType]:
+def verification_view(verification: Verification) -> list[RenderableType]:
     """What was compared and found, for people."""
     from rich.text import Text
 
@@ -63,10 +63,10 @@ def verification_view(found: Verification) -> list[RenderableType]:
     from winnowry.inspect.verify import touched_releases
 
     parts: list[RenderableType] = []
-    for done in found.repaired:
+    for done in verification.repaired:
         mark = ("✓", "green") if done.done else ("✗", "red")
         parts.append(Text.assemble(mark, f" {done.corpus}: {done.what}: {done.message}"))
-    for finding in found.findings[:_SHOWN]:
+    for finding in verification.findings[:_SHOWN]:
         parts.append(Text.assemble(("✗ ", "red"), (f"{finding.corpus}/{finding.name}", "bold"), f": {finding.message}"))
         of = finding.stage if finding.partition in (None, "__all__") else f"{finding.stage}[{finding.partition}]"
         about = [f"rows of {of}"] if finding.stage is not None and finding.fault != "lost rows" else []
@@ -74,18 +74,19 @@ def verification_view(found: Verification) -> list[RenderableType]:
         rest = "; ".join([*about, *([finding.repair] if finding.repair else [])])
         if rest:
             parts.append(Text(f"  → {rest}", "yellow"))
-    if len(found.findings) > _SHOWN:
-        parts.append(Text(f"… and {number(len(found.findings) - _SHOWN)} more (--json lists all)", "red"))
-    for corpus, releases in touched_releases(found.findings).items():
+    if len(verification.findings) > _SHOWN:
+        n_more = len(verification.findings) - _SHOWN
+        parts.append(Text(f"… and {number(n_more)} more (--json lists all)", "red"))
+    for corpus, releases in touched_releases(verification.findings).items():
         parts.append(Text(f"{corpus}: releases touched: {', '.join(releases)}", "red"))
-    compared = f"{number(found.files)} files, {byte_size(found.bytes)}: {_COMPARED[found.depth]}"
-    parts.append(Text(compared, "bright_black"))
-    if found.not_compared:
-        parts.append(Text(f"{number(found.not_compared)} of them by size only: no checksum to compare", "yellow"))
-    if found.not_sealed:
-        why = "written by an older version, or the history of gates"
-        parts.append(
-            Text(f"{number(found.not_sealed)} files are not sealed ({why}): only their size is known", "yellow")
-        )
-    sound = Text("sound", "bold green") if found.sound else Text(f"{len(found.findings)} findings", "bold red")
-    return [*parts, sound]
+    size = f"{number(verification.files)} files, {byte_size(verification.bytes)}"
+    parts.append(Text(f"{size}: {_COMPARED[verification.depth]}", "bright_black"))
+    if verification.not_compared:
+        rest = f"{number(verification.not_compared)} of them by size only: no checksum to compare"
+        parts.append(Text(rest, "yellow"))
+    if verification.not_sealed:
+        why = "manifests, the history of gates, and what older versions wrote"
+        parts.append(Text(f"{number(verification.not_sealed)} files are not sealed: {why}", "bright_black"))
+    n_findings = number(len(verification.findings))
+    verdict = Text("sound", "bold green") if verification.sound else Text(f"{n_findings} findings", "bold red")
+    return [*parts, verdict]

@@ -27,12 +27,14 @@ Key = tuple[str, str]
 _REBUILT = ("missing", "size", "content", "not sealed", "lost rows")
 
 
-def repair(ws: Workspace, found: Verification, suites: SuiteProvider, progress: Progress) -> tuple[Repaired, ...]:
+def repair(
+    ws: Workspace, verification: Verification, suites: SuiteProvider, progress: Progress
+) -> tuple[Repaired, ...]:
     """Repair what can be: indexes, tags of lost versions, and rows whose inputs are sound.
 
     Args:
         ws: the lake.
-        found: what verification found.
+        verification: what was found.
         suites: gives the suites that judge what is made again.
         progress: hears about the stages.
 
@@ -40,8 +42,8 @@ def repair(ws: Workspace, found: Verification, suites: SuiteProvider, progress: 
         What was done, and what was not and why.
     """
     done: list[Repaired] = []
-    for corpus in found.corpora:
-        findings = [finding for finding in found.findings if finding.corpus == corpus]
+    for corpus in verification.corpora:
+        findings = [finding for finding in verification.findings if finding.corpus == corpus]
         if findings:
             done += _Repair(ws, corpus, findings, suites, progress).all()
     return tuple(done)

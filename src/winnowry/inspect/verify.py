@@ -145,9 +145,9 @@ def verify(
     chosen = depth if depth is not None else _depth(ws, sealed_bytes)
     reporter = progress if progress is not None else NoProgress()
     reporter.start("verify", None, sum(len(walk.sealed) for walk in walks))
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for walk in walks:
-        found += walk.findings(chosen, reporter)
+        findings += walk.findings(chosen, reporter)
     return Verification(
         ws.root,
         chosen,
@@ -157,7 +157,7 @@ def verify(
         bytes_read=sum(walk.bytes_read for walk in walks),
         not_sealed=sum(walk.not_sealed for walk in walks),
         not_compared=sum(walk.not_compared for walk in walks),
-        findings=tuple(found),
+        findings=tuple(findings),
         seconds=time.perf_counter() - started,
     )
 
@@ -382,6 +382,6 @@ def touched_releases(findings: Iterable[Finding]) -> Mapping[str, tuple[str, ...
     return {corpus: tuple(sorted(names)) for corpus, names in touched.items() if names}
 
 
-def with_repairs(found: Verification, repaired: tuple[Repaired, ...], again: Verification) -> Verification:
+def with_repairs(first: Verification, repaired: tuple[Repaired, ...], again: Verification) -> Verification:
     """A verification after repairs: what is left, and what was done."""
-    return replace(again, repaired=repaired, seconds=found.seconds + again.seconds)
+    return replace(again, repaired=repaired, seconds=first.seconds + again.seconds)

@@ -105,10 +105,10 @@ class Promises:
 
     def _is_newer(self, record: PromotionRecord, others: set[str]) -> bool:
         """Whether one of some promotions has landed after a record's; it may not have noted itself yet."""
-        found = [self.records.load(record.stage, record.partition, other) for other in sorted(others)]
+        records = [self.records.load(record.stage, record.partition, other) for other in sorted(others)]
         return any(
             other is not None and (other.state == "committing" or landing_order(other) > landing_order(record))
-            for other in found
+            for other in records
         )
 
 
@@ -126,15 +126,15 @@ def rows_held(table: Table, dataset: Any) -> Counts:
 
 def table_versions(table: Table, store: ObjectStore) -> set[int]:
     """Numbers of the versions that a table has a manifest of, detached ones included; one listing."""
-    found = set()
+    numbers = set()
     for info in store.list(f"{table.uri}/_versions/*.manifest"):
         name = info.uri.rsplit("/", 1)[1].removesuffix(".manifest")
         if name.startswith(_DETACHED_PREFIX) and name[1:].isdigit():
-            found.add(int(name[1:]))
+            numbers.add(int(name[1:]))
         elif name.isdigit():
             # Newer tables count down, so that a listing begins with the newest.
-            found.add(int(name) if int(name) < DETACHED else (1 << 64) - 1 - int(name))
-    return found
+            numbers.add(int(name) if int(name) < DETACHED else (1 << 64) - 1 - int(name))
+    return numbers
 
 
 def is_complete(table: Table, store: ObjectStore, version: int) -> bool:

@@ -76,7 +76,7 @@ def seal_files(store: ObjectStore, corpus_uri: str, names: Iterable[str]) -> Sea
         names: their names below it.
     """
     sums = {name: checksum(store, f"{corpus_uri}/{name}") for name in sorted(set(names))}
-    return {name: (found.size, found.digest) for name, found in sums.items()}
+    return {name: (one.size, one.digest) for name, one in sums.items()}
 
 
 def files_of_candidates(store: ObjectStore, corpus_uri: str, candidates: Iterable[CandidateTable]) -> list[str]:

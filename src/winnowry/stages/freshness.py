@@ -93,15 +93,15 @@ def damage(
 
 def damaged_inputs(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> list[str]:
     """Stages whose rows a stage would read though some of them are lost; those of other partitions are left out."""
-    found = []
+    damaged = []
     for read in stage.edges(recipe):
         key = partition if read.how == "same" else None
         before = stage_named(read.stage)
         if read.how == "every" or read.role == "beside" or (before.partitioned and key is None):
             continue
         if damage(ws, recipe, before, key, live(ws, recipe, read.stage, key)):
-            found.append(read.stage if key is None else f"{read.stage}/{key}")
-    return found
+            damaged.append(read.stage if key is None else f"{read.stage}/{key}")
+    return damaged
 
 
 def why_held(ws: Workspace, recipe: Recipe, stage: Stage, partition: str) -> list[str]:

@@ -31,7 +31,6 @@ sources:
   - {name: s, uri: "landing/*.jsonl", fields: {id: id, text: text, event_time: t}, partition: {every: year}}
 clean:
   - {op: text.length, min_words: 5}
-  - {op: text.gopher_quality}
 score:
   - {op: score.token_count}
 sample: {method: uniform, token_fraction: 1.0}

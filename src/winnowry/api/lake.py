@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from winnowry.inspect.doctor import Diagnosis
     from winnowry.inspect.explain import Walk
     from winnowry.inspect.maintain import Maintenance
+    from winnowry.inspect.verify import Depth, Verification
     from winnowry.inspect.what_if import WhatIf
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.operators.base import Operator
@@ -95,6 +96,7 @@ class Lake:
         dagster: bool = False,
         engine: str | None = None,
         retry_refused: bool = False,
+        force: str | Sequence[str] = (),
         take_over: bool = False,
         progress: Progress | None = None,
     ) -> RunOutcome:
@@ -117,6 +119,8 @@ class Lake:
             dagster: record the run in the Dagster instance of ``WINNOWRY_HOME``, as ``winnowry run`` does.
             engine: what units of work run on, e.g. ``local[8]``; what ``WINNOWRY_ENGINE`` names when None.
             retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
+            force: stages that are made again though they are fresh: ``cleaned``, or ``cleaned/2024`` for one partition;
+                they take nothing over from earlier runs.
             take_over: let this recipe take the place of another one of the same corpus.
             progress: hears about every stage.
 
@@ -163,7 +167,9 @@ class Lake:
                 file,
                 engine,
                 retry_refused,
+                names_of(force),
             )
+            request.check_forced()
             request.open_engine()
             stages_to_run(request)  # refuses a recipe that cannot run to its end before anything is written
             with suppress(StorageError):  # the run meets it too, and says at which stage
@@ -544,6 +550,47 @@ class Lake:
         from winnowry.inspect.maintain import maintain
 
         return maintain(self.workspace, names_of(corpora), keep_days=keep_days, dry_run=dry_run, progress=progress)
+
+    def verify(
+        self,
+        corpora: str | Sequence[str] = (),
+        *,
+        depth: Depth | None = None,
+        repair: bool = False,
+        progress: Progress | None = None,
+    ) -> Verification:
+        """Compare files with their seals: the size and SHA-256 of each, kept since it was written.
+
+        Args:
+            corpora: only these; all of them when empty.
+            depth: ``sizes``, ``checksums`` (what a bucket states) or ``contents`` (read back); None: contents of a
+                folder of at most 64 GiB, the sizes of a larger one, and the checksums that a bucket states.
+            repair: make damaged rows and indexes again, upstream first, from inputs that are sound; then look again.
+            progress: hears about files, and about stages that are made again.
+
+        Returns:
+            What was compared and found; ``sound`` says whether everything is as it was written.
+
+        Raises:
+            NotFoundError: no such corpus.
+
+        >>> lake.verify().sound
+        True
+        """
+        from winnowry.core.progress import with_listener
+        from winnowry.inspect.repair import remove_history
+        from winnowry.inspect.repair import repair as make_again
+        from winnowry.inspect.verify import verify, with_repairs
+        from winnowry.runs.project import find_project
+
+        first = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
+        if not repair or first.sound:
+            return first
+        suites = find_project().module("expectations.registry").suites_for
+        repaired = make_again(self.workspace, first, suites, with_listener(progress))
+        left = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
+        left, removed = remove_history(self.workspace, left)
+        return with_repairs(first, (*repaired, *removed), left)
 
 
 def _refuse_start_of_worker() -> None:

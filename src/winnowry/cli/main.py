@@ -25,6 +25,7 @@ from winnowry.cli.release import command as release
 from winnowry.cli.run import command as run
 from winnowry.cli.sql import command as sql
 from winnowry.cli.ui import command as ui
+from winnowry.cli.verify import command as verify
 
 
 @click.group(
@@ -41,7 +42,7 @@ def cli() -> None:
     """Raw data to training data you can trust: Lance tables, gated by Great Expectations, run by Dagster."""
 
 
-for _command in (init, demo, ui, doctor, plan, run, sql, explain, column, release, export, maintain):
+for _command in (init, demo, ui, doctor, plan, run, sql, explain, column, release, export, maintain, verify):
     cli.add_command(_command)
 
 

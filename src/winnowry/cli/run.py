@@ -37,6 +37,13 @@ from winnowry.cli.options import Call, common_options, recipe_argument
 )
 @click.option("--allow-missing", is_flag=True, help="Let corpus-wide stages run without some partitions; recorded.")
 @click.option("--retry-refused", is_flag=True, help="Try again what a gate refused, though nothing has changed since.")
+@click.option(
+    "--force",
+    "forced",
+    multiple=True,
+    metavar="STAGE[/PARTITION]",
+    help="Make this stage again though it is fresh, of one partition or of every one; take nothing over. Repeatable.",
+)
 @click.option("--take-over", is_flag=True, help="Let RECIPE take the place of another one of the same corpus.")
 @click.option("--without-dagster", is_flag=True, help="Leave no trace in the Dagster instance.")
 @common_options
@@ -48,6 +55,7 @@ def command(
     engine: str | None,
     allow_missing: bool,
     retry_refused: bool,
+    forced: tuple[str, ...],
     take_over: bool,
     without_dagster: bool,
     call: Call,
@@ -67,6 +75,7 @@ def command(
         jobs=jobs,
         engine=engine,
         retry_refused=retry_refused,
+        force=forced,
         take_over=take_over,
     )
 
@@ -82,6 +91,7 @@ def execute(
     jobs: int | None = None,
     engine: str | None = None,
     retry_refused: bool = False,
+    force: tuple[str, ...] = (),
     take_over: bool = False,
 ) -> int:
     """Run a recipe, show progress and the summary, and return the exit code."""
@@ -104,6 +114,7 @@ def execute(
             dagster=dagster,
             engine=engine,
             retry_refused=retry_refused,
+            force=force,
             take_over=take_over,
             progress=progress,
         )

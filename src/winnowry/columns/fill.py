@@ -216,6 +216,8 @@ class _Fill:
             # Known before the commit: a process that dies right after it leaves no column that later rows cannot get.
             if not there:
                 self.definitions.note_template(definition, plan.template)
+            names = [f"{self.spec.table}.lance/data/{file.path}" for file in files.values()]
+            self.ws.lake.seals(self.corpus).seal(self.spec.table, f"column {self.spec.name}", names)
             version = commit_column(dataset, plan, self.spec.version)
             if version is not None:
                 barrier.reach("column:committed")

@@ -96,6 +96,7 @@ def doctor(root: str, settings: StorageSettings | None = None) -> Diagnosis:
         ("conditional writes", _conditional_writes),
         ("tables", _tables),
         ("unfinished promotions", _unfinished),
+        ("lost rows", _lost),
     )
     for name, look in looks:
         if opened:
@@ -219,3 +220,17 @@ def _unfinished(ws: Workspace) -> Check:
         hint = "candidates that nobody will promote; the next run of these stages abandons them"
         return Check(name, "warn", f"staged more than a day ago: {_listed(staged)}", hint)
     return Check(name, "ok", "none")
+
+
+def _lost(ws: Workspace) -> Check:
+    """Tables that hold less than their records promise, and tags of versions that are gone."""
+    lost = []
+    for corpus in ws.lake.corpora():
+        for (stage, partition), _ in sorted(ws.lake.live_promotions(corpus).items()):
+            live = ws.lake.live_record(corpus, stage, partition)
+            lost += [f"{corpus}: {reason}" for reason in ws.lake.broken_promises(corpus, stage, partition, live)]
+        lost += [f"{corpus}: {reason}" for reason in ws.lake.lost_tags(corpus)]
+    if lost:
+        hint = "winnowry run RECIPE makes lost rows again; winnowry verify says which releases are touched"
+        return Check("lost rows", "fail", _listed(lost, "; "), hint)
+    return Check("lost rows", "ok", "none: every table holds what its records promise")

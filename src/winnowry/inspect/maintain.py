@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from winnowry.columns.definitions import Definitions
@@ -75,6 +76,10 @@ def maintain(
     return [_maintain(ws, corpus, keep_days, dry_run, reporter) for corpus in corpora or ws.lake.corpora()]
 
 
+def _seal(ws: Workspace, corpus: str, table: str, names: Sequence[str]) -> None:
+    ws.lake.seals(corpus).seal(table, "fragments merged by upkeep", [f"{table}.lance/data/{name}" for name in names])
+
+
 def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progress: Progress) -> Maintenance:
     started = time.perf_counter()
     tables = ws.lake.tables(corpus)
@@ -96,8 +101,11 @@ def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progr
             keep=timedelta(days=keep_days),
             together=_TOGETHER.get(name, "promotion"),
             dry_run=dry_run,
+            seal=partial(_seal, ws, corpus, name),
         )
         done.append(upkeep)
+        if not dry_run:
+            ws.lake.seals(corpus).seal_indexes(ws.lake.table(corpus, name), "index brought up to date by upkeep")
         progress.advance(1)
     before = datetime.now(UTC) - timedelta(days=keep_days)
     n_units, unit_bytes = remove_leftovers(ws.store, ws.lake.corpus_uri(corpus), before, dry_run=dry_run)

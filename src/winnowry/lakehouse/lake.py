@@ -13,8 +13,10 @@ from winnowry.core.errors import LakehouseError, NotFoundError
 from winnowry.core.retry import Retry
 from winnowry.core.sql import in_list, lance_identifier
 from winnowry.core.tables import GATES, QUARANTINE
+from winnowry.lakehouse.damage import DETACHED, Promises, go_on_after, is_complete, stands_for_lost, table_versions
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
+from winnowry.lakehouse.seal import SealStore
 from winnowry.lakehouse.table import Owner, Table, is_conflict
 from winnowry.lakehouse.view import TableView
 from winnowry.storage.objects import ObjectStore
@@ -54,6 +56,10 @@ class Lakehouse:
     def records(self, corpus: str) -> RecordStore:
         """Promotion records of a corpus."""
         return RecordStore(self.store, self.corpus_uri(corpus))
+
+    def seals(self, corpus: str) -> SealStore:
+        """Seals of files of a corpus that no promotion wrote."""
+        return SealStore(self.store, self.corpus_uri(corpus))
 
     def promoter(self, corpus: str) -> Promoter:
         """Promotion primitive of a corpus."""
@@ -184,6 +190,43 @@ class Lakehouse:
         promotion_id = self.promoter(corpus).live(stage, stage, partition)
         return self.records(corpus).load(stage, partition, promotion_id) if promotion_id else None
 
+    def broken_promises(self, corpus: str, stage: str, partition: str, live: PromotionRecord | None) -> list[str]:
+        """What the tables lack of what the newest promotion of a stage's partition wrote, in words."""
+        return Promises(self.corpus_uri(corpus), self.records(corpus), self._options).broken(stage, partition, live)
+
+    def lost_tags(self, corpus: str, name: str = "published") -> list[str]:
+        """Tags of a table whose version is not there any more, in words."""
+        table = self.table(corpus, name)
+        there = table_versions(table, self.store)
+        lost = [f"{tag} (version {n})" for tag, n in sorted(self.tags(corpus, name).items()) if n not in there]
+        if not lost:
+            return []
+        return [f"lost: {', '.join(lost)} of {name}: the table no longer has it; winnowry verify says what is left"]
+
+    def keep_tags_of_lost_versions(self, corpus: str, name: str, schema: pa.Schema) -> None:
+        """Before a table that lost its newest versions is written again: no tag may come to mean what is written next.
+
+        A release goes on as the version that its gates judged, which lies beside the others; where that is gone too
+        its tag is removed. The table goes on after the last version that anything named.
+        """
+        table = self.table(corpus, name)
+        table.create(schema)
+        dataset = table.dataset()
+        records = [record for record in self.records(corpus).of_stage(name) if record.state == "promoted"]
+        staged = {f"v{r.facts['release']}": r.main.detached_version for r in records if r.main and "release" in r.facts}
+        there, tags = table_versions(table, self.store), self.tags(corpus, name)
+        for tag, version in tags.items():
+            if version in there:
+                continue
+            of_release = next((r for r, number in tags.items() if number == version and r in staged), None)
+            judged = staged[of_release] if of_release is not None else None
+            if judged is not None and judged in there and is_complete(table, self.store, judged):
+                dataset.tags.update(tag, judged)
+            else:
+                dataset.tags.delete(tag)
+        named = [*tags.values(), *(record.promoted_version or 0 for record in records)]
+        go_on_after(table, max((version for version in named if version < DETACHED), default=0))
+
     def partition_view(self, corpus: str, name: str, partition: str, stage: str = "") -> TableView:
         """Only the fragments of one partition (and, in a side table, of one stage): nothing else is read."""
 
@@ -257,6 +300,37 @@ class Lakehouse:
                     dataset.optimize.optimize_indices()
                 else:
                     dataset.create_scalar_index(column, "BTREE")
+                break
+        self.seals(corpus).seal_indexes(table, f"index of {column}")
+
+    def rebuild_indexes(self, corpus: str, name: str) -> list[str]:
+        """Build every index of a table anew in the place of the present one; returns their columns."""
+        table = self.table(corpus, name)
+        for attempt in _INDEXING.attempts_on(is_conflict, raise_last=True):
+            dataset = table.dataset()
+            columns = sorted({column for index in dataset.describe_indices() for column in index.field_names})
+            with attempt:
+                for column in columns:
+                    dataset.create_scalar_index(column, "BTREE", replace=True)
+                self.seals(corpus).seal_indexes(table, f"index of {', '.join(columns)}, built anew")
+                return columns
+        return []
+
+    def drop_fragments(self, corpus: str, name: str, files: Set[str]) -> None:
+        """Take fragments out of a table whose data files are damaged; their rows have to be made again."""
+        import lance
+
+        table = self.table(corpus, name)
+        for attempt in _INDEXING.attempts_on(is_conflict, raise_last=True):
+            dataset = table.dataset()
+            gone = [f.fragment_id for f in dataset.get_fragments() if files & {file.path for file in f.data_files()}]
+            if not gone:
+                return
+            operation = lance.LanceOperation.Update(
+                removed_fragment_ids=gone, updated_fragments=[], new_fragments=[], fields_modified=[]
+            )
+            with attempt:
+                lance.LanceDataset.commit(dataset, operation, read_version=dataset.version, max_retries=0)
                 return
 
     def complete_index(self, corpus: str, stage: str, partition: str) -> None:
@@ -308,6 +382,8 @@ class Lakehouse:
         table = self.table(corpus, name)
         table.dataset(version)
         latest = table.dataset()
+        if stands_for_lost(table, latest, version):
+            raise NotFoundError(f"{table.uri} has lost its version {version}", table=name)
         same = (lance.LanceOperation.CreateIndex, lance.LanceOperation.Project)
         for later in range(version + 1, int(latest.version) + 1):
             transaction = table.transaction(latest, later)

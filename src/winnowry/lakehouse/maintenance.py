@@ -8,7 +8,7 @@ are removed later.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 Together = Literal["promotion", "partition", "table"]
 """Fragments that may be merged: those of one promotion, which is what tells whose their rows are; of one partition,
 where rows of several releases stand side by side; or any, in a log."""
+
+Seal = Callable[[Sequence[str]], None]
 
 SMALL_ROWS = 1 << 19
 """Fragments with fewer rows are worth merging."""
@@ -65,7 +67,7 @@ class Upkeep:
     postponed: list[str] = field(default_factory=list)
 
 
-def maintain_table(
+def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows and this room may not ask for
     table: Table,
     store: ObjectStore,
     *,
@@ -75,6 +77,7 @@ def maintain_table(
     keep: timedelta,
     together: Together,
     dry_run: bool,
+    seal: Seal = lambda names: None,
 ) -> Upkeep:
     """Maintain one table: index, compact, and remove what nothing needs.
 
@@ -87,6 +90,7 @@ def maintain_table(
         keep: versions younger than this stay.
         together: which fragments may be merged.
         dry_run: only say what would be done.
+        seal: seals data files, by their names in the data folder, before a commit names them.
 
     Returns:
         What was done, or would be.
@@ -101,7 +105,7 @@ def maintain_table(
     elif candidates:
         done.postponed.append("compaction: a promotion is on its way")
     else:
-        _compact(table, done, together, dry_run=dry_run)
+        _compact(table, done, together, seal, dry_run=dry_run)
     _index(table, done, dry_run=dry_run)
     _remove_candidates(
         table,
@@ -147,7 +151,7 @@ def _groups(table: Table, dataset: Any, together: Together) -> Iterator[list[int
             yield members
 
 
-def _compact(table: Table, done: Upkeep, together: Together, *, dry_run: bool) -> None:
+def _compact(table: Table, done: Upkeep, together: Together, seal: Seal, *, dry_run: bool) -> None:
     """Rewrite small fragments as large ones, one group at a time.
 
     Lance's own compaction merges neighbours only, and would not keep partitions apart. Replacing
@@ -155,13 +159,13 @@ def _compact(table: Table, done: Upkeep, together: Together, *, dry_run: bool) -
     """
     for members in list(_groups(table, table.dataset(), together)):
         done.fragments_merged += len(members)
-        if not dry_run and not _merge(table, members):
+        if not dry_run and not _merge(table, members, seal):
             done.fragments_merged -= len(members)
             done.postponed.append("compaction: another writer was first")
             return
 
 
-def _merge(table: Table, members: list[int]) -> bool:
+def _merge(table: Table, members: list[int], seal: Seal) -> bool:
     """Replace fragments by fewer with the same rows; False where another writer was first."""
     import lance
     from lance.fragment import write_fragments
@@ -179,6 +183,7 @@ def _merge(table: Table, members: list[int]) -> bool:
         max_bytes_per_file=_TARGET_BYTES,
         storage_options=dict(table.storage_options) or None,
     )
+    seal([file.path for fragment in written for file in fragment.files])
     operation = lance.LanceOperation.Update(
         removed_fragment_ids=members, updated_fragments=[], new_fragments=written, fields_modified=[]
     )

@@ -18,7 +18,7 @@ from winnowry.core.ids import PromotionId
 from winnowry.core.retry import Retry
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.columns import column_versions
-from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope
+from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope, landing_order
 from winnowry.lakehouse.table import Owner, Table, fragment_metadata, is_conflict, next_fragment_id
 
 logger = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class Promoter:
                 return PromotionId(max(owners))
         newest: PromotionRecord | None = None
         for record in self._records.of(stage_name, partition):
-            if record.state == "promoted" and (newest is None or _order(record) > _order(newest)):
+            if record.state == "promoted" and (newest is None or landing_order(record) > landing_order(newest)):
                 newest = record
         return newest.id if newest else None
 
@@ -334,7 +334,11 @@ class Promoter:
     def _is_coming(self, record: PromotionRecord, promotion_id: str) -> bool:
         """Whether a promotion of the same stage that is in the table is live, or will be when it is recovered."""
         other = self._records.load(record.stage, record.partition, promotion_id)
-        return other is not None and other.state in ("committing", "promoted")
+        if other is None or other.state not in ("committing", "promoted"):
+            return False
+        replaced = self._records.load(record.stage, record.partition, record.replaces) if record.replaces else None
+        # One that the replaced promotion had replaced is seen again where the table has lost its newest versions.
+        return other.state == "committing" or replaced is None or landing_order(other) > landing_order(replaced)
 
     def _drop_stale_side_rows(self, record: PromotionRecord) -> None:
         """Remove side rows of earlier promotions of this partition; until then readers already ignore them."""
@@ -380,10 +384,6 @@ class Promoter:
 
 def _named(partition: str) -> str | None:
     return None if partition == WHOLE_TABLE else partition
-
-
-def _order(record: PromotionRecord) -> tuple[float, str]:
-    return (record.promoted_at or 0.0, record.id)
 
 
 def _promotions(table: Table, dataset: Any, since: int = 0) -> Iterator[tuple[int, str]]:

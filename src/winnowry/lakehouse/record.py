@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
+from winnowry.core.errors import WinnowryError
 from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.core.ids import PromotionId
 from winnowry.storage.objects import ObjectStore
@@ -81,6 +82,9 @@ class PromotionRecord:
         refusal: of a candidate that a gate refused: reasons of its rejects by ``operator: rule``, its Data Docs, and
             digests of what judged it; empty else.
         promoted_version: version of the main table that the commit made.
+        files: size and digest of every file of the commit, by name below the corpus folder; see ``lakehouse.seal``.
+            Empty in records of before files were sealed.
+        digests: digest of the rows that were written, by table.
         unknown_keys: what a newer version wrote beside these; kept.
     """
 
@@ -100,11 +104,18 @@ class PromotionRecord:
     refusal: dict[str, Any] = field(default_factory=dict)
     promoted_version: int | None = None
     promoted_at: float | None = None
+    files: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
     unknown_keys: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def tables(self) -> list[CandidateTable]:
         """Candidate tables in commit order: sides first, the main table last."""
         return [*self.sides, *([self.main] if self.main else [])]
+
+
+def landing_order(record: PromotionRecord) -> tuple[float, str]:
+    """Sorts promoted records by when they landed."""
+    return record.promoted_at or 0.0, record.id
 
 
 class RecordStore:
@@ -125,8 +136,9 @@ class RecordStore:
     def save(self, record: PromotionRecord) -> PromotionRecord:
         """Write a record, replacing its earlier state, and return it."""
         document = to_document(record)
-        if not record.refusal:
-            del document["refusal"]
+        for name in ("refusal", "files", "digests"):
+            if not document[name]:
+                del document[name]
         body = to_bytes("promotion record", document)
         self._store.write(f"{self._folder(record.stage, record.partition)}/{record.id}.json", body)
         return record
@@ -145,6 +157,11 @@ class RecordStore:
         infos = self._store.list(f"{self._folder(stage, partition)}/*.json")
         return [self._read(info.uri) for info in infos]
 
+    def after(self, stage: str, partition: str, promotion_id: str) -> list[PromotionRecord]:
+        """Records of one partition of one stage with a later id than another one's; mostly there are none to read."""
+        uris = [info.uri for info in self._store.list(f"{self._folder(stage, partition)}/*.json")]
+        return [self._read(uri) for uri in sorted(uris) if uri.rsplit("/", 1)[1] > f"{promotion_id}.json"]
+
     def latest(self, stage: str, partition: str) -> PromotionRecord | None:
         """The newest record of one partition of one stage, in whatever state."""
         uris = [info.uri for info in self._store.list(f"{self._folder(stage, partition)}/*.json")]
@@ -155,10 +172,23 @@ class RecordStore:
         folders = {info.uri.rsplit("/", 2)[-2] for info in self._store.list(f"{self._base}/{stage}/*/*.json")}
         return sorted(map(unquote, folders))
 
+    def of_stage(self, stage: str) -> Iterator[PromotionRecord]:
+        """Every record of a stage."""
+        for info in self._store.list(f"{self._base}/{stage}/*/*.json"):
+            yield self._read(info.uri)
+
     def all(self) -> Iterator[PromotionRecord]:
         """Every record of the corpus."""
         for info in self._store.list(f"{self._base}/*/*/*.json"):
             yield self._read(info.uri)
+
+    def readable(self) -> Iterator[tuple[str, PromotionRecord | WinnowryError]]:
+        """Every record of the corpus with its URI; of one that is damaged, why it cannot be read."""
+        for info in self._store.list(f"{self._base}/*/*/*.json"):
+            try:
+                yield info.uri, self._read(info.uri)
+            except WinnowryError as error:
+                yield info.uri, error
 
     def _read(self, uri: str) -> PromotionRecord:
         document = from_bytes("promotion record", uri, self._store.read(uri)).content

@@ -80,7 +80,7 @@ class CorpusRecipe:
 
 def other_recipe(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:
     """The recipe that the corpus belongs to, where it is another one than this: ``file`` and ``differences``."""
-    stored = _stored(ws, recipe.corpus)
+    stored = stored_recipe(ws, recipe.corpus)
     own = CorpusRecipe.of(ws, recipe)
     if stored is None or stored.is_continued_by(own):
         return None
@@ -98,12 +98,12 @@ def claim_corpus(ws: Workspace, recipe: Recipe, *, take_over: bool = False) -> N
     Raises:
         OtherRecipeError: the corpus belongs to another recipe.
     """
-    stored = _stored(ws, recipe.corpus)
+    stored = stored_recipe(ws, recipe.corpus)
     own = CorpusRecipe.of(ws, recipe)
     if stored is None:
         if ws.store.write(_uri(ws, recipe.corpus), _bytes(own), if_absent=True):
             return
-        stored = _stored(ws, recipe.corpus)  # a run beside this one was first
+        stored = stored_recipe(ws, recipe.corpus)  # a run beside this one was first
     if stored is not None and not take_over and not stored.is_continued_by(own):
         differences = "\n  ".join(stored.differences(own))
         raise OtherRecipeError(
@@ -138,7 +138,8 @@ def _bytes(own: CorpusRecipe) -> bytes:
     return to_bytes("corpus recipe", to_document(own))
 
 
-def _stored(ws: Workspace, corpus: str) -> CorpusRecipe | None:
+def stored_recipe(ws: Workspace, corpus: str) -> CorpusRecipe | None:
+    """The recipe that a corpus was last made by; None where none is noted."""
     uri = _uri(ws, corpus)
     try:
         body = ws.store.read(uri)

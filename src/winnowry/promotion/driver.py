@@ -21,6 +21,7 @@ from winnowry.gates.history import gate_rows
 from winnowry.gates.result import GateResult
 from winnowry.lakehouse.promotion import stage as stage_table
 from winnowry.lakehouse.record import CandidateTable, PromotionRecord, new_promotion_id
+from winnowry.lakehouse.seal import RowDigest, files_of_candidates, seal_files
 from winnowry.lakehouse.table import FragmentWriter, Table
 from winnowry.lakehouse.view import TableView
 from winnowry.promotion.gaps import Gaps
@@ -70,9 +71,17 @@ class _Attempt:
         live = lake.promoter(request.corpus).live(stage.name, stage.name, request.key)
         self.work = Work(request, inputs, gaps, new_promotion_id(), live)
 
-    def record(self, findings: Findings, main: CandidateTable | None, sides: list[CandidateTable]) -> PromotionRecord:
-        """The record of the staged promotion, saved."""
+    def record(
+        self,
+        findings: Findings,
+        main: CandidateTable | None,
+        sides: list[CandidateTable],
+        digests: Mapping[str, str] | None = None,
+    ) -> PromotionRecord:
+        """The record of the staged promotion, saved; its files are sealed."""
         request, work = self.request, self.work
+        store, corpus_uri = request.ws.store, request.ws.lake.corpus_uri(request.corpus)
+        staged = files_of_candidates(store, corpus_uri, [*sides, *([main] if main is not None else [])])
         lineage = lineage_of(request, work.inputs, work.read) | findings.lineage | work.gaps.lineage()
         return request.ws.lake.records(request.corpus).save(
             PromotionRecord(
@@ -89,6 +98,8 @@ class _Attempt:
                 outputs=findings.outputs,
                 ledger=findings.ledger.counts(),
                 facts=findings.measures,
+                files=seal_files(store, corpus_uri, staged),
+                digests=digests or {},
             )
         )
 
@@ -133,6 +144,7 @@ class _Staging:
     def _start(self) -> None:
         self.main = FragmentWriter(self.table, self.schema)
         self.quarantine = FragmentWriter(self.quarantine_table, QUARANTINE)
+        self.main_rows, self.side_rows = RowDigest(), RowDigest()
         self.reasons: Counter[str] = Counter()
 
     def promote(self, production: Production) -> StageResult:
@@ -142,7 +154,8 @@ class _Staging:
         candidate = Candidate(self._view(main, whole=main.scope == "delta"), self._view(side))
         findings = production.findings(candidate)
         records = self.request.ws.lake.records(self.request.corpus)
-        record = self.attempt.record(findings, main, [side])
+        digests = {main.table: self.main_rows.hexdigest(), side.table: self.side_rows.hexdigest()}
+        record = self.attempt.record(findings, main, [side], digests)
         facts = {"ledger": findings.ledger.facts(), **findings.facts}
         gates, docs_index, accepted = self._audit(main, side, facts, findings.verdicts, by_suites=production.by_suites)
         result = self.attempt.result(
@@ -182,14 +195,18 @@ class _Staging:
                 continue
             if isinstance(piece, Rejected):
                 count_reasons(piece.batch, self.reasons)
-                self.quarantine.write(self._stamped(piece.batch, QUARANTINE))
+                rejected = self._stamped(piece.batch, QUARANTINE)
+                self.side_rows.add(rejected)
+                self.quarantine.write(rejected)
                 continue
             if "partition" in piece.batch.schema.names:
                 of_batch = piece.batch.column("partition")[0].as_py()
                 if partition is not None and of_batch != partition:
                     self.main.flush()
                 partition = of_batch
-            self.main.write(self._stamped(piece.batch, self.schema))
+            rows = self._stamped(piece.batch, self.schema)
+            self.main_rows.add(rows)
+            self.main.write(rows)
 
     def _stamped(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         """The batch with this promotion's id, columns in the table's order."""

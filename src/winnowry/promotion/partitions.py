@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 
-from winnowry.core.errors import UsageError
+from winnowry.core.errors import MissingPartitionsError, UsageError
 from winnowry.core.tables import UNPARTITIONED
-from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
 from winnowry.stages.graph import ARRIVED, stages_in
@@ -67,9 +67,17 @@ def gone_partitions(ws: Workspace, recipe: Recipe) -> list[str]:
     """Partitions that tables hold though no landing object does any more, sorted; without those that are kept."""
     if ws.lake.table(recipe.corpus, "landing").dataset_or_none() is None:
         return []  # nothing was listed yet: nothing is known to be gone
+    if not landing_is_whole(ws, recipe):
+        return []  # what lost its rows there is not gone
     landed = landed_partitions(ws, recipe)
     present = {*landed, *(_kept(ws, recipe, landed) if recipe.keep_gone else ())}
     return [key for key in _held(ws, recipe) if key not in present]
+
+
+def landing_is_whole(ws: Workspace, recipe: Recipe) -> bool:
+    """Whether the landing table holds what its promotion wrote; else nothing of it says what is gone."""
+    record = ws.lake.live_record(recipe.corpus, "landing")
+    return not ws.lake.broken_promises(recipe.corpus, "landing", WHOLE_TABLE, record)
 
 
 def _kept(ws: Workspace, recipe: Recipe, landed: list[str]) -> list[str]:
@@ -103,10 +111,16 @@ def is_gone(ws: Workspace, recipe: Recipe, partition: str) -> bool:
 
     Raises:
         UsageError: the corpus does not have it and never had; with near misses.
+        MissingPartitionsError: the landing has lost rows.
     """
     known = partitions_of(ws, recipe)
     if partition in known:
         return False
+    if not landing_is_whole(ws, recipe):
+        raise MissingPartitionsError(
+            f"{recipe.corpus}: rows of `landing` are lost, so that nobody knows which partitions there are; run that "
+            "stage first"
+        )
     gone = gone_partitions(ws, recipe)
     record = ws.lake.live_record(recipe.corpus, ARRIVED, partition)
     if partition in gone or (record is not None and is_withdrawn(record)):

@@ -15,10 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.core.arguments import check_choice
-from winnowry.core.errors import UsageError
+from winnowry.core.errors import DataError, UsageError
 from winnowry.lakehouse.blobs import blob_columns, pieces_of, read_blobs
+from winnowry.lakehouse.seal import damaged_files, sealed_files
+from winnowry.releases.model import Release
 from winnowry.releases.releases import find_release, releases
 from winnowry.sources.tc609 import FIELDS
+from winnowry.stages.graph import PUBLISHED
 from winnowry.storage.named import storage_named
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ Format = Literal["jsonl", "parquet"]
 Profile = Literal["tc609"]
 
 MANIFEST = "manifest.json"
+_LISTED = 5  # damaged files
 _ROWS_PER_FILE = 50_000
 _ROWS_AT_ONCE = 2_048
 _CONTENT_BYTES = 64 << 20  # of large objects
@@ -144,6 +148,7 @@ def _export(
         raise UsageError(f"profile {profile} is for the format jsonl")
     view = ws.lake.open(corpus, "published", release.version)
     dataset = view.dataset()
+    _refuse_damaged(ws, corpus, release, dataset)
     shape = tc609_export.record_shape(ws, corpus, release, view) if profile == "tc609" else None
     words = id_words(view.to_table(columns=["record_id"])["record_id"])
     order = ascending(permanent_random(words, seed), words)  # equal draws by id, never by where a row happens to lie
@@ -175,6 +180,26 @@ def _export(
     described = {key: value for key, value in done.to_dict().items() if key != "out"}
     target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")
     return done
+
+
+def _refuse_damaged(ws: Workspace, corpus: str, release: Release, dataset: Any) -> None:
+    """Refuse a release of which a file is not as it was written; each is looked at once.
+
+    Raises:
+        DataError: files are missing or damaged.
+    """
+    store, base = ws.store, ws.lake.corpus_uri(corpus)
+    sealed = sealed_files(store, base, ws.lake.records(corpus).of_stage(PUBLISHED))
+    folder = f"{PUBLISHED}.lance"
+    names = {f"{folder}/data/{file.path}" for part in dataset.get_fragments() for file in part.data_files()}
+    names |= {f"{folder}/{part.deletion_file()}" for part in dataset.get_fragments() if part.deletion_file()}
+    wrong = damaged_files(store, base, sealed, names)
+    if wrong:
+        more = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
+        raise DataError(
+            f"{corpus} {release.name}: {'; '.join(wrong[:_LISTED])}{more}. Nothing was exported. `winnowry verify "
+            f"{corpus}` says what is damaged and what to do"
+        )
 
 
 def _default_release(ws: Workspace, corpus: str) -> Any:

@@ -84,7 +84,10 @@ def complete_release(
             continue
         if store is not None:
             store(ws, recipe, record)
-        ws.lake.tag_once(corpus, "published", f"v{record.facts['release']}", version)
+        name = f"v{record.facts['release']}"
+        known = [file for other in promoted for file in other.files]
+        ws.lake.seals(corpus).seal_version(ws.lake.table(corpus, "published"), f"release {name}", version, known)
+        ws.lake.tag_once(corpus, "published", name, version)
     _move_tag(ws, corpus, recipe.publish.tag)
 
 

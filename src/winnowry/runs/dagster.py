@@ -199,7 +199,11 @@ def _materialize(
     options = {"allow_missing": request.allow_missing}
     if request.retry_refused:  # a project of an older version has assets that do not know it
         options["retry_refused"] = True
-    config = {"config": options}
+
+    def config(key: dg.AssetKey) -> dict[str, Any]:
+        forced = {"force": True} if request.forces(_stage(key), partition) else {}
+        return {"config": options | forced}
+
     with reporting(progress):
         run = job.execute_in_process(
             instance=instance,
@@ -207,7 +211,7 @@ def _materialize(
             asset_selection=keys,
             run_config={
                 **_QUIET,
-                "ops": {definitions.resolve_assets_def(key).node_def.name: config for key in keys},
+                "ops": {definitions.resolve_assets_def(key).node_def.name: config(key) for key in keys},
             },
             tags={"winnowry/run": run_id},
             raise_on_error=False,

@@ -67,6 +67,7 @@ def open_executor(request: RunRequest, progress: Progress, run_id: str) -> Itera
                     run_id=run_id,
                     progress=progress,
                     allow_missing=request.allow_missing,
+                    force=request.forces(stage, partition),
                     retry_refused=request.retry_refused,
                     engine=engine,
                 )

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from winnowry.core.errors import NotFoundError, RecipeError, WinnowryError
+from winnowry.core.errors import NotFoundError, RecipeError, UsageError, WinnowryError
 from winnowry.recipe.check_gates import lacking_for
 from winnowry.runs.project import Project
 from winnowry.stages.graph import Stage, stage_of, stages_in
@@ -43,6 +43,7 @@ class RunRequest:
         recipe_file: where the recipe was read from: the code location runs this one, and no other of its corpus.
         engine: name of what units of work run on, e.g. ``local[8]``; None: the one that ``WINNOWRY_ENGINE`` names.
         retry_refused: try again what a gate refused, though neither inputs nor rules have changed since.
+        force: stages that are made again though they are fresh, as ``STAGE`` or ``STAGE/PARTITION``.
     """
 
     workspace: Workspace
@@ -55,6 +56,28 @@ class RunRequest:
     recipe_file: Path | None = None
     engine: str | None = None
     retry_refused: bool = False
+    force: tuple[str, ...] = ()
+
+    def forces(self, stage: str, partition: str | None) -> bool:
+        """Whether a stage of a partition is made again though it is fresh."""
+        return stage in self.force or f"{stage}/{partition}" in self.force
+
+    def check_forced(self) -> None:
+        """Refuse names of what cannot be forced.
+
+        Raises:
+            UsageError: the recipe has no such stage, it comes after the last one of the run, or it has no partitions.
+        """
+        names = [step.name for step in stages_to_run(self)]
+        for forced in self.force:
+            name, _, partition = forced.partition("/")
+            step = stage_of(self.recipe, name)
+            if partition and not step.partitioned:
+                raise UsageError(f"--force {forced}: stage {name} runs over the whole corpus: name it alone")
+            if name not in names:
+                raise UsageError(f"--force {forced}: the run ends with {names[-1]}, before that stage")
+            if partition and self.partitions and partition not in self.partitions:
+                raise UsageError(f"--force {forced}: the run takes only {', '.join(self.partitions)}")
 
     def open_engine(self) -> Engine:
         """The engine of this run; opened in each process that runs stages, since it may hold connections.
@@ -428,7 +451,7 @@ def skip_if_fresh(request: RunRequest, stage: str, partition: str | None, run_id
             stale = why_held(ws, recipe, step, partition)
         else:
             stale = incomplete_partitions(ws, recipe, step) or why_stale(ws, recipe, step, partition)
-        if stale:
+        if stale or request.forces(stage, partition):
             return None
         suites = request.project.module("expectations.registry").suites_for
         return run_stage(ws, recipe, stage, partition, suites=suites, run_id=run_id, engine=request.open_engine())
@@ -463,7 +486,8 @@ def _wanted(request: RunRequest) -> _Partitions:
     ws, recipe = request.workspace, request.recipe
     unlanded, gone = kept_partitions(ws, recipe), gone_partitions(ws, recipe)
     present = [*partitions_of(ws, recipe), *gone]
-    unknown = [key for key in request.partitions if key not in present]
+    forced = [forced.partition("/")[2] for forced in request.force if "/" in forced]
+    unknown = [key for key in (*request.partitions, *forced) if key not in present]
     if unknown:
         near = difflib.get_close_matches(unknown[0], present, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.lineage import live, output_version, stale_reasons
 from winnowry.promotion.partitions import gone_partitions, is_withdrawn, partitions_of
@@ -74,11 +74,34 @@ def reasons_for(
     inputs: Mapping[str, str | None],
 ) -> list[str]:
     """:func:`why_stale` of a live promotion and inputs that are known already."""
-    reasons = stale_reasons(stage, recipe, record, inputs)
+    reasons = damage(ws, recipe, stage, partition, record) + stale_reasons(stage, recipe, record, inputs)
     if reasons or record is None or partition is None or stage.outdated is None:
         return reasons
     further: Callable[[Workspace, Recipe, PromotionRecord], list[str]] = named(stage.outdated)
     return further(ws, recipe, record)
+
+
+def damage(
+    ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None, record: PromotionRecord | None
+) -> list[str]:
+    """What a stage's tables lack of what its promotion wrote; such rows are made again, and nobody builds on them."""
+    if stage.schema is None:
+        return []
+    key = partition if partition is not None else WHOLE_TABLE
+    return ws.lake.broken_promises(recipe.corpus, stage.name, key, record)
+
+
+def damaged_inputs(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> list[str]:
+    """Stages whose rows a stage would read though some of them are lost; those of other partitions are left out."""
+    damaged = []
+    for read in stage.edges(recipe):
+        key = partition if read.how == "same" else None
+        before = stage_named(read.stage)
+        if read.how == "every" or read.role == "beside" or (before.partitioned and key is None):
+            continue
+        if damage(ws, recipe, before, key, live(ws, recipe, read.stage, key)):
+            damaged.append(read.stage if key is None else f"{read.stage}/{key}")
+    return damaged
 
 
 def why_held(ws: Workspace, recipe: Recipe, stage: Stage, partition: str) -> list[str]:

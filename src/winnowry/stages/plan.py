@@ -9,7 +9,13 @@ from winnowry.core.errors import RecipeError, UsageError
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.corpus_recipe import other_recipe
 from winnowry.promotion.lineage import live
-from winnowry.promotion.partitions import gone_partitions, is_withdrawn, kept_partitions, partitions_of
+from winnowry.promotion.partitions import (
+    gone_partitions,
+    is_withdrawn,
+    kept_partitions,
+    landing_is_whole,
+    partitions_of,
+)
 from winnowry.promotion.refusal import Judged, standing_refusal
 from winnowry.promotion.request import SuiteProvider
 from winnowry.recipe.check_gates import lacking_for
@@ -174,6 +180,7 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
     if problems:
         raise RecipeError(tuple(problems))
     notes = [*([note] if note is not None else []), *changed_identities(ws, recipe), *_kept(ws, recipe)]
+    notes += ws.lake.lost_tags(recipe.corpus)
     return Plan(
         recipe.corpus,
         retracted + entries,
@@ -229,7 +236,7 @@ def _leaving(ws: Workspace, recipe: Recipe, start: Stage, objects: Inputs) -> di
     """Partitions that a run would retract, and why: the landing holds them no more, or will not once it is listed."""
     leaving = dict.fromkeys(gone_partitions(ws, recipe), GONE)
     record = live_record(ws, recipe, start, None)
-    if record is None or recipe.keep_gone:
+    if record is None or recipe.keep_gone or not landing_is_whole(ws, recipe):
         return leaving
     before = record.lineage.get("inputs", {})
     rows = ws.lake.open(recipe.corpus, start.name).to_table(columns=["uri", "size", "partitions"]).to_pylist()

@@ -19,7 +19,16 @@ from winnowry.promotion.refusal import standing_refusal
 from winnowry.promotion.request import Request, SuiteProvider
 from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.recipe.model import Recipe
-from winnowry.stages.freshness import incomplete_partitions, inputs_of, live_record, named, reasons_for, why_held
+from winnowry.stages.freshness import (
+    damage,
+    damaged_inputs,
+    incomplete_partitions,
+    inputs_of,
+    live_record,
+    named,
+    reasons_for,
+    why_held,
+)
 from winnowry.stages.gaps import check_accepted, gaps_of, waits_for
 from winnowry.stages.graph import stage_of, stages_in
 from winnowry.stages.retraction import Retraction, nothing_is_kept
@@ -158,6 +167,11 @@ def _bring_up_to_date(request: Request) -> StageResult:
         known = {name: value for name, value in inputs.items() if value is not None}
         record = live_record(ws, recipe, stage, request.partition)
         reasons = reasons_for(ws, recipe, stage, request.partition, record, inputs)
+        if reasons or request.force:
+            _refuse_damaged_inputs(request)
+        damaged = bool(damage(ws, recipe, stage, request.partition, record))
+        if damaged and stage.schema is not None:
+            ws.lake.keep_tags_of_lost_versions(request.corpus, stage.name, stage.schema(recipe))
         if reasons and request.partition is not None and nothing_is_kept(ws, recipe, stage, request.partition):
             return _retract(request)
         production.settle(ws, recipe, promoted=False)
@@ -169,7 +183,9 @@ def _bring_up_to_date(request: Request) -> StageResult:
         if refused is not None and not request.retry_refused and not request.force:
             raise GateFailed(refused)
         try:
-            result = drive(replace(request, reason="; ".join(reasons) or "forced"), production, known, gaps)
+            # Nothing is taken over from rows that are not there.
+            again = replace(request, reason="; ".join(reasons) or "forced", force=request.force or damaged)
+            result = drive(again, production, known, gaps)
         except PromotionConflictError:
             if attempt == _RIVAL_ATTEMPTS - 1:
                 raise
@@ -179,6 +195,14 @@ def _bring_up_to_date(request: Request) -> StageResult:
         request.progress.finish(result)
         return result
     raise AssertionError("unreachable")
+
+
+def _refuse_damaged_inputs(request: Request) -> None:
+    lost = damaged_inputs(request.ws, request.recipe, request.stage, request.partition)
+    if lost:
+        raise MissingPartitionsError(
+            f"{request.label}: rows are lost of what it reads: {', '.join(lost[:10])}; run that stage first"
+        )
 
 
 def _at_visible_version(ws: Workspace, result: StageResult) -> StageResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import io
 import threading
@@ -210,6 +211,19 @@ class S3Store:
         except NotFoundError:
             return False
         return True
+
+    def stated_checksum(self, uri: str) -> tuple[int, str]:
+        """See :class:`~winnowry.storage.checksums.StatesChecksums`; one request, and nothing is read."""
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        with self._translated(absolute):
+            head = self._client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        stated, size = head.get("ChecksumSHA256"), int(head["ContentLength"])
+        if not stated:
+            return size, f"etag:{head['ETag'].strip(chr(34))}"
+        if "-" in stated:
+            return size, f"parts:{stated}"
+        return size, base64.b64decode(stated).hex()
 
     def check(self) -> None:
         """See :meth:`ObjectStore.check`."""

@@ -118,7 +118,9 @@ class StorageSettings(BaseModel):
         if not root.startswith("s3://"):
             return {}
         settings = self.completed()
-        options = {**_LANCE_LIMITS, "virtual_hosted_style_request": str(not settings.path_style).lower()}
+        # Every object and every part carries a SHA-256 that the store checks and can state later.
+        options = {**_LANCE_LIMITS, "aws_checksum_algorithm": "sha256"}
+        options["virtual_hosted_style_request"] = str(not settings.path_style).lower()
         if settings.endpoint is not None:
             options["aws_endpoint_url_s3"] = settings._lance_endpoint(root)  # "endpoint" loses against the environment
             if settings.endpoint.startswith("http://"):

@@ -68,6 +68,7 @@ READING = [
     (("doctor",), "doctor"),
     (("column", "list", CORPUS), "column-list"),
     (("maintain", "--dry-run"), "maintain"),
+    (("verify",), "verify"),
 ]
 
 
@@ -303,9 +304,10 @@ def every_command() -> dict[str, click.Command]:
     return found
 
 
-def test_there_are_the_twelve_commands_of_the_contract() -> None:
+def test_there_are_the_thirteen_commands_of_the_contract() -> None:
     assert set(cli.commands) == {
         "init", "demo", "ui", "doctor", "maintain", "plan", "run", "sql", "explain", "column", "release", "export",
+        "verify",
     }  # fmt: skip
 
 

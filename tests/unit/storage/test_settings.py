@@ -37,6 +37,7 @@ def test_secrets_are_in_no_representation() -> None:
 def test_lance_gets_the_same_endpoint_and_keys() -> None:
     options = StorageSettings.from_env(ENV).lance_options("s3://bucket/lake")
     assert {name: value for name, value in options.items() if name not in LIMITS} == {
+        "aws_checksum_algorithm": "sha256",
         "aws_endpoint_url_s3": "http://s3:2",
         "allow_http": "true",
         "access_key_id": "key",

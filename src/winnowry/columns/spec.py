@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from winnowry.columns.limit import time_limit
 from winnowry.columns.python_function import load_function
+from winnowry.core.column_names import wrong_name
 from winnowry.core.errors import UsageError
 from winnowry.core.formats import from_document, to_document
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
@@ -123,8 +124,9 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: with what a name may be.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"column name {name!r}: expected a letter, then letters, digits and _")
+    expected = wrong_name(name) or (None if _NAME.fullmatch(name) else "a letter, then letters, digits and _")
+    if expected is not None:
+        raise UsageError(f"column name {name!r}: expected {expected}")
 
 
 def check_where(dataset: Any, where: str | None) -> None:

@@ -334,11 +334,15 @@ def column_file_json(file: ColumnFile) -> bytes:
     return to_bytes("column file", to_document(file))
 
 
-def dataset_of(table: Table, fragments: list[dict[str, Any]]) -> Any:
-    """Fragments that are written and not committed, as a dataset (a detached version) with their rows and no others."""
+def dataset_of(base: Any, fragments: list[dict[str, Any]]) -> Any:
+    """Fragments that are written and not committed, as a dataset (a detached version) with their rows and no others.
+
+    Args:
+        base: a version of the table with their columns.
+        fragments: metadata as JSON.
+    """
     import lance
 
-    base = table.dataset()
     operation = lance.LanceOperation.Update(
         removed_fragment_ids=[fragment.fragment_id for fragment in base.get_fragments()],
         updated_fragments=[],

@@ -208,13 +208,13 @@ def test_the_gate_of_a_column_is_asked_again_for_every_partition_that_comes_late
 def test_a_recipe_does_not_write_over_a_column_that_was_added(root: Path) -> None:
     ws = Workspace.open(str(root))
     cleaned = ws.lake.table("small", "cleaned").dataset()
-    add(ws, sql_column(cleaned, "cleaned", "n_lines", "cast(1 as bigint)"))
-    text = (
+    add(ws, sql_column(cleaned, "cleaned", "n_lines", "n_words + 1"))
+    more = (
         (root / "small.yaml")
         .read_text()
         .replace("  - {op: dedup.exact}", "  - {op: text.lines}\n  - {op: dedup.exact}")
     )
-    (root / "small.yaml").write_text(text)
+    (root / "small.yaml").write_text(more)
     with pytest.raises(ContractError, match="recipe writes column n_lines, which was added to the table"):
         run_all(*open_recipe(root, root / "small.yaml"), to="cleaned")
 
@@ -222,7 +222,7 @@ def test_a_recipe_does_not_write_over_a_column_that_was_added(root: Path) -> Non
 def test_a_name_that_differs_from_another_in_case_only_is_not_added(root: Path) -> None:
     ws = Workspace.open(str(root))
     with pytest.raises(UsageError, match="has a column n_words, which SQL does not tell apart from N_Words"):
-        add(ws, sql(ws, "N_Words", "1"))
+        add(ws, sql(ws, "N_Words", "n_words + 1"))
 
 
 def test_a_release_that_lands_meanwhile_is_filled_too_and_nothing_is_computed_twice(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import ContractError, LakehouseError, NotFoundError, TableFormatError
 from winnowry.core.retry import Retry
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.storage.refusals import storage_refusal
 
 _ADDITIONS = Retry(attempts=50, first_wait_s=0.005, longest_wait_s=0.64)  # of columns, while promotions keep landing
@@ -59,7 +60,7 @@ class Table:
         if dataset is None:
             try:
                 lance.LanceDataset.commit(
-                    self.uri,
+                    lance_uri(self.uri),
                     lance.LanceOperation.Overwrite(schema, []),
                     read_version=0,
                     max_retries=0,
@@ -138,7 +139,9 @@ class Table:
         import lance
 
         try:
-            return lance.dataset(self.uri, version=version, storage_options=dict(self.storage_options) or None)
+            return lance.dataset(
+                lance_uri(self.uri), version=version, storage_options=dict(self.storage_options) or None
+            )
         except (ValueError, FileNotFoundError) as error:
             if _is_absent(error):
                 return None

@@ -34,6 +34,11 @@ def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
         return b"".join(conversion(row["id"], row["text"].encode()) for row in rows)
     if name in ("sgml", "xml"):
         return "".join(f'<row id="{row["id"]}"><text>{escape(row["text"])}</text></row>\n' for row in rows).encode()
+    if name not in ("csv", "files"):
+        raise AssertionError(
+            f"source format {name!r} has no fixture: say in `encoded` ({__name__}) how these rows are written in it, "
+            "and in OPTIONS which options it needs"
+        )
     text = io.StringIO()
     writer = csv.DictWriter(text, ["id", "text"])
     writer.writeheader()

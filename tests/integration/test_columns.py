@@ -27,6 +27,7 @@ from winnowry.core.errors import ContractError, DataError, UsageError
 from winnowry.core.retry import Retry
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.result import GateFailed
 from winnowry.recipe.load import apply_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -188,6 +189,40 @@ def test_rows_of_a_later_release_get_the_column_before_anyone_sees_them(root: Pa
     assert found["four_times"].equals(pc.multiply(found["n_words"], 4))
     with pytest.raises(UsageError, match="twice is read by four_times"):
         drop(ws, "small", "published", "twice")
+
+
+def test_the_gate_of_a_column_is_asked_again_for_every_partition_that_comes_later(tmp_path: Path) -> None:
+    land(tmp_path, years=("2019",), per_year=12)
+    write_recipe(tmp_path)
+    ws, recipe = open_recipe(tmp_path, tmp_path / "small.yaml")
+    run_all(ws, recipe, to="cleaned")
+    cleaned = ws.lake.table("small", "cleaned").dataset()
+    assert add(ws, sql_column(cleaned, "cleaned", "year", "nullif(partition, '2020')")).status == "added"
+    before = table(ws, "cleaned")
+    land(tmp_path, years=("2019", "2020"), per_year=12)  # 12 pages and 5 copies stay of 2020
+    with pytest.raises(GateFailed, match=r"column\.values: .* column year: 17 of 17 rows are null or NaN"):
+        run_all(ws, recipe, to="cleaned")
+    assert table(ws, "cleaned").equals(before)
+
+
+def test_a_recipe_does_not_write_over_a_column_that_was_added(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    cleaned = ws.lake.table("small", "cleaned").dataset()
+    add(ws, sql_column(cleaned, "cleaned", "n_lines", "n_words + 1"))
+    more = (
+        (root / "small.yaml")
+        .read_text()
+        .replace("  - {op: dedup.exact}", "  - {op: text.lines}\n  - {op: dedup.exact}")
+    )
+    (root / "small.yaml").write_text(more)
+    with pytest.raises(ContractError, match="recipe writes column n_lines, which was added to the table"):
+        run_all(*open_recipe(root, root / "small.yaml"), to="cleaned")
+
+
+def test_a_name_that_differs_from_another_in_case_only_is_not_added(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    with pytest.raises(UsageError, match="has a column n_words, which SQL does not tell apart from N_Words"):
+        add(ws, sql(ws, "N_Words", "n_words + 1"))
 
 
 def test_a_release_that_lands_meanwhile_is_filled_too_and_nothing_is_computed_twice(

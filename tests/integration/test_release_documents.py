@@ -98,6 +98,12 @@ def test_the_terminal_and_json_say_what_the_page_says(
     assert main(["release", "show", "planted", "v2", "--root", str(root), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["facts"]["release"].pop("tags") == ["prod"]  # as they are now: the stored facts name none
+    # What is stored names places from the root, so that the lake can move; people are told where they are.
+    assert (
+        said["facts"]["table"].pop("uri") == f"{root}/{stored['table'].pop('uri')}" == f"{root}/planted/published.lance"
+    )
+    assert f"lance.dataset('{root}/planted/published.lance', version='v2')\n" in said["facts"].pop("use")["read"]
+    assert "lance.dataset('planted/published.lance', version='v2')  # from the" in stored.pop("use")["read"]
     assert said["facts"] == stored
     assert said["facts"]["release"]["rows"] == said["rows"]
     assert main(["release", "show", "planted", "v2", "--root", str(root)]) == 0

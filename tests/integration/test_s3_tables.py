@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,7 +16,10 @@ from winnowry.core.errors import (
     StorageError,
     StoreUnreachableError,
 )
-from winnowry.lakehouse.table import Table
+from winnowry.lakehouse.columns import write_column_file
+from winnowry.lakehouse.promotion import stage
+from winnowry.lakehouse.table import FragmentWriter, Table
+from winnowry.lakehouse.workspace import Workspace
 from winnowry.storage.named import storage_named
 
 pytestmark = pytest.mark.s3
@@ -25,6 +29,37 @@ SCHEMA = pa.schema([("record_id", pa.string())])
 
 def table_at(root: str, server: S3Server, name: str = "t", **options: str) -> Table:
     return Table(f"{root}/{name}.lance", name, {**server.settings.lance_options(root), **options})
+
+
+ODD_PREFIXES = [
+    "lab data #1/what?/a%20b", "100%/%2F/[x]{y}*/.hidden/dot.", "湖/café/cafe\u0301/quote'\"/plus+amp&;~🌊",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ODD_PREFIXES, ids=ascii)
+def test_all_of_a_table_lies_below_the_root_whatever_its_characters(
+    prefix: str, s3_server: S3Server, s3_root: str
+) -> None:
+    ws = Workspace.open(f"{s3_root}/{prefix}", s3_server.settings)
+    table = ws.lake.table("c", "t")
+    table.create(SCHEMA)
+    writer = FragmentWriter(table, SCHEMA)
+    writer.write(pa.record_batch([["a", "b"]], schema=SCHEMA))
+    writer.flush()
+    dataset = table.dataset()
+    candidate = stage(table, writer.fragments, 2, scope="table", partition="p", stage_name="t")
+    seen = ws.lake.candidate_view("c", "t", candidate.detached_version, "p")
+    assert seen.to_table()["record_id"].to_pylist() == ["a", "b"]
+    fragment = seen.dataset().get_fragments()[0]
+    values = (np.arange(2), pa.array([1, 2]))
+    file = write_column_file(table, fragment, pa.field("n", pa.int64()), iter([values]), "k")
+    ws.store.write("c/note.json", b"{}")
+    there = {info.uri.removeprefix(f"{s3_root}/{prefix}/") for info in ws.store.list("**")}
+    assert {f"c/t.lance/data/{file.path}", "c/note.json"} < there
+    assert {name.split("/")[2] for name in there if "t.lance" in name} >= {"_versions", "data"}
+    beside = {info.uri for info in ws.store.list(f"{s3_root}/**")}
+    assert beside == {f"{s3_root}/{prefix}/{name}" for name in there}
+    assert dataset.version == 1
 
 
 def test_a_table_version_or_tag_that_is_not_there_is_absent(s3_server: S3Server, s3_root: str) -> None:

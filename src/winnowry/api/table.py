@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from winnowry.core.arguments import names_of
 from winnowry.core.errors import NotFoundError, UsageError
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.recipe.messages import did_you_mean
 from winnowry.storage.named import storage_named
 
@@ -140,4 +141,4 @@ def open_table(ws: Workspace, corpus: str, table: str, version: int | str | None
         near = did_you_mean(str(version), tags)
         listed = f"; tags are {', '.join(sorted(tags))}" if tags else ""
         raise NotFoundError(f"{corpus}.{table} has no version {version!r}{near or listed}") from None
-    return Table(f"{corpus}.{table}", view.uri, int(view.version), view)
+    return Table(f"{corpus}.{table}", lance_uri(view.uri), int(view.version), view)

@@ -328,6 +328,8 @@ def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
 def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
     from rich.text import Text
 
+    from winnowry.lakehouse.lance_uri import lance_uri
+
     readable = {result.stage: result for result in outcome.results if result.uri and result.version is not None}
     lines: list[RenderableType] = []
     target = readable.get("published") or next(reversed(readable.values()), None)
@@ -337,7 +339,7 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
         lines += [
             "",
             Text(f"Read {target.corpus}.{target.table}", "bold"),
-            python_code(reading_example(str(target.uri), version)),
+            python_code(reading_example(lance_uri(str(target.uri)), version)),
         ]
         lines += [*_held(target, root), *_page(target)]
     lines += _unreleased(outcome.results)
@@ -453,7 +455,7 @@ def reading_example(uri: str, version: str) -> str:
     """Three lines of Python that read a table.
 
     Args:
-        uri: URI of the table.
+        uri: URI of the table, as Lance takes it.
         version: version as Python source: a number or a quoted tag.
     """
     return (

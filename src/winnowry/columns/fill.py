@@ -235,6 +235,9 @@ class _Fill:
         spec = self.spec
         if spec.name in dataset.schema.names and definition is None:
             raise UsageError(f"{spec.table} has a column {spec.name} of its own; choose another name")
+        twin = next((name for name in dataset.schema.names if name.lower() == spec.name.lower()), spec.name)
+        if twin != spec.name:
+            raise UsageError(f"{spec.table} has a column {twin}, which SQL does not tell apart from {spec.name}")
         missing = [name for name in spec.inputs if name not in dataset.schema.names]
         if missing:
             raise UsageError(f"{spec.table} has no column {', '.join(missing)}, which {spec.name} reads")

@@ -17,11 +17,13 @@ import pyarrow as pa
 
 from winnowry.columns.limit import time_limit
 from winnowry.columns.python_function import load_function
+from winnowry.core.column_names import wrong_name
 from winnowry.core.errors import UsageError
 from winnowry.core.formats import from_document, to_document
 from winnowry.lakehouse.blobs import blob_columns, open_blobs
 from winnowry.operators.base import Derivation, FittedOperator, Operator
 from winnowry.operators.registry import operators
+from winnowry.recipe.document import parse_value
 from winnowry.recipe.messages import did_you_mean, field_names
 
 Kind = Literal["sql", "operator", "python"]
@@ -123,8 +125,9 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: with what a name may be.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"column name {name!r}: expected a letter, then letters, digits and _")
+    expected = wrong_name(name) or (None if _NAME.fullmatch(name) else "a letter, then letters, digits and _")
+    if expected is not None:
+        raise UsageError(f"column name {name!r}: expected {expected}")
 
 
 def check_where(dataset: Any, where: str | None) -> None:
@@ -208,7 +211,6 @@ def from_operator(dataset: Any, table: str, name: str, operator: Operator, **opt
 
 def _operator(text: str) -> Operator:
     from pydantic import ValidationError
-    from ruamel.yaml import YAML
 
     name, _, rest = text.partition(":")
     known = operators()
@@ -220,7 +222,10 @@ def _operator(text: str) -> Operator:
         key, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"op {text!r}: expected OP:key=value,key=value; got {part!r}")
-        parameters[key.strip()] = YAML(typ="safe", pure=True).load(value)
+        try:
+            parameters[key.strip()] = parse_value(value)
+        except ValueError as error:
+            raise UsageError(f"op {text!r}: {key.strip()}: {error}") from error
     try:
         return known[name].model_validate_json(json.dumps(parameters), strict=True)
     except ValidationError as error:

@@ -175,13 +175,18 @@ def _by_place(ws: Workspace, corpus: str, wanted: str) -> list[str]:
     place = _PLACE.fullmatch(wanted)
     if place is None:
         return []
-    where = f"position = {int(place['position'])} AND uri = {literal(ws.store.resolve(place['uri']))}"
+    where = f"position = {int(place['position'])} AND {in_list('uri', stored_as(ws, place['uri']))}"
     matches: list[str] = []
     for name in _first_tables(ws, corpus):
         # Derived records have the place of the record that they were made of.
         has_parents = PARENTS in ws.lake.open(corpus, name).schema.names
         matches += _ids(ws, corpus, name, where + (f" AND {PARENTS} IS NULL" if has_parents else ""))
     return matches or ids_in_refused(ws, corpus, where)
+
+
+def stored_as(ws: Workspace, uri: str) -> list[str]:
+    """How the lake may call an object: relative to the root where it is below it, and wholly in older rows."""
+    return sorted({ws.relative(uri), ws.store.resolve(uri)})
 
 
 def _first_tables(ws: Workspace, corpus: str) -> list[str]:
@@ -389,7 +394,7 @@ def _landing_rows(ws: Workspace, corpus: str, rows: Rows) -> list[tuple[Stage, i
         return []
     view = ws.lake.open(corpus, start.name)
     columns = ["uri", "source", "size", "etag", "modified_at", "n_records", "promotion_id"]
-    held = view.to_table(columns=columns, where=f"uri = {literal(uris[0])}").to_pylist()
+    held = view.to_table(columns=columns, where=in_list("uri", stored_as(ws, uris[0]))).to_pylist()
     return [(start, view.version, row) for row in held]
 
 

@@ -89,7 +89,8 @@ def _rows_before(
 
 def _why(ws: Workspace, corpus: str, record: PromotionRecord, row: dict[str, Any]) -> str:
     landing = ws.lake.open(corpus, "landing")
-    listed = landing.count_rows(f"uri = {literal(row['uri'])} AND source = {literal(row['source'])}") > 0
+    stored = sorted({ws.relative(row["uri"]), ws.store.resolve(row["uri"])})
+    listed = landing.count_rows(f"{in_list('uri', stored)} AND source = {literal(row['source'])}") > 0
     place = f"{row['uri']}:{row['position']}"
     if WITHDRAWN in record.facts:
         return f"retracted: no landing object holds partition {record.partition} any more; it was read from {place}"

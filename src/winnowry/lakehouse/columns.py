@@ -22,6 +22,7 @@ from winnowry.core.errors import ContractError, LakehouseError
 from winnowry.core.formats import to_bytes, to_document
 from winnowry.core.retry import Retry
 from winnowry.lakehouse.barrier import barrier
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.table import Table, fragment_metadata, is_conflict
 
 logger = logging.getLogger(__name__)
@@ -119,9 +120,9 @@ def write_column_file(
     schema = pa.schema([field])
     version = table.dataset().data_storage_version
     total, at, nulls = int(fragment.physical_rows), 0, 0
-    with LanceFileWriter(
-        f"{table.uri}/data/{path}", schema, version=version, storage_options=dict(table.storage_options) or None
-    ) as writer:
+    options = dict(table.storage_options) or None
+    place = lance_uri(f"{table.uri}/data/{path}")
+    with LanceFileWriter(place, schema, version=version, storage_options=options) as writer:
         for places, values in parts:
             if len(values) != len(places):
                 raise ContractError(f"{field.name}: {len(places)} rows were given, {len(values)} values came back")
@@ -334,11 +335,15 @@ def column_file_json(file: ColumnFile) -> bytes:
     return to_bytes("column file", to_document(file))
 
 
-def dataset_of(table: Table, fragments: list[dict[str, Any]]) -> Any:
-    """Fragments that are written and not committed, as a dataset (a detached version) with their rows and no others."""
+def dataset_of(base: Any, fragments: list[dict[str, Any]]) -> Any:
+    """Fragments that are written and not committed, as a dataset (a detached version) with their rows and no others.
+
+    Args:
+        base: a version of the table with their columns.
+        fragments: metadata as JSON.
+    """
     import lance
 
-    base = table.dataset()
     operation = lance.LanceOperation.Update(
         removed_fragment_ids=[fragment.fragment_id for fragment in base.get_fragments()],
         updated_fragments=[],

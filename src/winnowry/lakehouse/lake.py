@@ -14,6 +14,7 @@ from winnowry.core.retry import Retry
 from winnowry.core.sql import in_list, lance_identifier
 from winnowry.core.tables import GATES, QUARANTINE
 from winnowry.lakehouse.damage import DETACHED, Promises, go_on_after, is_complete, stands_for_lost, table_versions
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.promotion import Promoter
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
 from winnowry.lakehouse.seal import SealStore
@@ -286,7 +287,8 @@ class Lakehouse:
         table = self.table(corpus, "gates")
         table.rename_column(OLD_GATES_TIME, "judged_at")
         table.create(GATES)
-        lance.write_dataset(rows.cast(GATES), table.uri, mode="append", storage_options=self._options or None)
+        options = self._options or None
+        lance.write_dataset(rows.cast(GATES), lance_uri(table.uri), mode="append", storage_options=options)
 
     def ensure_index(self, corpus: str, name: str, column: str = "record_id") -> None:
         """Give a column its BTREE, and bring an existing one up to date with new fragments."""

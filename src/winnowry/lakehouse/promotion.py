@@ -20,6 +20,7 @@ from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.columns import column_versions
 from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord, RecordStore, Scope, landing_order
 from winnowry.lakehouse.table import Owner, Table, fragment_metadata, is_conflict, next_fragment_id
+from winnowry.lakehouse.wider import refuse_other_ids, widen, widened
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def stage(
     scope: Scope,
     partition: str,
     stage_name: str,
+    written_for: Any | None = None,
     base_version: int | None = None,
     updated: Sequence[dict[str, Any]] = (),
     removed: Sequence[int] = (),
@@ -50,6 +52,7 @@ def stage(
         scope: what they replace.
         partition: partition they belong to.
         stage_name: stage that wrote them (side tables hold several stages).
+        written_for: the version that the fragments were written for, which may have columns that the table is to get.
         base_version: version to build on; the latest when None. A delta names the one it was worked out from.
         updated: for a delta, fragments that lost rows.
         removed: for a delta, fragments that lost all rows.
@@ -59,13 +62,17 @@ def stage(
     """
     base = table.dataset(base_version)
     owners = table.owners(base)
+    wide = base
+    if written_for is not None:
+        wide = widened(table, base, written_for.schema)
+        refuse_other_ids(table, written_for, wide)
     if scope == "delta":
         gone = list(removed)
     else:
         gone = [f for f, owner in owners.items() if _replaced(owner, scope, partition, stage_name)]
-    detached = _detach(base, gone, fragments, list(updated))
+    detached = _detach(wide, gone, fragments, list(updated))
     # A delta is judged as the table it makes; a partition or a table by the rows it brings.
-    audited = detached if scope == "delta" else _detach(base, list(owners), fragments, [])
+    audited = detached if scope == "delta" else _detach(wide, list(owners), fragments, [])
     barrier.reach(f"staged:{table.name}")
     return CandidateTable(
         table=table.name,
@@ -256,6 +263,8 @@ class Promoter:
                 self._refuse_if_superseded(record)
                 self._refuse_if_rewritten(table, dataset, record, candidate)
                 self._refuse_if_columns_came(table, dataset, candidate)
+                if candidate.fragments and widen(table, dataset, candidate.detached_version):
+                    dataset = table.dataset()
                 if reaudit is not None and dataset.version != seen:
                     reaudit(record)
                     seen = dataset.version

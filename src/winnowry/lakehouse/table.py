@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import ContractError, LakehouseError, NotFoundError, TableFormatError
 from winnowry.core.retry import Retry
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.storage.refusals import storage_refusal
 
 _ADDITIONS = Retry(attempts=50, first_wait_s=0.005, longest_wait_s=0.64)  # of columns, while promotions keep landing
@@ -50,7 +51,7 @@ class Table:
             Columns that a table which was there lacked and now has; no row has a value in them.
 
         Raises:
-            ContractError: the table exists with a column of another type.
+            ContractError: see :meth:`missing`.
             LakehouseError: rivals won every attempt to add a column.
         """
         import lance
@@ -59,7 +60,7 @@ class Table:
         if dataset is None:
             try:
                 lance.LanceDataset.commit(
-                    self.uri,
+                    lance_uri(self.uri),
                     lance.LanceOperation.Overwrite(schema, []),
                     read_version=0,
                     max_retries=0,
@@ -73,7 +74,7 @@ class Table:
         for attempt in _ADDITIONS.attempts_on(is_conflict):
             if attempt.number:
                 dataset = self.dataset()  # the rival may have added the same columns, or others, or rows
-            missing = self._missing(dataset, schema)
+            missing = self.missing(dataset, schema)
             if not missing:
                 return []
             with attempt:
@@ -85,8 +86,12 @@ class Table:
             table=self.name,
         )
 
-    def _missing(self, dataset: Any, schema: pa.Schema) -> list[pa.Field]:
-        """Columns that a changed recipe writes and the table lacks (null in older rows); refuses a changed type."""
+    def missing(self, dataset: Any, schema: pa.Schema) -> list[pa.Field]:
+        """Columns that a changed recipe writes and a version of the table lacks (null in older rows).
+
+        Raises:
+            ContractError: it has a column of another type, or of a name that differs in case only.
+        """
         present = {f.name: f.type for f in dataset.schema}
         clashes = [
             f"{f.name}: table has {present[f.name]}, stage writes {f.type}"
@@ -99,7 +104,16 @@ class Table:
                 "Write the changed column under a new name, or move the table away.",
                 table=self.name,
             )
-        return [f.with_nullable(True) for f in schema if f.name not in present]
+        missing = [f.with_nullable(True) for f in schema if f.name not in present]
+        spelled = {name.lower(): name for name in present}
+        twins = [f"{f.name} (the table has {spelled[f.name.lower()]})" for f in missing if f.name.lower() in spelled]
+        if twins:
+            raise ContractError(
+                f"{self.uri}: columns that differ in nothing but case from those of the table: {', '.join(twins)}. "
+                "SQL does not tell them apart; write them under other names.",
+                table=self.name,
+            )
+        return missing
 
     def rename_column(self, old: str, new: str) -> None:
         """Give a column of an older format its new name, once; changes nothing where there is no such table or column.
@@ -125,7 +139,9 @@ class Table:
         import lance
 
         try:
-            return lance.dataset(self.uri, version=version, storage_options=dict(self.storage_options) or None)
+            return lance.dataset(
+                lance_uri(self.uri), version=version, storage_options=dict(self.storage_options) or None
+            )
         except (ValueError, FileNotFoundError) as error:
             if _is_absent(error):
                 return None
@@ -222,13 +238,22 @@ class FragmentWriter:
 
     Args:
         table: where the data files go.
+        dataset: a version of it that has the columns; None: the latest.
         schema: every batch is checked against it (Lance fills a missing nullable column silently).
         max_bytes: a fragment is written when the buffered batches reach this size.
         max_rows: or this many rows.
     """
 
-    def __init__(self, table: Table, schema: pa.Schema, *, max_bytes: int = 128 << 20, max_rows: int = 1 << 20) -> None:
-        self.table, self.schema = table, schema
+    def __init__(
+        self,
+        table: Table,
+        schema: pa.Schema,
+        *,
+        dataset: Any | None = None,
+        max_bytes: int = 128 << 20,
+        max_rows: int = 1 << 20,
+    ) -> None:
+        self.table, self.schema, self._dataset = table, schema, dataset
         self._max_bytes, self._max_rows = max_bytes, max_rows
         self._buffer: list[pa.RecordBatch] = []
         self._bytes = self._rows = 0
@@ -258,7 +283,7 @@ class FragmentWriter:
 
         written = write_fragments(
             pa.RecordBatchReader.from_batches(self.schema, iter(self._buffer)),
-            self.table.dataset(),
+            self._dataset if self._dataset is not None else self.table.dataset(),
             mode="append",
             max_rows_per_file=self._rows,
             allow_external_blob_outside_bases=True,  # of sources that are referenced, not copied

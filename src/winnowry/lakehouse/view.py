@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.subset import FragmentSubset
 
 _BATCH_ROWS = 1024
@@ -49,7 +50,8 @@ class TableView:
         if self._opened is None:
             import lance
 
-            whole = lance.dataset(self.uri, version=self.version, storage_options=dict(self.storage_options) or None)
+            options = dict(self.storage_options) or None
+            whole = lance.dataset(lance_uri(self.uri), version=self.version, storage_options=options)
             self._opened = whole if self.fragments is None else FragmentSubset(whole, self.fragments)
         return self._opened
 

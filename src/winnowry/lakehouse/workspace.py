@@ -24,6 +24,16 @@ class Workspace:
     store: ObjectStore
     lake: Lakehouse
 
+    def relative(self, uri: str) -> str:
+        """How the lake stores where an object lies: relative to the root where it is below it, so that a lake can move.
+
+        Args:
+            uri: of an object, as a listing says it or as it is stored.
+        """
+        whole = self.store.resolve(uri)
+        short = whole.removeprefix(self.root.rstrip("/") + "/")
+        return f"./{short}" if short.startswith("~") else short  # which would be somebody's home folder
+
     @staticmethod
     def open(root: str, settings: StorageSettings | None = None) -> Workspace:
         """Open a root; reads the environment only when no settings are given.

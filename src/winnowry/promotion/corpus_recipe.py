@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class CorpusRecipe:
     """The recipe that a corpus was last made by.
 
     Attributes:
-        file: absolute path of its file; None for one that was made in Python.
+        file: path of its file, from the root where it is below it; None for one that was made in Python.
         places: where its sources lie: URIs up to the first wildcard, below the root from there.
         recipe: what is set in it.
         written_at: when this was noted, ISO 8601.
@@ -55,7 +55,7 @@ class CorpusRecipe:
         """That of a recipe."""
         places = sorted({_place(ws, source.uri) for source in recipe.sources})
         written_for_a_run = recipe.file is not None and recipe.file.parent.name.startswith(FOR_A_RUN)
-        file = None if recipe.file is None or written_for_a_run else str(recipe.file.resolve())
+        file = None if recipe.file is None or written_for_a_run else ws.relative(str(recipe.file.resolve()))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return CorpusRecipe(file, places, written(recipe), now)
 
@@ -84,7 +84,7 @@ def other_recipe(ws: Workspace, recipe: Recipe) -> dict[str, Any] | None:
     own = CorpusRecipe.of(ws, recipe)
     if stored is None or stored.is_continued_by(own):
         return None
-    return {"file": stored.file, "written_at": stored.written_at, "differences": stored.differences(own)}
+    return {"file": _shown(ws, stored.file), "written_at": stored.written_at, "differences": stored.differences(own)}
 
 
 def claim_corpus(ws: Workspace, recipe: Recipe, *, take_over: bool = False) -> None:
@@ -106,14 +106,20 @@ def claim_corpus(ws: Workspace, recipe: Recipe, *, take_over: bool = False) -> N
         stored = stored_recipe(ws, recipe.corpus)  # a run beside this one was first
     if stored is not None and not take_over and not stored.is_continued_by(own):
         differences = "\n  ".join(stored.differences(own))
+        before, now = (_shown(ws, one.file) or "one made in Python" for one in (stored, own))
         raise OtherRecipeError(
-            f"corpus {recipe.corpus} of {ws.root} is made by another recipe: {stored.file or 'one made in Python'}, "
-            f"last run {stored.written_at}; this is {own.file or 'one made in Python'}. A run would replace "
+            f"corpus {recipe.corpus} of {ws.root} is made by another recipe: {before}, "
+            f"last run {stored.written_at}; this is {now}. A run would replace "
             "that corpus's records and move its releases. Nothing was changed. Give this recipe a `corpus` name of its "
             f"own, or run it with --take-over. What differs:\n  {differences}"
         )
     if stored is None or (stored.file, stored.places, stored.recipe) != (own.file, own.places, own.recipe):
         ws.store.write(_uri(ws, recipe.corpus), _bytes(own))
+
+
+def _shown(ws: Workspace, file: str | None) -> str | None:
+    """A file of a recipe as its user knows it."""
+    return None if file is None else ws.store.resolve(file)
 
 
 def _place(ws: Workspace, uri: str) -> str:
@@ -145,4 +151,5 @@ def stored_recipe(ws: Workspace, corpus: str) -> CorpusRecipe | None:
         body = ws.store.read(uri)
     except NotFoundError:
         return None
-    return from_document(CorpusRecipe, from_bytes("corpus recipe", uri, body).content)
+    stored = from_document(CorpusRecipe, from_bytes("corpus recipe", uri, body).content)
+    return stored if stored.file is None else replace(stored, file=ws.relative(stored.file))

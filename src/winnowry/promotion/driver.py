@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from winnowry.columns.later_rows import complete_fragments, refuse_if_columns_landed
+from winnowry.columns.later_rows import complete_fragments, judge_columns, refuse_if_columns_landed
 from winnowry.core.tables import QUARANTINE
 from winnowry.engine.quarantine import count_reasons
 from winnowry.gates.checkpoint import run_checkpoint
@@ -24,6 +24,7 @@ from winnowry.lakehouse.record import CandidateTable, PromotionRecord, new_promo
 from winnowry.lakehouse.seal import RowDigest, files_of_candidates, seal_files
 from winnowry.lakehouse.table import FragmentWriter, Table
 from winnowry.lakehouse.view import TableView
+from winnowry.lakehouse.wider import widened
 from winnowry.promotion.gaps import Gaps
 from winnowry.promotion.lineage import lineage_of
 from winnowry.promotion.production import Candidate, Delta, Findings, Production, Rejected, Rows, StartOver, Work
@@ -137,12 +138,15 @@ class _Staging:
         self.request, self.work = attempt.request, attempt.work
         lake, corpus = self.request.ws.lake, self.request.corpus
         self.table: Table = lake.table(corpus, self.request.stage.name)
-        self.columns_added = self.table.create(schema)
+        if self.table.dataset_or_none() is None:
+            self.table.create(schema)
+        # Readers see no new column before it is promoted: the candidate is built on a detached version that has it.
+        self.written_for = widened(self.table, self.table.dataset(), schema)
         self.quarantine_table = lake.quarantine(corpus)
         self._start()
 
     def _start(self) -> None:
-        self.main = FragmentWriter(self.table, self.schema)
+        self.main = FragmentWriter(self.table, self.schema, dataset=self.written_for)
         self.quarantine = FragmentWriter(self.quarantine_table, QUARANTINE)
         self.main_rows, self.side_rows = RowDigest(), RowDigest()
         self.reasons: Counter[str] = Counter()
@@ -170,7 +174,7 @@ class _Staging:
         )
         if any(gate.blocks for gate in gates):
             records.advance(record, "rejected", refusal=refusal_of(self.request, result))
-            raise GateFailed(result, self.columns_added)
+            raise GateFailed(result)
         if accepted:
             record = records.advance(record, "staged", lineage={**record.lineage, "accepted": accepted})
         record = self.request.ws.lake.promoter(self.request.corpus).promote(
@@ -221,7 +225,11 @@ class _Staging:
         self.quarantine.flush()
         request = self.request
         delta = production.delta()
-        looked_at = complete_fragments(request.ws, request.corpus, self.table, self.main.fragments, request.engine)
+        own, fragments = {*self.schema.names}, self.main.fragments
+        completed = complete_fragments(
+            request.ws, request.corpus, self.table, self.written_for, own, fragments, request.engine
+        )
+        self.columns = completed.columns
         main = stage_table(
             self.table,
             self.main.fragments,
@@ -229,9 +237,10 @@ class _Staging:
             scope="delta" if delta is not None else "partition" if request.stage.partitioned else "table",
             partition=request.key,
             stage_name=request.stage.name,
+            written_for=self.written_for,
             **_changes(delta),
         )
-        refuse_if_columns_landed(self.table, looked_at, main.base_version)
+        refuse_if_columns_landed(self.table, completed.version, main.base_version)
         side_stage, side_partition = production.side_key or (request.stage.name, request.key)
         side = stage_table(
             self.quarantine_table,
@@ -283,7 +292,7 @@ class _Staging:
                         store.write(f"{folder}/{path.relative_to(scratch).as_posix()}", path.read_bytes())
                 relative = Path(outcome.docs_index.removeprefix("file://")).resolve()
                 docs_index = f"{folder}/{relative.relative_to(Path(scratch).resolve()).as_posix()}"
-        verdicts = (*outcome.results, *own)
+        verdicts = (*outcome.results, *judge_columns(view, self.columns, request.suites, name), *own)
         request.ws.lake.append_gates(
             request.corpus,
             gate_rows(verdicts, self.work.promotion_id, main.table, main.detached_version, request.key),

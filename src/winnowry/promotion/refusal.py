@@ -59,7 +59,7 @@ def refusal_of(request: Request, result: StageResult) -> dict[str, Any]:
     """What the record of a refused candidate says beside its lineage."""
     return {
         "reasons": result.quarantined_by_reason,
-        "docs_index": result.docs_index,
+        "docs_index": None if result.docs_index is None else request.ws.relative(result.docs_index),
         "rules": rules_digest(request.suites),
         "accept": _signatures(request.recipe, request.stage, request.partition),
         "beside": _others(request.ws, request.recipe, request.stage, request.key),
@@ -171,6 +171,6 @@ def _result(of: Request | Judged, record: PromotionRecord, gates: tuple[GateResu
         rows_quarantined=record.ledger.get("rows_quarantined", 0),
         quarantined_by_reason=dict(record.refusal["reasons"]),
         gates=gates,
-        docs_index=record.refusal["docs_index"],
+        docs_index=None if (docs := record.refusal["docs_index"]) is None else of.ws.store.resolve(docs),
         metadata={"refused_at": at},
     )

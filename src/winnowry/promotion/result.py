@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -69,30 +68,17 @@ class GateFailed(GateFailedError):
 
     Args:
         result: the rejected result, with every gate's verdict.
-        columns_added: columns that the table got for the candidate, which no row has a value in.
     """
 
-    def __init__(self, result: StageResult, columns_added: Sequence[str] = ()) -> None:
+    def __init__(self, result: StageResult) -> None:
         self.result = result
         where = f"{result.corpus}/{result.stage}" + (f"[{result.partition}]" if result.partition else "")
         blocking = [f"  {g.suite}: {g.expectation} {g.verdict}: {g.message}" for g in result.gates if g.blocks]
         before = result.metadata.get("refused_at")
         waits = f"refused at {before}; {WAITS}. `winnowry run --retry-refused` tries again.\n" if before else ""
         super().__init__(
-            f"gate of {where} refused the candidate; {_unchanged(columns_added)}.\n{waits}" + "\n".join(blocking),
+            f"gate of {where} refused the candidate; the table is unchanged.\n{waits}" + "\n".join(blocking),
             stage=result.stage,
             table=result.table,
             partition=result.partition,
         )
-
-
-def _unchanged(columns_added: Sequence[str]) -> str:
-    """What a refusal left as it was.
-
-    >>> _unchanged(["n_lines"])
-    'the rows of the table are unchanged, and its schema has the new, empty column n_lines'
-    """
-    if not columns_added:
-        return "the table is unchanged"
-    columns = f"column{'s' if len(columns_added) > 1 else ''} {', '.join(columns_added)}"
-    return f"the rows of the table are unchanged, and its schema has the new, empty {columns}"

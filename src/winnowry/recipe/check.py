@@ -14,6 +14,7 @@ from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.check_fields import carried_columns, check_fields
 from winnowry.recipe.check_gates import check_gates
+from winnowry.recipe.check_names import check_names
 from winnowry.recipe.columns import AddedColumn, ColumnTable
 from winnowry.recipe.gates import Gates
 from winnowry.recipe.messages import Problem, did_you_mean
@@ -79,6 +80,7 @@ def check_parts(
     problems += _chain("clean", clean, _source_columns(kind) | carried)
     cleaned = None if None in clean else _cleaned_names(kind, sources, clean)
     problems += _chain("score", score, cleaned)
+    problems += check_names({"clean": clean, "score": score}, columns, kind, carried)
     problems += _derivations(clean, score)
     problems += _keepers(kind, clean, None if None in score else columns_written(score))
     if sample is not None and None not in score:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from winnowry.core.tables import LANDING, QUARANTINE, RAW, SAMPLED, SCORED
+from winnowry.core.column_names import wrong_name
 from winnowry.operators.base import Operator
+from winnowry.recipe.check_names import fixed_columns
 from winnowry.recipe.messages import Path, Problem
 from winnowry.recipe.model import Source
-from winnowry.recipe.tables import FROM_SAMPLED, cleaned_columns
 from winnowry.records.kinds import Kind
 
 
@@ -66,8 +66,10 @@ def _carried(
     seen: dict[str, str] = {}
     for name in names:
         lower = name.lower()
-        if not name.strip() or "." in name or not name.isprintable() or name != name.strip():
-            problems.append(Problem(at, f"{name!r} cannot be the name of a column: {_renamed(name)}"))
+        expected = wrong_name(name)
+        if expected is not None:
+            message = f"{name!r} cannot be the name of a column: expected {expected}; {_renamed(name)}"
+            problems.append(Problem(at, message))
         elif lower in owners:
             problems.append(Problem(at, f"{name!r} is a column of {owners[lower]}: {_renamed(name)}"))
         elif lower in seen:
@@ -88,9 +90,7 @@ def _renamed(name: str) -> str:
 
 def _owners(operators: Mapping[str, Sequence[Operator | None]], kind: Kind) -> dict[str, str]:
     """Who has a column of that name, in lower case: readers of SQL do not tell the cases apart."""
-    fixed = [*LANDING.names, *RAW.names, *QUARANTINE.names, *cleaned_columns(kind).names, *SCORED.names, *SAMPLED.names]
-    fixed += [*FROM_SAMPLED, kind.size_column, "text"]
-    owners = {name.lower(): "winnowry's tables" for name in fixed}
+    owners = {name.lower(): "winnowry's tables" for name in fixed_columns(kind)}
     for stage, chain in operators.items():
         for operator in chain:
             for name in operator.writes().names if operator is not None else ():

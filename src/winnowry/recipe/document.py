@@ -8,6 +8,8 @@ from typing import Any
 from winnowry.core.errors import RecipeError
 from winnowry.recipe.messages import Path, Problem
 
+_MOST_VALUES = 100_000
+
 
 class Document:
     """One parsed file.
@@ -34,11 +36,14 @@ class Document:
         reader.allow_duplicate_keys = True
         try:
             self._root = reader.compose(text)
+            refuse_bomb(self._root)
             self.data: Any = _plain(reader.load(text))
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             at = f"{mark.line + 1}:{mark.column + 1}" if mark is not None else "1:1"
             raise RecipeError((f"{file}:{at}: recipe: not YAML: {error.problem or error}",)) from error
+        except RecursionError as error:
+            raise RecipeError((f"{file}:1:1: recipe: not a recipe: it is nested too deep",)) from error
         except (YAMLError, ValueError) as error:
             raise RecipeError((f"{file}:1:1: recipe: not YAML: {str(error).splitlines()[0]}",)) from error
         if not isinstance(self.data, dict):
@@ -115,7 +120,47 @@ def _plain(value: Any) -> Any:
 
 
 def parse_value(text: str) -> Any:
-    """One value as YAML 1.2 reads it: ``80``, ``0.5``, ``[en, no]``."""
+    """One value as YAML 1.2 reads it: ``80``, ``0.5``, ``[en, no]``.
+
+    Raises:
+        ValueError: written out, its aliases are too many values, or it is nested too deep.
+    """
     from ruamel.yaml import YAML
 
-    return _plain(YAML(typ="safe", pure=True).load(text))
+    reader = YAML(typ="safe", pure=True)
+    try:
+        refuse_bomb(reader.compose(text))
+        return _plain(reader.load(text))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def refuse_bomb(root: Any) -> None:
+    """Refuse a document whose aliases stand for more values than any recipe has, or for themselves.
+
+    Args:
+        root: as YAML composes it: an alias is the node that it stands for.
+
+    Raises:
+        ValueError: with the number of values.
+    """
+    sizes: dict[int, int | None] = {}
+
+    def size(node: Any) -> int:
+        known = sizes.get(id(node), 0)
+        if known is None:
+            raise ValueError("an alias (`*name`) stands for a value that it is a part of")
+        if known:
+            return known
+        sizes[id(node)] = None
+        value = getattr(node, "value", None)
+        parts = (
+            [part for item in value for part in (item if isinstance(item, tuple) else (item,))]
+            if isinstance(value, list)
+            else []
+        )
+        sizes[id(node)] = total = 1 + sum(map(size, parts))
+        return total
+
+    if (total := size(root)) > _MOST_VALUES:
+        raise ValueError(f"with its aliases (`*name`) written out it has {total:,} values; at most {_MOST_VALUES:,}")

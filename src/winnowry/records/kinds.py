@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+from winnowry.core.column_names import wrong_word
 from winnowry.core.errors import UsageError
 from winnowry.core.numbers import byte_size
 
@@ -122,6 +123,12 @@ def kinds() -> dict[str, Kind]:
         kind = entry.load()
         if not isinstance(kind, Kind):
             raise UsageError(f"entry point {entry.name!r} of {_GROUP} leads to {entry.value}, which is no Kind")
+        expected = wrong_word(kind.size_column)
+        if expected is not None:
+            raise UsageError(
+                f"kind {kind.name!r} of {entry.value}: size_column {kind.size_column!r} cannot be the name of a "
+                f"column: expected {expected}"
+            )
         if kind.name in known:
             raise UsageError(f"entry point {entry.name!r} of {_GROUP}: there is a kind {kind.name!r} already")
         known[kind.name] = kind

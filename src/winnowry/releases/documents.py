@@ -13,7 +13,7 @@ from winnowry.core.formats import FORMATS, Kind, from_bytes, stamped
 from winnowry.core.jsonable import jsonable
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.result import StageResult
-from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.facts.facts import release_facts, shown_here
 from winnowry.releases.model import Release
 from winnowry.releases.recipes import documents_uri
 from winnowry.releases.releases import find_release
@@ -56,8 +56,10 @@ def stored_facts(ws: Workspace, release: Release) -> dict[str, Any]:
         # Those of an older format are gathered anew.
         if number == FORMATS[_KIND] and facts["release"]["promotion_id"] == release.promotion_id:
             facts["release"]["tags"] = list(release.tags)
+            shown_here(ws, facts)
             return stamped(_KIND, facts)
     gathered: dict[str, Any] = jsonable(release_facts(ws, release.corpus, release))
+    shown_here(ws, gathered)
     return stamped(_KIND, gathered)
 
 

@@ -105,9 +105,15 @@ class Zip:
         if refusal is not None:
             yield refusal
             return
+        try:
+            opened = archive.open(info)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+            # ValueError: its directory and its own head differ in a name that is no text, or in where it lies.
+            yield unreadable(0, _OPERATOR, "bad_zip", b"", str(error), ends_object=True)
+            return
         position = 0
         try:
-            with archive.open(info) as file:
+            with opened as file:
                 for item in self._content.read(cast(BinaryIO, _Contents(file, ratio)), uri, limits):
                     position = item.position + 1
                     yield item
@@ -145,6 +151,9 @@ class _Contents(io.RawIOBase):
 
 
 def _refusal(info: zipfile.ZipInfo) -> Unreadable | None:
+    if info.header_offset < 0:
+        value = "the directory at the end says that it lies before the archive"
+        return unreadable(0, _OPERATOR, "bad_zip", b"", value, ends_object=True)
     if info.flag_bits & _ENCRYPTED:
         return unreadable(
             0, _OPERATOR, "encrypted_file", b"", "encrypted", "files without a password", ends_object=True

@@ -20,7 +20,7 @@ from winnowry.evidence.comparison.proxies import describe
 from winnowry.evidence.comparison.summary import summarise
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ledger
-from winnowry.promotion.lineage import data_version
+from winnowry.promotion.lineage import data_version, live
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.recipe.comparison import Questions, TextSet
 from winnowry.recipe.model import Recipe
@@ -89,7 +89,7 @@ class ComparisonOfSelections(Production):
             Ledger.of(_ids(self.planned), _ids(written), _ids([])),
             outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
             facts={"comparison": self.summary},
-            measures={"comparison": self.summary, "page": page},
+            measures={"comparison": self.summary, "page": work.ws.relative(page)},
             metadata={"verdict": self.summary["verdict"], "page": page, "comparison": self.summary},
         )
 
@@ -103,6 +103,8 @@ def text_sets(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None
     if recipe.comparison is None:
         return {}
     versions = dict(_METHOD)
+    record = live(ws, recipe, "comparison")
+    before = record.lineage.get("inputs", {}) if record is not None else {}
     target = recipe.comparison.target
     asked = recipe.comparison.questions or ()
     sets: list[TextSet | Questions] = [
@@ -117,7 +119,11 @@ def text_sets(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None
                 f"text set {text_set.name!r} of the comparison of {recipe.corpus}: no object matches "
                 f"{ws.store.resolve(text_set.uri)}. Check its `uri` (relative ones start at --root)."
             )
-        versions |= {f"{text_set.name}:{info.uri}": f"{info.etag}:{info.size}" for info in objects}
+        for info in objects:
+            whole, version = f"{text_set.name}:{info.uri}", f"{info.etag}:{info.size}"
+            # Older versions wrote whole URIs.
+            key = whole if before.get(whole) == version else f"{text_set.name}:{ws.relative(info.uri)}"
+            versions[key] = version
     return versions
 
 

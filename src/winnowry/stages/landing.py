@@ -63,8 +63,18 @@ def _may_be_empty(ws: Workspace, recipe: Recipe) -> bool:
 
 
 def landing_state(ws: Workspace, recipe: Recipe) -> dict[str, str]:
-    """Data version of the landing as it is now: URI to etag and size, without opening an object."""
-    return _state(landing_objects(ws, recipe))
+    """Data version of the landing as it is now: URI to etag and size, without opening an object.
+
+    An object that is as the live promotion has read it is called as there: older versions wrote whole URIs.
+    """
+    record = live(ws, recipe, "landing")
+    before = record.lineage.get("inputs", {}) if record is not None else {}
+    state = _state(ws, landing_objects(ws, recipe))
+    for uri in list(state):
+        whole = ws.store.resolve(uri)
+        if uri not in before and before.get(whole) == state[uri]:
+            state[whole] = state.pop(uri)
+    return state
 
 
 def landed_objects(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str]:
@@ -72,8 +82,8 @@ def landed_objects(ws: Workspace, recipe: Recipe, stage: Stage, partition: str |
     return landing_state(ws, recipe)
 
 
-def _state(objects: Iterable[tuple[Source, ObjectInfo]]) -> dict[str, str]:
-    return {info.uri: f"{info.etag}:{info.size}" for _, info in objects}
+def _state(ws: Workspace, objects: Iterable[tuple[Source, ObjectInfo]]) -> dict[str, str]:
+    return {ws.relative(info.uri): f"{info.etag}:{info.size}" for _, info in objects}
 
 
 def read_limits(recipe: Recipe) -> ReadLimits:
@@ -83,7 +93,7 @@ def read_limits(recipe: Recipe) -> ReadLimits:
 
 def relative_path(ws: Workspace, source: Source, uri: str) -> str:
     """Path of an object below the literal prefix of its source's glob: part of a record's identity."""
-    return uri.removeprefix(ws.store.literal_prefix(ws.store.resolve(source.uri))).lstrip("/")
+    return ws.store.resolve(uri).removeprefix(ws.store.literal_prefix(ws.store.resolve(source.uri))).lstrip("/")
 
 
 def read_object(
@@ -95,7 +105,7 @@ def read_object(
         ws: the lake.
         recipe: the recipe.
         source: the source of the object.
-        uri: the object.
+        uri: the object, as it is stored.
         etag: of the object as it was listed.
         written_at: when it was last modified, as it was listed.
 
@@ -144,7 +154,7 @@ class Landing(Production):
         super().__init__(work)
         self.objects = landing_objects(work.ws, work.recipe)
         # What is listed here is what the rows are made from: an object may have come since the plan looked.
-        work.inputs = _state(self.objects)
+        work.inputs = _state(work.ws, self.objects)
         self.entries: list[dict[str, Any]] = []
         self.unchanged: list[_Known] = []
 
@@ -158,7 +168,7 @@ class Landing(Production):
         known = {} if request.force else _known_objects(self.work)
         request.progress.start(request.stage.name, None, len(self.objects))
         for source, info in self.objects:
-            before = known.get((source.name, info.uri))
+            before = known.get((source.name, self.work.ws.relative(info.uri)))
             if before is not None and (before.entry["etag"], before.entry["size"]) == (info.etag, info.size):
                 self.unchanged.append(before)
                 entry = before.entry
@@ -173,6 +183,7 @@ class Landing(Production):
 
     def _index(self, source: Source, info: ObjectInfo) -> Generator[Rejected, None, dict[str, Any]]:
         ws, counts, n_records = self.work.ws, Counter[str](), 0
+        uri = ws.relative(info.uri)
         rejected: list[dict[str, Any]] = []
         reasons: Counter[tuple[str, str]] = Counter()
         left_out = 0
@@ -190,7 +201,7 @@ class Landing(Production):
                 reasons[item.operator, item.reason] += 1
             if item.ends_object:
                 ended = f"{item.operator}: {item.reason}", n_behind
-            rejected.append(_unreadable_row(item, source, info.uri, relative_path(ws, source, info.uri)))
+            rejected.append(_unreadable_row(item, source, uri, relative_path(ws, source, uri)))
             if len(rejected) >= _QUARANTINE_BATCH:
                 yield Rejected(pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE))
                 rejected.clear()
@@ -198,7 +209,7 @@ class Landing(Production):
         if not counts and (ended is not None or _is_lost(source, reasons)):
             ended = ended[0] if ended is not None else ": ".join(reasons.most_common(1)[0][0]), info.size
         return {
-            "uri": info.uri,
+            "uri": uri,
             "source": source.name,
             "size": info.size,
             "etag": info.etag,
@@ -218,7 +229,7 @@ class Landing(Production):
             return
         ws, recipe = self.work.ws, self.work.recipe
         with ws.store.open(info.uri, etag=info.etag) as stream:
-            for item in _items(ws, recipe, source, info.uri, stream, info.modified_at):
+            for item in _items(ws, recipe, source, ws.relative(info.uri), stream, info.modified_at):
                 ends = isinstance(item, Unreadable) and item.ends_object
                 yield item, info.size - _place(stream, info.size) if ends else 0
 
@@ -297,7 +308,7 @@ def _known_objects(work: Work) -> dict[tuple[str, str], _Known]:
     known: dict[tuple[str, str], _Known] = {}
     record = live(ws, recipe, stage.name)
     if record is not None and _same_rows(record, stage, recipe):
-        known |= _objects_of(record, work.table(stage.name), work.part("quarantine", UNPARTITIONED, "raw"))
+        known |= _objects_of(ws, record, work.table(stage.name), work.part("quarantine", UNPARTITIONED, "raw"))
     latest = ws.lake.records(recipe.corpus).latest(stage.name, work.partition)
     if latest is not None and latest.state == "rejected" and _same_rows(latest, stage, recipe):
         views = [
@@ -306,7 +317,7 @@ def _known_objects(work: Work) -> dict[tuple[str, str], _Known]:
         ]
         with suppress(ValueError, OSError):  # upkeep removed what was refused
             views[0].count_rows()
-            known |= _objects_of(latest, views[1], views[0])
+            known |= _objects_of(ws, latest, views[1], views[0])
     return known
 
 
@@ -316,11 +327,13 @@ def _same_rows(record: PromotionRecord, stage: Stage, recipe: Recipe) -> bool:
     return same_specification(record.lineage.get("spec", {}), stage.specification(recipe))
 
 
-def _objects_of(record: PromotionRecord, objects: TableView, rejected: TableView) -> dict[tuple[str, str], _Known]:
+def _objects_of(
+    ws: Workspace, record: PromotionRecord, objects: TableView, rejected: TableView
+) -> dict[tuple[str, str], _Known]:
     as_then = record.lineage.get("packages", {}).get("winnowry") == package_versions().get("winnowry")
     rows = objects.to_table().to_pylist()
     return {
-        (row["source"], row["uri"]): _Known(row, rejected)
+        (row["source"], ws.relative(row["uri"])): _Known(row, rejected)
         for row in rows
         if as_then or not row["n_records"] or (row.get("unread") is None and usable(row))
     }

@@ -244,9 +244,10 @@ def _leaving(ws: Workspace, recipe: Recipe, start: Stage, objects: Inputs) -> di
     arrived = {
         (_name(uri), int(state.rpartition(":")[2])) for uri, state in objects.items() if state and uri not in before
     }
+    listed = {ws.relative(uri) for uri in objects}
     staying, lost = set[str](), set[str]()
     for row in rows:
-        there = row["uri"] in objects or (_name(row["uri"]), row["size"]) in arrived
+        there = ws.relative(row["uri"]) in listed or (_name(row["uri"]), row["size"]) in arrived
         (staying if there else lost).update(part["partition"] for part in row["partitions"])
     unread = any(before.get(uri) != state for uri, state in objects.items())
     reason = f"{GONE}, unless a new or changed one does" if unread else GONE

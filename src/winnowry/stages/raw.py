@@ -196,7 +196,8 @@ class Raw(Production):
                 }
                 held = len(item.text or "")
                 if item.content is not None:
-                    content = take_content(item.content, source, entry["uri"], work.recipe.limits.max_record_bytes)
+                    lies = work.ws.store.resolve(entry["uri"])
+                    content = take_content(item.content, source, lies, work.recipe.limits.max_record_bytes)
                     if isinstance(content, Reason):
                         yield _rejected(row, content), 0
                         continue

@@ -76,8 +76,9 @@ def has_records_of_gone_objects(ws: Workspace, recipe: Recipe, partition: str) -
 
 
 def landed_uris(ws: Workspace, recipe: Recipe) -> pa.Array:
-    """URIs of the objects that the landing lists."""
-    return ws.lake.open(recipe.corpus, "landing").to_table(columns=["uri"])["uri"].combine_chunks()
+    """URIs of the objects that the landing lists, as they are stored now and as older versions wrote them."""
+    uris = ws.lake.open(recipe.corpus, "landing").to_table(columns=["uri"])["uri"].to_pylist()
+    return pa.array(sorted({way for uri in uris for way in (ws.relative(uri), ws.store.resolve(uri))}), pa.string())
 
 
 def _moved(ws: Workspace, recipe: Recipe, partitions: list[str]) -> int:

@@ -289,7 +289,7 @@ def _with_name_for_people(info: ObjectInfo) -> ObjectInfo:
     name = _shown(info.uri)
     if name == info.uri:
         return info
-    value = f"rename {name} (its bytes that are no UTF-8 are written as \\xNN)"
+    value = f"rename {name.rpartition('/')[2]} (its bytes that are no UTF-8 are written as \\xNN)"
     return replace(info, uri=name, obstacle=("name_not_utf8", value))
 
 

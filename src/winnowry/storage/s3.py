@@ -49,7 +49,8 @@ class S3Store:
     """
 
     def __init__(self, root: str, settings: StorageSettings) -> None:
-        bucket, _ = _split_uri(root)
+        bucket, prefix = _split_uri(root)
+        _check_prefix(root, prefix.rstrip("/"))
         self._root = root.rstrip("/")
         self._bucket = bucket
         self._settings = settings.completed()
@@ -426,6 +427,26 @@ def _split_uri(uri: str) -> tuple[str, str]:
     if scheme != "s3" or not bucket:
         raise UsageError(f"{uri}: expected s3://bucket/prefix")
     return bucket, key
+
+
+def _check_prefix(root: str, prefix: str) -> None:
+    """Refuse a folder that S3 and Lance would not take for the same one, or whose tables lie outside it.
+
+    Raises:
+        UsageError: with what is in the way.
+    """
+    parts = prefix.split("/") if prefix else []
+    wrong = {
+        "a backslash": "\\" in prefix,
+        "two slashes in a row": "" in parts,
+        "the component '.'": "." in parts,
+        "the component '..'": ".." in parts,
+        "a control character": any(ord(char) < 32 or ord(char) == 127 for char in prefix),
+    }
+    ways = [what for what, there in wrong.items() if there]
+    if ways:
+        raise UsageError(f"root {root!r}: it has {' and '.join(ways)}, which stores and Lance read differently; choose "
+                         "another prefix")  # fmt: skip
 
 
 def _code(error: Any) -> str:

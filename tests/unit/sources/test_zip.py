@@ -10,7 +10,7 @@ import pytest
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable
 from winnowry.sources.files import Files
 from winnowry.sources.jsonl import JsonLines
-from winnowry.sources.registry import reader_of
+from winnowry.sources.registry import formats, reader_of
 from winnowry.sources.text import Text
 
 LINES = b'{"n": 1}\n{"n": 2}\n'
@@ -112,3 +112,30 @@ def test_a_bomb_ends_the_archive() -> None:
 
 def test_an_empty_archive_holds_no_record() -> None:
     assert read(packed({})) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "piece", "told"),
+    [
+        (42, b"\xff\xff\xff\x7f", "before the archive"),  # offset of the local header
+        (8, b"\0\x08", "codec can't decode"),  # the bit of UTF-8, and then a name that is none
+    ],
+    ids=["an offset that cannot be", "a name that is no text"],
+)
+def test_a_directory_that_lies_about_a_file_costs_that_file(place: int, piece: bytes, told: str) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.jsonl", b'{"text": "x"}\n')
+    data = bytearray(out.getvalue())
+    start = data.rindex(b"PK\x01\x02")
+    data[start + place : start + place + len(piece)] = piece
+    if told == "before the archive":  # the archive seems to begin later than it does
+        end = data.rindex(b"PK\x05\x06")
+        data[start + 42 : start + 46] = (0).to_bytes(4, "little")
+        data[end + 16 : end + 20] = (start + 5).to_bytes(4, "little")
+    else:
+        data[6:8] = piece
+        data[30] = data[start + 46] = 0xFF
+    [item] = reader_of(formats()["jsonl"]()).read(io.BytesIO(bytes(data)), "a.zip", ReadLimits())
+    assert isinstance(item, Unreadable)
+    assert item.reason == "bad_zip"

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from winnowry.evidence.valid2.tc609 import tc609
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.manifest import manifest_of
 from winnowry.reading.session import session
 from winnowry.releases.as_of import ReleaseTables, tables_of
@@ -134,7 +135,7 @@ def _table(ws: Workspace, tables: ReleaseTables) -> dict[str, Any]:
     view = tables.views[PUBLISHED]
     manifest = manifest_of(ws.store, view)
     return {
-        "uri": view.uri,
+        "uri": ws.relative(view.uri),
         "columns": [{"name": field.name, "type": str(field.type), "nullable": field.nullable} for field in view.schema],
         "manifest": None if manifest is None else asdict(manifest),
     }
@@ -142,16 +143,11 @@ def _table(ws: Workspace, tables: ReleaseTables) -> dict[str, Any]:
 
 def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
     release, corpus = tables.release, tables.corpus
-    uri = tables.views[PUBLISHED].uri
+    uri = ws.relative(tables.views[PUBLISHED].uri)
     when = "" if release.created_at is None else f"{release.created_at:%Y}"
     recipe = "" if release.data_hash is None else f", recipe {release.data_hash[:16]}"
-    root = ws.root if " " not in ws.root else f"'{ws.root}'"
     return {
-        "read": (
-            "import lance  # the package pylance\n"
-            f"table = lance.dataset({uri!r}, version={release.name!r})\n"
-            "print(table.to_table(limit=5).to_pandas())"
-        ),
+        "read": _reading(uri, release.name, "  # from the folder of the lake"),
         "cite": (
             f"@misc{{{corpus}_{release.name},\n"
             f"  title = {{{corpus}, release {release.name}}},\n"
@@ -159,6 +155,29 @@ def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
             + f"  version = {{{release.name}}},\n"
             f"  note = {{{release.rows:,} records{recipe}; made with winnowry}}\n}}"
         ),
-        "reproduce": f"winnowry run {corpus} --root {root}"
+        "reproduce": f"winnowry run {corpus} --root ."
         + (f"  # with the recipe whose hash is {release.data_hash[:16]}" if release.data_hash else ""),
     }
+
+
+def _reading(uri: str, version: str, where: str = "") -> str:
+    return (
+        "import lance  # the package pylance\n"
+        f"table = lance.dataset({lance_uri(uri)!r}, version={version!r}){where}\n"
+        "print(table.to_table(limit=5).to_pandas())"
+    )
+
+
+def shown_here(ws: Workspace, facts: dict[str, Any]) -> None:
+    """Name places as they are called from here: what is stored names them from the root, so that a lake can move.
+
+    Args:
+        ws: the lake.
+        facts: of a release, as they are stored; changed in place.
+    """
+    uri = ws.lake.table(facts["corpus"], PUBLISHED).uri
+    root = ws.root if " " not in ws.root else f"'{ws.root}'"
+    _, hash_mark, recipe = facts["use"]["reproduce"].partition("  # ")
+    facts["table"]["uri"] = uri
+    facts["use"]["read"] = _reading(uri, facts["release"]["name"])
+    facts["use"]["reproduce"] = f"winnowry run {facts['corpus']} --root {root}{hash_mark}{recipe}"

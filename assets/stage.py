@@ -221,7 +221,7 @@ def gate_failure(error: GateFailedError) -> dg.Failure:
         RESULT_KEY: dg.MetadataValue.json(plain(result.to_dict())),
     }
     if result.docs_index is not None:
-        metadata["data docs"] = link(result.docs_index)
+        metadata["data docs"] = link(result.docs_index, result.corpus)
     return dg.Failure(str(error), metadata=metadata, allow_retries=False)
 
 

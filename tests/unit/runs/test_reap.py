@@ -55,7 +55,6 @@ def began(instance: dg.DagsterInstance, tags: dict[str, str], status: dg.Dagster
 
 def _event(status: dg.DagsterRunStatus, job: str) -> dg.DagsterEvent:
     kinds = {
-        STATUS.QUEUED: dg.DagsterEventType.RUN_ENQUEUED,
         STATUS.STARTING: dg.DagsterEventType.RUN_STARTING,
         STATUS.STARTED: dg.DagsterEventType.RUN_START,
         STATUS.CANCELING: dg.DagsterEventType.RUN_CANCELING,
@@ -108,12 +107,6 @@ def test_a_pid_is_no_proof_of_life(instance: dg.DagsterInstance, change: dict[st
     run_id = began(instance, {**process_tags(), **change})
     reap(instance)
     assert status_of(instance, run_id) is STATUS.FAILURE
-
-
-def test_a_queued_run_has_no_process_yet_and_waits_on(instance: dg.DagsterInstance, dead: dict[str, str]) -> None:
-    run_id = began(instance, dead, STATUS.QUEUED)
-    assert reap(instance) == []
-    assert status_of(instance, run_id) is STATUS.QUEUED
 
 
 def test_slots_of_dead_ended_and_forgotten_runs_are_free_again_and_of_living_ones_are_not(

@@ -188,12 +188,19 @@ class Processes:
     """The UI's processes, and the pipe by whose end they learn that they are to end.
 
     Attributes:
-        running: those that were started.
+        code_servers: those in which the runs are that the UI started.
+        others: web server and daemon, which leave nothing half done behind when they are killed.
         pipe: the end that this process holds; closed when they are to end, by the machine if this process is killed.
     """
 
-    running: list[subprocess.Popen[bytes]]
+    code_servers: list[subprocess.Popen[bytes]]
+    others: list[subprocess.Popen[bytes]]
     pipe: int
+
+    @property
+    def running(self) -> list[subprocess.Popen[bytes]]:
+        """All of them."""
+        return [*self.code_servers, *self.others]
 
     def ended(self) -> int | None:
         """Exit code of the first one that has ended; None while all go on."""
@@ -212,9 +219,10 @@ def start(server: UiServer, port: int, scratch: Path) -> Processes:
     sockets = ":".join(command[command.index("--socket") + 1] for command in commands if "--socket" in command)
     environment = server.environment(os.environ)
     theirs, ours = os.pipe()
-    running = []
+    started = Processes([], [], ours)
     for command in commands:
-        waits_for = "" if "--socket" in command else sockets
+        serves_code = "--socket" in command
+        waits_for = "" if serves_code else sockets
         process = subprocess.Popen(
             [sys.executable, "-m", "winnowry.runs.ui_process", str(theirs), waits_for, *command],
             cwd=server.home,
@@ -222,9 +230,9 @@ def start(server: UiServer, port: int, scratch: Path) -> Processes:
             start_new_session=True,
             pass_fds=[theirs],
         )
-        running.append(process)
+        (started.code_servers if serves_code else started.others).append(process)
     os.close(theirs)
-    return Processes(running, ours)
+    return started
 
 
 def await_ready(started: Processes, address: str, within_s: float = _READY_WITHIN_S) -> None:
@@ -249,15 +257,21 @@ def await_ready(started: Processes, address: str, within_s: float = _READY_WITHI
 
 
 def stop(started: Processes, within_s: float = _STOP_WITHIN_S) -> None:
-    """End the processes: politely, so that runs are marked as canceled, then for good."""
+    """End the processes: code servers politely, so that runs are marked as canceled, the others at once."""
+    _kill(started.others)
     os.close(started.pipe)
     deadline = time.monotonic() + within_s
-    for process in started.running:
+    for process in started.code_servers:
         try:
             process.wait(timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             logger.warning("a process of the UI did not stop within %.0f s and is killed", within_s)
-    for process in started.running:
+    _kill(started.code_servers)
+
+
+def _kill(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Kill processes, and whatever in their groups outlived them."""
+    for process in processes:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # whatever outlived it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -40,7 +40,7 @@ class Interruption:
         return 128 + (self.signum if self.signum is not None else signal.SIGINT)
 
     @contextmanager
-    def heard(self, last_words: Callable[[], None]) -> Iterator[None]:
+    def heard(self, last_words: Callable[[], object]) -> Iterator[None]:
         """Signals that come while the body runs raise ``KeyboardInterrupt`` in it, and end it if it does not.
 
         A signal that the caller has this process ignore (``nohup``) stays ignored, but for Ctrl-C: a shell has every
@@ -76,7 +76,7 @@ class Interruption:
             _tidy()
             _leave(self.exit_code)
 
-    def _watch(self, reading: int, last_words: Callable[[], None]) -> None:
+    def _watch(self, reading: int, last_words: Callable[[], object]) -> None:
         with os.fdopen(reading, "rb", buffering=0) as signals:
             while byte := signals.read(1):
                 if byte[0] in SIGNALS and self.signum is None:

@@ -167,7 +167,8 @@ def _same(given: str, token: str) -> bool:
 
 
 def _query_token(scope: Message) -> str:
-    return parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+    query: str = scope["query_string"].decode("latin-1")
+    return parse_qs(query).get("token", [""])[0]
 
 
 async def _sign_in(scope: Message, send: Send, token: str) -> None:

@@ -57,7 +57,7 @@ def guarded(host: str, port: int, root: str, *, also: tuple[str, ...] = (), toke
 
     hosts = served_hosts(host, port, also)
 
-    class GuardedWebserver(DagsterWebserver):  # type: ignore[misc]
+    class GuardedWebserver(DagsterWebserver[Any, Any]):
         """Dagster's server for its own pages and for programs, not for pages of others."""
 
         def build_middleware(self) -> list[Middleware]:
@@ -66,7 +66,7 @@ def guarded(host: str, port: int, root: str, *, also: tuple[str, ...] = (), toke
 
         def build_routes(self) -> list[Any]:
             """The lake's pages before the route that takes every path."""
-            return [Route(f"{PREFIX}{{path:path}}", lake_page), *super().build_routes()]
+            return [Route(f"{PREFIX}{{path:path}}", lake_page), *super().build_routes()]  # type: ignore[no-untyped-call]
 
         def create_asgi_app(self, **options: Any) -> Starlette:
             """The application, which knows the lake."""
@@ -92,8 +92,8 @@ def main() -> None:
     also = tuple(name.strip() for name in os.environ.get(HOSTS, "").split(",") if name.strip())
     root = os.environ.get("WINNOWRY_ROOT", "lake")
     # The name that Dagster's own command looks its server up by.
-    app.DagsterWebserver = guarded(host, port, root, also=also, token=token)  # type: ignore[misc]
-    cli.main()
+    app.DagsterWebserver = guarded(host, port, root, also=also, token=token)  # type: ignore[attr-defined]
+    cli.main()  # type: ignore[no-untyped-call]
 
 
 def _value(arguments: list[str], names: tuple[str, ...]) -> str | None:

@@ -13,7 +13,7 @@ PEERS   := .venv-peers/.installed
 OTHERS  := .venv-dolma/.installed .venv-data-juicer/.installed
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Folders that exist: the checks also work on a sparse checkout.
-CODE    := $(wildcard src assets resources expectations tests benchmarks docs setup.py)
+CODE    := $(wildcard src assets resources expectations tests benchmarks docs setup.py requirements)
 # On all cores, and where PYTHONDONTWRITEBYTECODE is set as well: without byte code, importing Great Expectations takes
 # 13 s instead of 5, in every process.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib > /dev/null || true
@@ -109,6 +109,21 @@ lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upg
 	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group dolma --output-file requirements/dolma.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group data-juicer --output-file requirements/data-juicer.txt $(ARGS)
+
+.PHONY: sbom
+sbom: $(CORE)  ## what the core is made of, as CycloneDX, in dist/
+	mkdir -p dist
+	$(BIN)/python requirements/supply_chain.py sbom > dist/winnowry.cdx.json
+
+.PHONY: licences
+licences: $(CORE)  ## the list of the licences of the core, docs/reference/licences.md
+	$(BIN)/python requirements/supply_chain.py licences > docs/reference/licences.md
+
+# Needs the network: it asks for the advisories of today. Not part of CI's checks, which are the same every day.
+.PHONY: audit
+audit: $(DEV)  ## known weaknesses of the locked packages (by pip-audit, in an environment of its own)
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement requirements/core.txt $(ARGS)
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement requirements/deploy.txt $(ARGS)
 
 # WINNOWRY_REPOSITORY=https://… : where the links of the package's page lead; without it they are plain text.
 .PHONY: wheel

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from winnowry.runs.lake_pages import page_address
+
 if TYPE_CHECKING:
     from winnowry.gates.result import GateResult
     from winnowry.promotion.result import StageResult
@@ -87,15 +89,15 @@ def result_metadata(result: StageResult) -> dict[str, Any]:
     if result.promotion_id is not None:
         metadata["promotion"] = result.promotion_id
     if result.docs_index is not None:
-        metadata["data docs"] = link(result.docs_index)
-    metadata |= {n: _own_value(n, value) for n, value in result.metadata.items() if n not in metadata}
+        metadata["data docs"] = link(result.docs_index, result.corpus)
+    metadata |= {n: _own_value(n, value, result.corpus) for n, value in result.metadata.items() if n not in metadata}
     return metadata
 
 
-def _own_value(name: str, value: object) -> Any:
+def _own_value(name: str, value: object, corpus: str) -> Any:
     """What a stage says of its own, in the form that people look at it in."""
     if name in _LINKS and isinstance(value, str):
-        return link(value)
+        return link(value, corpus)
     if name in _TABLES and isinstance(value, list):
         return table(value, _TABLES[name])
     return _metadata_value(value)
@@ -119,11 +121,12 @@ def _metadata_value(value: object) -> Any:
     return dg.MetadataValue.json(plain(value))
 
 
-def link(uri: str) -> dg.MetadataValue[Any]:
-    """A link where a browser can follow it, else a path."""
-    if uri.startswith("/"):
-        return dg.MetadataValue.path(uri)
-    return dg.MetadataValue.url(uri)
+def link(uri: str, corpus: str) -> dg.MetadataValue[Any]:
+    """A link to where the UI itself serves a page of the lake; else a path, or where a browser finds it."""
+    address = page_address(uri, corpus)
+    if address is not None:
+        return dg.MetadataValue.url(address)
+    return dg.MetadataValue.path(uri) if uri.startswith("/") else dg.MetadataValue.url(uri)
 
 
 def check_results(

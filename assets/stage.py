@@ -19,6 +19,7 @@ from assets.recorded import data_version_of, table_rows, verdicts_of
 from expectations.registry import suites_for
 from resources.lakehouse import LakehouseResource
 from winnowry.core.errors import GateFailedError, StoreUnreachableError, WinnowryError
+from winnowry.runs.reap import mark_worker
 from winnowry.stages.graph import Stage
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from winnowry.recipe.model import Recipe
 
     After = Callable[[dg.AssetExecutionContext, Workspace, StageResult], dict[str, Any]]
-
-WRITERS_POOL = "lance_writers"
-"""Concurrency pool of every step that commits to a table."""
 
 UNREACHABLE_RETRIES = 3
 _RETRY_AFTER_S = 20.0
@@ -99,9 +97,9 @@ def stage_asset(
         partitions_def=partitions,
         automation_condition=automation,
         check_specs=check_specs(key, recipe, stage, partitions),
-        pool=WRITERS_POOL,
     )
     def run(context: dg.AssetExecutionContext, config: StageConfig, lakehouse: LakehouseResource) -> Iterator[Any]:
+        mark_worker(context.instance, context.run)
         partition = context.partition_key if partitions is not None else None
         yield from materialize(context, lakehouse, recipe, stage, partition, config, after)
 
@@ -223,7 +221,7 @@ def gate_failure(error: GateFailedError) -> dg.Failure:
         RESULT_KEY: dg.MetadataValue.json(plain(result.to_dict())),
     }
     if result.docs_index is not None:
-        metadata["data docs"] = link(result.docs_index)
+        metadata["data docs"] = link(result.docs_index, result.corpus)
     return dg.Failure(str(error), metadata=metadata, allow_retries=False)
 
 

@@ -65,7 +65,7 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
                 "indicators": table(
                     (_row(indicator) for letter in judged for indicator in letter.indicators), _INDICATORS
                 ),
-                "page": link(_page(ws.lake.corpus_uri(recipe.corpus), card["release"])),
+                "page": link(_page(ws.lake.corpus_uri(recipe.corpus), card["release"]), recipe.corpus),
                 "card": dg.MetadataValue.json(plain(card)),
             },
             check_results=[_check(key, letter) for letter in judged],

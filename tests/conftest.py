@@ -7,6 +7,7 @@ slow ones; those of the last two skip there, and `make test-extras` runs them.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ for _name in [name for name in os.environ if name.startswith(_FOREIGN) and name 
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+# What a test has winnowry run as code is not noted for the account that runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="winnowry-state-")
 
 
 # No timed asserts: on a busy machine an example may take longer than the 200 ms that hypothesis allows one.

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
+
+if TYPE_CHECKING:
+    from winnowry.inspect.doctor import Check
 
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red"), "skip": ("·", "bright_black")}
 
@@ -22,6 +28,9 @@ def command(call: Call) -> int:
     Races conditional writes against the store: one that lets two writers win loses commits silently.
     """
     diagnosis = call.lake().doctor()
+    left = _runs_left()
+    if left is not None:
+        diagnosis = replace(diagnosis, checks=(*diagnosis.checks, left))
     output = call.output()
     output.document(diagnosis.to_dict())
     if not call.as_json:
@@ -38,3 +47,21 @@ def command(call: Call) -> int:
         last = Text("healthy", "bold green") if diagnosis.healthy else Text("not fit for use; see ✗ above", "bold red")
         output.show("", table, "", last)
     return 0 if diagnosis.healthy else 1
+
+
+def _runs_left() -> Check | None:
+    """What killed processes left in the Dagster instance; None where there is no instance yet."""
+    from winnowry.inspect.doctor import Check
+    from winnowry.runs.home import dagster_home, is_made, open_instance
+    from winnowry.runs.reap import reap
+
+    home = dagster_home()
+    if not is_made(home):
+        return None
+    with open_instance(home) as instance:
+        left = reap(instance, dry=True)
+    if not left:
+        return Check("runs", "ok", f"none of {home} was left behind by a killed process")
+    named = "; ".join(f"{one.run_id}: {one.reason}" for one in left[:5])
+    more = f"; and {len(left) - 5} more" if len(left) > 5 else ""
+    return Check("runs", "warn", f"{named}{more}", "the next winnowry run ends them; they hold nobody up")

@@ -1,13 +1,15 @@
 """The command ``winnowry``: parses, dispatches, and turns errors into exit codes.
 
 The name alone prints the help. Exit codes: 0 success, 1 a gate or the data failed, 2 wrong usage or recipe, 130
-interrupted. With ``--json`` standard output holds one JSON document and nothing else, also when a command fails.
+interrupted (143 by SIGTERM, 129 by a closed terminal). With ``--json`` standard output holds one JSON document and
+nothing else, also when a command fails.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import click
 
@@ -19,6 +21,7 @@ from winnowry.cli.explain import command as explain
 from winnowry.cli.export import command as export
 from winnowry.cli.failure import report_failure
 from winnowry.cli.init import command as init
+from winnowry.cli.interruption import Interruption
 from winnowry.cli.maintain import command as maintain
 from winnowry.cli.plan import command as plan
 from winnowry.cli.release import command as release
@@ -56,11 +59,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 success, 1 a gate or the data failed, 2 wrong usage or recipe, 130 interrupted.
     """
     command_line = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        status = cli.main(args=command_line, prog_name="winnowry", standalone_mode=False)
-    except (Exception, KeyboardInterrupt) as error:
-        return report_failure(error, as_json="--json" in command_line)
-    return status if isinstance(status, int) else 0
+    interruption = Interruption()
+
+    def interrupted() -> int:
+        return report_failure(KeyboardInterrupt(), as_json="--json" in command_line)
+
+    # The UI has runs to end before it ends itself, and listens to signals on its own.
+    listening = nullcontext() if command_line[:1] == ["ui"] else interruption.heard(interrupted)
+    with listening:
+        try:
+            status = cli.main(args=command_line, prog_name="winnowry", standalone_mode=False)
+            status = status if isinstance(status, int) else 0
+            if status != 0 and interruption.signum is not None:
+                status = interrupted()
+        except (Exception, KeyboardInterrupt) as error:
+            stopped = interruption.signum is not None
+            status = interrupted() if stopped else report_failure(error, as_json="--json" in command_line)
+        if status != 0:
+            interruption.end()
+    return status
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from winnowry.cli.examples import examples
@@ -14,18 +16,32 @@ from winnowry.cli.options import Call, common_options
     epilog=examples("winnowry ui", "winnowry ui --port 8080 --root s3://my-bucket/lake"),
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; asks for a token unless it is this machine's own.",
+)
+@click.option(
+    "--allow-host", "also", multiple=True, metavar="NAME", help="Also answer to this name, that of a proxy. Repeatable."
+)
 @common_options
-def command(port: int, host: str, call: Call) -> int:
-    """Start Dagster's UI and daemon for the project and the lake; Ctrl-C stops both."""
-    from winnowry.cli.ui_server import UiServer, claim_port, serve
+def command(port: int, host: str, also: tuple[str, ...], call: Call) -> int:
+    """Start Dagster's UI and daemon for the project and the lake; Ctrl-C stops both.
+
+    It answers its own pages and programs, and no page of another site that is open in the same browser.
+    """
+    from winnowry.cli.ui_server import UiServer, claim_port, connectable, serve
     from winnowry.runs.home import dagster_home
     from winnowry.runs.project import find_project
+    from winnowry.runs.webserver import TOKEN, is_loopback, make_token
 
     project = find_project()
     home = dagster_home()
     port = claim_port(host, port)
-    url = f"http://{host}:{port}"
+    token = None if is_loopback(host) else os.environ.get(TOKEN) or make_token()
+    signed = f"/?token={token}" if token else ""
+    url = f"http://{connectable(host)}:{port}{signed}"
     output = call.output()
     if not call.as_json:
         from rich.text import Text
@@ -41,6 +57,8 @@ def command(port: int, host: str, call: Call) -> int:
         )  # fmt: skip
 
     def ready(address: str) -> None:
-        output.document({"url": address, "home": str(home), "project": str(project.root), "root": call.root})
+        output.document(
+            {"url": f"{address}{signed}", "home": str(home), "project": str(project.root), "root": call.root}
+        )
 
-    return serve(UiServer(project.root, call.root, home, host, port), ready)
+    return serve(UiServer(project.root, call.root, home, host, port, also, token), ready)

@@ -1,9 +1,18 @@
-"""A user's function from a Python file, identified by the hash of the file."""
+"""A user's function from a Python file, identified by the hash of the file.
+
+The lake names the file. Who may write to the lake could name any other one, so a file is run only if the account that
+runs winnowry has put it where its code is, or has named it itself.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
+import json
+import os
+import sysconfig
+import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +64,71 @@ def check_same(path: Path, code: str) -> None:
     """
     if _hash_of(path) != code:
         raise UsageError(_changed(path))
+
+
+def trust(path: Path, code: str) -> None:
+    """Note that this account has named a file to be run: with ``column add``, or in a recipe.
+
+    The note is outside the lake, in ``XDG_STATE_HOME``; where that cannot be written, it holds in this process.
+    """
+    _named.add((str(path), code))
+    with contextlib.suppress(OSError):
+        known = _notes()
+        if known.get(str(path)) != code:
+            file = _notes_file()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle, half = tempfile.mkstemp(dir=file.parent)
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                json.dump({**known, str(path): code}, stream, indent=1)
+            Path(half).replace(file)
+
+
+def check_trusted(path: Path, code: str, root: str) -> None:
+    """Refuse to run a file that only the lake speaks for.
+
+    Args:
+        path: the file that the lake names.
+        code: hash of its content.
+        root: the lake, in which no code lies, whoever has written it.
+
+    Raises:
+        UsageError: it lies neither in the project nor in an installed package, and this account has never named it.
+    """
+    real = path.resolve()
+    ours = [_project(), *(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib"))]
+    in_lake = "://" not in root and real.is_relative_to(Path(root).resolve())
+    if any(real.is_relative_to(folder.resolve()) for folder in ours) and not in_lake:
+        return
+    if (str(path), code) in _named or _notes().get(str(path)) == code:
+        return
+    raise UsageError(
+        f"{path}: the lake names this file as code to run, but it lies neither in the project ({_project()}) nor in an "
+        "installed package, and you have not named it on this machine. If it is yours, add the column once more with "
+        "winnowry column add … --python FILE:FUNCTION, or declare it in the recipe; if not, somebody else has written "
+        "to the lake"
+    )
+
+
+_named: set[tuple[str, str]] = set()
+
+
+def _project() -> Path:
+    """The nearest folder at or above the working directory with a ``workspace.yaml``, else that directory."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "workspace.yaml").is_file()), here)
+
+
+def _notes_file() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "winnowry" / "code.json"
+
+
+def _notes() -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        notes = json.loads(_notes_file().read_text(encoding="utf-8"))
+        if isinstance(notes, dict):
+            return notes
+    return {}
 
 
 def _hash_of(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from winnowry.columns.limit import time_limit
-from winnowry.columns.python_function import load_function
+from winnowry.columns.python_function import load_function, trust
 from winnowry.core.column_names import wrong_name
 from winnowry.core.errors import UsageError
 from winnowry.core.formats import from_document, to_document
@@ -286,6 +286,7 @@ def python_column(dataset: Any, table: str, name: str, place: str, *, type_: str
         raise UsageError(f"python {place!r}: expected FILE:FUNCTION")
     path = Path(file).resolve()
     function, code = load_function(path, function_name)
+    trust(path, code)
     inputs = tuple(inspect.signature(function).parameters)
     missing = [column for column in inputs if column not in dataset.schema.names]
     if missing or not inputs:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from winnowry.columns.limit import time_limit
-from winnowry.columns.python_function import check_same, same_function
+from winnowry.columns.python_function import check_same, check_trusted, same_function
 from winnowry.columns.spec import ColumnSpec, operator_of
 from winnowry.core.errors import ContractError, DataError, UsageError, WinnowryError
 from winnowry.core.retry import Retry
@@ -65,7 +65,8 @@ def publish_code(store: ObjectStore, spec: ColumnSpec) -> ColumnCode:
     """Make ready for workers what computes a column; called where tasks are made.
 
     Raises:
-        UsageError: the operator is not installed, or a file is gone, or changed since the column was added.
+        UsageError: the operator is not installed, or a file is gone, or changed since the column was added, or is not
+            where code of this machine lies.
     """
     if spec.kind == "operator":
         operator, column = operator_of(spec)
@@ -73,6 +74,7 @@ def publish_code(store: ObjectStore, spec: ColumnSpec) -> ColumnCode:
     if spec.kind == "python":
         file, _, _ = spec.source.rpartition(":")
         check_same(Path(file), spec.code)
+        check_trusted(Path(file), spec.code, store.root)
         return ColumnCode(files=publish_paths(store, [InputPath(file)]))
     return ColumnCode()
 

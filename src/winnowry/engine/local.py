@@ -6,13 +6,14 @@ import atexit
 import gc
 import os
 import pickle
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 
 from winnowry.core.errors import UsageError, WorkerLostError
@@ -171,6 +172,7 @@ def end_with_parent() -> None:
     A killed process cannot close its pool, and a spawned worker would wait for work for ever: it holds both ends of
     the pipe it reads from.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; who has started this process ends it
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
@@ -179,6 +181,12 @@ def end_with_parent() -> None:
 def _exit_after(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)
+
+
+def kill_workers() -> None:
+    """End the processes that this one has spawned, at once and whatever they are at; theirs end with them."""
+    for process in active_children():
+        process.kill()
 
 
 def close_pools() -> None:

@@ -6,6 +6,7 @@ by its path, so that a command runs exactly what the UI and the daemon run.
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import UsageError
 from winnowry.engine.registry import VARIABLE as ENGINE_VARIABLE
+from winnowry.runs.life import process_tags
 from winnowry.runs.order import (
     ExecuteStages,
     Failure,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
     from winnowry.core.progress import Progress
     from winnowry.promotion.result import StageResult
+
+logger = logging.getLogger(__name__)
 
 RESULT_KEY = "winnowry/result"
 """Metadata key under which the assets report ``StageResult.to_dict()``."""
@@ -53,7 +57,8 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
         UsageError: the project has no asset for this corpus, or its code location cannot be loaded.
         NotFoundError: a partition was named that the landing does not hold.
     """
-    from winnowry.runs.home import dagster_home, prepare_home
+    from winnowry.runs.home import dagster_home, open_instance, prepare_home
+    from winnowry.runs.reap import reap
 
     home = prepare_home(dagster_home(), request.project.root)
     # The code location runs the recipe as it was given, wherever it lies, on the engine of the run; so do processes
@@ -67,6 +72,10 @@ def run_in_dagster(request: RunRequest, progress: Progress) -> RunOutcome:
     if request.engine is not None:
         settings[ENGINE_VARIABLE] = request.engine
     run_id = uuid.uuid4().hex
+    with open_instance(home) as instance:
+        left = reap(instance)
+    if left:
+        logger.warning("ended %d run(s) whose process is gone: %s", len(left), ", ".join(one.run_id for one in left))
     with (
         _environment(settings),
         _open(request, progress, run_id) as executor,
@@ -99,7 +108,7 @@ def open_executor(request: RunRequest, progress: Progress, run_id: str) -> Itera
 
 @contextmanager
 def _open(request: RunRequest, progress: Progress, run_id: str) -> Iterator[_Executor]:
-    import dagster as dg
+    from winnowry.runs.home import dagster_home, open_instance
 
     definitions = load_definitions(request.project)
     corpus = request.recipe.corpus
@@ -109,7 +118,7 @@ def _open(request: RunRequest, progress: Progress, run_id: str) -> Iterator[_Exe
             f"the code location of {request.project.root} has no assets for corpus {corpus}: put its recipe into "
             "recipes/, or run it with --without-dagster"
         )
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(dagster_home()) as instance:
         yield _Executor(definitions, instance, request, progress, run_id)
 
 
@@ -213,9 +222,11 @@ def _materialize(
                 **_QUIET,
                 "ops": {definitions.resolve_assets_def(key).node_def.name: config(key) for key in keys},
             },
-            tags={"winnowry/run": run_id},
+            tags={"winnowry/run": run_id, **process_tags()},
             raise_on_error=False,
         )
+    if any(_is_interruption(event) for event in run.all_events):
+        raise KeyboardInterrupt  # Dagster has caught it, and the next partition would begin
     done = {}
     for event in run.all_events:
         if event.event_type_value == "ASSET_MATERIALIZATION":
@@ -226,6 +237,16 @@ def _materialize(
         if key not in done:
             raise _failed(run, _stage(key), partition)
         yield done[key]
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Whether a run was ended by Ctrl-C, between two steps or in one, or canceled in the UI."""
+    if event.event_type_value == "STEP_FAILURE":
+        error = event.step_failure_data.error
+        while error is not None and error.cls_name != "DagsterExecutionInterruptedError":
+            error = error.cause
+        return error is not None
+    return event.event_type_value == "PIPELINE_CANCELED"
 
 
 def _failed(result: Any, stage: str, partition: str | None) -> StageFailed:

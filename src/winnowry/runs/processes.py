@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from winnowry.engine.local import LocalEngine, end_with_parent
+from winnowry.engine.local import LocalEngine, end_with_parent, kill_workers
 from winnowry.runs.order import ExecuteStages, Failure, PartitionOutcome, RunRequest, StageFailed, one_by_one
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ class StageProcesses:
     def __enter__(self) -> StageProcesses:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not issubclass(kind, Exception):
+            kill_workers()  # interrupted: what they are at is staged, and the next run goes on from there
         self._closing.close()
 
     def execute(self, stages: Sequence[str], partition: str | None) -> Iterator[StageResult]:

@@ -43,6 +43,11 @@ class Lakehouse:
         self.store = store
         self._options = dict(storage_options)
 
+    @property
+    def storage_options(self) -> Mapping[str, str]:
+        """What Lance needs to reach the root; never printed."""
+        return self._options
+
     def corpus_uri(self, corpus: str) -> str:
         """Folder of a corpus."""
         return f"{self.store.root.rstrip('/')}/{corpus}"

@@ -121,6 +121,7 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
         RecipeError: columns that do not fit their tables, all of them.
         UsageError: deduplicating operators disagree about which record of a group stays.
     """
+    ws = ws.snapshot()
     check_accepted(recipe)
     lacking = lacking_for(recipe, [stage.name for stage in stages_in(recipe)])
     if lacking:

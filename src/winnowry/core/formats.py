@@ -33,6 +33,7 @@ Kind = Literal[
     "recipe of a release",
     "measurement",
     "corpus recipe",
+    "stopped automation",
 ]
 
 FORMAT = "format"
@@ -49,6 +50,7 @@ FORMATS: Mapping[Kind, int] = {
     "recipe of a release": 1,
     "measurement": 1,
     "corpus recipe": 1,
+    "stopped automation": 1,
 }
 """Format that this version writes; it reads this one and all before it."""
 

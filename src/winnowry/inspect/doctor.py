@@ -96,6 +96,7 @@ def doctor(root: str, settings: StorageSettings | None = None) -> Diagnosis:
         ("conditional writes", _conditional_writes),
         ("tables", _tables),
         ("unfinished promotions", _unfinished),
+        ("automation", _automation),
     )
     for name, look in looks:
         if opened:
@@ -219,3 +220,13 @@ def _unfinished(ws: Workspace) -> Check:
         hint = "candidates that nobody will promote; the next run of these stages abandons them"
         return Check(name, "warn", f"staged more than a day ago: {_listed(staged)}", hint)
     return Check(name, "ok", "none")
+
+
+def _automation(ws: Workspace) -> Check:
+    from winnowry.stages.attempts import stored_steps
+
+    stopped = [f"{corpus}/{step.sentence()}" for corpus in ws.lake.corpora() for step in stored_steps(ws, corpus)]
+    if stopped:
+        hint = "`winnowry plan` says which of them still stand; a change of data, recipe or rules starts them again"
+        return Check("automation", "warn", _listed(stopped, "; "), hint)
+    return Check("automation", "ok", "nothing was given up")

@@ -60,6 +60,7 @@ def test_a_few_days_with_new_late_refused_accepted_and_removed_data(daemon: Daem
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", [7, 8])
 def test_thirty_days(daemon: Daemon, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Every day a new file; late, corrected, removed, refused and accepted data in turn; the daemon starts anew.

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from winnowry.promotion.result import StageResult
 
 
-def column_origin(context: dg.AssetExecutionContext, ws: Workspace, result: StageResult) -> dict[str, Any]:
+def column_origin(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, ws: Workspace, result: StageResult
+) -> dict[str, Any]:
     """The columns that this one is computed from."""
     from winnowry.columns.definitions import Definitions
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from assets.automation import corpus_job, landing_sensor, newest_schedule
+from assets.follow import corpus_job, follow_sensor
 from assets.maintenance import maintenance_job, maintenance_schedule
 from assets.partitions import partitions_of_corpus
-from assets.repair import repair_job, repair_schedule
 from assets.stages import stage_assets
 from assets.valid2 import valid2
+from assets.walk import backfill_schedule, walk_job
 from resources.lakehouse import LakehouseResource
 from resources.object_store import ObjectStoreResource
 from resources.settings import ProjectSettings, project
@@ -46,12 +46,15 @@ def definitions_of(recipes: Path, *, also: Path | None = None) -> dg.Definitions
         recipes: the folder.
         also: one more recipe, from anywhere; it stands in for the folder's recipe of the same corpus.
     """
+    settings = ProjectSettings()
+    objects = ObjectStoreResource(settings=settings)
+    lakehouse = LakehouseResource(objects=objects)
     parts: list[dg.Definitions] = []
     corpora: dict[str, Path] = {}
     if also is not None:
         recipe = load_recipe(also)
         corpora[recipe.corpus] = also
-        parts.append(corpus_definitions(recipe))
+        parts.append(corpus_definitions(recipe, lakehouse))
     for path in sorted(recipes.glob("*.yaml")):
         try:
             recipe = load_recipe(path)
@@ -64,40 +67,26 @@ def definitions_of(recipes: Path, *, also: Path | None = None) -> dg.Definitions
             parts.append(dg.Definitions(assets=[broken_recipe(path, error)]))
         else:
             corpora[recipe.corpus] = path
-            parts.append(corpus_definitions(recipe))
-    settings = ProjectSettings()
-    objects = ObjectStoreResource(settings=settings)
+            parts.append(corpus_definitions(recipe, lakehouse))
     shared = dg.Definitions(
-        resources={"settings": settings, "objects": objects, "lakehouse": LakehouseResource(objects=objects)},
-        sensors=[
-            dg.AutomationConditionSensorDefinition(
-                "downstream",
-                target=dg.AssetSelection.all(),
-                default_status=dg.DefaultSensorStatus.STOPPED,
-                description="Runs corpus-wide stages, and scores, when the data upstream of them changed.",
-            )
-        ],
+        resources={"settings": settings, "objects": objects, "lakehouse": lakehouse},
         executor=executor(),
     )
     return dg.Definitions.merge(*parts, shared)
 
 
-def corpus_definitions(recipe: Recipe) -> dg.Definitions:
+def corpus_definitions(recipe: Recipe, lakehouse: LakehouseResource) -> dg.Definitions:
     """Assets, jobs, schedules and the sensor of one corpus."""
     partitions = partitions_of_corpus(recipe)
-    job, repair, maintenance = corpus_job(recipe), repair_job(recipe), maintenance_job(recipe)
+    job, walk, maintenance = corpus_job(recipe), walk_job(recipe, lakehouse), maintenance_job(recipe)
     return dg.Definitions(
         assets=[
             *stage_assets(recipe, partitions),
             *([valid2(recipe)] if recipe.has_releases else []),
         ],
-        jobs=[job, repair, maintenance],
-        schedules=[
-            newest_schedule(recipe, job),
-            repair_schedule(recipe, repair),
-            maintenance_schedule(recipe, maintenance),
-        ],
-        sensors=[landing_sensor(recipe, job)],
+        jobs=[job, walk, maintenance],
+        schedules=[backfill_schedule(recipe, walk), maintenance_schedule(recipe, maintenance)],
+        sensors=[follow_sensor(recipe, job, walk)],
     )
 
 

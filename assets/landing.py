@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def publish_partitions(recipe: Recipe) -> After:
     """What to do once the landing of a corpus is listed."""
 
-    def publish(context: dg.AssetExecutionContext, ws: Workspace, result: StageResult) -> dict[str, Any]:
+    def publish(
+        context: dg.AssetExecutionContext | dg.OpExecutionContext, ws: Workspace, result: StageResult
+    ) -> dict[str, Any]:
         from winnowry.promotion.partitions import partitions_of
 
         keys = partitions_of(ws, recipe)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.run_history import forget_runs
 from resources.lakehouse import LakehouseResource
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ class MaintenanceConfig(dg.Config):
     """Options of an upkeep.
 
     Attributes:
-        keep_days: versions younger than this stay, and tagged ones always.
+        keep_days: versions younger than this stay, and tagged ones always; Data Docs and finished runs stay for 30
+            days, or for this time where it is longer.
         dry_run: only say what would be done.
     """
 
@@ -37,6 +39,7 @@ def maintenance_job(recipe: "Recipe") -> dg.JobDefinition:
         context: dg.OpExecutionContext, config: MaintenanceConfig, lakehouse: LakehouseResource
     ) -> None:
         from winnowry.inspect.maintain import maintain
+        from winnowry.inspect.retention import KEEP_PAGES_DAYS
 
         ws = lakehouse.open()
         if recipe.corpus not in ws.lake.corpora():
@@ -48,6 +51,13 @@ def maintenance_job(recipe: "Recipe") -> dg.JobDefinition:
                 "tables": dg.MetadataValue.md(_as_markdown(done)),
                 "bytes_removed": sum(upkeep.bytes_removed for upkeep in done.tables),
                 "fragments_merged": sum(upkeep.fragments_merged for upkeep in done.tables),
+                "docs_removed": done.docs_removed,
+                "runs_removed": forget_runs(
+                    context.instance,
+                    recipe,
+                    keep_days=max(config.keep_days, KEEP_PAGES_DAYS),
+                    dry_run=config.dry_run,
+                ),
                 "dry_run": done.dry_run,
             }
         )

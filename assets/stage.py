@@ -5,6 +5,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,24 +13,35 @@ from pydantic import Field
 
 from assets.columns import column_lineage, table_schema
 from assets.events import RESULT_KEY, check_name, check_results, link, plain, result_metadata
+from assets.in_flight import TOKEN_TAG
 from assets.keys import stage_key
 from assets.recorded import data_version_of, table_rows, verdicts_of
 
 # Not where it is used: only while Dagster loads the code location is the project on the path.
 from expectations.registry import suites_for
 from resources.lakehouse import LakehouseResource
-from winnowry.core.errors import GateFailedError, StoreUnreachableError, WinnowryError
+from winnowry.core.errors import (
+    GateFailedError,
+    MissingPartitionsError,
+    StoreUnreachableError,
+    UsageError,
+    WinnowryError,
+)
 from winnowry.runs.reap import mark_worker
 from winnowry.stages.graph import Stage
 
 if TYPE_CHECKING:
     from assets.partitions import Partitions
     from winnowry.core.progress import StageSummary
+    from winnowry.gates.result import GateResult
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.promotion.result import StageResult
     from winnowry.recipe.model import Recipe
 
-    After = Callable[[dg.AssetExecutionContext, Workspace, StageResult], dict[str, Any]]
+    After = Callable[[dg.AssetExecutionContext | dg.OpExecutionContext, Workspace, StageResult], dict[str, Any]]
+
+NOT_JUDGED = "not judged"
+"""What a check says of a candidate that did not get as far as its gate."""
 
 UNREACHABLE_RETRIES = 3
 _RETRY_AFTER_S = 20.0
@@ -60,7 +72,6 @@ def stage_asset(
     *,
     deps: Sequence[dg.AssetDep] = (),
     partitions: "Partitions | None" = None,
-    automation: dg.AutomationCondition[Any] | None = None,
     after: "After | None" = None,
 ) -> dg.AssetsDefinition:
     """The asset of one stage of one corpus.
@@ -70,7 +81,6 @@ def stage_asset(
         stage: one of the recipe's stages.
         deps: upstream stages with explicit partition mappings.
         partitions: the corpus's partitions, for a partitioned stage.
-        automation: when Dagster runs it by itself, once the user has switched the automation on.
         after: called once the stage is promoted or found fresh; returns more metadata.
     """
     key = stage_key(recipe.corpus, stage.name)
@@ -95,7 +105,7 @@ def stage_asset(
         tags={"winnowry/stage": stage.name},
         op_tags={"winnowry/corpus": recipe.corpus, "winnowry/stage": stage.name},
         partitions_def=partitions,
-        automation_condition=automation,
+        output_required=False,  # see materialize
         check_specs=check_specs(key, recipe, stage, partitions),
     )
     def run(context: dg.AssetExecutionContext, config: StageConfig, lakehouse: LakehouseResource) -> Iterator[Any]:
@@ -140,6 +150,75 @@ def owners_of(recipe: "Recipe") -> list[str]:
     return [f"team:{team}"] if _TEAM.fullmatch(team) else []
 
 
+@dataclass(frozen=True)
+class Report:
+    """What Dagster is shown of a stage that is up to date.
+
+    Attributes:
+        metadata: of the materialization.
+        gates: the verdicts.
+        unjudged: what to say of a suite without a verdict.
+        version: data version.
+    """
+
+    metadata: dict[str, Any]
+    gates: list["GateResult"]
+    unjudged: str
+    version: str
+
+    def checks(self, key: dg.AssetKey, suites: Sequence[str]) -> list[dg.AssetCheckResult]:
+        """A result for every check of the asset."""
+        return check_results(key, suites, self.gates, self.unjudged)
+
+
+def report_of(
+    context: "dg.AssetExecutionContext | dg.OpExecutionContext",
+    ws: "Workspace",
+    recipe: "Recipe",
+    stage: Stage,
+    partition: str | None,
+    config: StageConfig,
+    progress: "LogProgress",
+    after: "After | None" = None,
+) -> Report:
+    """Bring one stage up to date for a partition, or for the corpus, and say how it stands.
+
+    Raises:
+        GateFailedError: a gate refused the candidate.
+        WinnowryError: see :func:`winnowry.stages.run.run_stage`.
+    """
+    from winnowry.recipe.load import apply_overrides
+    from winnowry.stages.run import run_stage
+
+    suites = stage.suite_names(recipe)
+    result = run_stage(
+        ws,
+        apply_overrides(recipe, config.overrides) if config.overrides else recipe,
+        stage.name,
+        partition,
+        suites=suites_for,
+        run_id=context.run.run_id,
+        progress=progress,
+        allow_missing=config.allow_missing,
+        force=config.force,
+        retry_refused=config.retry_refused,
+    )
+    metadata = result_metadata(result)
+    rows = table_rows(ws, result)
+    if rows is not None:
+        metadata["dagster/row_count"] = rows
+    gates, unjudged = list(result.gates), "no expectations for this recipe"
+    if result.status == "skipped" and result.promotion_id is not None:
+        gates, unjudged = verdicts_of(ws, recipe.corpus, result.promotion_id), "unchanged since it was last judged"
+    undeclared = sorted({gate.suite for gate in gates} - set(suites))
+    if undeclared:
+        context.log.warning(f"suites without a check; name them in the stage graph: {', '.join(undeclared)}")
+    version = data_version_of(ws, result)
+    if after is not None:
+        metadata |= after(context, ws, result)
+    return Report(metadata, gates, unjudged, version)
+
+
 def materialize(
     context: dg.AssetExecutionContext,
     lakehouse: LakehouseResource,
@@ -151,55 +230,41 @@ def materialize(
 ) -> Iterator[Any]:
     """Run one stage and yield its events.
 
+    A run of the sensor whose stage is not ready any more ends well without a materialization: somebody else was first,
+    or the landing has changed, and the sensor will ask the plan again.
+
     Raises:
         dagster.Failure: the data or a gate failed; never retried, the same input fails again.
         dagster.RetryRequested: the object store could not be reached.
     """
-    from winnowry.recipe.load import apply_overrides
-    from winnowry.stages.run import run_stage
-
     key, suites = stage_key(recipe.corpus, stage.name), stage.suite_names(recipe)
     try:
         ws = lakehouse.open()
-        result = run_stage(
-            ws,
-            apply_overrides(recipe, config.overrides) if config.overrides else recipe,
-            stage.name,
-            partition,
-            suites=suites_for,
-            run_id=context.run.run_id,
-            progress=LogProgress(context.log),
-            allow_missing=config.allow_missing,
-            force=config.force,
-            retry_refused=config.retry_refused,
-        )
-        metadata = result_metadata(result)
-        rows = table_rows(ws, result)
-        if rows is not None:
-            metadata["dagster/row_count"] = rows
-        gates, unjudged = list(result.gates), "no expectations for this recipe"
-        if result.status == "skipped" and result.promotion_id is not None:
-            gates, unjudged = verdicts_of(ws, recipe.corpus, result.promotion_id), "unchanged since it was last judged"
-        undeclared = sorted({gate.suite for gate in gates} - set(suites))
-        if undeclared:
-            context.log.warning(f"suites without a check; name them in the stage graph: {', '.join(undeclared)}")
-        version = data_version_of(ws, result)
-        if after is not None:
-            metadata |= after(context, ws, result)
+        report = report_of(context, ws, recipe, stage, partition, config, LogProgress(context.log), after)
     except GateFailedError as error:
-        yield from check_results(key, suites, refused(error).gates, "not judged")
+        yield from check_results(key, suites, refused(error).gates, NOT_JUDGED)
         raise gate_failure(error) from error
     except StoreUnreachableError as error:
         context.log.warning(f"the object store does not answer, trying again in {_RETRY_AFTER_S:.0f} s: {error}")
         raise dg.RetryRequested(max_retries=UNREACHABLE_RETRIES, seconds_to_wait=_RETRY_AFTER_S) from error
+    except (MissingPartitionsError, UsageError) as error:
+        if TOKEN_TAG not in context.run.tags:
+            raise _broken(error) from error
+        context.log.info(f"not ready any more: {error}")
+        yield from check_results(key, suites, [], NOT_JUDGED)
+        return
     except WinnowryError as error:
-        raise dg.Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
+        raise _broken(error) from error
     yield dg.MaterializeResult(
         asset_key=key,
-        metadata=metadata,
-        check_results=check_results(key, suites, gates, unjudged),
-        data_version=dg.DataVersion(version),
+        metadata=report.metadata,
+        check_results=report.checks(key, suites),
+        data_version=dg.DataVersion(report.version),
     )
+
+
+def _broken(error: WinnowryError) -> dg.Failure:
+    return dg.Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False)
 
 
 def refused(error: GateFailedError) -> "StageResult":

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.added_columns import column_origin
-from assets.automation import first_of_a_partition, when_upstream_changed
 from assets.keys import stage_key
 from assets.landing import publish_partitions
 from assets.partitions import EVERY, SAME
@@ -22,15 +21,13 @@ if TYPE_CHECKING:
 
 def stage_assets(recipe: Recipe, partitions: Partitions) -> list[dg.AssetsDefinition]:
     """Every stage of a recipe, the columns that it adds to tables last."""
-    alone = first_of_a_partition(recipe)
     return [
         stage_asset(
             recipe,
             stage,
             deps=dependencies(recipe, stage),
             partitions=partitions if stage.partitioned else None,
-            automation=None if stage.starts or stage in alone else when_upstream_changed(),
-            after=_after(recipe, stage),
+            after=after_stage(recipe, stage),
         )
         for stage in stages_in(recipe)
     ]
@@ -46,7 +43,8 @@ def dependencies(recipe: Recipe, stage: Stage) -> list[dg.AssetDep]:
     ]
 
 
-def _after(recipe: Recipe, stage: Stage) -> After | None:
+def after_stage(recipe: Recipe, stage: Stage) -> After | None:
+    """What there is to do once a stage is up to date, beside its own work."""
     if stage.starts:
         return publish_partitions(recipe)
     return column_origin if stage.column_of is not None else None

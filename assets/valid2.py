@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.automation import when_upstream_changed
 from assets.events import link, plain, table
 from assets.keys import stage_key
 from assets.stage import owners_of
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from winnowry.recipe.model import Recipe
     from winnowry.report.valid2 import Indicator, Letter
 
-AGAIN_AT = "0 5 * * *"
 _INDICATORS = ["letter", "indicator", "value", "asked for", "score", "says"]
 
 
@@ -39,7 +37,6 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
         owners=owners_of(recipe),
         tags={"winnowry/stage": "valid2"},
         op_tags={"winnowry/corpus": recipe.corpus, "winnowry/stage": "valid2"},
-        automation_condition=_daily(),
         check_specs=[
             dg.AssetCheckSpec(letter, asset=key, description=f"Every judged indicator of {letter.replace('_', ' ')}.")
             for letter in LETTERS
@@ -72,13 +69,6 @@ def valid2(recipe: "Recipe") -> dg.AssetsDefinition:
         )
 
     return measure
-
-
-def _daily() -> dg.AutomationCondition[Any]:
-    """When a release comes out, and every morning."""
-    condition = dg.AutomationCondition
-    morning = condition.cron_tick_passed(AGAIN_AT) & ~condition.any_deps_missing() & ~condition.in_progress()
-    return (when_upstream_changed() | morning).with_label("a release came out, or a day has passed")
 
 
 def _page(corpus_uri: str, release: str) -> str:

@@ -1,23 +1,26 @@
-"""What runs by itself: the landing sensor, the schedules, the repair, the automation of what comes after."""
+"""What the sensor asks for, given what the plan says, what is under way and what was tried."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from tests.integration.dagster_project import BAD, Project, land_short_year, project
+from assets.follow import RUNS_AT_ONCE, Cursor, choose, look
+from assets.in_flight import TOKEN_TAG, InFlight, in_flight
+from assets.run_history import forget_runs
+from tests.integration.dagster_project import BAD, GOOD, Project, project
+from winnowry.inspect.doctor import doctor
+from winnowry.stages.plan import plan
+from winnowry.stages.readiness import Readiness, Step
 
-# Dagster calls its own deprecated property when a resource holds another one, and a beta one to evaluate conditions.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Parameter `include_sources` of function `AssetSelection.all`"),
-]
+# Dagster calls its own deprecated property when a resource holds another one.
+pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated:DeprecationWarning")
+
+NOTHING = InFlight(frozenset(), frozenset(), walks=False)
 
 
 @pytest.fixture
@@ -26,187 +29,168 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
         yield made
 
 
-def look(small: Project, cursor: str | None) -> Any:
-    """One evaluation of the landing sensor, as the daemon makes it."""
-    sensor = small.definitions.resolve_sensor_def("small_landing")
-    context = dg.build_sensor_context(
-        instance=small.instance,
-        instance_ref=small.instance.get_ref(),  # as the daemon gives it: else dynamic partitions cannot be resolved
-        cursor=cursor,
-        resources=small.resources(),
-        repository_def=small.definitions.get_repository_def(),
-        sensor_name="small_landing",
-    )
-    with context:
-        return sensor.evaluate_tick(context)
-
-
 def asked(tick: Any) -> list[tuple[tuple[str, ...], str | None]]:
     """(stages, partition) of every run a tick asks for."""
     return [
-        (tuple(key.path[-1] for key in request.asset_selection), request.partition_key) for request in tick.run_requests
+        (tuple(key.path[-1] for key in request.asset_selection or ()), request.partition_key)
+        for request in tick.run_requests or ()
     ]
 
 
-def test_the_sensor_asks_for_the_landing_then_for_the_partitions_it_found_then_for_nothing(small: Project) -> None:
-    first = look(small, None)
-    assert asked(first) == [(("landing",), None)]
+def tick(small: Project, cursor: str | None = None) -> dg.SensorResult:
+    return look(small.instance, small.workspace, small.recipe, Cursor.read(cursor))
 
+
+def begun(small: Project, *stages: str, partition: str | None = None, **tags: str) -> dg.DagsterRun:
+    """A run that is under way."""
+    selection = {small.key(stage) for stage in stages}
+    job = small.definitions.resolve_job_def("small").get_subset(asset_selection=selection)
+    all_tags = tags | ({"dagster/partition": partition} if partition else {})
+    return small.instance.create_run_for_job(
+        job, asset_selection=frozenset(selection), tags=all_tags, status=dg.DagsterRunStatus.STARTED
+    )
+
+
+def steps(number: int) -> list[Step]:
+    return [Step(("raw", "cleaned"), f"p{index}", f"token{index}") for index in range(number)]
+
+
+def test_the_landing_is_asked_for_then_its_partitions_but_not_those_that_somebody_runs(small: Project) -> None:
+    assert asked(tick(small)) == [(("landing",), None)]
     small.run("landing")
-    second = look(small, first.cursor)
-    assert asked(second) == [(("raw", "cleaned"), year) for year in ("2019", "2020", "2021", BAD)]
+    small.instance.delete_dynamic_partition("small_partitions", "2019")
+    small.instance.add_dynamic_partitions("small_partitions", ["1066"])
+    by_hand = begun(small, "cleaned", partition="2020")
 
-    third = look(small, second.cursor)
-    assert asked(third) == []
-    assert "none of them new" in third.skip_message
+    second = tick(small)
+    assert asked(second) == [(("raw", "cleaned"), year) for year in ("2019", "2021", BAD)]
+    added, deleted = second.dynamic_partitions_requests or ()
+    assert (added.partition_keys, deleted.partition_keys) == (["2019"], ["1066"])
 
-
-def test_the_sensor_makes_new_partitions_known(small: Project) -> None:
-    first = look(small, None)
-    small.run("landing")
-    small.instance.delete_dynamic_partition("small_partitions", "2020")
-    (added,) = look(small, first.cursor).dynamic_partitions_requests
-    assert added.partitions_def_name == "small_partitions"
-    assert added.partition_keys == ["2019", "2020", "2021", BAD]
-
-
-def test_a_changed_object_asks_for_its_own_partition_alone(small: Project) -> None:
-    small.fill("2019", "2020", "2021")
-    small.run("raw", partition=BAD)
-    cursor = look(small, look(small, None).cursor).cursor
-    land_short_year(small.root, BAD, n_long=20)
-
-    noticed = look(small, cursor)
-    assert asked(noticed) == [(("landing",), None)]
-    small.run("landing")
-    assert asked(look(small, noticed.cursor)) == [(("raw", "cleaned"), BAD)]
-
-
-def test_a_partition_that_is_gone_is_asked_for_once_more_and_then_forgotten(small: Project) -> None:
-    small.fill("2019", "2020", "2021")
-    cursor = look(small, look(small, None).cursor).cursor
-    next((small.root / "landing" / "small").glob("*2021*")).unlink()
-    noticed = look(small, cursor)
-    small.run("landing")
-    assert (("raw", "cleaned"), "2021") in asked(look(small, noticed.cursor))
-
-    retracted = small.run("raw", "cleaned", partition="2021")
-    assert retracted.success
-    assert retracted.metadata("raw")["rows_retracted"] == 30  # 20 pages, 5 copies, 3 short ones, 2 in German
-    assert small.workspace.lake.partitions("small", "cleaned") == ["2019", "2020"]
-    small.run("landing")
-    assert "2021" not in small.instance.get_dynamic_partitions("small_partitions")
-
-
-def test_going_back_to_an_earlier_state_is_asked_for_under_another_run_key(small: Project) -> None:
-    path = small.root / "landing" / "small" / f"{BAD}.jsonl.gz"
-    first = look(small, None)
-    kept = path.stat()
-    body = path.read_bytes()
-    path.unlink()
-    second = look(small, first.cursor)
-    path.write_bytes(body)
-    import os
-
-    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
-    third = look(small, second.cursor)
-
-    assert json.loads(third.cursor)["objects"] == json.loads(first.cursor)["objects"]
-    keys = [tick.run_requests[0].run_key for tick in (first, second, third)]
-    assert len(set(keys)) == 3
+    small.instance.report_run_canceled(by_hand)
+    assert (("raw", "cleaned"), "2020") in asked(tick(small))
 
 
 def test_an_empty_landing_is_a_skip_with_the_reason(small: Project) -> None:
     for path in (small.root / "landing" / "small").iterdir():
         path.unlink()
-    tick = look(small, None)
-    assert asked(tick) == []
-    assert "no object matches" in tick.skip_message
-
-
-def schedule_tick(small: Project, name: str) -> Any:
-    schedule = small.definitions.resolve_schedule_def(name)
-    context = dg.build_schedule_context(
-        instance=small.instance,
-        scheduled_execution_time=datetime(2026, 1, 2, 3, tzinfo=UTC),
+    sensor = small.definitions.resolve_sensor_def("small_follow")
+    context = dg.build_sensor_context(
+        small.instance,
         resources=small.resources(),
         repository_def=small.definitions.get_repository_def(),
+        sensor_name="small_follow",
     )
     with context:
-        return schedule.evaluate_tick(context)
+        assert "no object matches" in (sensor.evaluate_tick(context).skip_message or "")
 
 
-def test_the_newest_partition_is_run_daily_after_a_look_at_the_landing(small: Project) -> None:
-    assert asked(schedule_tick(small, "small_newest")) == [(("landing",), None)]
+def test_a_step_that_came_to_nothing_three_times_is_given_up_and_named(small: Project) -> None:
+    first = tick(small)
+    (request,) = first.run_requests or ()
+    keys = [request.run_key]
+    for _ in range(2):
+        small.instance.report_run_failed(begun(small, "landing", **request.tags))
+        keys.append((tick(small).run_requests or ())[0].run_key)
+    small.instance.report_run_failed(begun(small, "landing", **request.tags))
+    assert len(set(keys)) == 3
+
+    after = tick(small)
+    assert asked(after) == []
+    assert "1 given up" in str(after.skip_reason)
+    from expectations.registry import suites_for
+
+    assert "landing: the sensor tried it 3 times" in (plan(small.workspace, small.recipe, suites_for).note or "")
+    small.run("landing")  # by hand; what is live has changed, so nothing is given up any more
+    assert "the sensor tried it" not in (plan(small.workspace, small.recipe, suites_for).note or "")
+    (check,) = [check for check in doctor(str(small.root)).checks if check.name == "automation"]
+    assert check.status == "warn"
+    assert len(asked(tick(small, after.cursor))) == len(GOOD) + 1
+    (check,) = [check for check in doctor(str(small.root)).checks if check.name == "automation"]
+    assert check.status == "ok"
+
+
+def test_more_steps_than_runs_pay_for_are_one_run_until_such_runs_come_to_nothing(small: Project) -> None:
+    many = Readiness(steps(RUNS_AT_ONCE + 1), None)
+    for _ in range(3):
+        (walk,) = choose(small.instance, small.recipe, many, NOTHING).requests
+        assert walk.job_name == "small_follow"
+        small.instance.report_run_failed(begun(small, "landing", **{TOKEN_TAG: walk.tags[TOKEN_TAG]}))
+    one_by_one = choose(small.instance, small.recipe, many, NOTHING).requests
+    assert [request.partition_key for request in one_by_one] == [f"p{index}" for index in range(RUNS_AT_ONCE)]
+
+
+def test_the_landing_waits_for_what_is_ready_or_under_way_but_not_for_what_is_stuck(small: Project) -> None:
+    landing = Step(("landing",), None, "objects")
+    busy = InFlight(frozenset({("raw", "p0")}), frozenset(), walks=False)
+    ready = Readiness(steps(1), landing)
+    assert asked_of(choose(small.instance, small.recipe, ready, NOTHING)) == [("raw", "p0")]
+    assert asked_of(choose(small.instance, small.recipe, ready, busy)) == []
+    for _ in range(3):
+        small.instance.report_run_failed(begun(small, "raw", partition="p0", **{TOKEN_TAG: "token0"}))
+    assert asked_of(choose(small.instance, small.recipe, ready, NOTHING)) == [("landing", None)]
+
+
+def asked_of(chosen: Any) -> list[tuple[str, str | None]]:
+    return [(request.asset_selection[0].path[-1], request.partition_key) for request in chosen.requests]
+
+
+def test_every_unfinished_run_counts_as_under_way(small: Project) -> None:
+    small.instance.add_dynamic_partitions("small_partitions", list(GOOD))
+    cases: list[tuple[dict[str, str], tuple[str, ...], set[tuple[str, str | None]]]] = [
+        ({"dagster/partition": "2019"}, ("raw", "cleaned"), {("raw", "2019"), ("cleaned", "2019")}),
+        ({}, ("duplicates",), {("duplicates", None)}),
+        (
+            {"dagster/asset_partition_range_start": "2019", "dagster/asset_partition_range_end": "2020"},
+            ("raw",),
+            {("raw", "2020")},
+        ),
+    ]
+    for tags, stages, covered in cases:
+        run = begun(small, *stages, **tags)
+        flying = in_flight(small.instance, small.recipe, "small_follow")
+        assert all(flying.covers([place]) for place in covered)
+        assert not flying.covers([("scored", "2019")])
+        small.instance.report_run_failed(run)
+    assert not in_flight(small.instance, small.recipe, "small_follow")
+
+
+def test_a_run_of_the_sensor_that_is_not_ready_ends_well_and_one_of_a_person_fails_with_the_reason(
+    small: Project,
+) -> None:
+    job = small.definitions.resolve_job_def("small")
+    selection = [small.key("duplicates")]
     small.run("landing")
-    assert asked(schedule_tick(small, "small_newest")) == [(("landing", "raw", "cleaned"), BAD)]
+    tagged = job.execute_in_process(instance=small.instance, asset_selection=selection, tags={TOKEN_TAG: "t"})
+    assert tagged.success
+    assert tagged.get_asset_materialization_events() == []
+    assert {check.metadata["expectations"].value.records == [] for check in tagged.get_asset_check_evaluations()} == {
+        True
+    }
+
+    by_hand = small.run("duplicates")
+    assert not by_hand.success
+    assert "partitions missing or stale upstream" in by_hand.failure().user_failure_data.description
 
 
-def test_the_repair_targets_the_refused_the_missing_and_the_stale_but_not_the_fresh(small: Project) -> None:
-    from assets.repair import repair_target
-
-    small.fill("2019", "2020")
-    small.run("raw", "cleaned", partition=BAD)  # refused
-    target = repair_target(small.instance, small.workspace, small.recipe)
-
-    assert target["raw"] == ["2021"]
-    assert target["cleaned"] == ["2021"]  # what was refused waits for other inputs or another rule
-    assert BAD not in target.get("scored", [])
-    assert [stage for stage, keys in target.items() if keys is None] == []  # they wait for the refused partition
-
-
-def test_the_repair_launches_one_backfill_and_not_a_second_while_it_runs(small: Project) -> None:
-    small.fill("2019", "2020")
-    job = small.definitions.resolve_job_def("small_repair")
-    assert job.execute_in_process(instance=small.instance).success
-    assert job.execute_in_process(instance=small.instance).success
-
-    (backfill,) = small.instance.get_backfills()
-    assert backfill.title == "repair small"
-    data = backfill.asset_backfill_data
-    assert data is not None
-    subset = data.target_subset.partitions_subsets_by_asset_key[small.key("cleaned")]
-    assert sorted(subset.get_partition_keys()) == ["2021", BAD]
-
-
-def test_what_dagster_has_not_seen_is_repaired_though_the_lake_holds_it(small: Project) -> None:
-    from assets.repair import repair_target
-
-    small.fill("2019")
-    small.instance.wipe_assets([small.key("cleaned")])
-    target = repair_target(small.instance, small.workspace, small.recipe)
-    assert "2019" in (target["cleaned"] or [])
-    assert "2019" not in (target["raw"] or [])
-
-
-def automated(small: Project, cursor: Any) -> Any:
-    return dg.evaluate_automation_conditions(defs=small.definitions, instance=small.instance, cursor=cursor)
-
-
-@pytest.mark.slow
-def test_corpus_wide_stages_wait_for_the_last_partition_and_for_a_refused_one(small: Project) -> None:
-    small.fill("2019", "2020", "2021")
-    small.run("raw", "cleaned", partition=BAD)
-    waiting = automated(small, None)
-    assert waiting.get_num_requested(small.key("duplicates")) == 0  # 2022 is missing: its gate refused it
-
-    land_short_year(small.root, BAD, n_long=20)
-    small.fill(BAD)
-    ready = automated(small, waiting.cursor)
-    assert ready.get_num_requested(small.key("duplicates")) == 1
-
-
-@pytest.mark.slow
-def test_a_partition_that_ran_again_unchanged_sets_nothing_off(small: Project) -> None:
-    small.instance.add_dynamic_partitions("small_partitions", [])
-    (small.root / "landing" / "small" / f"{BAD}.jsonl.gz").unlink()
-    small.fill("2019", "2020", "2021")
-    small.run("duplicates")
-    before = automated(small, None)
-    before = automated(small, before.cursor)
-    small.run("raw", "cleaned", partition="2020")  # skipped: same data version
-    after = automated(small, before.cursor)
-    assert after.get_num_requested(small.key("duplicates")) == 0
+def test_a_scheduled_backfill_is_one_run_that_walks_the_plan_and_is_recorded_by_asset_and_partition(
+    small: Project,
+) -> None:
+    schedule = small.definitions.resolve_schedule_def("small_backfill_daily")
+    walked = small.definitions.resolve_job_def("small_follow").execute_in_process(
+        run_config=schedule.evaluate_tick(dg.build_schedule_context(small.instance)).run_requests[0].run_config,
+        instance=small.instance,
+        raise_on_error=False,
+    )
+    assert not walked.success  # 2022 is refused; everything that does not wait for it went on
+    (failed,) = [event for event in walked.all_events if event.event_type_value == "STEP_FAILURE"]
+    assert "small: cleaned[2022]" in failed.step_failure_data.user_failure_data.description
+    status = small.instance.get_materialized_partitions(small.key("cleaned"))
+    assert status == set(GOOD)
+    assert tick(small).run_requests in (None, [])
+    logged = small.instance.all_logs(walked.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluated = [entry.dagster_event.asset_check_evaluation_data for entry in logged if entry.dagster_event is not None]
+    assert [e.partition for e in evaluated if not e.passed and e.asset_key == small.key("cleaned")] == [BAD]
 
 
 def test_the_maintenance_job_merges_and_says_so(small: Project) -> None:
@@ -220,3 +204,16 @@ def test_the_maintenance_job_merges_and_says_so(small: Project) -> None:
     metadata = output.step_output_data.metadata
     assert metadata["dry_run"].value is True
     assert "| landing |" in metadata["tables"].value
+
+
+def test_finished_runs_are_forgotten_after_their_retention_but_not_what_the_catalogue_shows(small: Project) -> None:
+    first, second = small.run("landing").result.run_id, small.run("landing").result.run_id
+    refused = small.run("duplicates").result.run_id
+    under_way = begun(small, "raw", partition="2019").run_id
+    assert forget_runs(small.instance, small.recipe, keep_days=30) == 0
+
+    assert forget_runs(small.instance, small.recipe, keep_days=0, dry_run=True) == 2
+    assert forget_runs(small.instance, small.recipe, keep_days=0) == 2
+    assert {run.run_id for run in small.instance.get_runs()} == {second, under_way}
+    assert {first, refused}.isdisjoint(path.name for path in (small.root.parent / "storage").glob("*"))
+    assert small.instance.get_latest_materialization_event(small.key("landing")) is not None

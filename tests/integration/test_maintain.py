@@ -181,3 +181,26 @@ def test_leftover_units_go_when_nobody_went_on_with_them_for_long(root: Path) ->
     assert (dry.units_removed, dry.unit_bytes_removed, old.exists()) == (1, 10, True)
     (done,) = maintain(ws, keep_days=7)
     assert (done.units_removed, old.exists(), young.exists()) == (1, False, True)
+
+
+def test_data_docs_go_after_their_retention_but_not_those_of_a_release(root: Path) -> None:
+    ws = Workspace.open(str(root))
+    pages = [path for path in (root / "small/data_docs").rglob("*") if path.is_file()]
+    of_releases = {path for path in pages if "published" in path.relative_to(root / "small/data_docs").parts[:1]}
+    young = {path for path in pages if "landing" in path.relative_to(root / "small/data_docs").parts[:1]}
+    assert of_releases
+    assert young
+    for path in young:
+        os.utime(path)
+    for path in set(pages) - young:
+        os.utime(path, (time.time() - 31 * 86400,) * 2)
+    going = set(pages) - young - of_releases
+
+    (dry,) = maintain(ws, dry_run=True)
+    assert (dry.docs_removed, dry.doc_bytes_removed) == (len(going), sum(path.stat().st_size for path in going))
+    assert all(path.exists() for path in pages)
+    (longer,) = maintain(ws, keep_days=32)
+    assert longer.docs_removed == 0
+    (done,) = maintain(ws)
+    assert done.docs_removed == len(going)
+    assert {path for path in pages if path.exists()} == young | of_releases

@@ -139,17 +139,14 @@ def test_plan_says_that_it_waits_and_a_run_reuses_the_verdict(refused: Any) -> N
     assert ws.lake.records(CORPUS).of("cleaned", BAD) == before  # no candidate was made
 
 
-def test_the_daily_repair_leaves_alone_what_waits(refused: Any) -> None:
-    import dagster as dg
-
-    from assets.repair import repair_target
+def test_the_sensor_leaves_alone_what_waits(refused: Any) -> None:
+    from winnowry.stages.readiness import readiness
 
     ws, recipe, _ = refused
-    with dg.DagsterInstance.ephemeral() as instance:
-        for _day in (1, 2):
-            target = repair_target(instance, ws, recipe)
-            assert target.get("cleaned") == ["2024-01-01"]  # Dagster has not seen that it is there
-            assert not {"duplicates", "fit", "scored", "sampled", "published"} & set(target)
+    standing = readiness(ws, recipe, suites_for)
+    assert (standing.steps, standing.landing) == ([], None)
+    assert standing.states["cleaned", BAD] == "refused"
+    assert {standing.states[name, None] for name in ("duplicates", "fit", "sampled", "published")} == {"wait"}
 
 
 @pytest.fixture

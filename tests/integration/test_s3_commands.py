@@ -153,7 +153,7 @@ def test_the_doctor_finds_the_lake_healthy(demo: Shell) -> None:
     said = demo("doctor", "--json")
     assert said.code == 0, said.out
     assert {check["name"]: check["status"] for check in said.document["checks"]} == dict.fromkeys(
-        ("packages", "store", "clock", "conditional writes", "tables", "unfinished promotions"), "ok"
+        ("packages", "store", "clock", "conditional writes", "tables", "unfinished promotions", "automation"), "ok"
     )
     assert "9 opened" in {check["name"]: check["message"] for check in said.document["checks"]}["tables"]
 

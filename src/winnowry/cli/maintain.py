@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     default=7.0,
     show_default=True,
     metavar="N",
-    help="Younger versions and unfinished work stay.",
+    help="Younger versions and unfinished work stay; Data Docs for 30 days at least.",
 )
 @common_options
 def command(corpora: tuple[str, ...], dry_run: bool, keep_days: float, call: Call) -> int:
@@ -85,5 +85,8 @@ def maintenance_view(done: list[Maintenance], *, dry_run: bool) -> list[Renderab
             noun = "unit" if item.units_removed == 1 else "units"
             what = f"{number(item.units_removed)} {noun} of attempts that nobody went on with"
             parts.append(Text(f"{what}: {byte_size(item.unit_bytes_removed)} {'to free' if dry_run else 'freed'}"))
+        if item.docs_removed:
+            what = f"{number(item.docs_removed)} pages of Data Docs out of their retention"
+            parts.append(Text(f"{what}: {byte_size(item.doc_bytes_removed)} {'to free' if dry_run else 'freed'}"))
         parts.append("")
     return parts or [Text("There is no corpus here yet.", "bright_black")]

@@ -34,6 +34,7 @@ Kind = Literal[
     "measurement",
     "corpus recipe",
     "seal",
+    "stopped automation",
 ]
 
 FORMAT = "format"
@@ -51,6 +52,7 @@ FORMATS: Mapping[Kind, int] = {
     "measurement": 1,
     "corpus recipe": 1,
     "seal": 1,
+    "stopped automation": 1,
 }
 """Format that this version writes; it reads this one and all before it."""
 

@@ -97,6 +97,7 @@ def doctor(root: str, settings: StorageSettings | None = None) -> Diagnosis:
         ("tables", _tables),
         ("unfinished promotions", _unfinished),
         ("lost rows", _lost),
+        ("automation", _automation),
     )
     for name, look in looks:
         if opened:
@@ -234,3 +235,13 @@ def _lost(ws: Workspace) -> Check:
         hint = "winnowry run RECIPE makes lost rows again; winnowry verify says which releases are touched"
         return Check("lost rows", "fail", _listed(lost, "; "), hint)
     return Check("lost rows", "ok", "none: every table holds what its records promise")
+
+
+def _automation(ws: Workspace) -> Check:
+    from winnowry.stages.attempts import stored_steps
+
+    stopped = [f"{corpus}/{step.sentence()}" for corpus in ws.lake.corpora() for step in stored_steps(ws, corpus)]
+    if stopped:
+        hint = "`winnowry plan` says which of them still stand; a change of data, recipe or rules starts them again"
+        return Check("automation", "warn", _listed(stopped, "; "), hint)
+    return Check("automation", "ok", "nothing was given up")

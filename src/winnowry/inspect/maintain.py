@@ -12,6 +12,7 @@ from typing import Any
 from winnowry.columns.definitions import Definitions
 from winnowry.core.errors import UsageError
 from winnowry.core.progress import NoProgress, Progress
+from winnowry.inspect.retention import remove_data_docs
 from winnowry.lakehouse.maintenance import Together, Upkeep, maintain_table
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.units import remove_leftovers
@@ -30,6 +31,8 @@ class Maintenance:
         tables: what was done, or would be, by table.
         units_removed: finished units of work of attempts that nobody went on with, removed or to be removed.
         unit_bytes_removed: bytes of these.
+        docs_removed: pages of Data Docs out of their retention, removed or to be removed.
+        doc_bytes_removed: bytes of these.
     """
 
     corpus: str
@@ -38,6 +41,8 @@ class Maintenance:
     tables: tuple[Upkeep, ...]
     units_removed: int
     unit_bytes_removed: int
+    docs_removed: int
+    doc_bytes_removed: int
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,7 +63,8 @@ def maintain(
     Args:
         ws: the lake.
         corpora: only these; all when empty.
-        keep_days: versions and unfinished work younger than this stay, and tagged versions always.
+        keep_days: versions and unfinished work younger than this stay, and tagged versions always; Data Docs stay for
+            30 days, or for this time where it is longer.
         dry_run: only say what would be done.
         progress: told about tables.
 
@@ -109,4 +115,6 @@ def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progr
         progress.advance(1)
     before = datetime.now(UTC) - timedelta(days=keep_days)
     n_units, unit_bytes = remove_leftovers(ws.store, ws.lake.corpus_uri(corpus), before, dry_run=dry_run)
-    return Maintenance(corpus, dry_run, keep_days, tuple(done), n_units, unit_bytes, time.perf_counter() - started)
+    docs = remove_data_docs(ws, corpus, keep_days=keep_days, dry_run=dry_run)
+    seconds = time.perf_counter() - started
+    return Maintenance(corpus, dry_run, keep_days, tuple(done), n_units, unit_bytes, *docs, seconds)

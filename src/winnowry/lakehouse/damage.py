@@ -9,8 +9,8 @@ is read beside the manifest: a fragment says how many rows it holds, and how man
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -36,14 +36,12 @@ class Promises:
     """What promotion records promise of the tables of one corpus.
 
     Args:
-        corpus_uri: folder of the corpus.
-        records: its promotion records.
-        storage_options: what Lance needs to reach the tables.
+        table: gives a table by name.
+        records: the promotion records.
     """
 
-    corpus_uri: str
+    table: Callable[[str], Table]
     records: RecordStore
-    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def broken(self, stage: str, partition: str, live: PromotionRecord | None) -> list[str]:
         """What the tables lack of the newest promotion of a stage's partition, in words; empty when nothing.
@@ -74,7 +72,7 @@ class Promises:
 
     def _lost(self, record: PromotionRecord, candidate: CandidateTable, *, main: bool = False) -> str | None:
         promised = record.ledger.get("rows_out", 0) if candidate.scope == "delta" else candidate.rows
-        table = Table(f"{self.corpus_uri}/{candidate.table}.lance", candidate.table, self.storage_options)
+        table = self.table(candidate.table)
         dataset = table.dataset_or_none()
         where = (
             f"{candidate.table}[{candidate.partition}] " if candidate.scope == "partition" else f"{candidate.table} "

@@ -46,6 +46,11 @@ class Lakehouse:
         self.store = store
         self._options = dict(storage_options)
 
+    @property
+    def storage_options(self) -> Mapping[str, str]:
+        """What Lance needs to reach the root; never printed."""
+        return self._options
+
     def corpus_uri(self, corpus: str) -> str:
         """Folder of a corpus."""
         return f"{self.store.root.rstrip('/')}/{corpus}"
@@ -193,7 +198,8 @@ class Lakehouse:
 
     def broken_promises(self, corpus: str, stage: str, partition: str, live: PromotionRecord | None) -> list[str]:
         """What the tables lack of what the newest promotion of a stage's partition wrote, in words."""
-        return Promises(self.corpus_uri(corpus), self.records(corpus), self._options).broken(stage, partition, live)
+        promises = Promises(lambda name: self.table(corpus, name), self.records(corpus))
+        return promises.broken(stage, partition, live)
 
     def lost_tags(self, corpus: str, name: str = "published") -> list[str]:
         """Tags of a table whose version is not there any more, in words."""

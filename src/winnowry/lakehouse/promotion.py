@@ -138,9 +138,9 @@ class Promoter:
         table = self._table(main)
         dataset = table.dataset_or_none()
         if dataset is not None and partition != WHOLE_TABLE:
-            owners = {o.promotion_id for o in table.owners(dataset).values() if o.partition == partition}
-            if owners:
-                return PromotionId(max(owners))
+            with_rows = table.newest_promotions(dataset).get(partition)
+            if with_rows is not None:
+                return PromotionId(with_rows)
         newest: PromotionRecord | None = None
         for record in self._records.of(stage_name, partition):
             if record.state == "promoted" and (newest is None or landing_order(record) > landing_order(newest)):

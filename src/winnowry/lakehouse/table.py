@@ -180,6 +180,13 @@ class Table:
             owned[fragment.fragment_id] = owner
         return owned
 
+    def newest_promotions(self, dataset: Any) -> dict[str, str]:
+        """The newest promotion of every partition that has rows."""
+        newest: dict[str, str] = {}
+        for owner in self.owners(dataset).values():
+            newest[owner.partition] = max(owner.promotion_id, newest.get(owner.partition, ""))
+        return newest
+
     def transaction(self, dataset: Any, version: int) -> Any | None:
         """What made a version, or None where cleanup has removed it."""
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from winnowry.lakehouse.lake import Lakehouse
+from winnowry.lakehouse.snapshot import LakeSnapshot
 from winnowry.storage.objects import ObjectStore
 from winnowry.storage.open import open_store
 from winnowry.storage.settings import StorageSettings
@@ -33,6 +34,10 @@ class Workspace:
         whole = self.store.resolve(uri)
         short = whole.removeprefix(self.root.rstrip("/") + "/")
         return f"./{short}" if short.startswith("~") else short  # which would be somebody's home folder
+
+    def snapshot(self) -> Workspace:
+        """The same root for one plan: tables and records are looked at once, and nothing can be written."""
+        return self if isinstance(self.lake, LakeSnapshot) else replace(self, lake=LakeSnapshot(self.lake))
 
     @staticmethod
     def open(root: str, settings: StorageSettings | None = None) -> Workspace:

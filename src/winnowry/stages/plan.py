@@ -20,6 +20,7 @@ from winnowry.promotion.refusal import Judged, standing_refusal
 from winnowry.promotion.request import SuiteProvider
 from winnowry.recipe.check_gates import lacking_for
 from winnowry.recipe.model import Recipe
+from winnowry.stages.attempts import stopped_steps
 from winnowry.stages.cascade import Following, may_follow
 from winnowry.stages.duplicates.groups import duplicate_keys, policy_of
 from winnowry.stages.freshness import GONE, Inputs, inputs_of, live_record, reasons_for
@@ -29,6 +30,7 @@ from winnowry.stages.identity import changed_identities
 
 _SHOWN = 5  # names of stages that are listed
 _LISTED = 10  # partitions
+_REFUSED = "refused, waits for a change of inputs or rule"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class PlanEntry:
     action: Literal["run", "skip", "wait"]
     reasons: list[str]
     rows_in: int | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is its own gate whose refusal stands."""
+        return self.action == "wait" and self.reasons[0].startswith(_REFUSED)
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Plan:
         return document | ({"n_wait": waiting} if waiting else {})
 
 
-def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> Plan:
+def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None, *, as_landed: bool = False) -> Plan:
     """Compare live promotions with the recipe and the landing objects as they are now.
 
     A stage downstream of one that would run is planned to run too; it may still be skipped then, when its input turns
@@ -121,12 +128,14 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
         ws: the lake.
         recipe: the recipe.
         suites: gives the suites that would judge; None: as those that judged what was refused.
+        as_landed: plan the partitions as the landing was listed last; what has left it since is not retracted yet.
 
     Raises:
         EmptySourceError: a source matches no object.
         RecipeError: columns that do not fit their tables, all of them.
         UsageError: deduplicating operators disagree about which record of a group stays.
     """
+    ws = ws.snapshot()
     check_accepted(recipe)
     lacking = lacking_for(recipe, [stage.name for stage in stages_in(recipe)])
     if lacking:
@@ -169,7 +178,8 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
             action: Literal["run", "skip", "wait"] = "wait" if waits else "run" if reasons else "skip"
             entries.append(PlanEntry(stage.name, partition, action, waits or reasons or ["unchanged"], rows))
             if stage.starts:
-                leaving = _leaving(ws, recipe, stage, inputs)
+                leaving = {} if as_landed else _leaving(ws, recipe, stage, inputs)
+                leaving |= dict.fromkeys(gone_partitions(ws, recipe), GONE)
                 retracted = _retractions(ws, recipe, leaving)
                 will_run |= {(entry.stage, entry.partition) for entry in retracted}
             if stage.starts and action == "run":
@@ -181,6 +191,7 @@ def plan(ws: Workspace, recipe: Recipe, suites: SuiteProvider | None = None) -> 
         raise RecipeError(tuple(problems))
     notes = [*([note] if note is not None else []), *changed_identities(ws, recipe), *_kept(ws, recipe)]
     notes += ws.lake.lost_tags(recipe.corpus)
+    notes += [stopped.sentence() for stopped in stopped_steps(ws, recipe, suites)]
     return Plan(
         recipe.corpus,
         retracted + entries,
@@ -221,7 +232,7 @@ def _waits(
     if refused is None:
         return []
     blocking = [f"{gate.expectation}: {gate.message}" for gate in refused.gates if gate.blocks]
-    return [f"refused, waits for a change of inputs or rule: {'; '.join(blocking)}"]
+    return [f"{_REFUSED}: {'; '.join(blocking)}"]
 
 
 def _kept(ws: Workspace, recipe: Recipe) -> list[str]:
@@ -233,11 +244,10 @@ def _kept(ws: Workspace, recipe: Recipe) -> list[str]:
 
 
 def _leaving(ws: Workspace, recipe: Recipe, start: Stage, objects: Inputs) -> dict[str, str]:
-    """Partitions that a run would retract, and why: the landing holds them no more, or will not once it is listed."""
-    leaving = dict.fromkeys(gone_partitions(ws, recipe), GONE)
+    """Partitions that a run would retract once it has listed the landing, and why."""
     record = live_record(ws, recipe, start, None)
     if record is None or recipe.keep_gone or not landing_is_whole(ws, recipe):
-        return leaving
+        return {}
     before = record.lineage.get("inputs", {})
     rows = ws.lake.open(recipe.corpus, start.name).to_table(columns=["uri", "size", "partitions"]).to_pylist()
     # An object of the same name and size somewhere else is taken for the same one: a lake may have moved.
@@ -251,7 +261,7 @@ def _leaving(ws: Workspace, recipe: Recipe, start: Stage, objects: Inputs) -> di
         (staying if there else lost).update(part["partition"] for part in row["partitions"])
     unread = any(before.get(uri) != state for uri, state in objects.items())
     reason = f"{GONE}, unless a new or changed one does" if unread else GONE
-    return leaving | dict.fromkeys(lost - staying, reason)
+    return dict.fromkeys(lost - staying, reason)
 
 
 def _name(uri: str) -> str:

@@ -37,6 +37,7 @@ def test_a_lake_in_order_is_healthy(tmp_path: Path) -> None:
         "tables": "ok",
         "unfinished promotions": "ok",
         "lost rows": "ok",
+        "automation": "ok",
     }
     assert found(tmp_path, "tables").message == "9 opened"
 

@@ -34,6 +34,8 @@ Kind = Literal[
     "measurement",
     "corpus recipe",
     "seal",
+    "tombstones",
+    "erasure",
 ]
 
 FORMAT = "format"
@@ -51,6 +53,8 @@ FORMATS: Mapping[Kind, int] = {
     "measurement": 1,
     "corpus recipe": 1,
     "seal": 1,
+    "tombstones": 1,
+    "erasure": 1,
 }
 """Format that this version writes; it reads this one and all before it."""
 

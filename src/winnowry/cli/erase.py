@@ -52,21 +52,20 @@ def command(corpus: str, ids_file: str | None, where: str | None, uri: str | Non
     output = call.output()
     output.document(done.to_dict())
     if not call.as_json:
-        for line in sentences(done):
+        for line in sentences(done, call.root):
             click.echo(line)
     return 0 if done.proven else 1
 
 
-def sentences(done: Certificate) -> list[str]:
+def sentences(done: Certificate, root: str) -> list[str]:
     """The certificate in words."""
     noun = "record" if done.records == 1 else "records"
     if done.dry_run:
         lines = [f"{done.records:,} {noun} of {done.corpus} would be erased; nothing was changed. Add --yes to do it."]
     elif done.proven:
-        lines = [
-            f"{done.records:,} {noun} of {done.corpus} erased at {done.erased_at}: {done.objects:,} objects were "
-            f"decoded ({done.values:,} values), and none of them is in any."
-        ]
+        looked = f"{done.objects:,} objects were decoded ({done.values:,} values)"
+        when = f"{done.records:,} {noun} of {done.corpus} erased at {done.erased_at}"
+        lines = [f"{when}: {looked}, and none of them is in any."]
     else:
         lines = [f"{done.corpus}: the erasure is not proven. Call it again."]
         lines += [f"  still in {uri}" for uri in done.hits]
@@ -76,5 +75,7 @@ def sentences(done: Certificate) -> list[str]:
     if done.unknown:
         before = f" ({done.already} erased before)" if done.already else ""
         lines.append(f"  in no table{before}, kept out all the same: {', '.join(done.unknown[:20])}")
+    if not done.dry_run and "://" in root:
+        lines.append("  older versions that a versioned bucket keeps were not looked at: remove them there")
     lines += [f"  still in the landing, yours to remove: {p['uri']} record {p['position']}" for p in done.landing]
     return lines

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from winnowry.core.formats import stamped
-from winnowry.core.jsonable import jsonable
+from winnowry.core.jsonable import digest, jsonable
 from winnowry.lakehouse.record import WHOLE_TABLE, CandidateTable, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.releases.documents import CROISSANT, FACTS, PAGE, README, rendered
@@ -64,6 +64,25 @@ def correct_records(ws: Workspace, corpus: str, words: Collection[str]) -> list[
             ws.lake.records(corpus).save(corrected)
             changed.append(str(record.id))
     return changed
+
+
+def decide_again(ws: Workspace, corpus: str, partitions: Collection[str], erasure: str) -> None:
+    """Let the next run decide which duplicates stay, where the keeper of a group was erased.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        partitions: of the records that a keeper stood for.
+        erasure: its name; called twice with one, nothing more is changed.
+    """
+    for partition in sorted(partitions):
+        record = ws.lake.live_record(corpus, "cleaned", partition)
+        if record is not None and record.lineage.get("erasure") != erasure:
+            version = digest([record.outputs[partition], erasure])
+            lineage = {**record.lineage, "erasure": erasure}
+            ws.lake.records(corpus).save(
+                replace(record, outputs={**record.outputs, partition: version}, lineage=lineage)
+            )
 
 
 def _recounted(record: PromotionRecord, fragments: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> PromotionRecord:

@@ -10,7 +10,7 @@ from typing import Any
 from winnowry.columns.definitions import Definitions
 from winnowry.core.errors import UsageError
 from winnowry.core.formats import from_bytes, to_bytes
-from winnowry.erasure.documents import correct_records, remove_quoting, write_documents_anew
+from winnowry.erasure.documents import correct_records, decide_again, remove_quoting, write_documents_anew
 from winnowry.erasure.proof import prove
 from winnowry.erasure.request import Doomed, resolve
 from winnowry.erasure.rows import unquoted, without
@@ -34,7 +34,7 @@ class Certificate:
         landing: places of the landing that hold them still: ``uri`` and 0-based ``position``.
         tables: rows that the latest version of each table lost.
         files: data files that were written anew, by table.
-        releases: rows that each release lost.
+        releases: rows that each tag lost.
         removed: objects that were removed.
         objects: objects that were decoded for the proof.
         values: values in them.
@@ -101,6 +101,7 @@ def erase(
     doomed.contents.update(item for _, document in begun for item in document["contents"])
     doomed.words.update(item for _, document in begun for item in document["words"])
     doomed.partitions.update(item for _, document in begun for item in document["partitions"])
+    doomed.undecided.update(item for _, document in begun for item in document["undecided"])
     words = doomed.words | doomed.ids
     tombstones = read_tombstones(ws, corpus)
     already = sum(tombstones.hold(name, name) for name in doomed.unknown)
@@ -127,6 +128,7 @@ def erase(
     removed += len(remove_quoting(ws, corpus, doomed.partitions))
     barrier.reach("erasure:units")
     correct_records(ws, corpus, words)
+    decide_again(ws, corpus, doomed.undecided, name)
     barrier.reach("erasure:records")
     for table in ws.lake.tables(corpus):
         kept = _files_of_columns(ws, corpus, table)
@@ -161,17 +163,18 @@ def _save(ws: Workspace, corpus: str, name: str, doomed: Doomed, state: str) -> 
         "contents": sorted(doomed.contents),
         "words": sorted(doomed.words),
         "partitions": sorted(doomed.partitions),
+        "undecided": sorted(doomed.undecided),
     }
     ws.store.write(_uri(ws, corpus, name), to_bytes("erasure", document))
 
 
 def _unfinished(ws: Workspace, corpus: str) -> list[tuple[str, dict[str, Any]]]:
-    found = []
+    begun = []
     for info in ws.store.list(f"{ws.lake.corpus_uri(corpus)}/erasures/*.json"):
         document = from_bytes("erasure", info.uri, ws.store.read(info.uri)).content
         if document["state"] == "started":
-            found.append((info.uri.rsplit("/", 1)[1].removesuffix(".json"), document))
-    return found
+            begun.append((info.uri.rsplit("/", 1)[1].removesuffix(".json"), document))
+    return begun
 
 
 def _settle(ws: Workspace, corpus: str) -> None:

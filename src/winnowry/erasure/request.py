@@ -33,6 +33,7 @@ class Doomed:
         unknown: what was named and is in no table; it is kept out all the same.
         places: where the landing holds them: URI and 0-based position.
         partitions: partitions that held them.
+        undecided: partitions of records that one of them stood for, as the keeper of a group.
         words: passages and source ids that must not be left anywhere.
     """
 
@@ -41,13 +42,14 @@ class Doomed:
     unknown: list[str] = field(default_factory=list)
     places: set[tuple[str, int]] = field(default_factory=set)
     partitions: set[str] = field(default_factory=set)
+    undecided: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
 
 
 def named_in(text: str) -> list[str]:
-    """The ids of a file, one a line; empty lines and lines that start with ``#`` are left out.
+    r"""The ids of a file, one a line; empty lines and lines that start with ``#`` are left out.
 
-    >>> named_in("T-1\\n\\n# asked for on Monday\\nT-2\\n")
+    >>> named_in("T-1\n\n# asked for on Monday\nT-2\n")
     ['T-1', 'T-2']
     """
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -98,6 +100,7 @@ def resolve(
         doomed.ids |= _matching(looked_at, where)
     _close(ws, looked_at, doomed, ws.store.resolve(uri) if uri is not None else None)
     _describe(looked_at, doomed)
+    doomed.undecided = _members(ws, corpus, doomed.ids)
     found = _present(looked_at)
     known = {by_name[item] for item in set(by_name) & found}
     doomed.unknown = [name for name in names if name not in found and name not in known and name not in doomed.words]
@@ -154,9 +157,8 @@ def _close(ws: Workspace, looked_at: Sequence[TableView], doomed: Doomed, uri: s
 def _take(row: dict[str, Any], doomed: Doomed, uri: str | None) -> None:
     related = {row["record_id"], *(row.get("parent_ids") or ())}
     content = row.get("content_sha256")
-    if row.get("value") and _RECORD.fullmatch(row["value"]):
-        if row["value"] in doomed.ids:  # an older content of the same record, set aside
-            doomed.ids.add(row["record_id"])
+    if row.get("value") in doomed.ids:  # an older content of the same record, set aside
+        doomed.ids.add(row["record_id"])
     if (uri is not None and row.get("uri") == uri) or content in doomed.contents:
         doomed.ids.add(row["record_id"])
     if related & doomed.ids:
@@ -164,6 +166,19 @@ def _take(row: dict[str, Any], doomed: Doomed, uri: str | None) -> None:
         if content is not None and _by_place(row):
             # Its place may hold another record one day, and it may come back at another place.
             doomed.contents.add(content)
+
+
+def _members(ws: Workspace, corpus: str, ids: set[str]) -> set[str]:
+    """Partitions of the duplicates that one of the records stands for, or that are told to equal it."""
+    if "duplicates" not in ws.lake.tables(corpus):
+        return set()
+    names = ["record_id", "partition", "kept_record_id", "twin_record_id"]
+    rows = ws.lake.open(corpus, "duplicates").to_table(columns=names).to_pylist()
+    return {
+        row["partition"]
+        for row in rows
+        if row["record_id"] not in ids and {row["kept_record_id"], row["twin_record_id"]} & ids
+    }
 
 
 def _by_place(row: dict[str, Any]) -> bool:

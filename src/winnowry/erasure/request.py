@@ -198,7 +198,7 @@ def _describe(looked_at: Sequence[TableView], doomed: Doomed) -> None:
         readable = body is not None and pa.types.is_large_string(view.schema.field(body).type)
         names = [n for n in ("record_id", "partition", "uri", "position", "source", "content_sha256", "meta")
                  if n in view.schema.names]  # fmt: skip
-        for batch in view.scan(columns=[*names, *([body] if readable else [])]):
+        for batch in view.scan(columns=[*names, *([body] if body is not None and readable else [])]):
             gone = pa.compute.is_in(batch.column("record_id"), value_set=pa.array(sorted(doomed.ids), pa.string()))
             if readable:
                 others.append(batch.filter(pa.compute.invert(gone)).column(body))

@@ -16,6 +16,7 @@ _QUOTED = ("samples", "observed", "message")
 def without(ids: Collection[str]) -> Change:
     """Rows go that are, were made of, or are said to equal, one of the records."""
     wanted = pa.array(sorted(ids), pa.string())
+    members = frozenset(ids)
 
     def change(rows: pa.Table) -> pa.Table | None:
         gone = pa.array([False] * rows.num_rows)
@@ -23,11 +24,10 @@ def without(ids: Collection[str]) -> Change:
             if name in rows.schema.names and pa.types.is_string(rows.schema.field(name).type):
                 gone = pc.or_(gone, pc.is_in(rows.column(name).combine_chunks(), value_set=wanted))
         if "parent_ids" in rows.schema.names:
-            named = [bool(ids & set(parents or ())) for parents in rows.column("parent_ids").to_pylist()]
+            named = [bool(members & set(parents or ())) for parents in rows.column("parent_ids").to_pylist()]
             gone = pc.or_(gone, pa.array(named, pa.bool_()))
         return rows.filter(pc.invert(gone)) if pc.any(gone).as_py() else None
 
-    ids = frozenset(ids)
     return change
 
 

@@ -47,6 +47,17 @@ def test_every_version_loses_the_record_and_nothing_else(lake: tuple[Any, Any]) 
             assert after[key] == [row for row in rows if row["record_id"] != GONE]
 
 
+def test_the_records_promise_what_is_left_and_count_what_was_erased(lake: tuple[Any, Any]) -> None:
+    ws, recipe = lake
+    erase(ws, "tickets", names=["T-1"], dry_run=False)
+    for record in ws.lake.records("tickets").all():
+        if record.stage in ("raw", "scored", "published"):
+            assert record.ledger["rows_erased"] == 1
+            ledger = record.ledger
+            assert ledger["rows_in"] == ledger["rows_out"] + ledger["rows_quarantined"] + ledger["rows_erased"]
+    assert {result.status for result in run_all(ws, recipe)} == {"skipped"}
+
+
 def test_a_dry_run_changes_nothing(lake: tuple[Any, Any]) -> None:
     ws, _ = lake
     before = rows_of(ws, "published")

@@ -59,7 +59,8 @@ def correct_records(ws: Workspace, corpus: str, words: Collection[str]) -> list[
             owner = owners[fragment.fragment_id].promotion_id
             by_promotion.setdefault(owner, []).append(fragment.metadata.to_json())
     for record in list(ws.lake.records(corpus).all()):
-        corrected = _scrubbed(_recounted(record, fragments), words)
+        recounted = _released(ws, record) if _is_delta(record) else _recounted(record, fragments)
+        corrected = _scrubbed(recounted, words)
         if corrected != record:
             ws.lake.records(corpus).save(corrected)
             changed.append(str(record.id))
@@ -83,6 +84,26 @@ def decide_again(ws: Workspace, corpus: str, partitions: Collection[str], erasur
             ws.lake.records(corpus).save(
                 replace(record, outputs={**record.outputs, partition: version}, lineage=lineage)
             )
+
+
+def _is_delta(record: PromotionRecord) -> bool:
+    return record.main is not None and record.main.scope == "delta"
+
+
+def _released(ws: Workspace, record: PromotionRecord) -> PromotionRecord:
+    """A release's promotion with the rows that its release has now; where it has no number, those of the table."""
+    if record.state != "promoted" or record.main is None:
+        return record
+    tag = f"v{record.facts.get('release')}"
+    version = tag if tag in ws.lake.tags(record.corpus, record.main.table) else None
+    dataset = ws.lake.table(record.corpus, record.main.table).dataset(version)
+    lost = record.ledger.get("rows_out", 0) - int(dataset.count_rows())
+    if lost <= 0:
+        return record
+    erased = record.ledger.get("rows_erased", 0) + lost
+    return replace(
+        record, ledger={**record.ledger, "rows_out": record.ledger["rows_out"] - lost, "rows_erased": erased}
+    )
 
 
 def _recounted(record: PromotionRecord, fragments: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> PromotionRecord:

@@ -71,15 +71,15 @@ def prove(ws: Workspace, corpus: str, words: Collection[str]) -> Proof:
 
 
 def _in_table(rows: pa.Table, words: Collection[str], proof: Proof) -> bool:
-    found = False
+    hit = False
     for name in rows.schema.names:
         column = rows.column(name)
         proof.values += len(column)
         kind = column.type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            found |= any(pc.any(pc.match_substring(column, word)).as_py() for word in words)
+            hit |= any(pc.any(pc.match_substring(column, word)).as_py() for word in words)
         elif pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             for value in column.to_pylist():
                 text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-                found |= any(word in text for word in words)
-    return found
+                hit |= any(word in text for word in words)
+    return hit

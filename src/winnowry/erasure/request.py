@@ -101,9 +101,9 @@ def resolve(
     _close(ws, looked_at, doomed, ws.store.resolve(uri) if uri is not None else None)
     _describe(looked_at, doomed)
     doomed.undecided = _members(ws, corpus, doomed.ids)
-    found = _present(looked_at)
-    known = {by_name[item] for item in set(by_name) & found}
-    doomed.unknown = [name for name in names if name not in found and name not in known and name not in doomed.words]
+    held = _present(looked_at)
+    known = {by_name[item] for item in set(by_name) & held}
+    doomed.unknown = [name for name in names if name not in held and name not in known and name not in doomed.words]
     return doomed
 
 
@@ -125,19 +125,19 @@ def _present(looked_at: Sequence[TableView]) -> set[str]:
 
 
 def _matching(looked_at: Sequence[TableView], where: str) -> set[str]:
-    found: set[str] = set()
+    matching: set[str] = set()
     refusals: list[str] = []
     answered = False
     for view in looked_at:
         try:
             for batch in view.scan(columns=["record_id"], where=where):
-                found.update(batch.column(0).to_pylist())
+                matching.update(batch.column(0).to_pylist())
             answered = True
         except (ValueError, OSError) as error:
             refusals.append(f"{view.name}: {str(error).splitlines()[0][:200]}")
     if not answered:
         raise UsageError(f"--where {where}: no table can answer it. " + "; ".join(dict.fromkeys(refusals)))
-    return found
+    return matching
 
 
 def _close(ws: Workspace, looked_at: Sequence[TableView], doomed: Doomed, uri: str | None) -> None:

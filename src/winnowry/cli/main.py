@@ -16,6 +16,7 @@ import click
 from winnowry.cli.column import command as column
 from winnowry.cli.demo import command as demo
 from winnowry.cli.doctor import command as doctor
+from winnowry.cli.erase import command as erase
 from winnowry.cli.examples import CommandGroup, examples
 from winnowry.cli.explain import command as explain
 from winnowry.cli.export import command as export
@@ -45,7 +46,7 @@ def cli() -> None:
     """Raw data to training data you can trust: Lance tables, gated by Great Expectations, run by Dagster."""
 
 
-for _command in (init, demo, ui, doctor, plan, run, sql, explain, column, release, export, maintain, verify):
+for _command in (init, demo, ui, doctor, plan, run, sql, explain, column, release, export, maintain, verify, erase):
     cli.add_command(_command)
 
 

@@ -35,6 +35,8 @@ Kind = Literal[
     "corpus recipe",
     "seal",
     "stopped automation",
+    "tombstones",
+    "erasure",
 ]
 
 FORMAT = "format"
@@ -53,6 +55,8 @@ FORMATS: Mapping[Kind, int] = {
     "corpus recipe": 1,
     "seal": 1,
     "stopped automation": 1,
+    "tombstones": 1,
+    "erasure": 1,
 }
 """Format that this version writes; it reads this one and all before it."""
 

@@ -166,6 +166,14 @@ class Promoter:
         main = record.main
         assert main is not None
         if record.state == "staged":
+            stored = self._records.load(record.stage, record.partition, record.id)
+            if stored is not None and stored.state == "abandoned":  # an erasure has removed its files
+                raise PromotionConflictError(
+                    f"{record.corpus}/{record.stage}[{record.partition}]: this candidate was given up meanwhile, by an "
+                    "erasure. Nothing was changed; run the stage again.",
+                    stage=record.stage,
+                    partition=record.partition,
+                )
             record = self._records.advance(record, "committing")
         barrier.reach("committing")
         try:

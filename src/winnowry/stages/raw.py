@@ -17,6 +17,7 @@ from winnowry.core.jsonable import digest
 from winnowry.core.tables import QUARANTINE, RAW
 from winnowry.engine.chain import Reason
 from winnowry.engine.quarantine import quarantine_rows
+from winnowry.erasure.tombstones import ERASED, read_tombstones
 from winnowry.lakehouse.blobs import blob_array
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
@@ -88,6 +89,7 @@ class Raw(Production):
         self.sources = {source.name: source for source in recipe.sources}
         self.answered = [made.promotion_id for made in claims_on(ws, recipe.corpus, work.partition)]
         self.elsewhere = Elsewhere(ws, recipe, work.partition)
+        self.tombstones = read_tombstones(ws, recipe.corpus)
         self.ingested_at = datetime.now(UTC)
         self.winners: dict[str, Version] = {}
         self.n_ids: Counter[str] = Counter()
@@ -194,6 +196,9 @@ class Raw(Production):
                     "license": item.license,
                     "promotion_id": "",
                 }
+                if self.tombstones.hold(row["record_id"], row["content_sha256"]):
+                    yield _erased(row), 0
+                    continue
                 held = len(item.text or "")
                 if item.content is not None:
                     lies = work.ws.store.resolve(entry["uri"])
@@ -203,6 +208,9 @@ class Raw(Production):
                         continue
                     row |= {"payload": content.payload, "content_sha256": content.sha256}
                     held = content.held_bytes
+                    if self.tombstones.hold(row["record_id"], row["content_sha256"]):
+                        yield _erased(row), 0
+                        continue
                 yield row, held
         if self.gone_objects is not None:
             for row in self.gone_objects.rows():
@@ -391,6 +399,19 @@ def _outranked(row: Row, rule: str, winner: str) -> Rejected:
     """A record that another one of its id stands for: quarantined by its place."""
     place = {**row, "record_id": record_id(row["source"], path=row["uri"], index=row["position"])}
     return _rejected(place, Reason("source.map", rule, row["record_id"], winner))
+
+
+def _erased(row: Row) -> Rejected:
+    """A record that was erased and that the landing still holds: its place is named, and nothing else of it."""
+    place = {
+        **row,
+        "record_id": record_id(row["source"], path=row["uri"], index=row["position"]),
+        "content_sha256": "",
+        "event_time": None,
+        "payload": None,
+        "meta": None,
+    }
+    return _rejected(place, Reason("source.map", ERASED, None, None))
 
 
 def _rejected(row: Row, reason: Reason) -> Rejected:

@@ -69,6 +69,7 @@ READING = [
     (("column", "list", CORPUS), "column-list"),
     (("maintain", "--dry-run"), "maintain"),
     (("verify",), "verify"),
+    (("erase", CORPUS, "--uri", "nowhere.jsonl"), "erase"),
 ]
 
 
@@ -304,10 +305,11 @@ def every_command() -> dict[str, click.Command]:
     return found
 
 
-def test_there_are_the_thirteen_commands_of_the_contract() -> None:
+def test_there_are_the_fourteen_commands_of_the_contract() -> None:
     assert set(cli.commands) == {
         "init", "demo", "ui", "doctor", "maintain", "plan", "run", "sql", "explain", "column", "release", "export",
         "verify",
+        "erase",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Erasure: records leave every version of every table, and stay out."""

@@ -62,6 +62,13 @@ def other(root: Path, table: str, pattern: str) -> Path:
     return sorted((root / "c" / f"{table}.lance").glob(pattern))[0]
 
 
+def index(root: Path, table: str) -> Path:
+    """A file of the index that the latest version names; those of older versions lie beside it."""
+    table_folder = root / "c" / f"{table}.lance"
+    (segment, *_) = lance.dataset(str(table_folder)).describe_indices()[0].segments
+    return table_folder / "_indices" / str(segment.uuid) / "page_data.lance"
+
+
 def flip(path: Path, bit: int = 100) -> None:
     body = bytearray(path.read_bytes())
     body[bit // 8 % len(body)] ^= 1 << bit % 8
@@ -99,13 +106,13 @@ DAMAGES: list[tuple[str, Callable[[Path], None], str, str | None]] = [
     # damage, how, fault by content, fault by size (None: not seen)
     ("bit of a data file", lambda root: flip(data(root, "raw")), "content", None),
     ("bit of a rejected row", lambda root: flip(data(root, "quarantine")), "content", None),
-    ("bit of an index", lambda root: flip(other(root, "raw", "_indices/*/page_data.lance")), "content", None),
+    ("bit of an index", lambda root: flip(index(root, "raw")), "content", None),
     ("bit of a staged version", lambda root: flip(other(root, "raw", "_versions/d*")), "content", None),
     ("zeros of the same length", lambda root: same_length(data(root, "scored")), "content", None),
     ("last byte cut off", lambda root: cut(data(root, "cleaned")), "size", "size"),
     ("empty data file", lambda root: empty(data(root, "sampled")), "size", "size"),
     ("data file gone", lambda root: data(root, "cleaned").unlink(), "missing", "missing"),
-    ("index gone", lambda root: other(root, "raw", "_indices/*/page_data.lance").unlink(), "missing", "missing"),
+    ("index gone", lambda root: index(root, "raw").unlink(), "missing", "missing"),
     ("rows from elsewhere", stranger, "not sealed", "not sealed"),
     ("newest manifest gone", lambda root: lose(root, "scored"), "lost rows", "lost rows"),
     ("versions of a release gone", lambda root: lose(root, "published"), "lost version", "lost version"),
@@ -157,7 +164,7 @@ def test_a_repair_makes_the_same_rows_again(root: Path, table: str) -> None:
 
 
 def test_an_index_is_built_anew(root: Path) -> None:
-    flip(other(root, "raw", "_indices/*/page_data.lance"))
+    flip(index(root, "raw"))
     found = wn.open(str(root)).verify(repair=True)
     assert found.sound, found.findings
     assert "built anew" in found.repaired[0].message

@@ -12,6 +12,7 @@ from tests.tiny_project import make_tiny_project
 from tests.walk import open_recipe, run_all
 from winnowry.core.ids import record_id
 from winnowry.erasure.erase import erase
+from winnowry.inspect.verify import verify
 from winnowry.lakehouse.barrier import barrier
 
 GONE = record_id("mail", mapped_id="T-1")
@@ -56,6 +57,18 @@ def test_the_records_promise_what_is_left_and_count_what_was_erased(lake: tuple[
             ledger = record.ledger
             assert ledger["rows_in"] == ledger["rows_out"] + ledger["rows_quarantined"] + ledger["rows_erased"]
     assert {result.status for result in run_all(ws, recipe)} == {"skipped"}
+
+
+def test_what_is_left_verifies_down_to_its_bytes(lake: tuple[Any, Any]) -> None:
+    ws, recipe = lake
+    erase(ws, "tickets", names=["T-1"], dry_run=False)
+    assert verify(ws).findings == ()
+    run_all(ws, recipe)
+    data = next(iter((Path(ws.root) / "tickets/published.lance/data").glob("*.lance")))
+    body = bytearray(data.read_bytes())
+    body[100] ^= 1
+    data.write_bytes(body)
+    assert {finding.fault for finding in verify(ws).findings} == {"content"}
 
 
 def test_a_dry_run_changes_nothing(lake: tuple[Any, Any]) -> None:

@@ -134,6 +134,7 @@ def erase(
         kept = _files_of_columns(ws, corpus, table)
         removed += len(purge(ws.lake.table(corpus, table), ws.store, kept))
     barrier.reach("erasure:purged")
+    _seal(ws, corpus, name)
     if releases or begun:
         write_documents_anew(ws, corpus)
     barrier.reach("erasure:documents")
@@ -185,6 +186,14 @@ def _settle(ws: Workspace, corpus: str) -> None:
             ws.lake.promoter(corpus).recover(record.stage, record.partition)
         elif record.state == "staged":
             records.advance(record, "abandoned")
+
+
+def _seal(ws: Workspace, corpus: str, name: str) -> None:
+    """Seal what was written anew: files, indexes and manifests of the versions that are left."""
+    known = [file for record in ws.lake.records(corpus).all() for file in record.files]
+    for table in (ws.lake.table(corpus, other) for other in ws.lake.tables(corpus) if other != "gates"):
+        for version in sorted({int(table.dataset().version), *ws.lake.tags(corpus, table.name).values()}):
+            ws.lake.seals(corpus).seal_version(table, f"erasure {name}", version, known)
 
 
 def _files_of_columns(ws: Workspace, corpus: str, table: str) -> set[str]:

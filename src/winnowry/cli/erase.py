@@ -52,12 +52,12 @@ def command(corpus: str, ids_file: str | None, where: str | None, uri: str | Non
     output = call.output()
     output.document(done.to_dict())
     if not call.as_json:
-        for line in sentences(done, call.root):
+        for line in sentences(done):
             click.echo(line)
     return 0 if done.proven else 1
 
 
-def sentences(done: Certificate, root: str) -> list[str]:
+def sentences(done: Certificate) -> list[str]:
     """The certificate in words."""
     noun = "record" if done.records == 1 else "records"
     if done.dry_run:
@@ -75,7 +75,8 @@ def sentences(done: Certificate, root: str) -> list[str]:
     if done.unknown:
         before = f" ({done.already} erased before)" if done.already else ""
         lines.append(f"  in no table{before}, kept out all the same: {', '.join(done.unknown[:20])}")
-    if not done.dry_run and "://" in root:
-        lines.append("  older versions that a versioned bucket keeps were not looked at: remove them there")
+    if done.older_removed:
+        lines.append(f"  {done.older_removed:,} older contents that the bucket kept were removed")
+    lines += [f"  the bucket keeps an older content: {held}" for held in done.older_held]
     lines += [f"  still in the landing, yours to remove: {p['uri']} record {p['position']}" for p in done.landing]
     return lines

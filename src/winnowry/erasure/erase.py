@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from winnowry.columns.definitions import Definitions
-from winnowry.core.errors import UsageError
+from winnowry.core.errors import AccessDeniedError, UsageError
 from winnowry.core.formats import from_bytes, to_bytes
 from winnowry.erasure.documents import correct_records, decide_again, remove_quoting, write_documents_anew
 from winnowry.erasure.proof import prove
@@ -19,6 +19,7 @@ from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.erasing import purge, rewrite
 from winnowry.lakehouse.record import new_promotion_id
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.storage.noncurrent import Noncurrent, remove_noncurrent
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Certificate:
         values: values in them.
         hits: objects that still hold something.
         undecoded: objects of unknown kind: nothing is proven of them.
+        older_removed: older contents of objects that a bucket with versions kept, removed.
+        older_held: those that it keeps all the same, each with until when or why.
         erased_at: when it was finished.
     """
 
@@ -57,12 +60,14 @@ class Certificate:
     values: int = 0
     hits: tuple[str, ...] = ()
     undecoded: tuple[str, ...] = ()
+    older_removed: int = 0
+    older_held: tuple[str, ...] = ()
     erased_at: str | None = None
 
     @property
     def proven(self) -> bool:
-        """Whether every object was decoded and none holds anything."""
-        return not self.hits and not self.undecoded
+        """Whether every object was decoded and none holds anything, and no older content is left."""
+        return not self.hits and not self.undecoded and not self.older_held
 
     def to_dict(self) -> dict[str, Any]:
         """The certificate as data."""
@@ -139,10 +144,11 @@ def erase(
         write_documents_anew(ws, corpus)
     barrier.reach("erasure:documents")
     proof = prove(ws, corpus, words)
+    older = _forget_older(ws, corpus)
     erased_at = datetime.now(UTC).isoformat(timespec="seconds")
     certificate = Certificate(
         corpus, False, len(doomed.ids), tuple(doomed.unknown), already, places, tables, files, releases, removed,
-        proof.objects, proof.values, tuple(proof.hits), tuple(proof.unknown), erased_at,
+        proof.objects, proof.values, tuple(proof.hits), tuple(proof.unknown), older.removed, older.held, erased_at,
     )  # fmt: skip
     if certificate.proven:
         for other, _ in begun:
@@ -150,6 +156,7 @@ def erase(
                 ws.store.delete(_uri(ws, corpus, other))
         kept_facts = {key: value for key, value in certificate.to_dict().items() if key not in ("unknown", "landing")}
         ws.store.write(_uri(ws, corpus, name), to_bytes("erasure", {"state": "finished", **kept_facts}))
+        _forget_older(ws, corpus)  # what this replaced names what was to be erased
     return certificate
 
 
@@ -186,6 +193,15 @@ def _settle(ws: Workspace, corpus: str) -> None:
             ws.lake.promoter(corpus).recover(record.stage, record.partition)
         elif record.state == "staged":
             records.advance(record, "abandoned")
+
+
+def _forget_older(ws: Workspace, corpus: str) -> Noncurrent:
+    """Remove the older contents that a bucket with versions keeps; what cannot be looked at counts as held."""
+    folder = ws.lake.corpus_uri(corpus)
+    try:
+        return remove_noncurrent(ws.store, folder)
+    except AccessDeniedError as error:
+        return Noncurrent(held=(f"{folder}: older versions could not be listed or removed: {error}",))
 
 
 def _seal(ws: Workspace, corpus: str, name: str) -> None:

@@ -163,7 +163,7 @@ def verify(
 
 
 def _depth(ws: Workspace, sealed_bytes: int) -> Depth:
-    if isinstance(ws.store, StatesChecksums):
+    if isinstance(ws.store.at(ws.root), StatesChecksums):
         return "checksums"
     return "contents" if sealed_bytes <= READ_UNASKED_BYTES else "sizes"
 
@@ -250,7 +250,7 @@ class _Walk:
     def _now(self, name: str, sealed: Checksum, depth: Depth) -> Checksum | None:
         """What a file holds now; None where that cannot be compared with its seal."""
         uri = f"{self.base}/{name}"
-        if depth == "checksums" and isinstance(self.ws.store, StatesChecksums):
+        if depth == "checksums" and isinstance(self.ws.store.at(self.ws.root), StatesChecksums):
             stated = checksum(self.ws.store, uri)
             if stated.kind == sealed.kind:
                 return stated

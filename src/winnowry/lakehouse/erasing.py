@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.blobs import blob_array, blob_columns, copied_blobs
+from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.table import Table, next_fragment_id
 from winnowry.storage.objects import ObjectStore
 
@@ -167,7 +168,9 @@ def read_file(uri: str, storage_options: Any) -> pa.Table:
     """Everything in a data or index file, decoded, rows that a deletion hides included."""
     from lance.file import LanceFileReader
 
-    table: pa.Table = LanceFileReader(uri, storage_options=dict(storage_options) or None).read_all().to_table()
+    table: pa.Table = (
+        LanceFileReader(lance_uri(uri), storage_options=dict(storage_options) or None).read_all().to_table()
+    )
     return table
 
 

@@ -51,8 +51,9 @@ def checksum(store: ObjectStore, uri: str, *, read: bool = False) -> Checksum:
     Raises:
         NotFoundError: there is no such object.
     """
-    if isinstance(store, StatesChecksums) and not read:
-        return Checksum(*store.stated_checksum(uri))
+    holder = store.at(uri)
+    if isinstance(holder, StatesChecksums) and not read:
+        return Checksum(*holder.stated_checksum(uri))
     with store.open(uri) as stream:
         digest = hashlib.sha256()
         size = 0

@@ -27,7 +27,7 @@ from winnowry.core.errors import (
     UsageError,
 )
 from winnowry.storage import globs
-from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo
+from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo, ObjectStore
 
 _log = logging.getLogger(__name__)
 _BUFFER_BYTES = 1 << 20
@@ -55,6 +55,10 @@ class LocalStore:
         if "://" in uri and not uri.startswith("file://"):
             return uri
         return os.path.normpath(Path(self._root) / _path_of(uri))
+
+    def at(self, uri: str) -> ObjectStore:
+        """See :meth:`ObjectStore.at`: itself."""
+        return self
 
     def literal_prefix(self, uri_glob: str) -> str:
         """See :meth:`ObjectStore.literal_prefix`."""

@@ -49,6 +49,10 @@ class ObjectStore(Protocol):
         """Make a URI absolute; idempotent. Wildcards are left alone."""
         ...
 
+    def at(self, uri: str) -> ObjectStore:
+        """The store that holds a URI, itself or one that it sends the URI to; that one may be able to do more."""
+        ...
+
     def literal_prefix(self, uri_glob: str) -> str:
         """The folder of a pattern before its first wildcard, absolute, ending with ``/``.
 

@@ -61,6 +61,9 @@ class _AnyStore:
     def resolve(self, uri: str) -> str:
         return self._of(uri).resolve(uri)
 
+    def at(self, uri: str) -> ObjectStore:
+        return self._of(uri)
+
     def literal_prefix(self, uri_glob: str) -> str:
         return self._of(uri_glob).literal_prefix(uri_glob)
 

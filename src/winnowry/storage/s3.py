@@ -22,7 +22,8 @@ from winnowry.core.errors import (
 )
 from winnowry.core.retry import Retry
 from winnowry.storage import globs
-from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo
+from winnowry.storage.noncurrent import Noncurrent, remove_from_bucket
+from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo, ObjectStore
 from winnowry.storage.refusals import CHECK_BUCKET, CHECK_CREDENTIALS, CHECK_ENDPOINT, DENIED
 from winnowry.storage.s3_reader import RangedReader
 from winnowry.storage.settings import StorageSettings
@@ -83,6 +84,10 @@ class S3Store:
         if ".." in parts:
             raise UsageError(f"{uri}: '..' means nothing in S3; write the whole s3:// URI")
         return f"{self._root}/{'/'.join(parts)}"
+
+    def at(self, uri: str) -> ObjectStore:
+        """See :meth:`ObjectStore.at`: itself."""
+        return self
 
     def literal_prefix(self, uri_glob: str) -> str:
         """See :meth:`ObjectStore.literal_prefix`."""
@@ -225,6 +230,13 @@ class S3Store:
         if "-" in stated:
             return size, f"parts:{stated}"
         return size, base64.b64decode(stated).hex()
+
+    def remove_noncurrent(self, uri: str) -> Noncurrent:
+        """See :class:`~winnowry.storage.noncurrent.KeepsVersions`."""
+        absolute = self.resolve(uri)
+        bucket, key = _split_uri(absolute)
+        with self._translated(absolute):
+            return remove_from_bucket(self._client, bucket, f"{key.rstrip('/')}/")
 
     def check(self) -> None:
         """See :meth:`ObjectStore.check`."""

@@ -128,7 +128,7 @@ def promote_rows(ws: Any, partition: str, fragments: list[range]) -> int:
             writer.write(batch_of(numbers, partition, promotion, media=media))
             writer.flush()
         try:
-            looked_at = complete_fragments(ws, CORPUS, table, writer.fragments)
+            looked_at = complete_fragments(ws, CORPUS, table, table.dataset(), set(), writer.fragments).version
             main = stage(table, writer.fragments, writer.rows, scope="partition", partition=partition, stage_name=TABLE)
             refuse_if_columns_landed(table, looked_at, main.base_version)
             record = PromotionRecord(

@@ -113,3 +113,23 @@ def test_one_that_was_cut_off_is_finished_by_calling_it_again(
     for table in ("raw", "cleaned", "scored", "published"):
         assert all(row["record_id"] != GONE for rows in rows_of(ws, table).values() for row in rows)
     assert erase(ws, "tickets", names=["T-1"], dry_run=False).proven
+
+
+def test_an_unreadable_line_that_was_erased_is_counted_and_quoted_no_more(tmp_path: Path) -> None:
+    folder = make_tiny_project(tmp_path)
+    landed = folder / "lake" / "landing" / "mail" / "2026.jsonl"
+    landed.write_text(landed.read_text() + '{"id": "T-5", "text": "jane@example.org' + "\n")
+    ws, recipe = open_recipe(folder / "lake", folder / "tickets.yaml")
+    run_all(ws, recipe)
+    [row] = [
+        r for r in ws.lake.open("tickets", "quarantine").to_table().to_pylist() if b"jane" in (r["payload"] or b"")
+    ]
+    assert erase(ws, "tickets", names=[row["record_id"]], dry_run=False).proven
+    landed.write_text(
+        landed.read_text() + '{"id": "T-6", "text": "%s", "time": "2026-01-03T10:00:00Z"}\n' % ("a b " * 9)
+    )
+    run_all(ws, recipe)
+    [again] = [
+        r for r in ws.lake.open("tickets", "quarantine").to_table().to_pylist() if r["position"] == row["position"]
+    ]
+    assert (again["reason"], again["payload"], again["value"]) == (row["reason"], b"", None)

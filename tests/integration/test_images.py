@@ -116,7 +116,7 @@ def test_a_corpus_of_images_is_decoded_deduplicated_drawn_and_released_with_its_
         read_blobs(dataset, "payload", table["_rowaddr"].combine_chunks()),
         strict=True,
     ):
-        assert data == Path(uri).read_bytes()
+        assert data == (lake / uri).read_bytes()
 
     assert {result.status for result in run_all(ws, recipe)} == {"skipped"}
 
@@ -189,7 +189,7 @@ def test_an_export_holds_the_bytes_of_the_files(lake: Path, capsys: pytest.Captu
             held = [json.loads(line) for line in next(out.glob("part-*")).read_text().splitlines()]
             contents = {row["uri"]: base64.b64decode(row["payload"]) for row in held}
         assert contents
-        assert all(data == Path(uri).read_bytes() for uri, data in contents.items())
+        assert all(data == (lake / uri).read_bytes() for uri, data in contents.items())
 
 
 @pytest.mark.parametrize(

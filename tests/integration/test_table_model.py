@@ -70,7 +70,8 @@ class TableModel(RuleBasedStateMachine):
         values = {f"{partition}{number}": value for number, value in drawn.items()}
         record = staged(self.lake, partition, values, stage_name=TABLE)
         assert record.main is not None
-        complete_fragments(self.ws, CORPUS, self.lake.table(CORPUS, TABLE), record.main.fragments)
+        table = self.lake.table(CORPUS, TABLE)
+        complete_fragments(self.ws, CORPUS, table, table.dataset(), set(), record.main.fragments)
         again = stage(
             self.lake.table(CORPUS, TABLE),
             record.main.fragments,

@@ -69,6 +69,14 @@ def index(root: Path, table: str) -> Path:
     return table_folder / "_indices" / str(segment.uuid) / "page_data.lance"
 
 
+def staged(root: Path, table: str) -> Path:
+    """The manifest of a version that a live promotion was judged by; refused and replaced ones lie beside it."""
+    record = Workspace.open(str(root)).lake.live_record("c", table, "2023")
+    assert record is not None
+    assert record.main is not None
+    return root / "c" / f"{table}.lance" / "_versions" / f"d{record.main.detached_version}.manifest"
+
+
 def flip(path: Path, bit: int = 100) -> None:
     body = bytearray(path.read_bytes())
     body[bit // 8 % len(body)] ^= 1 << bit % 8
@@ -107,7 +115,7 @@ DAMAGES: list[tuple[str, Callable[[Path], None], str, str | None]] = [
     ("bit of a data file", lambda root: flip(data(root, "raw")), "content", None),
     ("bit of a rejected row", lambda root: flip(data(root, "quarantine")), "content", None),
     ("bit of an index", lambda root: flip(index(root, "raw")), "content", None),
-    ("bit of a staged version", lambda root: flip(other(root, "raw", "_versions/d*")), "content", None),
+    ("bit of a staged version", lambda root: flip(staged(root, "raw")), "content", None),
     ("zeros of the same length", lambda root: same_length(data(root, "scored")), "content", None),
     ("last byte cut off", lambda root: cut(data(root, "cleaned")), "size", "size"),
     ("empty data file", lambda root: empty(data(root, "sampled")), "size", "size"),

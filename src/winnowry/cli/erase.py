@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--ids",
     "ids_file",
-    type=click.Path(exists=True, dir_okay=False),
+    type=click.Path(dir_okay=False),
     metavar="FILE",
     help="One a line: record ids, ids of the source, or SHA-256 of contents.",
 )
@@ -45,7 +45,10 @@ def command(corpus: str, ids_file: str | None, where: str | None, uri: str | Non
     from winnowry.erasure.erase import erase
     from winnowry.erasure.request import named_in
 
-    names = named_in(Path(ids_file).read_text(encoding="utf-8")) if ids_file is not None else []
+    try:
+        names = named_in(Path(ids_file).read_text(encoding="utf-8")) if ids_file is not None else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{ids_file}: cannot be read ({error}); expected a text file with one id a line") from error
     if ids_file is not None and not names:
         raise UsageError(f"{ids_file}: holds no id; expected one a line")
     done = erase(call.lake().workspace, corpus, names=names, where=where, uri=uri, dry_run=not yes)

@@ -40,7 +40,7 @@ class Interruption:
         return 128 + (self.signum if self.signum is not None else signal.SIGINT)
 
     @contextmanager
-    def heard(self, last_words: Callable[[], object]) -> Iterator[None]:
+    def listening(self, last_words: Callable[[], object]) -> Iterator[None]:
         """Signals that come while the body runs raise ``KeyboardInterrupt`` in it, and end it if it does not.
 
         A signal that the caller has this process ignore (``nohup``) stays ignored, but for Ctrl-C: a shell has every

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report_failure(KeyboardInterrupt(), as_json="--json" in command_line)
 
     # The UI has runs to end before it ends itself, and listens to signals on its own.
-    listening = nullcontext() if command_line[:1] == ["ui"] else interruption.heard(interrupted)
+    listening = nullcontext() if command_line[:1] == ["ui"] else interruption.listening(interrupted)
     with listening:
         try:
             status = cli.main(args=command_line, prog_name="winnowry", standalone_mode=False)

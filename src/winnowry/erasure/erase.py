@@ -140,8 +140,7 @@ def erase(
         removed += len(purge(ws.lake.table(corpus, table), ws.store, kept))
     barrier.reach("erasure:purged")
     _seal(ws, corpus, name)
-    if releases or begun:
-        write_documents_anew(ws, corpus)
+    write_documents_anew(ws, corpus)  # also where no release had the record: their pages quote what was left out
     barrier.reach("erasure:documents")
     proof = prove(ws, corpus, words)
     older = _forget_older(ws, corpus)

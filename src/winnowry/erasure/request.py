@@ -17,7 +17,6 @@ from winnowry.lakehouse.workspace import Workspace
 
 _RECORD = re.compile(r"[0-9a-f]{32}")
 _CONTENT = re.compile(r"[0-9a-f]{64}")
-_SEARCHED = ("raw", "cleaned", "scored", "published", "quarantine")
 _WINDOW = 40
 _WINDOWS_A_RECORD = 8
 _SHORTEST_ID = 5
@@ -57,10 +56,9 @@ def named_in(text: str) -> list[str]:
 
 def views(ws: Workspace, corpus: str) -> Iterator[TableView]:
     """The latest and every tagged version of every table that holds records; side rows that are not live too."""
-    present = ws.lake.tables(corpus)
-    for name in _SEARCHED:
-        if name in present:
-            table = ws.lake.table(corpus, name)
+    for name in ws.lake.tables(corpus):
+        table = ws.lake.table(corpus, name)
+        if "record_id" in table.dataset().schema.names:
             versions = {int(table.dataset().version), *ws.lake.tags(corpus, name).values()}
             for version in sorted(versions):
                 yield TableView(table.uri, version, table.storage_options, name)

@@ -119,14 +119,14 @@ class Guard:
 
     def _signed_in(self, scope: Message, token: str) -> bool:
         headers = _headers(scope)
-        given = [value.removeprefix("Bearer ") for value in headers.get("authorization", [])]
+        offered = [value.removeprefix("Bearer ") for value in headers.get("authorization", [])]
         for value in headers.get("cookie", []):
             try:
                 cookie = SimpleCookie(value).get(COOKIE)
             except CookieError:
                 continue
-            given += [cookie.value] if cookie is not None else []
-        return any(_same(value, token) for value in given)
+            offered += [cookie.value] if cookie is not None else []
+        return any(_same(value, token) for value in offered)
 
 
 def _wrong_form(scope: Message, headers: dict[str, list[str]]) -> Refusal | None:
@@ -162,8 +162,8 @@ def _headers(scope: Message) -> dict[str, list[str]]:
     return headers
 
 
-def _same(given: str, token: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+def _same(offered: str, token: str) -> bool:
+    return hmac.compare_digest(offered.encode("utf-8", "replace"), token.encode())
 
 
 def _query_token(scope: Message) -> str:

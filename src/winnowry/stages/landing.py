@@ -7,7 +7,7 @@ partition, is quarantined here, because no partition run would ever see it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from winnowry.core.errors import EmptySourceError
 from winnowry.core.ids import record_id
 from winnowry.core.jsonable import digest
 from winnowry.core.tables import LANDING, QUARANTINE, UNPARTITIONED
+from winnowry.erasure.tombstones import read_tombstones
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
@@ -157,6 +158,7 @@ class Landing(Production):
         work.inputs = _state(work.ws, self.objects)
         self.entries: list[dict[str, Any]] = []
         self.unchanged: list[_Known] = []
+        self.tombstones = read_tombstones(work.ws, work.recipe.corpus)
 
     def rows(self) -> Iterator[Rows | Rejected]:
         """A row an object, and every record that cannot be read or has no partition.
@@ -201,7 +203,10 @@ class Landing(Production):
                 reasons[item.operator, item.reason] += 1
             if item.ends_object:
                 ended = f"{item.operator}: {item.reason}", n_behind
-            rejected.append(_unreadable_row(item, source, uri, relative_path(ws, source, uri)))
+            row = _unreadable_row(item, source, uri, relative_path(ws, source, uri))
+            if self.tombstones.hold(row["record_id"]):
+                row = _without_content(row)
+            rejected.append(row)
             if len(rejected) >= _QUARANTINE_BATCH:
                 yield Rejected(pa.RecordBatch.from_pylist(rejected, schema=QUARANTINE))
                 rejected.clear()
@@ -337,6 +342,12 @@ def _objects_of(
         for row in rows
         if as_then or not row["n_records"] or (row.get("unread") is None and usable(row))
     }
+
+
+def _without_content(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An unreadable part of an object that was erased: it is counted under its reason still, and quotes nothing."""
+    reasons = [{**reason, "value": None} for reason in row["reasons"]]
+    return {**row, "payload": b"", "value": None, "reasons": reasons}
 
 
 def _unreadable_row(item: Unreadable, source: Source, uri: str, path: str) -> dict[str, Any]:

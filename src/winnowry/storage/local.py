@@ -293,7 +293,10 @@ def _with_name_for_people(info: ObjectInfo) -> ObjectInfo:
     name = _shown(info.uri)
     if name == info.uri:
         return info
-    value = f"rename {name.rpartition('/')[2]} (its bytes that are no UTF-8 are written as \\xNN)"
+    parts = list(zip(name.split("/"), info.uri.split("/"), strict=True))
+    first = next(number for number, (shown, stored) in enumerate(parts) if shown != stored)
+    below = "/".join(shown for shown, _ in parts[first:])  # what lies above is the place of somebody's lake
+    value = f"rename {below} (its bytes that are no UTF-8 are written as \\xNN)"
     return replace(info, uri=name, obstacle=("name_not_utf8", value))
 
 

@@ -90,7 +90,10 @@ def test_a_home_gets_the_projects_settings_once(tmp_path: Path) -> None:
 
 
 def test_the_ui_serves_the_projects_workspace(tmp_path: Path) -> None:
-    command = UiServer(tmp_path, "lake", tmp_path / "home").command(3210)
-    assert command[1:4] == ["-m", "dagster", "dev"]
-    assert str(tmp_path / "workspace.yaml") in command
-    assert "3210" in command
+    (tmp_path / "workspace.yaml").write_text("load_from:\n  - python_file: location.py\n")
+    commands = UiServer(tmp_path, "lake", tmp_path / "home").commands(3210, tmp_path)
+    code_server, web_server, daemon = commands
+    assert code_server[:3] == ["dagster", "code-server", "start"]
+    assert str((tmp_path / "location.py").resolve()) in code_server
+    assert web_server[:5] == ["winnowry.runs.webserver", "--host", "127.0.0.1", "--port", "3210"]
+    assert daemon[:2] == ["dagster._daemon", "run"]

@@ -109,7 +109,8 @@ def test_a_name_that_is_no_utf8_is_listed_escaped_and_as_an_obstacle(tmp_path: P
     assert info.uri == f"{tmp_path}/{name.decode('utf-8', 'backslashreplace')}"
     assert info.obstacle is not None
     assert info.obstacle[0] == "name_not_utf8"
-    assert info.uri in info.obstacle[1]
+    assert f"rename {name.decode('utf-8', 'backslashreplace')} (" in info.obstacle[1]
+    assert str(tmp_path) not in info.obstacle[1]
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])

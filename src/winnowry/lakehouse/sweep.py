@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from winnowry.core.errors import StorageError, WinnowryError
@@ -192,7 +193,7 @@ def _remaining(
     stay = {int(dataset.version), *tagged, *needed.versions}
     attached = sorted((name for name in manifests if manifests[name] < DETACHED), key=lambda name: manifests[name])
     # How long ago the next version took its place; nothing has taken that of the last one.
-    replaced = {name: age[later] for name, later in zip(attached, attached[1:], strict=False)}
+    replaced = {name: age[later] for name, later in pairwise(attached)}
     return {
         name
         for name, version in manifests.items()

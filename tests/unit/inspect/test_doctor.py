@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -98,7 +100,8 @@ def test_promotions_that_nobody_finished_are_listed(tmp_path: Path, state: Any, 
     ws = make_small_lake(tmp_path)
     records = ws.lake.records(CORPUS)
     record = records.of("scored", "2020")[0]
-    records.save(replace(record, state=state, created_at=record.created_at - hours * 3600))
+    records.save(replace(record, state=state))
+    os.utime(tmp_path / CORPUS / f"promotions/scored/2020/{record.id}.json", (time.time() - hours * 3600,) * 2)
     check = found(tmp_path, "unfinished promotions")
     assert check.status == "warn"
     assert expected in check.message

@@ -100,11 +100,14 @@ def test_what_died_while_it_committed_is_finished_ten_days_and_an_upkeep_later(
     killed_at(root, point, table)
     age(root, 10)
     ws, recipe = open_recipe(root, root / "r.yaml")
+    died = [record.id for record in ws.lake.records("c").all() if record.state == "committing"]
+    assert len(died) == (point != "release:indexed")
     (told,) = maintain(ws, dry_run=True)
     (done,) = maintain(ws)
     assert counts(done.tables) == counts(told.tables)
     assert sum(t.files_removed for t in done.tables) > 0
     run_all(ws, recipe)
+    assert {record.state for record in ws.lake.records("c").all() if record.id in died} <= {"promoted"}
     assert contents(ws) == made[1]
     assert set(ws.lake.tags("c")) == {"v1", "v2", "prod"}
     assert ws.lake.tags("c")["v2"] == ws.lake.tags("c")["prod"]
@@ -112,6 +115,24 @@ def test_what_died_while_it_committed_is_finished_ten_days_and_an_upkeep_later(
     assert not plan(ws, recipe).to_run
     assert {result.status for result in run_all(ws, recipe)} == {"skipped"}
     assert verify(ws, depth="contents").findings == ()
+
+
+@pytest.mark.parametrize("table", ["cleaned", "published"])
+def test_a_promotion_whose_files_are_gone_is_abandoned_and_its_rows_are_made_anew(
+    made: tuple[Path, dict[str, list[dict[str, Any]]]], root: Path, caplog: pytest.LogCaptureFixture, table: str
+) -> None:
+    killed_at(root, "committing", table)
+    ws, recipe = open_recipe(root, root / "r.yaml")
+    (record,) = [record for record in ws.lake.records("c").all() if record.state == "committing"]
+    assert record.main is not None
+    name = record.main.fragments[0]["files"][0]["path"]
+    (root / f"c/{table}.lance/data/{name}").unlink()
+    run_all(ws, recipe)
+    (after,) = [other for other in ws.lake.records("c").all() if other.id == record.id]
+    assert after.state == "abandoned"
+    assert f"promotion {record.id} cannot be committed, because {table}.lance/data/{name} is missing" in caplog.text
+    assert contents(ws) == made[1]
+    assert ws.lake.tags("c")["prod"] == ws.lake.tags("c")["v2"]
 
 
 def test_a_version_that_was_the_latest_until_yesterday_stays(root: Path) -> None:

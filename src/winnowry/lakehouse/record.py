@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
-from winnowry.core.errors import WinnowryError
+from winnowry.core.errors import TableFormatError, WinnowryError
 from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.core.ids import PromotionId
 from winnowry.storage.objects import ObjectStore
@@ -235,10 +235,16 @@ class RecordStore:
 
     def _read(self, uri: str) -> PromotionRecord:
         document = from_bytes("promotion record", uri, self._store.read(uri)).content
-        main = document["main"]
-        return from_document(
-            PromotionRecord,
-            document,
-            main=from_document(CandidateTable, main) if main else None,
-            sides=[from_document(CandidateTable, side) for side in document["sides"]],
-        )
+        try:
+            main = document["main"]
+            return from_document(
+                PromotionRecord,
+                document,
+                main=from_document(CandidateTable, main) if main else None,
+                sides=[from_document(CandidateTable, side) for side in document["sides"]],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TableFormatError(
+                f"{uri}: this promotion record is damaged: it lacks what every record has ({error}). Restore the file "
+                "from a copy"
+            ) from error

@@ -19,7 +19,13 @@ import pyarrow as pa
 import pytest
 from lance.fragment import write_fragments
 
-from winnowry.core.errors import ContractError, GateFailedError, LakehouseError, PromotionConflictError
+from winnowry.core.errors import (
+    ContractError,
+    GateFailedError,
+    LakehouseError,
+    PromotionConflictError,
+    TableFormatError,
+)
 from winnowry.core.retry import Retry
 from winnowry.core.tables import QUARANTINE, UNPARTITIONED
 from winnowry.lakehouse.barrier import barrier
@@ -735,6 +741,14 @@ def test_a_candidate_that_is_visible_already_stands_though_its_files_were_merged
     (Path(lake.corpus_uri(CORPUS)) / "cleaned.lance/data" / fragment.data_files()[0].path).unlink()
     assert [finished.id for finished in lake.promoter(CORPUS).recover("cleaned", "p")] == [record.id]
     assert (state_of(lake, record), visible(lake)) == ("promoted", [("a", 1)])
+
+
+@pytest.mark.parametrize("body", [b"", b'{"id": "x', b"[]", b"{}", b'{"main": 7, "sides": []}'])
+def test_a_damaged_record_is_named_by_its_file(lake: Lakehouse, body: bytes) -> None:
+    record = promoted(lake, "p", {"a": 1})
+    (Path(lake.corpus_uri(CORPUS)) / f"promotions/cleaned/p/{record.id}.json").write_bytes(body)
+    with pytest.raises(TableFormatError, match=rf"{record.id}\.json: this promotion record is damaged"):
+        lake.promoter(CORPUS).recover("cleaned", "p")
 
 
 @pytest.mark.parametrize(("own_clock_says", "by_the_store", "state"), [(0.0, 25, "abandoned"), (2e9, 1, "staged")])

@@ -7,6 +7,7 @@ import shutil
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,9 +101,15 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(root: Path) -> None:
     before = files(root)
     told = upkeep(ws, dry_run=True)
     assert files(root) == before
-    assert (told.versions_removed, told.candidates_removed) != (0, 0)
+    assert 0 not in (told.versions_removed, told.candidates_removed, told.files_removed, told.bytes_removed)
+    counts = ("versions_removed", "candidates_removed", "files_removed", "bytes_removed", "fragments_merged")
     done = upkeep(ws)
-    assert (done.versions_removed >= told.versions_removed, done.candidates_removed) == (True, told.candidates_removed)
+    assert {name: getattr(done, name) for name in counts} == {name: getattr(told, name) for name in counts}
+    freed = {path: size for path, size in before.items() if path not in files(root)}
+    assert (len(freed), sum(freed.values())) == (
+        told.versions_removed + told.candidates_removed + told.files_removed,
+        told.bytes_removed,
+    )
 
 
 def test_releases_go_on_afterwards_and_later_rows_get_the_column(root: Path) -> None:
@@ -124,7 +131,7 @@ def test_what_a_candidate_on_its_way_needs_stays(root: Path) -> None:
     old = time.time() - 30 * 86400
     for path in root.rglob("d*.manifest"):
         os.utime(path, (old, old))
-    record: Any = type("Record", (), {"tables": lambda self: [candidate]})()
+    record: Any = SimpleNamespace(tables=lambda: [candidate], state="staged", files={})
     done = upkeep(ws, live=[record])
     assert done.postponed == ["compaction: a promotion is on its way"]
     assert handle.dataset_or_none(candidate.detached_version) is not None

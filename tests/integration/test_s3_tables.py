@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from lance.fragment import write_fragments
 
 from tests.s3_server import S3Server, kill_s3_server, start_s3_server, weed_program
 from winnowry.core.errors import (
@@ -18,9 +20,12 @@ from winnowry.core.errors import (
 )
 from winnowry.lakehouse.columns import write_column_file
 from winnowry.lakehouse.promotion import stage
+from winnowry.lakehouse.sweep import sweep
 from winnowry.lakehouse.table import FragmentWriter, Table
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.storage.named import storage_named
+from winnowry.storage.open import open_store
+from winnowry.storage.probe import store_time
 
 pytestmark = pytest.mark.s3
 
@@ -137,3 +142,26 @@ def test_given_settings_hold_against_variables_of_another_store(
     assert table.dataset_or_none() is None
     table.create(SCHEMA)
     assert table.dataset().version == 1
+
+
+def test_a_sweep_of_a_bucket_keeps_what_is_named_by_the_clock_of_the_store(s3_server: S3Server, s3_root: str) -> None:
+    import lance
+
+    table, store = table_at(s3_root, s3_server), open_store(s3_root, s3_server.settings)
+    table.create(SCHEMA)
+    options = dict(table.storage_options)
+    for name in "abc":
+        rows = pa.table({"record_id": [name]}, SCHEMA)
+        lance.write_dataset(rows, table.uri, mode="append", storage_options=options)
+    base = table.dataset()
+    base.tags.create("v1", 2)
+    left = write_fragments(pa.table({"record_id": ["x"]}, SCHEMA), base, mode="append", storage_options=options)
+    nothing = sweep(table, store, now=store_time(store), keep=timedelta(days=1))
+    assert (nothing.versions, nothing.files) == (0, 0)
+    done = sweep(table, store, now=store_time(store), keep=timedelta(0))
+    # versions 1 and 3; their transactions and the file that no version names
+    assert (done.versions, done.files) == (2, 3)
+    assert not store.exists(f"{table.uri}/data/{left[0].files[0].path}")
+    assert [int(entry["version"]) for entry in table.versions()] == [2, 4]
+    assert table.dataset().to_table()["record_id"].to_pylist() == ["a", "b", "c"]
+    assert table.dataset("v1").count_rows() == 1

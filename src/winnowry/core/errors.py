@@ -144,7 +144,7 @@ class ContractError(LakehouseError):
 
 
 class PromotionConflictError(LakehouseError):
-    """Another run promoted the same partition of the same table first."""
+    """A candidate cannot be committed any more: another run promoted the partition first, or files of it are gone."""
 
 
 class TableFormatError(LakehouseError):

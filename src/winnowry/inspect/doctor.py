@@ -31,7 +31,6 @@ _CLOCK_SKEW_S = 30.0  # beyond it listings and records disagree about what came 
 _REFUSED_SKEW_S = 15 * 60.0  # AWS Signature Version 4 refuses requests beyond it
 _SET_CLOCK = "synchronise this machine's clock (NTP); S3 refuses requests that are 15 minutes off"
 _LISTED = 5  # names of one kind in a message
-_STAGED_TOO_LONG_S = 24 * 3600  # the age at which recovery abandons a staged candidate (lakehouse.promotion)
 
 
 @dataclass(frozen=True)
@@ -204,14 +203,16 @@ def _listed(names: list[str], separator: str = ", ") -> str:
 
 
 def _unfinished(ws: Workspace) -> Check:
+    from winnowry.lakehouse.promotion import ABANDONED_AFTER
+
     committing, staged = [], []
-    now = time.time()
     for corpus in ws.lake.corpora():
-        for record in ws.lake.records(corpus).all():
+        records = ws.lake.records(corpus)
+        for record in records.all():
             where = f"{corpus}/{record.stage}[{record.partition}]"
             if record.state == "committing":
                 committing.append(where)
-            elif record.state == "staged" and now - record.created_at > _STAGED_TOO_LONG_S:
+            elif record.state == "staged" and records.unmoved_for(record) > ABANDONED_AFTER:
                 staged.append(where)
     name = "unfinished promotions"
     if committing:

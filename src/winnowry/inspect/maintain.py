@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from winnowry.columns.definitions import Definitions
-from winnowry.core.errors import UsageError
+from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.inspect.retention import remove_data_docs
 from winnowry.lakehouse.maintenance import Together, Upkeep, maintain_table
+from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.sweep import refuse_if_clocks_disagree
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.units import remove_leftovers
+from winnowry.storage.probe import store_time
 
 _TOGETHER: Mapping[str, Together] = {"published": "partition", "gates": "table"}
 LEAST_DAYS = 1
@@ -70,6 +73,7 @@ def maintain(
 
     Raises:
         NotFoundError: no such corpus.
+        StorageError: the store's clock and its files disagree; nothing was changed.
         UsageError: a retention of less than a day.
     """
     if keep_days < LEAST_DAYS:
@@ -79,24 +83,52 @@ def maintain(
     for corpus in corpora:
         ws.lake.check_corpus(corpus)
     reporter = progress if progress is not None else NoProgress()
-    return [_maintain(ws, corpus, keep_days, dry_run, reporter) for corpus in corpora or ws.lake.corpora()]
+    chosen = list(corpora or ws.lake.corpora())
+    now = store_time(ws.store)
+    for corpus in chosen:  # before anything is changed in any of them
+        refuse_if_clocks_disagree(ws.store.list(f"{ws.lake.corpus_uri(corpus)}/*.lance/**"), now)
+    return [_maintain(ws, corpus, keep_days, now, dry_run, reporter) for corpus in chosen]
 
 
 def _seal(ws: Workspace, corpus: str, table: str, names: Sequence[str]) -> None:
     ws.lake.seals(corpus).seal(table, "fragments merged by upkeep", [f"{table}.lance/data/{name}" for name in names])
 
 
-def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progress: Progress) -> Maintenance:
+def _without_number(ws: Workspace, corpus: str, records: Sequence[PromotionRecord]) -> set[int]:
+    """Versions that releases need which were promoted and have not got their number yet.
+
+    The number goes to the newest version with the same rows, which is told by what made the versions between.
+    """
+    tags = ws.lake.tags(corpus)
+    versions: set[int] = set()
+    for record in records:
+        made = record.promoted_version
+        if record.stage == "published" and record.state == "promoted" and made is not None:
+            if f"v{record.facts.get('release')}" in tags:
+                continue
+            try:
+                versions.update(range(made, ws.lake.same_rows(corpus, "published", made) + 1))
+            except NotFoundError:
+                continue  # the table has lost it
+    return versions
+
+
+def _maintain(
+    ws: Workspace, corpus: str, keep_days: float, now: datetime, dry_run: bool, progress: Progress
+) -> Maintenance:
     started = time.perf_counter()
     tables = ws.lake.tables(corpus)
-    live = [record for record in ws.lake.records(corpus).all() if record.state in ("staged", "committing")]
+    records = list(ws.lake.records(corpus).all())
+    live = [record for record in records if record.state in ("staged", "committing")]
     definitions = Definitions(ws, corpus)
     done = []
     progress.start(f"maintain {corpus}", None, len(tables))
     for name in tables:
-        on_their_way = [column for column in definitions.of(name) if column.state != "live"]
-        files = {file.path for column in on_their_way for file in definitions.files(column.spec).values()}
-        filling = [column.spec.name for column in on_their_way if column.state == "filling"]
+        columns = definitions.of(name)
+        specs = [column.spec for column in columns if column.state != "live"]
+        specs += [column.next for column in columns if column.next is not None]
+        files = {file.path for spec in specs for file in definitions.files(spec).values()}
+        filling = [c.spec.name for c in columns if c.state == "filling" or c.next is not None]
         busy = f"column {', '.join(filling)} is being computed" if filling else None
         upkeep = maintain_table(
             ws.lake.table(corpus, name),
@@ -108,12 +140,15 @@ def _maintain(ws: Workspace, corpus: str, keep_days: float, dry_run: bool, progr
             together=_TOGETHER.get(name, "promotion"),
             dry_run=dry_run,
             seal=partial(_seal, ws, corpus, name),
+            kept_versions=_without_number(ws, corpus, records) if name == "published" else (),
+            now=now,
         )
         done.append(upkeep)
         if not dry_run:
             ws.lake.seals(corpus).seal_indexes(ws.lake.table(corpus, name), "index brought up to date by upkeep")
+            ws.lake.seals(corpus).remove_spent(name, now - timedelta(days=keep_days))
         progress.advance(1)
-    before = datetime.now(UTC) - timedelta(days=keep_days)
+    before = now - timedelta(days=keep_days)
     n_units, unit_bytes = remove_leftovers(ws.store, ws.lake.corpus_uri(corpus), before, dry_run=dry_run)
     docs = remove_data_docs(ws, corpus, keep_days=keep_days, dry_run=dry_run)
     seconds = time.perf_counter() - started

@@ -124,15 +124,22 @@ def rows_held(table: Table, dataset: Any) -> Counts:
 
 def table_versions(table: Table, store: ObjectStore) -> set[int]:
     """Numbers of the versions that a table has a manifest of, detached ones included; one listing."""
-    numbers = set()
-    for info in store.list(f"{table.uri}/_versions/*.manifest"):
-        name = info.uri.rsplit("/", 1)[1].removesuffix(".manifest")
-        if name.startswith(_DETACHED_PREFIX) and name[1:].isdigit():
-            numbers.add(int(name[1:]))
-        elif name.isdigit():
-            # Newer tables count down, so that a listing begins with the newest.
-            numbers.add(int(name) if int(name) < DETACHED else (1 << 64) - 1 - int(name))
-    return numbers
+    numbers = (version_of(info.uri) for info in store.list(f"{table.uri}/_versions/*.manifest"))
+    return {number for number in numbers if number is not None}
+
+
+def version_of(name: str) -> int | None:
+    """Number of the version that a manifest holds, by its path; None where the path is not one of a manifest."""
+    folder, _, file = name.rpartition("/")
+    stem = file.removesuffix(".manifest")
+    if folder.rpartition("/")[2] != "_versions" or stem == file:
+        return None
+    if stem.startswith(_DETACHED_PREFIX) and stem[1:].isdigit():
+        return int(stem[1:])
+    if not stem.isdigit():
+        return None
+    # Newer tables count down, so that a listing begins with the newest.
+    return int(stem) if int(stem) < DETACHED else (1 << 64) - 1 - int(stem)
 
 
 def is_complete(table: Table, store: ObjectStore, version: int) -> bool:

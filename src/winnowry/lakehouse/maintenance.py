@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.sweep import Needed, Swept, needed_by, sweep
 from winnowry.lakehouse.table import Table, is_conflict
-from winnowry.storage.objects import ObjectInfo, ObjectStore
+from winnowry.storage.objects import ObjectStore
+from winnowry.storage.probe import store_time
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +36,7 @@ _TARGET_ROWS = 1 << 20
 _TARGET_BYTES = 1 << 30
 _BATCH_ROWS = 1024
 _DELETED_FRACTION = 0.1
-_UNVERIFIED = timedelta(days=7)  # as Lance itself: a younger file may belong to a commit that is on its way
-_DETACHED_PREFIX = "d"
+_UNNAMED = timedelta(days=7)  # a younger file that no version names may belong to a stage that is still at work
 
 
 @dataclass
@@ -50,8 +51,9 @@ class Upkeep:
         unindexed_fragments: fragments that an index did not cover and now does.
         versions_removed: versions out of their retention that no tag is on.
         candidates_removed: detached versions that no live promotion stands for.
-        files_removed: data files that no version, candidate or column on its way refers to.
-        bytes_removed: of what was removed; of a dry run without the files of old versions.
+        files_removed: files (data, deletions, indexes, transactions) that no version, candidate or column on its way
+            refers to.
+        bytes_removed: of what was removed.
         postponed: why something was left for the next time.
     """
 
@@ -78,8 +80,12 @@ def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows an
     together: Together,
     dry_run: bool,
     seal: Seal = lambda names: None,
+    kept_versions: Iterable[int] = (),
+    now: datetime | None = None,
 ) -> Upkeep:
-    """Maintain one table: index, compact, and remove what nothing needs.
+    """Maintain one table: remove what nothing needs, compact, index.
+
+    What compaction replaces is removed by a later call: whoever opened it a moment ago is still reading it.
 
     Args:
         table: the table.
@@ -87,17 +93,35 @@ def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows an
         live: promotions that are staged or committing: what they refer to stays.
         kept_files: data files of columns on their way.
         busy: why fragments must stay as they are now (a column is being computed), or None.
-        keep: versions younger than this stay.
+        keep: versions that were the latest within this time stay.
         together: which fragments may be merged.
         dry_run: only say what would be done.
         seal: seals data files, by their names in the data folder, before a commit names them.
+        kept_versions: versions that a release without its number needs.
+        now: what the store's clock says; asked when None.
 
     Returns:
         What was done, or would be.
+
+    Raises:
+        StorageError: the store's clock and its files disagree; nothing was changed.
     """
+    on_their_way = list(live)
+    candidates = [c for record in on_their_way for c in record.tables() if c.table == table.name]
+    needed = needed_by(table.name, on_their_way)
+    needed |= Needed(frozenset(kept_versions), files=frozenset(f"data/{name}" for name in kept_files))
+    swept = sweep(
+        table,
+        store,
+        now=now if now is not None else store_time(store),
+        keep=keep,
+        needed=needed,
+        keep_unnamed=max(keep, _UNNAMED),
+        dry_run=dry_run,
+    )
     dataset = table.dataset()
     done = Upkeep(table.name, fragments_before=len(dataset.get_fragments()))
-    candidates = [c for record in live for c in record.tables() if c.table == table.name]
+    _note(done, swept)
     if busy is not None:
         done.postponed.append(f"compaction: {busy}")
     elif blob_columns(dataset.schema):
@@ -107,25 +131,15 @@ def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows an
     else:
         _compact(table, done, together, seal, dry_run=dry_run)
     _index(table, done, dry_run=dry_run)
-    _remove_candidates(
-        table,
-        store,
-        done,
-        {c.detached_version for c in candidates} | {c.audit_version for c in candidates},
-        keep,
-        dry_run,
-    )
-    _remove_versions(table, store, done, keep, dry_run)
-    live_files = kept_files | {
-        name for c in candidates for fragment in (*c.fragments, *c.updated) for name in _names(fragment)
-    }
-    _remove_orphans(table, store, done, live_files, dry_run)
     done.fragments_after = len(table.dataset().get_fragments())
     return done
 
 
-def _names(fragment: dict[str, Any]) -> list[str]:
-    return [file["path"] for file in fragment["files"]]
+def _note(done: Upkeep, swept: Swept) -> None:
+    done.versions_removed, done.candidates_removed = swept.versions, swept.candidates
+    done.files_removed, done.bytes_removed = swept.files, swept.bytes
+    if swept.postponed is not None:
+        done.postponed.append(swept.postponed)
 
 
 def _groups(table: Table, dataset: Any, together: Together) -> Iterator[list[int]]:
@@ -210,87 +224,3 @@ def _index(table: Table, done: Upkeep, *, dry_run: bool) -> None:
             if not is_conflict(error):
                 raise
             done.postponed.append("index: another writer was first")
-
-
-def _remove_candidates(
-    table: Table, store: ObjectStore, done: Upkeep, wanted: set[int], keep: timedelta, dry_run: bool
-) -> None:
-    """Detached manifests, which Lance's own cleanup leaves."""
-    before = datetime.now(UTC) - keep
-    for info in store.list(f"{table.uri}/_versions/{_DETACHED_PREFIX}*.manifest"):
-        version = info.uri.rsplit("/", 1)[1].removesuffix(".manifest").removeprefix(_DETACHED_PREFIX)
-        if info.modified_at < before and version.isdigit() and int(version) not in wanted:
-            done.candidates_removed += 1
-            done.bytes_removed += info.size
-            if not dry_run:
-                store.delete(info.uri)
-
-
-def _remove_versions(table: Table, store: ObjectStore, done: Upkeep, keep: timedelta, dry_run: bool) -> None:
-    dataset = table.dataset()
-    tagged = {int(entry["version"]) for entry in dataset.tags.list().values()}
-    before = datetime.now(UTC) - keep
-    old = [
-        int(entry["version"])
-        for entry in dataset.versions()
-        if _utc(entry["timestamp"]) < before and int(entry["version"]) not in {*tagged, int(dataset.version)}
-    ]
-    if old and _cleanup_takes_candidates(table, store, set(old)):
-        done.postponed.append("old versions: a refused candidate, or one on its way, is within its retention")
-        return
-    done.versions_removed = len(old)
-    if old and not dry_run:
-        statistics = dataset.cleanup_old_versions(versions=old, error_if_tagged_old_versions=False)
-        done.bytes_removed += int(statistics.bytes_removed)
-        done.files_removed += int(statistics.data_files_removed)
-
-
-def _cleanup_takes_candidates(table: Table, store: ObjectStore, old: set[int]) -> bool:
-    """Whether Lance's cleanup would take data of a detached version: it counts none, and removes week-old files."""
-    aged = {info.uri.rsplit("/", 1)[1] for info in _aged_files(table, store)}
-    if not aged:
-        return False
-    at_risk = aged & set(_detached_files(table, store))
-    if not at_risk:
-        return False
-    remaining = {int(entry["version"]) for entry in table.versions()} - old
-    return bool(at_risk.difference(*(_files_of(table.dataset(version)) for version in remaining)))
-
-
-def _aged_files(table: Table, store: ObjectStore) -> list[ObjectInfo]:
-    """Data files that are no part of a commit that is on its way."""
-    before = datetime.now(UTC) - _UNVERIFIED
-    return [info for info in store.list(f"{table.uri}/data/*.lance") if info.modified_at < before]
-
-
-def _files_of(dataset: Any) -> set[str]:
-    return {file.path for fragment in dataset.get_fragments() for file in fragment.data_files()}
-
-
-def _detached_files(table: Table, store: ObjectStore) -> Iterator[str]:
-    """Data files of detached versions: candidates that were refused, are on their way, or landed a while ago."""
-    for info in store.list(f"{table.uri}/_versions/{_DETACHED_PREFIX}*.manifest"):
-        version = info.uri.rsplit("/", 1)[1].removesuffix(".manifest").removeprefix(_DETACHED_PREFIX)
-        dataset = table.dataset_or_none(int(version)) if version.isdigit() else None
-        if dataset is not None:
-            yield from _files_of(dataset)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)  # Lance gives local time without a zone
-
-
-def _remove_orphans(table: Table, store: ObjectStore, done: Upkeep, live_files: set[str], dry_run: bool) -> None:
-    """Data files that no version refers to: those of refused candidates, of dropped and of refused columns."""
-    old = _aged_files(table, store)
-    if not old:
-        return
-    for entry in table.dataset().versions():
-        live_files |= _files_of(table.dataset(int(entry["version"])))
-    live_files.update(_detached_files(table, store))
-    for info in old:
-        if info.uri.rsplit("/", 1)[1] not in live_files:
-            done.files_removed += 1
-            done.bytes_removed += info.size
-            if not dry_run:
-                store.delete(info.uri)

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from winnowry.core.errors import DataError, LakehouseError, PromotionConflictError
@@ -25,7 +26,9 @@ from winnowry.lakehouse.wider import refuse_other_ids, widen, widened
 logger = logging.getLogger(__name__)
 
 _PROPERTY = "winnowry.promotion"
-_ABANDONED_AFTER_S = 24 * 3600  # a staged promotion nobody has moved for a day belongs to a dead process
+ABANDONED_AFTER = timedelta(hours=24)
+"""A staged promotion that nobody has moved for so long belongs to a dead process."""
+
 _COMMITS = Retry(attempts=200, first_wait_s=0.005, longest_wait_s=0.64)  # rivals on other partitions may win many
 _REMOVALS = Retry(attempts=200, first_wait_s=0.01, longest_wait_s=0.01, growth="constant")
 
@@ -161,7 +164,8 @@ class Promoter:
             The record in state ``promoted``.
 
         Raises:
-            PromotionConflictError: another run promoted the same partition since this one was staged.
+            PromotionConflictError: another run promoted the same partition since this one was staged, or files of the
+                candidate are gone.
         """
         main = record.main
         assert main is not None
@@ -177,6 +181,7 @@ class Promoter:
             record = self._records.advance(record, "committing")
         barrier.reach("committing")
         try:
+            self._refuse_if_files_are_gone(record, main)
             self._refuse_if_superseded(record)
             for side in record.sides:
                 self._commit(record, side, add_only=True)
@@ -222,7 +227,7 @@ class Promoter:
                 with contextlib.suppress(PromotionConflictError, DataError):  # promote() has marked it
                     finished.append(self.promote(record, reaudit=reaudit))
                     logger.info("rolled forward promotion %s of %s/%s", record.id, stage_name, partition)
-            elif record.state == "staged" and time.time() - record.created_at > _ABANDONED_AFTER_S:
+            elif record.state == "staged" and self._records.unmoved_for(record) > ABANDONED_AFTER:
                 self._records.advance(record, "abandoned")
         self._complete(stage_name, partition)
         return finished
@@ -239,6 +244,23 @@ class Promoter:
         """Now, or just after the promotion this one replaces if that machine's clock was ahead of ours."""
         before = self._records.load(record.stage, record.partition, record.replaces) if record.replaces else None
         return max(time.time(), ((before.promoted_at or 0.0) if before is not None else 0.0) + 1e-3)
+
+    def _refuse_if_files_are_gone(self, record: PromotionRecord, main: CandidateTable) -> None:
+        """Refuse a candidate that is not whole any more: its commit would make a table that cannot be read."""
+        lost = self._records.lost_files(record)
+        if not lost:
+            return
+        table = self._table(main.table)
+        dataset = table.dataset_or_none()
+        if dataset is not None and self._landed(table, dataset, record, main) is not None:
+            return  # it is visible already, and upkeep may have merged its files since
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        message = (
+            f"{record.corpus}/{record.stage}[{record.partition}]: promotion {record.id} cannot be committed, because "
+            f"{lost[0]}{more}. It is abandoned, and nothing was changed; the next run of the stage makes its rows anew."
+        )
+        logger.warning("%s", message)
+        raise PromotionConflictError(message, stage=record.stage, partition=_named(record.partition))
 
     def _refuse_if_superseded(self, record: PromotionRecord) -> None:
         assert record.main is not None
@@ -380,7 +402,9 @@ class Promoter:
 
     def _drop_own_side_rows(self, record: PromotionRecord) -> None:
         for side in record.sides:
-            self._remove_side_fragments(self._table(side.table), lambda owner: owner.promotion_id == record.id)
+            table = self._table(side.table)
+            table.note_owner(side.fragments, Owner(side.partition, side.stage, record.id))
+            self._remove_side_fragments(table, lambda owner: owner.promotion_id == record.id)
 
     @staticmethod
     def _remove_side_fragments(table: Table, stale: Callable[[Owner], bool]) -> None:

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
-from winnowry.core.errors import WinnowryError
+from winnowry.core.errors import TableFormatError, WinnowryError
 from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.core.ids import PromotionId
 from winnowry.storage.objects import ObjectStore
+from winnowry.storage.probe import store_time
 
 State = Literal["staged", "committing", "promoted", "rejected", "abandoned"]
 Scope = Literal["partition", "table", "delta"]
 WHOLE_TABLE = "__all__"
 """The partition of a promotion that covers a whole table."""
+
+_ONE_BY_ONE = 10  # files of one folder that are asked for by name rather than by listing the folder
 
 
 def new_promotion_id() -> PromotionId:
@@ -128,6 +132,7 @@ class RecordStore:
 
     def __init__(self, store: ObjectStore, base: str) -> None:
         self._store = store
+        self._corpus = base
         self._base = f"{base}/promotions"
 
     def _folder(self, stage: str, partition: str) -> str:
@@ -190,12 +195,56 @@ class RecordStore:
             except WinnowryError as error:
                 yield info.uri, error
 
+    def unmoved_for(self, record: PromotionRecord) -> timedelta:
+        """How long ago a record was written last; both times are the store's."""
+        uri = f"{self._folder(record.stage, record.partition)}/{record.id}.json"
+        written = [info.modified_at for info in self._store.list(uri)]
+        return store_time(self._store) - written[0] if written else timedelta(0)
+
+    def lost_files(self, record: PromotionRecord) -> list[str]:
+        """Data files and deletions of a promotion's candidates that are missing or cut, in words."""
+        sizes: dict[str, int | None] = {}
+        for candidate in record.tables():
+            for fragment in (*candidate.fragments, *candidate.updated):
+                for file in fragment["files"]:
+                    sizes[f"{candidate.table}.lance/data/{file['path']}"] = file.get("file_size_bytes") or None
+        for name, (size, _) in record.files.items():
+            if "/data/" in name or "/_deletions/" in name:
+                sizes[name] = int(size)
+        lost = []
+        there = self._sizes(sizes)
+        for name, size in sorted(sizes.items()):
+            if name not in there:
+                lost.append(f"{name} is missing")
+            elif size is not None and there[name] != size:
+                lost.append(f"{name} has {there[name]:,} bytes and not {size:,}")
+        return lost
+
+    def _sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """Sizes of files that are there; of many in one folder the folder is listed."""
+        by_folder: dict[str, list[str]] = {}
+        for name in names:
+            by_folder.setdefault(name.rpartition("/")[0], []).append(name)
+        sizes = {}
+        for folder, members in by_folder.items():
+            patterns = members if len(members) <= _ONE_BY_ONE else [f"{folder}/*"]
+            for pattern in patterns:
+                for info in self._store.list(f"{self._corpus}/{pattern}"):
+                    sizes[info.uri.removeprefix(f"{self._corpus}/")] = info.size
+        return sizes
+
     def _read(self, uri: str) -> PromotionRecord:
         document = from_bytes("promotion record", uri, self._store.read(uri)).content
-        main = document["main"]
-        return from_document(
-            PromotionRecord,
-            document,
-            main=from_document(CandidateTable, main) if main else None,
-            sides=[from_document(CandidateTable, side) for side in document["sides"]],
-        )
+        try:
+            main = document["main"]
+            return from_document(
+                PromotionRecord,
+                document,
+                main=from_document(CandidateTable, main) if main else None,
+                sides=[from_document(CandidateTable, side) for side in document["sides"]],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TableFormatError(
+                f"{uri}: this promotion record is damaged: it lacks what every record has ({error}). Restore the file "
+                "from a copy"
+            ) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -142,6 +143,26 @@ class SealStore:
             stored = from_bytes("seal", info.uri, self._store.read(info.uri)).content["files"]
             files |= {name: (int(size), str(digest)) for name, (size, digest) in stored.items()}
         return files
+
+    def remove_spent(self, table: str, before: datetime) -> None:
+        """Remove documents none of whose files is there any more: upkeep has removed them.
+
+        A file that is lost and that a version still names is found by its name, with and without its seal.
+
+        Args:
+            table: the table.
+            before: documents written later stay, UTC.
+        """
+        infos = list(self._store.list(f"{self._corpus_uri}/seals/{table}/*.json"))
+        old = [info for info in infos if info.modified_at < before]
+        if not old:
+            return
+        prefix = f"{self._corpus_uri}/"
+        there = {info.uri.removeprefix(prefix) for info in self._store.list(f"{prefix}{table}.lance/**")}
+        for info in old:
+            files = from_bytes("seal", info.uri, self._store.read(info.uri)).content["files"]
+            if there.isdisjoint(files):
+                self._store.delete(info.uri)
 
     def seal_indexes(self, table: Table, what: str) -> None:
         """Seal the indexes of a table that no document seals yet."""

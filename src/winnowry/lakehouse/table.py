@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -186,6 +186,11 @@ class Table:
         for owner in self.owners(dataset).values():
             newest[owner.partition] = max(owner.promotion_id, newest.get(owner.partition, ""))
         return newest
+
+    def note_owner(self, fragments: Iterable[Mapping[str, Any]], owner: Owner) -> None:
+        """Note who wrote fragments, as their promotion says: a file that is lost tells nobody."""
+        for fragment in fragments:
+            _owners[(self.uri, fragment["files"][0]["path"])] = owner
 
     def transaction(self, dataset: Any, version: int) -> Any | None:
         """What made a version, or None where cleanup has removed it."""

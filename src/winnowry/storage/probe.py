@@ -8,6 +8,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from winnowry.core.errors import StorageError
 from winnowry.storage.globs import escape
@@ -73,22 +74,32 @@ def conditional_put_race(store: ObjectStore, rounds: int = 10, writers: int = 8)
     return RaceResult(rounds, writers, tuple(counts), wrong)
 
 
+def store_time(store: ObjectStore) -> datetime:
+    """What the store's clock says now, UTC: the time stamp of an object that was just written, as listings show it.
+
+    Ages of objects are told by this clock alone; this machine's may be wrong by any amount.
+
+    Raises:
+        StorageError: the store cannot be written or listed.
+    """
+    uri = f"{_FOLDER}/clock-{uuid.uuid4().hex}"
+    store.write(uri, b"")
+    try:
+        [info] = store.list(escape(uri))
+    finally:
+        store.delete(uri)
+    return info.modified_at
+
+
 def clock_skew_seconds(store: ObjectStore) -> float:
     """How far the store's clock is ahead of this machine's, in seconds; S3 time stamps have 1 s resolution.
 
     Raises:
         StorageError: the store cannot be written or listed.
     """
-    uri = f"{_FOLDER}/{uuid.uuid4().hex}/clock"
     before = time.time()
-    store.write(uri, b"")
+    stamp = store_time(store).timestamp()
     after = time.time()
-    try:
-        # As listings show it: that is the time that other parts compare with.
-        [info] = store.list(escape(uri))
-    finally:
-        store.delete(uri)
-    stamp = info.modified_at.timestamp()
     if before - 1 <= stamp <= after:
         return 0.0
     return stamp - after if stamp > after else stamp - before

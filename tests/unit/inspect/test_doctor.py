@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -51,7 +53,7 @@ def test_a_store_that_cannot_be_reached_fails_and_the_checks_behind_it_are_skipp
     monkeypatch.setattr(LocalStore, "check", refuse)
     diagnosis = doctor(str(tmp_path))
     assert not diagnosis.healthy
-    assert [check.status for check in diagnosis.checks] == ["ok", "fail", *["skip"] * 7]
+    assert [check.status for check in diagnosis.checks] == ["ok", "fail", *["skip"] * 6]
     assert "127.0.0.1:1" in diagnosis.checks[1].message
 
 
@@ -98,7 +100,8 @@ def test_promotions_that_nobody_finished_are_listed(tmp_path: Path, state: Any, 
     ws = make_small_lake(tmp_path)
     records = ws.lake.records(CORPUS)
     record = records.of("scored", "2020")[0]
-    records.save(replace(record, state=state, created_at=record.created_at - hours * 3600))
+    records.save(replace(record, state=state))
+    os.utime(tmp_path / CORPUS / f"promotions/scored/2020/{record.id}.json", (time.time() - hours * 3600,) * 2)
     check = found(tmp_path, "unfinished promotions")
     assert check.status == "warn"
     assert expected in check.message

@@ -92,7 +92,7 @@ def test_an_update_that_is_read_again_has_another_mode(uri: str) -> None:
 
 
 def test_cleanup_leaves_detached_manifests(uri: str) -> None:
-    """``maintenance._remove_candidates`` removes those that no live candidate needs."""
+    """``sweep`` removes those that no live candidate needs."""
     lance.write_dataset(rows(2), uri)
     dataset = lance.dataset(uri)
     append = lance.LanceOperation.Append(write_fragments(rows(2, 20), dataset, mode="append"))
@@ -102,7 +102,7 @@ def test_cleanup_leaves_detached_manifests(uri: str) -> None:
 
 
 def test_cleanup_leaves_young_files_that_nothing_refers_to(uri: str) -> None:
-    """#8516, #8942: ``maintenance._remove_orphans`` does it by age and by what candidates and columns need."""
+    """#8516, #8942: ``sweep`` does it by age and by what candidates and columns need."""
     lance.write_dataset(rows(2), uri)
     (orphan,) = write_fragments(rows(2, 20), uri, mode="append")
     lance.dataset(uri).cleanup_old_versions(older_than=timedelta(0))

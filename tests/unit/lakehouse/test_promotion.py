@@ -6,6 +6,7 @@ crash is an exception that nothing catches. Killed and racing processes are in `
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,10 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import lance
 import pyarrow as pa
 import pytest
+from lance.fragment import write_fragments
 
-from winnowry.core.errors import ContractError, GateFailedError, LakehouseError, PromotionConflictError
+from winnowry.core.errors import (
+    ContractError,
+    GateFailedError,
+    LakehouseError,
+    PromotionConflictError,
+    TableFormatError,
+)
 from winnowry.core.retry import Retry
 from winnowry.core.tables import QUARANTINE, UNPARTITIONED
 from winnowry.lakehouse.barrier import barrier
@@ -690,6 +699,69 @@ def test_recovery_drops_what_a_rival_has_overtaken(lake: Lakehouse) -> None:
     assert state_of(lake, record) == "abandoned"
     assert visible(lake) == [("a", 2)]
     assert quarantine_as_stored(lake) == ["y"]
+
+
+@pytest.mark.parametrize("point", ["committing", "promoted:quarantine", "looked-up:cleaned"])
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+@pytest.mark.parametrize("of", ["cleaned", "quarantine"])
+def test_a_candidate_that_is_not_whole_any_more_is_abandoned_by_name(
+    lake: Lakehouse, caplog: pytest.LogCaptureFixture, point: str, damage: str, of: str
+) -> None:
+    promoted(lake, "p", {"a": 0}, rejected=["u"])
+    record = staged(lake, "p", {"a": 1, "b": 2}, rejected=["x"])
+    killed_at(lake, record, point)
+    candidate = record.main if of == "cleaned" else record.sides[0]
+    assert candidate is not None
+    name = candidate.fragments[0]["files"][0]["path"]
+    file = Path(lake.corpus_uri(CORPUS)) / f"{of}.lance/data/{name}"
+    if damage == "missing":
+        file.unlink()
+    else:
+        os.truncate(file, file.stat().st_size // 2)
+    assert lake.promoter(CORPUS).recover("cleaned", "p") == []
+    assert state_of(lake, record) == "abandoned"
+    assert record.id in caplog.text
+    assert name in caplog.text
+    assert visible(lake) == [("a", 0)]
+    assert quarantined(lake) == ["u"]
+    promoted(lake, "p", {"a": 1, "b": 2}, rejected=["x"])
+    assert (visible(lake), quarantined(lake)) == ([("a", 1), ("b", 2)], ["x"])
+
+
+def test_a_candidate_that_is_visible_already_stands_though_its_files_were_merged_since(lake: Lakehouse) -> None:
+    record = staged(lake, "p", {"a": 1})
+    killed_at(lake, record, "promoted:cleaned")
+    dataset = lake.table(CORPUS, "cleaned").dataset()
+    (fragment,) = dataset.get_fragments()
+    merged = write_fragments(fragment.to_table(), dataset, mode="append")
+    operation = lance.LanceOperation.Update(
+        removed_fragment_ids=[fragment.fragment_id], updated_fragments=[], new_fragments=merged, fields_modified=[]
+    )
+    lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+    (Path(lake.corpus_uri(CORPUS)) / "cleaned.lance/data" / fragment.data_files()[0].path).unlink()
+    assert [finished.id for finished in lake.promoter(CORPUS).recover("cleaned", "p")] == [record.id]
+    assert (state_of(lake, record), visible(lake)) == ("promoted", [("a", 1)])
+
+
+@pytest.mark.parametrize("body", [b"", b'{"id": "x', b"[]", b"{}", b'{"main": 7, "sides": []}'])
+def test_a_damaged_record_is_named_by_its_file(lake: Lakehouse, body: bytes) -> None:
+    record = promoted(lake, "p", {"a": 1})
+    (Path(lake.corpus_uri(CORPUS)) / f"promotions/cleaned/p/{record.id}.json").write_bytes(body)
+    with pytest.raises(TableFormatError, match=rf"{record.id}\.json: this promotion record is damaged"):
+        lake.promoter(CORPUS).recover("cleaned", "p")
+
+
+@pytest.mark.parametrize(("own_clock_says", "by_the_store", "state"), [(0.0, 25, "abandoned"), (2e9, 1, "staged")])
+def test_the_age_of_a_staged_promotion_is_told_by_the_clock_of_the_store(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch, own_clock_says: float, by_the_store: int, state: str
+) -> None:
+    record = staged(lake, "p", {"a": 1})
+    hours = by_the_store * 3600
+    file = Path(lake.corpus_uri(CORPUS)) / f"promotions/cleaned/p/{record.id}.json"
+    os.utime(file, (file.stat().st_mtime - hours,) * 2)
+    monkeypatch.setattr(time, "time", lambda: own_clock_says)
+    lake.promoter(CORPUS).recover("cleaned", "p")
+    assert state_of(lake, record) == state
 
 
 def test_a_promotion_may_be_recovered_while_its_own_process_is_still_alive(lake: Lakehouse) -> None:

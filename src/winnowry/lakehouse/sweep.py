@@ -1,0 +1,246 @@
+"""Removal of what nothing needs of a table: versions out of their retention, refused candidates, leftovers.
+
+Lance's own cleanup is never called: it removes every file that no attached version names once it is a week old, the
+files of candidates among them, and a tag on a detached version does not hold it back.
+
+What lies in the table is listed first, then the manifests that stay are read. Both are judged by the store's clock: a
+machine whose clock is ahead would remove what another one is writing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from winnowry.core.errors import StorageError, WinnowryError
+from winnowry.lakehouse.damage import DETACHED, version_of
+from winnowry.lakehouse.record import CandidateTable, PromotionRecord
+from winnowry.lakehouse.table import Table
+from winnowry.storage.objects import ObjectInfo, ObjectStore
+
+CLOCKS_APART = timedelta(minutes=5)
+"""A file that is further ahead of the store's clock shows that clocks disagree."""
+
+_NOTHING = timedelta(0)
+_TRANSACTION = re.compile(rb"-([0-9a-f-]{36})\.txn")
+_UNFINISHED_MANIFEST = re.compile(r"\.manifest#\d+$")  # what a process left that died while it wrote one
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What has to stay of a table beside its latest version, those that a tag is on, and young ones.
+
+    Attributes:
+        versions: versions that somebody will open by number.
+        since: this version and every later one stay; None where none is asked for.
+        files: files by name below the table's folder.
+    """
+
+    versions: frozenset[int] = frozenset()
+    since: int | None = None
+    files: frozenset[str] = frozenset()
+
+    def __or__(self, other: Needed) -> Needed:
+        """What either of two needs."""
+        since = [one for one in (self.since, other.since) if one is not None]
+        return Needed(self.versions | other.versions, min(since, default=None), self.files | other.files)
+
+
+@dataclass
+class Swept:
+    """What was removed, or would be.
+
+    Attributes:
+        versions: versions of the table.
+        candidates: detached versions.
+        files: data files, deletions, indexes, transactions.
+        bytes: of all of it.
+        names: names of all of it below the corpus folder.
+        postponed: why nothing was removed; None where that is not so.
+    """
+
+    versions: int = 0
+    candidates: int = 0
+    files: int = 0
+    bytes: int = 0
+    names: set[str] = field(default_factory=set)
+    postponed: str | None = None
+
+
+def needed_by(table: str, records: Iterable[PromotionRecord]) -> Needed:
+    """What promotions on their way (``staged`` or ``committing``) need of a table.
+
+    One that is committing may have landed without having noted it. Recovery reads that from the versions since its
+    base, so these stay all.
+
+    Args:
+        table: name of the table.
+        records: the promotions.
+    """
+    needed = Needed()
+    for record in records:
+        folder = f"{table}.lance/"
+        sealed = frozenset(name.removeprefix(folder) for name in record.files if name.startswith(folder))
+        for candidate in record.tables():
+            if candidate.table == table:
+                since = candidate.base_version if record.state == "committing" else None
+                needed |= Needed(_versions_of(candidate), since, sealed | _files_of(candidate))
+    return needed
+
+
+def _versions_of(candidate: CandidateTable) -> frozenset[int]:
+    return frozenset({candidate.base_version, candidate.detached_version, candidate.audit_version})
+
+
+def _files_of(candidate: CandidateTable) -> frozenset[str]:
+    fragments = (*candidate.fragments, *candidate.updated)
+    return frozenset(f"data/{file['path']}" for fragment in fragments for file in fragment["files"])
+
+
+def refuse_if_clocks_disagree(files: Iterable[ObjectInfo], now: datetime) -> None:
+    """Refuse to tell ages where a file seems to be from the future.
+
+    Args:
+        files: files of a table.
+        now: what the store's clock says.
+
+    Raises:
+        StorageError: a file is more than five minutes ahead.
+    """
+    newest = max(files, key=lambda info: info.modified_at, default=None)
+    if newest is not None and newest.modified_at - now > CLOCKS_APART:
+        ahead = (newest.modified_at - now).total_seconds()
+        raise StorageError(
+            f"{newest.uri} was written {ahead:,.0f} s from now by the store's clock ({now:%Y-%m-%d %H:%M:%S} UTC): "
+            "clocks disagree, and what is old cannot be told. Nothing was changed. Set the clocks of the store and of "
+            "the machines that write to it (NTP), or wait until that time has come"
+        )
+
+
+def sweep(
+    table: Table,
+    store: ObjectStore,
+    *,
+    now: datetime,
+    keep: timedelta,
+    needed: Needed | None = None,
+    keep_unnamed: timedelta | None = None,
+    dry_run: bool = False,
+) -> Swept:
+    """Remove versions and files that nothing needs.
+
+    A version is as old as the time since which it is not the latest one: until then new readers and runs opened it.
+
+    Args:
+        table: the table.
+        store: where it lies.
+        now: what the store's clock says, see :func:`~winnowry.storage.probe.store_time`.
+        keep: what is younger stays; zero removes everything that nothing names, of processes at work too.
+        needed: what promotions, releases and columns on their way need, read by the caller.
+        keep_unnamed: files that no version names stay for this long; ``keep`` when None. They may belong to a process
+            that has not got as far as writing a version.
+        dry_run: only say what would be removed.
+
+    Returns:
+        What was removed, or would be.
+
+    Raises:
+        NotFoundError: there is no such table.
+        StorageError: clocks disagree.
+    """
+    wanted = needed if needed is not None else Needed()
+    files = {info.uri.removeprefix(f"{table.uri}/"): info for info in store.list(f"{table.uri}/**")}
+    refuse_if_clocks_disagree(files.values(), now)
+    age = {name: max(now - info.modified_at, _NOTHING) for name, info in files.items()}
+    manifests = {name: version for name in files if (version := version_of(name)) is not None}
+    stay = _remaining(table, manifests, age, keep, wanted)
+    swept = Swept()
+    named: set[str] = set()
+    for name in sorted(stay):
+        of_version = _named_by(table, store, name, manifests[name])
+        if isinstance(of_version, str):
+            swept.postponed = f"removal: {of_version}"
+            return swept
+        named |= of_version
+    gone = [name for name in manifests if name not in stay]
+    detached = sum(manifests[name] >= DETACHED for name in gone)
+    swept.versions, swept.candidates = len(gone) - detached, detached
+    for_unnamed = keep if keep_unnamed is None else keep_unnamed
+    leftovers = [
+        name
+        for name in files
+        if age[name] >= for_unnamed and name not in wanted.files and _is_leftover(name, named, wanted.files)
+    ]
+    swept.files = len(leftovers)
+    for name in (*gone, *leftovers):  # manifests first: one that is there never names a file that is not
+        swept.bytes += files[name].size
+        swept.names.add(f"{table.name}.lance/{name}")
+        if not dry_run:
+            store.delete(files[name].uri)
+    return swept
+
+
+def _remaining(
+    table: Table, manifests: Mapping[str, int], age: Mapping[str, timedelta], keep: timedelta, needed: Needed
+) -> set[str]:
+    """Manifests that stay."""
+    dataset = table.dataset()
+    tagged = {int(entry["version"]) for entry in dataset.tags.list().values()}
+    stay = {int(dataset.version), *tagged, *needed.versions}
+    attached = sorted((name for name in manifests if manifests[name] < DETACHED), key=lambda name: manifests[name])
+    # How long ago the next version took its place; nothing has taken that of the last one.
+    replaced = {name: age[later] for name, later in pairwise(attached)}
+    return {
+        name
+        for name, version in manifests.items()
+        if version in stay
+        or (needed.since is not None and needed.since <= version < DETACHED)
+        or name in attached[-1:]
+        or replaced.get(name, age[name]) < keep
+    }
+
+
+def _named_by(table: Table, store: ObjectStore, manifest: str, version: int) -> set[str] | str:
+    """Files that a version names: data, deletions, folders of indexes, the transaction; else why that is not known."""
+    uri = f"{table.uri}/{manifest}"
+    try:
+        dataset = table.dataset_or_none(version)
+        if dataset is None:
+            return f"version {version} cannot be opened" if store.exists(uri) else set()
+        names = _files_and_indexes(dataset)
+        names |= {match.decode() for match in _TRANSACTION.findall(store.read(uri))}
+    except (WinnowryError, OSError, ValueError) as error:
+        return f"version {version} cannot be opened: {error}"
+    return names
+
+
+def _files_and_indexes(dataset: Any) -> set[str]:
+    names: set[str] = set()
+    for fragment in dataset.get_fragments():
+        names |= {f"data/{file.path}" for file in fragment.data_files()}
+        if deletions := fragment.deletion_file():
+            names.add(deletions)
+    return names | {f"_indices/{segment.uuid}" for index in dataset.describe_indices() for segment in index.segments}
+
+
+def _is_leftover(name: str, named: set[str], wanted: frozenset[str]) -> bool:
+    """Whether a file is of a kind that versions name, and none does."""
+    folder, _, rest = name.partition("/")
+    if folder == "_versions":
+        return _UNFINISHED_MANIFEST.search(rest) is not None
+    if folder == "_transactions":
+        match = _TRANSACTION.search(f"-{rest.partition('-')[2]}".encode())
+        return match is None or match[1].decode() not in named
+    if folder == "_indices":
+        return f"_indices/{rest.partition('/')[0]}" not in named
+    if folder == "_deletions":
+        return name not in named
+    if folder == "data":
+        # Contents of large objects lie in a folder beside the data file, named as it is.
+        owner = f"data/{rest.partition('/')[0]}.lance" if "/" in rest else name
+        return owner not in named and owner not in wanted
+    return False

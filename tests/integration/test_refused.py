@@ -269,21 +269,6 @@ def test_rejects_stay_until_upkeep_after_their_retention(bad_day: Any) -> None:
     assert _clean(ws, recipe) == ("GateFailed", 1)
 
 
-def test_old_versions_wait_for_a_refused_candidate_that_is_within_its_retention(bad_day: Any) -> None:
-    from winnowry.lakehouse.maintenance import Upkeep, _remove_versions
-
-    # Lance's cleanup removes week-old files that no version names, and counts no detached one.
-    ws, recipe = bad_day
-    _clean(ws, recipe)
-    _age(Path(ws.root), days=20)
-    run_stage(ws, apply_overrides(recipe, ["gates.cleaned.min_kept_fraction=0.1"]), "cleaned", BAD,
-              suites=suites_for, run_id="t")  # fmt: skip
-    done = Upkeep("cleaned")
-    _remove_versions(ws.lake.table(CORPUS, "cleaned"), ws.store, done, timedelta(0), dry_run=False)
-    assert done.versions_removed == 0
-    assert "refused candidate" in done.postponed[0]
-
-
 def test_a_newer_candidate_replaces_what_was_refused(bad_day: Any) -> None:
     ws, recipe = bad_day
     _clean(ws, recipe)

@@ -46,8 +46,8 @@ def stored(value: Any, root: Path) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, str):
-        moved = _from_the_root(value.replace(str(root), "ROOT").replace(WRITTEN_AT, "WRITTEN_AT"))
-        return moved.replace(str(REPOSITORY), "REPOSITORY")
+        portable = _from_the_root(value.replace(str(root), "ROOT").replace(WRITTEN_AT, "WRITTEN_AT"))
+        return portable.replace(str(REPOSITORY), "REPOSITORY")
     return value
 
 

@@ -94,10 +94,10 @@ def test_a_number_stands_for_its_rows_whatever_happens(tmp_path: Path, seed: int
             ws = Workspace.open(str(root))
             names = [release.name for release in releases(ws, CORPUS)]
             movable = [name for name in ws.lake.tags(CORPUS) if not re.fullmatch(r"v\d+", name)]
-            moved = rollback(ws, CORPUS, chance.choice(names), chance.choice(movable))
-            held.pop(moved.tag, None)
-            if moved.held:
-                held[moved.tag] = moved.after
+            done = rollback(ws, CORPUS, chance.choice(names), chance.choice(movable))
+            held.pop(done.tag, None)
+            if done.held:
+                held[done.tag] = done.after
         history.append(f"{step}: {action}")
         now = numbered(root)
         assert {name: now.get(name) for name in seen} == seen, history

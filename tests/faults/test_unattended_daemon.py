@@ -85,14 +85,14 @@ class RealDaemon:
 
     def workers(self) -> list[int]:
         """Processes of runs of this home."""
-        found = []
+        ids = []
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 command = (folder / "cmdline").read_bytes()
                 environment = (folder / "environ").read_bytes()
                 if b"execute_run" in command and f"DAGSTER_HOME={self.root}\0".encode() in environment:
-                    found.append(int(folder.name))
-        return found
+                    ids.append(int(folder.name))
+        return ids
 
 
 @pytest.fixture

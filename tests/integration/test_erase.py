@@ -71,6 +71,13 @@ def test_what_is_left_verifies_down_to_its_bytes(lake: tuple[Any, Any]) -> None:
     assert {finding.fault for finding in verify(ws).findings} == {"content"}
 
 
+@pytest.mark.parametrize("form", ["landing/mail/2026.jsonl", "{root}/landing/mail/2026.jsonl"])
+def test_all_records_of_a_landing_object_leave_however_it_is_named(lake: tuple[Any, Any], form: str) -> None:
+    ws, _ = lake
+    assert erase(ws, "tickets", uri=form.format(root=ws.root), dry_run=False).records == 4
+    assert rows_of(ws, "published") == {"prod": [], "v1": [], None: []}
+
+
 def test_a_dry_run_changes_nothing(lake: tuple[Any, Any]) -> None:
     ws, _ = lake
     before = rows_of(ws, "published")

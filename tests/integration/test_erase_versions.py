@@ -39,8 +39,8 @@ def test_no_older_content_is_left_below_the_folder_and_others_stay(s3_server: S3
             [],
         )
         assert store.read(f"{s3_root}/c/overwritten") == b"second"
-        kept = client.list_object_versions(Bucket=bucket, Prefix=f"{prefix}/other/")
-        assert (len(kept["Versions"]), len(kept["DeleteMarkers"])) == (3, 1)
+        beside = client.list_object_versions(Bucket=bucket, Prefix=f"{prefix}/other/")
+        assert (len(beside["Versions"]), len(beside["DeleteMarkers"])) == (3, 1)
     finally:
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 

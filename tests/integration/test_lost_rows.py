@@ -97,12 +97,12 @@ def lose_all(table: Path) -> None:
 
 def contents(ws: Workspace) -> dict[str, list[dict[str, Any]]]:
     """Rows of every table, apart from which promotion wrote them and when."""
-    found = {}
+    contents = {}
     for name in (*TABLES, "quarantine"):
         rows = ws.lake.open("c", name).to_table().drop_columns(["promotion_id"]).to_pylist()
         rows = [{key: value for key, value in row.items() if key not in ("ingested_at", "modified_at")} for row in rows]
-        found[name] = sorted(rows, key=str)
-    return found
+        contents[name] = sorted(rows, key=str)
+    return contents
 
 
 @pytest.mark.parametrize("name", [*TABLES, "quarantine"])

@@ -54,23 +54,23 @@ def root(released: Path, tmp_path: Path) -> Path:
 
 
 def upkeep(ws: Workspace, name: str = "published", *, dry_run: bool = False, **options: Any) -> Upkeep:
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "live": [],
         "kept_files": set(),
         "busy": None,
         "keep": timedelta(0),
         "together": "partition",
     }
-    return maintain_table(ws.lake.table("small", name), ws.store, **{**given, **options}, dry_run=dry_run)
+    return maintain_table(ws.lake.table("small", name), ws.store, **{**defaults, **options}, dry_run=dry_run)
 
 
 def read(ws: Workspace) -> dict[str, list[dict[str, Any]]]:
     """What readers of every tag, and of the latest version, see."""
-    found = {}
+    contents = {}
     for tag in (*ws.lake.tags("small"), None):
         rows = ws.lake.open("small", "published", tag).to_table().to_pylist()
-        found[str(tag)] = sorted(rows, key=lambda row: row["record_id"])
-    return found
+        contents[str(tag)] = sorted(rows, key=lambda row: row["record_id"])
+    return contents
 
 
 def files(root: Path) -> dict[str, int]:
@@ -99,16 +99,21 @@ def test_readers_of_tags_and_of_the_latest_version_see_the_same(root: Path) -> N
 def test_a_dry_run_tells_the_same_and_changes_nothing(root: Path) -> None:
     ws = Workspace.open(str(root))
     before = files(root)
-    told = upkeep(ws, dry_run=True)
+    announced = upkeep(ws, dry_run=True)
     assert files(root) == before
-    assert 0 not in (told.versions_removed, told.candidates_removed, told.files_removed, told.bytes_removed)
+    assert 0 not in (
+        announced.versions_removed,
+        announced.candidates_removed,
+        announced.files_removed,
+        announced.bytes_removed,
+    )
     counts = ("versions_removed", "candidates_removed", "files_removed", "bytes_removed", "fragments_merged")
     done = upkeep(ws)
-    assert {name: getattr(done, name) for name in counts} == {name: getattr(told, name) for name in counts}
+    assert {name: getattr(done, name) for name in counts} == {name: getattr(announced, name) for name in counts}
     freed = {path: size for path, size in before.items() if path not in files(root)}
     assert (len(freed), sum(freed.values())) == (
-        told.versions_removed + told.candidates_removed + told.files_removed,
-        told.bytes_removed,
+        announced.versions_removed + announced.candidates_removed + announced.files_removed,
+        announced.bytes_removed,
     )
 
 

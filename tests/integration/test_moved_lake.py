@@ -52,10 +52,10 @@ def test_nothing_that_a_lake_stores_tells_where_it_lies(made: Path) -> None:
 
 
 def test_a_copied_lake_has_nothing_to_do_and_goes_on_there(made: Path, tmp_path: Path) -> None:
-    moved = Path(shutil.copytree(made, tmp_path / "elsewhere"))
-    assert actions(moved) == set()
-    land_2021(moved, tmp_path)
-    results = run_all(*open_recipe(moved, moved / "small.yaml"), to="landing")
+    elsewhere = Path(shutil.copytree(made, tmp_path / "elsewhere"))
+    assert actions(elsewhere) == set()
+    land_2021(elsewhere, tmp_path)
+    results = run_all(*open_recipe(elsewhere, elsewhere / "small.yaml"), to="landing")
     assert results[0].metadata["objects_read"] == 1
 
 

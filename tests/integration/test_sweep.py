@@ -102,9 +102,9 @@ def test_what_died_while_it_committed_is_finished_ten_days_and_an_upkeep_later(
     ws, recipe = open_recipe(root, root / "r.yaml")
     died = [record.id for record in ws.lake.records("c").all() if record.state == "committing"]
     assert len(died) == (point != "release:indexed")
-    (told,) = maintain(ws, dry_run=True)
+    (announced,) = maintain(ws, dry_run=True)
     (done,) = maintain(ws)
-    assert counts(done.tables) == counts(told.tables)
+    assert counts(done.tables) == counts(announced.tables)
     assert sum(t.files_removed for t in done.tables) > 0
     run_all(ws, recipe)
     assert {record.state for record in ws.lake.records("c").all() if record.id in died} <= {"promoted"}

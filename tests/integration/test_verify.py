@@ -104,9 +104,9 @@ def same_length(path: Path) -> None:
 
 def test_an_untouched_lake_is_sound_at_every_depth(root: Path) -> None:
     for depth in (None, "sizes", "contents"):
-        found = look(root, depth=depth)
-        assert found.findings == ()
-        assert found.files > 20
+        report = look(root, depth=depth)
+        assert report.findings == ()
+        assert report.files > 20
     assert look(root).depth == "contents"
     assert look(root).bytes_read == look(root).bytes
 
@@ -161,9 +161,9 @@ def test_a_repair_makes_the_same_rows_again(root: Path, table: str) -> None:
     lake = wn.open(str(root))
     before = lake.table(f"c.{table}").to_arrow().drop_columns(["promotion_id"]).to_pylist()
     flip(data(root, table), 8 * 40)
-    found = lake.verify(repair=True)
-    assert found.sound, found.findings
-    assert [(done.done, done.same_rows) for done in found.repaired] == [(True, True), (True, None)], found.repaired
+    report = lake.verify(repair=True)
+    assert report.sound, report.findings
+    assert [(done.done, done.same_rows) for done in report.repaired] == [(True, True), (True, None)], report.repaired
     after = lake.table(f"c.{table}").to_arrow().drop_columns(["promotion_id"]).to_pylist()
     volatile = ("ingested_at",)
     assert sorted(str([v for k, v in row.items() if k not in volatile]) for row in after) == sorted(
@@ -174,9 +174,9 @@ def test_a_repair_makes_the_same_rows_again(root: Path, table: str) -> None:
 
 def test_an_index_is_built_anew(root: Path) -> None:
     flip(index(root, "raw"))
-    found = wn.open(str(root)).verify(repair=True)
-    assert found.sound, found.findings
-    assert "built anew" in found.repaired[0].message
+    report = wn.open(str(root)).verify(repair=True)
+    assert report.sound, report.findings
+    assert "built anew" in report.repaired[0].message
 
 
 def test_rows_that_come_out_otherwise_are_called_a_new_promotion(root: Path) -> None:
@@ -196,12 +196,12 @@ def test_what_lies_in_the_landing_now_takes_no_damaged_rows_place_unseen(root: P
     flip(data(root, "raw"))
     try:
         landed.write_text(body.replace("2023 1 ", "2023 one "))
-        found = wn.open(str(root)).verify(repair=True)
+        report = wn.open(str(root)).verify(repair=True)
     finally:
         landed.write_text(body)
         os.utime(landed, ns=(before.st_atime_ns, before.st_mtime_ns))  # other tests read the same landing
-    assert not found.sound
-    assert [done.done for done in found.repaired] == [False]
+    assert not report.sound
+    assert [done.done for done in report.repaired] == [False]
 
 
 def test_nothing_is_made_again_from_damaged_inputs(root: Path) -> None:
@@ -211,15 +211,15 @@ def test_nothing_is_made_again_from_damaged_inputs(root: Path) -> None:
         flip(root / "c" / "cleaned.lance" / "data" / fragment.data_files()[0].path)
     shutil.move(root / "landing", root / "away")
     try:
-        found = wn.open(str(root)).verify(repair=True)
+        report = wn.open(str(root)).verify(repair=True)
     finally:
         shutil.move(root / "away", root / "landing")
-    assert {done.what: done.done for done in found.repaired if "[" in done.what} == {
+    assert {done.what: done.done for done in report.repaired if "[" in done.what} == {
         "raw[2023]": False,
         "cleaned[2023]": False,
         "cleaned[2024]": True,
     }
-    assert any("it reads raw, which is damaged" in done.message for done in found.repaired)
+    assert any("it reads raw, which is damaged" in done.message for done in report.repaired)
 
 
 def test_an_export_refuses_damaged_files_and_writes_nothing(root: Path, tmp_path: Path) -> None:
@@ -239,13 +239,13 @@ def test_upkeep_rollback_and_later_releases_leave_the_lake_sound(root: Path) -> 
     assert look(root).findings == ()
     run_all(ws, apply_overrides(recipe, ["sample.token_fraction=0.5"]))
     assert look(root).findings == ()
-    moved = root / "landing" / "2023.jsonl"
-    body = moved.read_bytes()
-    moved.unlink()
+    landed = root / "landing" / "2023.jsonl"
+    body = landed.read_bytes()
+    landed.unlink()
     try:
         assert wn.open(str(root)).run(apply_overrides(recipe, ["limits.max_retracted_fraction=1"])).succeeded
     finally:
-        moved.write_bytes(body)
+        landed.write_bytes(body)
     assert look(root).findings == ()
 
 
@@ -268,13 +268,13 @@ def test_a_hundred_flips_anywhere_in_sealed_files_are_found(root: Path) -> None:
         for fragment in lance.dataset(str(table)).get_fragments()
         for file in fragment.data_files()
     ]
-    found = 0
+    n_named = 0
     for _ in range(100):
         path = rng.choices(files, weights=[path.stat().st_size for path in files])[0]
         body = path.read_bytes()
         flip(path, rng.randrange(len(body) * 8))
         name = path.relative_to(root / "c").as_posix()
-        found += name in {finding.name for finding in look(root).findings}
+        n_named += name in {finding.name for finding in look(root).findings}
         path.write_bytes(body)
-    assert found == 100
+    assert n_named == 100
     assert look(root).findings == ()

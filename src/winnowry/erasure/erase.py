@@ -136,8 +136,8 @@ def erase(
     decide_again(ws, corpus, doomed.undecided, name)
     barrier.reach("erasure:records")
     for table in ws.lake.tables(corpus):
-        kept = _files_of_columns(ws, corpus, table)
-        removed += len(purge(ws.lake.table(corpus, table), ws.store, kept))
+        column_files = _files_of_columns(ws, corpus, table)
+        removed += len(purge(ws.lake.table(corpus, table), ws.store, column_files))
     barrier.reach("erasure:purged")
     _seal(ws, corpus, name)
     write_documents_anew(ws, corpus)  # also where no release had the record: their pages quote what was left out

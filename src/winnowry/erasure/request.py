@@ -96,7 +96,7 @@ def resolve(
     doomed.ids |= set(by_name)
     if where is not None:
         doomed.ids |= _matching(looked_at, where)
-    _close(ws, looked_at, doomed, ws.store.resolve(uri) if uri is not None else None)
+    _close(ws, looked_at, doomed, ws.relative(uri) if uri is not None else None)
     _describe(looked_at, doomed)
     doomed.undecided = _members(ws, corpus, doomed.ids)
     held = _present(looked_at)
@@ -147,17 +147,19 @@ def _close(ws: Workspace, looked_at: Sequence[TableView], doomed: Doomed, uri: s
                      if n in view.schema.names]  # fmt: skip
             for batch in view.scan(columns=names):
                 for row in batch.to_pylist():
-                    _take(row, doomed, uri)
+                    _take(ws, row, doomed, uri)
         if before == (len(doomed.ids), len(doomed.contents)):
             return
 
 
-def _take(row: dict[str, Any], doomed: Doomed, uri: str | None) -> None:
+def _take(ws: Workspace, row: dict[str, Any], doomed: Doomed, uri: str | None) -> None:
     related = {row["record_id"], *(row.get("parent_ids") or ())}
     content = row.get("content_sha256")
     if row.get("value") in doomed.ids:  # an older content of the same record, set aside
         doomed.ids.add(row["record_id"])
-    if (uri is not None and row.get("uri") == uri) or content in doomed.contents:
+    # Rows of versions before 0.2 say the whole URI.
+    lies_there = uri is not None and bool(row.get("uri")) and ws.relative(row["uri"]) == uri
+    if lies_there or content in doomed.contents:
         doomed.ids.add(row["record_id"])
     if related & doomed.ids:
         doomed.ids |= related

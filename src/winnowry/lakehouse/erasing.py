@@ -74,12 +74,12 @@ def rewrite(table: Table, change: Change, tag_order: Callable[[str], bool] = lam
         if table.dataset().count_rows():
             table.dataset().create_scalar_index(index.field_names[0], "BTREE", name=index.name, replace=True)
     barrier.reach(f"reindexed:{table.name}")
-    moved: dict[int, tuple[int, int]] = {}
+    replacements: dict[int, tuple[int, int]] = {}  # of versions: the one that takes its place, and the rows it lost
     for tag in sorted(tagged, key=lambda name: (not tag_order(name), name)):
         version = tagged[tag]
-        if version not in moved:
-            moved[version] = _rewritten_version(table, version, before, gone, change, written, done)
-        to, lost = moved[version]
+        if version not in replacements:
+            replacements[version] = _rewritten_version(table, version, before, gone, change, written, done)
+        to, lost = replacements[version]
         if to != version:
             table.dataset().tags.update(tag, to)
             done.tags[tag] = lost
@@ -146,16 +146,16 @@ def _written_anew(table: Table, dataset: Any, fragment: Any, change: Change) -> 
         return None
     blobs = blob_columns(dataset.schema)
     rows = fragment.scanner(with_row_address=bool(blobs)).to_table()
-    kept = change(rows)
-    kept = rows if kept is None else kept
-    if not kept.num_rows:
+    changed = change(rows)
+    left = rows if changed is None else changed
+    if not left.num_rows:
         return []
     for name in blobs:
-        at = kept.schema.get_field_index(name)
-        column, places = kept.column(name).combine_chunks(), kept.column("_rowaddr").combine_chunks()
-        kept = kept.set_column(at, dataset.schema.field(name), blob_array(copied_blobs(dataset, name, column, places)))
+        at = left.schema.get_field_index(name)
+        column, places = left.column(name).combine_chunks(), left.column("_rowaddr").combine_chunks()
+        left = left.set_column(at, dataset.schema.field(name), blob_array(copied_blobs(dataset, name, column, places)))
     written = write_fragments(
-        kept.select(dataset.schema.names).cast(dataset.schema) if not blobs else kept.select(dataset.schema.names),
+        left.select(dataset.schema.names).cast(dataset.schema) if not blobs else left.select(dataset.schema.names),
         dataset,
         mode="append",
         allow_external_blob_outside_bases=True,

@@ -169,7 +169,7 @@ def _bring_up_to_date(request: Request) -> StageResult:
         reasons = reasons_for(ws, recipe, stage, request.partition, record, inputs)
         if reasons or request.force:
             _refuse_damaged_inputs(request)
-        damaged = bool(damage(ws, recipe, stage, request.partition, record))
+        damaged = bool(reasons) and bool(damage(ws, recipe, stage, request.partition, record))
         if damaged and stage.schema is not None:
             ws.lake.keep_tags_of_lost_versions(request.corpus, stage.name, stage.schema(recipe))
         if reasons and request.partition is not None and nothing_is_kept(ws, recipe, stage, request.partition):

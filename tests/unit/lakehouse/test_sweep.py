@@ -93,10 +93,10 @@ def test_what_nothing_needs_goes_and_what_is_named_stays(scene: Scene) -> None:
     scene.age(10 * DAY)
     before = scene.files()
     needed = Needed(versions=frozenset({scene.way}), files=scene.way_files)
-    told = scene.sweep(needed=needed, dry_run=True)
+    announced = scene.sweep(needed=needed, dry_run=True)
     assert scene.files() == before
     done = scene.sweep(needed=needed)
-    assert done == told
+    assert done == announced
     assert scene.versions() == [2, 7]
     # 1, 3, 4, 5 and 6; the refused candidate
     assert (done.versions, done.candidates) == (5, 1)

@@ -15,7 +15,7 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (BOMB, r"written out it has [\d,]+ values; at most 100,000"),
         ("x: &x [*x]\n", "stands for a value that it is a part of"),
@@ -25,8 +25,8 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     ],
     ids=["aliases of aliases", "a list in itself", "a mapping in itself", "deep lists", "deep mappings"],
 )
-def test_it_is_refused_before_it_is_written_out(text: str, told: str) -> None:
-    with pytest.raises(RecipeError, match=told):
+def test_it_is_refused_before_it_is_written_out(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
         Document(Path("r.yaml"), text)
 
 

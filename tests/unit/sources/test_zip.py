@@ -115,21 +115,21 @@ def test_an_empty_archive_holds_no_record() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "piece", "told"),
+    ("place", "piece", "reason"),
     [
         (42, b"\xff\xff\xff\x7f", "before the archive"),  # offset of the local header
         (8, b"\0\x08", "codec can't decode"),  # the bit of UTF-8, and then a name that is none
     ],
     ids=["an offset that cannot be", "a name that is no text"],
 )
-def test_a_directory_that_lies_about_a_file_costs_that_file(place: int, piece: bytes, told: str) -> None:
+def test_a_directory_that_lies_about_a_file_costs_that_file(place: int, piece: bytes, reason: str) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("a.jsonl", b'{"text": "x"}\n')
     data = bytearray(out.getvalue())
     start = data.rindex(b"PK\x01\x02")
     data[start + place : start + place + len(piece)] = piece
-    if told == "before the archive":  # the archive seems to begin later than it does
+    if reason == "before the archive":  # the archive seems to begin later than it does
         end = data.rindex(b"PK\x05\x06")
         data[start + 42 : start + 46] = (0).to_bytes(4, "little")
         data[end + 16 : end + 20] = (start + 5).to_bytes(4, "little")

@@ -14,8 +14,9 @@ from winnowry.promotion.request import SuiteProvider
 from winnowry.promotion.result import StageResult
 from winnowry.recipe.load import apply_overrides, load_recipe
 from winnowry.recipe.model import Recipe
-from winnowry.runs.order import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
+from winnowry.runs.order import Failure, RunOutcome, StageFailed, run_in_order
 from winnowry.runs.project import find_project
+from winnowry.runs.request import RunRequest
 from winnowry.stages.run import run_stage
 
 CORPUS = "days"

@@ -19,8 +19,9 @@ from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.result import StageResult
 from winnowry.recipe.load import load_recipe
 from winnowry.runs.direct import run_direct
-from winnowry.runs.order import RunOutcome, RunRequest
+from winnowry.runs.order import RunOutcome
 from winnowry.runs.project import find_project
+from winnowry.runs.request import RunRequest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 YEARS = ("2019", "2020", "2021")

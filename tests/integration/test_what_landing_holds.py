@@ -19,8 +19,9 @@ from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.partitions import gone_partitions, partitions_of
 from winnowry.promotion.result import GateFailed
 from winnowry.recipe.model import Recipe
-from winnowry.runs.order import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
+from winnowry.runs.order import Failure, RunOutcome, StageFailed, run_in_order
 from winnowry.runs.project import Project
+from winnowry.runs.request import RunRequest
 from winnowry.stages.plan import plan
 from winnowry.stages.run import run_stage
 

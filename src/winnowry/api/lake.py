@@ -145,8 +145,9 @@ class Lake:
         from winnowry.promotion.corpus_recipe import claim_corpus
         from winnowry.recipe.model import Recipe
         from winnowry.runs.direct import run_direct
-        from winnowry.runs.order import Runner, RunRequest, stages_to_run
+        from winnowry.runs.order import Runner
         from winnowry.runs.project import find_project
+        from winnowry.runs.request import RunRequest, stages_to_run
         from winnowry.stages.graph import stage_of
 
         _refuse_start_of_worker()

@@ -19,17 +19,10 @@ from typing import TYPE_CHECKING, Any
 from winnowry.core.errors import UsageError
 from winnowry.engine.registry import VARIABLE as ENGINE_VARIABLE
 from winnowry.runs.life import process_tags
-from winnowry.runs.order import (
-    ExecuteStages,
-    Failure,
-    RunOutcome,
-    RunRequest,
-    StageFailed,
-    run_in_order,
-    skip_while_fresh,
-)
+from winnowry.runs.order import ExecuteStages, Failure, RunOutcome, StageFailed, run_in_order, skip_while_fresh
 from winnowry.runs.processes import StageProcesses
 from winnowry.runs.project import Project
+from winnowry.runs.request import RunRequest
 
 if TYPE_CHECKING:
     import dagster as dg

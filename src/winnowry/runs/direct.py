@@ -8,16 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from winnowry.core.errors import WinnowryError
-from winnowry.runs.order import (
-    ExecuteStages,
-    Failure,
-    RunOutcome,
-    RunRequest,
-    StageFailed,
-    run_in_order,
-    skip_while_fresh,
-)
+from winnowry.runs.order import ExecuteStages, Failure, RunOutcome, StageFailed, run_in_order, skip_while_fresh
 from winnowry.runs.processes import StageProcesses
+from winnowry.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from winnowry.core.progress import Progress

@@ -18,7 +18,8 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from winnowry.engine.local import LocalEngine, end_with_parent, kill_workers
-from winnowry.runs.order import ExecuteStages, Failure, PartitionOutcome, RunRequest, StageFailed, one_by_one
+from winnowry.runs.order import ExecuteStages, Failure, PartitionOutcome, StageFailed, one_by_one
+from winnowry.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from winnowry.core.progress import Progress, StageSummary

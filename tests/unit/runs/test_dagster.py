@@ -16,8 +16,8 @@ from winnowry.core.errors import UsageError
 from winnowry.core.progress import NoProgress
 from winnowry.recipe.model import Recipe
 from winnowry.runs.dagster import load_definitions, run_in_dagster
-from winnowry.runs.order import RunRequest
 from winnowry.runs.project import Project
+from winnowry.runs.request import RunRequest
 from winnowry.stages import graph
 
 DEFINITIONS = """

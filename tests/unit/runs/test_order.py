@@ -17,8 +17,9 @@ from winnowry.core.jsonable import jsonable
 from winnowry.core.progress import NoProgress
 from winnowry.promotion.result import StageResult
 from winnowry.recipe.model import Recipe
-from winnowry.runs.order import Failure, RunOutcome, RunRequest, StageFailed, run_in_order
+from winnowry.runs.order import Failure, RunOutcome, StageFailed, run_in_order
 from winnowry.runs.project import Project
+from winnowry.runs.request import RunRequest
 from winnowry.stages.landing_losses import Losses, Refused, SourceLosses
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json" / "run.schema.json"

@@ -25,9 +25,10 @@ from winnowry.core.tables import COMPARISON, DUPLICATES, LANDING
 from winnowry.operators.base import Operator
 from winnowry.recipe import tables
 from winnowry.recipe.columns import AddedColumn
-from winnowry.recipe.fingerprint import hash_of, key_columns, recipe_spec
+from winnowry.recipe.fingerprint import hash_of, recipe_spec
 from winnowry.recipe.model import Recipe
 from winnowry.recipe.valid2 import LETTERS
+from winnowry.stages import specifications
 
 Scope = Literal["partition", "corpus"]
 How = Literal["same", "part", "every", "whole"]
@@ -180,73 +181,13 @@ def rows_specification(specification: dict[str, Any]) -> dict[str, Any]:
     return {**specification, "gate": None}
 
 
-# ------------------------------------------------------------------------------------------------ specifications
-
-
-def _sources(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
-    # What is carried on lies in `meta` whether it is carried or not.
-    sources = [{**source, "fields": _without_carry(source["fields"])} for source in spec["sources"]]
-    return {"sources": sources, "max_record_bytes": spec["limits"]["max_record_bytes"]}
-
-
-def _without_carry(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name != "carry"}
-
-
-def _landing_gate(recipe: Recipe, gates: dict[str, Any]) -> dict[str, Any]:
-    """The gate of ``landing``, with the limit that it takes from ``raw``; nothing where all is as by default."""
-    own: dict[str, Any] = gates.get("landing", {})
-    limit = recipe.gates.max_refused_fraction
-    return own if limit is None else {**own, "max_quarantined_fraction": limit}
-
-
-def _cleaning(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
-    columns = [operator.fingerprint() for operator in recipe.cleaning]
-    return {"clean": columns, "max_error_fraction": spec["limits"]["max_error_fraction"]}
-
-
-def _deduplication(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"clean": [operator for operator in spec["clean"] if operator["op"].startswith("dedup.")]}
-
-
-def _scoring(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"score": spec["score"], "by": (spec["sample"] or {}).get("by")}
-
-
-def _publishing(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
-    # Only which columns there are: what is in them is an input, so that a moved threshold rewrites no kept text.
-    written = {column.name for operator in (*recipe.cleaning, *recipe.score) for column in operator.writes()}
-    drawn = {"repeats"} if recipe.sample is not None and recipe.sample.epochs else set()
-    return {"publish": spec["publish"], "columns": sorted(written - key_columns(recipe) | drawn)}
-
-
-def _listed(operators: tuple[Operator, ...]) -> str:
-    return ", ".join(operator.op for operator in operators)
-
-
-def _drawn(recipe: Recipe) -> str:
-    sample = recipe.sample
-    return f"{sample.method} by {sample.by}, seed {sample.seed}" if sample is not None else ""
-
-
 def _drawn_from(recipe: Recipe) -> Origins:
+    """Where the columns of the draw come from."""
     by = recipe.sample.by if recipe.sample is not None else None
     size = recipe.kind.size_column
     chosen = tuple(("scored", column) for column in dict.fromkeys((by, size)) if column)
     taken_over = {name: (("scored", name),) for name in ("record_id", "partition", size)}
     return taken_over | {"probability": chosen, "selected": chosen}
-
-
-def _compared(recipe: Recipe) -> bool:
-    return recipe.comparison is not None
-
-
-def _leaves_raw(recipe: Recipe) -> bool:
-    return recipe.leaves_raw
-
-
-def _has_releases(recipe: Recipe) -> bool:
-    return recipe.has_releases
 
 
 def _content(recipe: Recipe) -> Origins:
@@ -264,8 +205,8 @@ STAGES: tuple[Stage, ...] = (
         "own objects, and a changed object is noticed. Records that cannot be read go to quarantine.",
         "winnowry.stages.landing:Landing",
         schema=lambda recipe: LANDING,
-        spec=_sources,
-        gate=_landing_gate,
+        spec=specifications.sources,
+        gate=specifications.landing_gate,
         suites=("contract", "ledger", "quality"),
         inputs="winnowry.stages.landing:landed_objects",
         key="uri",
@@ -279,7 +220,7 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.raw:Raw",
         reads=(Read("landing", "part"),),
         schema=tables.raw_schema,
-        spec=_sources,
+        spec=specifications.sources,
         suites=("contract", "ledger", "quality", "drift"),
         outdated="winnowry.stages.updates:outdated",
         indexed=True,
@@ -297,16 +238,16 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.cleaned:Cleaned",
         reads=(Read("raw", "same"),),
         schema=tables.cleaned_schema,
-        spec=_cleaning,
+        spec=specifications.cleaning,
         suites=("contract", "ledger", "quality", "drift"),
-        when=_leaves_raw,
+        when=specifications.leaves_raw,
         operators=lambda recipe: recipe.cleaning,
         renames=(("text", "payload"),),
         left="passed the cleaning rules",
         waits="kept by every rule, not yet scored",
         says="winnowry.inspect.sentences:kept_by_rules",
         shows="text",
-        about=lambda recipe: _listed(recipe.clean),
+        about=lambda recipe: specifications.listed(recipe.clean),
     ),
     Stage(
         "duplicates",
@@ -316,9 +257,9 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.duplicates.duplicates:Duplicates",
         reads=(Read("raw", "every", "complete"), Read("cleaned", "every")),
         schema=lambda recipe: DUPLICATES,
-        spec=_deduplication,
+        spec=specifications.deduplication,
         suites=("contract", "ledger", "quality"),
-        when=_leaves_raw,
+        when=specifications.leaves_raw,
         origins=lambda recipe: {name: (("cleaned", name),) for name in ("record_id", "partition")},
         left="not a duplicate",
         says="winnowry.inspect.sentences:stands_behind",
@@ -332,7 +273,7 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.fit:Fit",
         reads=(Read("cleaned", "every", "frozen"), Read("duplicates", "whole", "frozen")),
         spec=lambda recipe, spec: {"score": spec["score"]},
-        when=_leaves_raw,
+        when=specifications.leaves_raw,
         kinds=("python", "json"),
     ),
     Stage(
@@ -342,14 +283,14 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.scored:Scored",
         reads=(Read("cleaned", "same"), Read("duplicates", "part"), Read("fit", "whole")),
         schema=tables.scored_schema,
-        spec=_scoring,
+        spec=specifications.scoring,
         suites=("contract", "ledger", "quality", "drift"),
-        when=_leaves_raw,
+        when=specifications.leaves_raw,
         operators=lambda recipe: recipe.score,
         left="scored",
         waits="scored, not yet sampled",
         says="winnowry.inspect.sentences:scored",
-        about=lambda recipe: _listed(recipe.score),
+        about=lambda recipe: specifications.listed(recipe.score),
     ),
     Stage(
         "sampled",
@@ -360,13 +301,13 @@ STAGES: tuple[Stage, ...] = (
         schema=tables.sampled_schema,
         spec=lambda recipe, spec: {"sample": spec["sample"]},
         suites=("contract", "ledger", "budget"),
-        when=_has_releases,
+        when=specifications.has_releases,
         origins=_drawn_from,
         left="drawn by the sample",
         waits="selected, not yet published",
         says="winnowry.inspect.sentences:drawn",
         keeps="selected",
-        about=_drawn,
+        about=specifications.drawn,
     ),
     Stage(
         "comparison",
@@ -379,7 +320,7 @@ STAGES: tuple[Stage, ...] = (
         spec=lambda recipe, spec: {"comparison": spec.get("comparison"), "sample": spec["sample"]},
         suites=("contract", "ledger", "proof"),
         inputs="winnowry.stages.comparison:text_sets",
-        when=_compared,
+        when=specifications.compared,
         key="measurement_id",
     ),
     Stage(
@@ -390,18 +331,18 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.published:Published",
         reads=(
             Read("sampled", "whole"),
-            Read("comparison", "whole", "content", _compared),
+            Read("comparison", "whole", "content", specifications.compared),
             Read("cleaned", "every"),
             Read("scored", "every", "content"),
         ),
         schema=tables.published_schema,
-        spec=_publishing,
+        spec=specifications.publishing,
         suites=("contract", "ledger", "quality"),
         more_suites=lambda recipe: (
             tuple(f"valid2.{letter}" for letter in LETTERS) if recipe.gates.published.valid2 is not None else ()
         ),
         inputs="winnowry.stages.published:content_versions",
-        when=_has_releases,
+        when=specifications.has_releases,
         takes=("cleaned", "scored"),
         origins=_content,
         left="published",

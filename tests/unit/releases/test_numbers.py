@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.days import RECIPE, recipe_at
 from tests.small_lake import CORPUS, make_small_lake, publish
+from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.check_gates import check_gates
 from winnowry.recipe.model import Publish
-from winnowry.releases.tags import left_behind, newest_release, next_release
+from winnowry.releases.tags import complete_release, left_behind, newest_release, next_release
 
 
 def _tags(ws: Workspace) -> dict[str, int]:
@@ -23,6 +25,25 @@ def test_a_second_process_that_completes_a_release_leaves_its_number_where_the_f
     first = _tags(ws)["v1"]
     assert ws.lake.tag_once(CORPUS, "published", "v1", first + 1) == first
     assert _tags(ws)["v1"] == first
+
+
+def test_a_process_that_is_overtaken_while_it_completes_a_release_moves_no_number(tmp_path: Path) -> None:
+    ws = make_small_lake(tmp_path)
+    record = publish(ws, 3, "ab")
+    assert record.promoted_version is not None
+    first = record.promoted_version
+
+    def rival(point: str) -> None:
+        if point == "release:indexed":
+            ws.lake.tag_once(CORPUS, "published", "v3", first)
+
+    barrier.hook = rival
+    try:
+        complete_release(ws, recipe_at(tmp_path, RECIPE.replace("corpus: days", f"corpus: {CORPUS}")))
+    finally:
+        barrier.hook = None
+    assert ws.lake.same_rows(CORPUS, "published", first) > first  # where the slower process would put it
+    assert _tags(ws)["v3"] == first == _tags(ws)["prod"]
 
 
 def test_the_next_number_is_above_every_one_that_was_given(tmp_path: Path) -> None:

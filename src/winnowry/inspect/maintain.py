@@ -150,6 +150,6 @@ def _maintain(
         progress.advance(1)
     before = now - timedelta(days=keep_days)
     n_units, unit_bytes = remove_leftovers(ws.store, ws.lake.corpus_uri(corpus), before, dry_run=dry_run)
-    docs = remove_data_docs(ws, corpus, keep_days=keep_days, dry_run=dry_run)
+    docs = remove_data_docs(ws, corpus, now=now, keep_days=keep_days, dry_run=dry_run)
     seconds = time.perf_counter() - started
     return Maintenance(corpus, dry_run, keep_days, tuple(done), n_units, unit_bytes, *docs, seconds)

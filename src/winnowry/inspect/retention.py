@@ -7,7 +7,7 @@ people are sent to: they stay as long as what they are about.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from winnowry.lakehouse.workspace import Workspace
@@ -25,16 +25,17 @@ class Removed(NamedTuple):
     bytes: int
 
 
-def remove_data_docs(ws: Workspace, corpus: str, *, keep_days: float, dry_run: bool = False) -> Removed:
+def remove_data_docs(ws: Workspace, corpus: str, *, now: datetime, keep_days: float, dry_run: bool = False) -> Removed:
     """Remove Data Docs that are older than the retention; those of standing refusals and of releases stay.
 
     Args:
         ws: the lake.
         corpus: the corpus.
+        now: what the store's clock says.
         keep_days: retention in days; never less than :data:`KEEP_PAGES_DAYS`.
         dry_run: only count them.
     """
-    before = datetime.now(UTC) - timedelta(days=max(keep_days, KEEP_PAGES_DAYS))
+    before = now - timedelta(days=max(keep_days, KEEP_PAGES_DAYS))
     base = f"{ws.lake.corpus_uri(corpus)}/data_docs/"
     by_promotion: dict[tuple[str, str], list[ObjectInfo]] = defaultdict(list)
     for info in ws.store.list(f"{base}**"):

@@ -21,14 +21,13 @@ PREFIX = "/lake/"
 _MOST_BYTES = 64 * 2**20
 _PAGE = re.compile(
     r"(?P<corpus>[A-Za-z0-9_]+)/"
-    r"(?:releases/[A-Za-z0-9_.-]+/(?:page\.html|card\.croissant\.json|README\.md|recipe\.yaml)"
+    r"(?:releases/[A-Za-z0-9_.-]+/(?:page\.html|card\.croissant\.json|README\.md|recipe\.json)"
     r"|data_docs/(?:[^/\\\x00-\x1f]+/)*[^/\\\x00-\x1f]+\.html)"
 )
 _KINDS = {
     "html": "text/html; charset=utf-8",
     "json": "application/json",
     "md": "text/plain; charset=utf-8",
-    "yaml": "text/plain; charset=utf-8",
 }
 _HEADERS = {
     "content-security-policy": (

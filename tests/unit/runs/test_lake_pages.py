@@ -12,7 +12,7 @@ PAGES = [
     "small/releases/v1/page.html",
     "small/releases/v12/card.croissant.json",
     "small/releases/v1/README.md",
-    "small/releases/v1/recipe.yaml",
+    "small/releases/v1/recipe.json",
     "small/data_docs/cleaned/01J0/index.html",
     "small/data_docs/raw/01J0/raw.contract.html",
 ]

@@ -100,11 +100,11 @@ bench-peers: $(DEV) $(PEERS) $(OTHERS)  ## CPU seconds against datatrove, Dolma,
 # dev.txt is without the extra web: pip 23, which Python 3.11 brings, cannot install a hashed lxml[html-clean].
 .PHONY: lock
 lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upgrade" or "--upgrade-package NAME")
-	$(LOCK) --extra tagged --extra chinese --extra image --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
+	$(LOCK) --extra tagged --extra chinese --extra image --extra audio --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
-	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra image --extra s3 \
-	  --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
+	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra image --extra audio \
+	  --extra s3 --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group dolma --output-file requirements/dolma.txt $(ARGS)

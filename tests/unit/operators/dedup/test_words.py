@@ -69,11 +69,12 @@ def test_numbers_matter_where_they_are_asked_for() -> None:
 @given(text=TEXTS)
 @settings(max_examples=200)
 @example(text=" a  b ")
+@example(text="0\u00ad0")
 def test_folded_characters_are_the_words_with_one_space_between(text: str) -> None:
     buffers = utf8_buffers(pa.array([text], pa.large_string()))
     codes = np.empty(len(text.encode()) + 1, np.uint32)
     n = fold_characters(buffers.data, buffers.offsets[0], buffers.offsets[1], fold_table(), True, codes)
     spelled = "".join(map(chr, codes[:n].tolist()))
-    assert words(spelled) == words(text)
+    assert words(spelled, one_number=False) == words(text)
     assert "  " not in spelled
     assert spelled == spelled.strip(" ")

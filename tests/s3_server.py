@@ -20,6 +20,8 @@ from pydantic import SecretStr
 
 from winnowry.storage.settings import StorageSettings
 
+DOMAIN = "store.test"
+"""A bucket is also called by its name before this one; for requests that reach the server by a proxy."""
 _GRPC_OFFSET = 10_000  # weed listens on port + 10000 too
 _START_TIMEOUT_S = 60.0
 
@@ -135,8 +137,8 @@ def start_s3_server(
     data.mkdir(parents=True, exist_ok=True)
     command = [
         program, "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={s3}",
-        f"-master.port={master}", f"-filer.port={filer}", f"-volume.port={volume}", "-webdav=false",
-        "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
+        f"-s3.domainName={DOMAIN}", f"-master.port={master}", f"-filer.port={filer}", f"-volume.port={volume}",
+        "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
     ]  # fmt: skip
     env = {**os.environ, "AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret}
     env.pop("PYTHONPATH", None)

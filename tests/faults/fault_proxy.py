@@ -67,7 +67,7 @@ class Proxy:
                     head = await reader.readuntil(b"\r\n\r\n")
                 except (asyncio.IncompleteReadError, ConnectionError):
                     return
-                line, fields = _parsed(head)
+                line, fields = parsed_head(head)
                 kind = self.fate(line)
                 if fields.get("expect", "").lower() == "100-continue":
                     writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -75,7 +75,7 @@ class Proxy:
                 if kind == "reset":
                     raise Spoilt
                 if kind in _REFUSALS:
-                    async for _ in _body(reader, fields):
+                    async for _ in body_pieces(reader, fields):
                         pass
                     writer.write(_refusal(kind))
                     await writer.drain()
@@ -85,12 +85,12 @@ class Proxy:
                 if server is None or server[0].at_eof() or server[1].is_closing():
                     server = await asyncio.open_connection("127.0.0.1", self.upstream, limit=1 << 20)
                 server[1].write(head)
-                async for piece in _body(reader, fields):
+                async for piece in body_pieces(reader, fields):
                     server[1].write(piece)
                     await server[1].drain()
                 await self._answer(line.split(" ")[0], server[0], writer, kind)
         except (Spoilt, ConnectionError, asyncio.IncompleteReadError):
-            _reset(writer)
+            reset_connection(writer)
         finally:
             for one in (writer, server[1] if server else None):
                 if one is not None:
@@ -101,7 +101,7 @@ class Proxy:
         self, method: str, server: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: str | None
     ) -> None:
         head = await server.readuntil(b"\r\n\r\n")
-        line, fields = _parsed(head)
+        line, fields = parsed_head(head)
         if kind == "lost":
             raise Spoilt
         status = line.split(" ")[1]
@@ -111,19 +111,19 @@ class Proxy:
             raise Spoilt
         writer.write(head)
         if method != "HEAD" and status not in ("204", "304"):
-            async for piece in _body(server, fields):
+            async for piece in body_pieces(server, fields):
                 writer.write(piece)
                 await writer.drain()
         await writer.drain()
 
 
-def _parsed(head: bytes) -> tuple[str, dict[str, str]]:
+def parsed_head(head: bytes) -> tuple[str, dict[str, str]]:
     line, *rest = head.decode("latin-1").split("\r\n")
     fields = dict(x.split(":", 1) for x in rest if ":" in x)
     return line, {name.lower(): value.strip() for name, value in fields.items()}
 
 
-async def _body(reader: asyncio.StreamReader, fields: dict[str, str]) -> AsyncIterator[bytes]:
+async def body_pieces(reader: asyncio.StreamReader, fields: dict[str, str]) -> AsyncIterator[bytes]:
     """The pieces of a body, as they came."""
     if fields.get("transfer-encoding", "").lower() == "chunked":
         while True:
@@ -146,7 +146,7 @@ def _refusal(kind: str) -> bytes:
     return head.encode() + body
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset_connection(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
     if sock is not None:
         with contextlib.suppress(OSError):

@@ -91,7 +91,7 @@ def test_a_refused_look_is_no_absent_table(
 ) -> None:
     if exists:
         table_at(s3_root, s3_server).create(SCHEMA)
-    refused = table_at(s3_root, s3_server, **{option: value})
+    refused = table_at(s3_root, s3_server, **{option: value, "client_max_retries": "0"})  # as in use, but sooner
     with pytest.raises(expected):
         refused.dataset_or_none()
 

@@ -104,7 +104,7 @@ class AccessDeniedError(StorageError):
 
 
 class StoreUnreachableError(StorageError):
-    """The endpoint does not answer."""
+    """The endpoint does not answer, or not now, though it was asked for over a minute; it may when asked again."""
 
 
 class ObjectChangedError(StorageError):

@@ -44,7 +44,7 @@ class Lakehouse:
 
     def __init__(self, store: ObjectStore, storage_options: Mapping[str, str]) -> None:
         self.store = store
-        self._options = dict(storage_options)
+        self._options = storage_options  # not copied: keys of a profile are looked up when they are read
 
     @property
     def storage_options(self) -> Mapping[str, str]:
@@ -293,7 +293,7 @@ class Lakehouse:
         table = self.table(corpus, "gates")
         table.rename_column(OLD_GATES_TIME, "judged_at")
         table.create(GATES)
-        options = self._options or None
+        options = dict(self._options) or None
         lance.write_dataset(rows.cast(GATES), lance_uri(table.uri), mode="append", storage_options=options)
 
     def ensure_index(self, corpus: str, name: str, column: str = "record_id") -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import ContractError, LakehouseError, NotFoundError, TableFormatError
 from winnowry.core.retry import Retry
+from winnowry.lakehouse.connection import open_dataset
 from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.storage.refusals import storage_refusal
 
@@ -136,12 +137,8 @@ class Table:
 
     def dataset_or_none(self, version: int | str | None = None) -> Any | None:
         """Open the Lance dataset, or None where there is no table."""
-        import lance
-
         try:
-            return lance.dataset(
-                lance_uri(self.uri), version=version, storage_options=dict(self.storage_options) or None
-            )
+            return open_dataset(self.uri, version, self.storage_options)
         except (ValueError, FileNotFoundError) as error:
             if _is_absent(error):
                 return None

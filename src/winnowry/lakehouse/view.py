@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from winnowry.lakehouse.lance_uri import lance_uri
+from winnowry.lakehouse.connection import open_dataset
 from winnowry.lakehouse.subset import FragmentSubset
 
 _BATCH_ROWS = 1024
@@ -48,10 +48,7 @@ class TableView:
             ValueError, OSError: the table or the version is not there.
         """
         if self._opened is None:
-            import lance
-
-            options = dict(self.storage_options) or None
-            whole = lance.dataset(lance_uri(self.uri), version=self.version, storage_options=options)
+            whole = open_dataset(self.uri, self.version, self.storage_options)
             self._opened = whole if self.fragments is None else FragmentSubset(whole, self.fragments)
         return self._opened
 

@@ -11,11 +11,13 @@ from winnowry.core.errors import (
     StorageError,
     StoreUnreachableError,
 )
+from winnowry.storage.transient import BUSY, TRY_AGAIN
 
 DENIED = frozenset(
     {
-        "401", "403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "ExpiredToken", "Forbidden",
-        "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "Unauthorized",
+        "401", "403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "ExpiredToken",
+        "ExpiredTokenException", "Forbidden", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch", "TokenRefreshRequired", "Unauthorized",
     }
 )  # fmt: skip
 """S3 error codes (and bare HTTP statuses) that mean: these credentials may not."""
@@ -23,6 +25,8 @@ DENIED = frozenset(
 CHECK_CREDENTIALS = "check the credentials and what they may do"
 CHECK_BUCKET = "create it or correct the root"
 CHECK_ENDPOINT = "check AWS_ENDPOINT_URL and the network"
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 
 _FROM_STORAGE = "lanceerror(io)"
 _ABSENT = re.compile(r"dataset at path .* was not found|ref not found", re.IGNORECASE)
@@ -38,6 +42,17 @@ _NO_ANSWER = (
     "dns error",
     "error decoding response body",
 )
+
+
+def what_to_do(code: str) -> str:
+    """What to do about credentials that were refused with a code.
+
+    >>> what_to_do("AccessDenied")
+    'check the credentials and what they may do'
+    """
+    if code in _EXPIRED:
+        return "the temporary credentials have expired: sign in again (for SSO: aws sso login), or set new ones"
+    return CHECK_CREDENTIALS
 
 
 def is_storage_failure(error: BaseException) -> bool:
@@ -75,18 +90,28 @@ def storage_refusal(error: BaseException) -> StorageError | None:
     if code == "NoSuchBucket":
         return BucketNotFoundError(f"{where}: there is no such bucket; {CHECK_BUCKET}")
     if code in DENIED or (status and status.group(1) in DENIED):
-        return AccessDeniedError(f"{where}: access denied ({code}); {CHECK_CREDENTIALS}")
-    if status is None and any(words in text.lower() for words in _NO_ANSWER):
-        hint = CHECK_ENDPOINT
-        if where.startswith("https:"):
-            hint += "; if its certificate is not publicly trusted, name the authority in SSL_CERT_FILE"
-        return StoreUnreachableError(f"{where}: nothing usable answers; {hint}")
+        return AccessDeniedError(f"{where}: access denied ({code}); {what_to_do(code)}")
+    gone = _passing(where, code, status.group(1) if status else None, text)
+    if gone is not None:
+        return gone
     if code in ("301", "307", "PermanentRedirect", "AuthorizationHeaderMalformed"):
         return StorageError(f"{where}: the bucket is in another region ({code}); set AWS_REGION to the bucket's")
     if code in ("404", "NoSuchKey"):
         return None  # whether an object must be there only the caller knows
     reason = cause.group(1) if (cause := _CAUSE.search(text)) else text[:200]
     return StorageError(f"{where}: the store answered {code or reason}; if it persists, see the store's own log")
+
+
+def _passing(where: str, code: str, status: str | None, text: str) -> StoreUnreachableError | None:
+    """The error of a store that may answer when it is asked again."""
+    if code in BUSY or status in BUSY:
+        return StoreUnreachableError(f"{where}: the store did not get to it ({code}); {TRY_AGAIN}")
+    if status is not None or not any(words in text.lower() for words in _NO_ANSWER):
+        return None
+    hint = CHECK_ENDPOINT
+    if where.startswith("https:"):
+        hint += "; if its certificate is not publicly trusted, name the authority in SSL_CERT_FILE"
+    return StoreUnreachableError(f"{where}: nothing usable answers; {hint}, or wait: {TRY_AGAIN}")
 
 
 def _no_credentials(text: str) -> StorageError | None:

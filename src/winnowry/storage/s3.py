@@ -7,7 +7,7 @@ import builtins
 import io
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, cast
 
@@ -24,16 +24,19 @@ from winnowry.core.retry import Retry
 from winnowry.storage import globs
 from winnowry.storage.noncurrent import Noncurrent, remove_from_bucket
 from winnowry.storage.objects import RESERVED_PREFIX, ObjectInfo, ObjectStore
-from winnowry.storage.refusals import CHECK_BUCKET, CHECK_CREDENTIALS, CHECK_ENDPOINT, DENIED
+from winnowry.storage.refusals import CHECK_BUCKET, CHECK_ENDPOINT, DENIED, what_to_do
 from winnowry.storage.s3_reader import RangedReader
-from winnowry.storage.settings import StorageSettings
+from winnowry.storage.settings import StorageSettings, without_password
+from winnowry.storage.transient import BUSY, TRY_AGAIN, Patience
 
 _MULTIPART_BYTES = 16 << 20
 _BUFFER_BYTES = 256 << 10
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
 _ANSWER_TIMEOUT_S = 10
-_ANSWER_ATTEMPTS = 2
+_PATIENCE = Patience(busy_s=90, absent_s=90)
+_ANSWER_PATIENCE = Patience(busy_s=90, absent_s=5)  # a store that is busy is there; a wrong address is told at once
+_BODIES = Retry(attempts=10, first_wait_s=0.2, longest_wait_s=16.0, jitter=False)  # over a minute in all
 _CONDITIONAL_PUTS = Retry(attempts=8, first_wait_s=0.05, longest_wait_s=6.4, jitter=False)
 _WRITER = "winnowry-writer"
 _MISSING = {"404", "NoSuchKey", "NotFound"}
@@ -50,10 +53,9 @@ class S3Store:
     """
 
     def __init__(self, root: str, settings: StorageSettings) -> None:
-        bucket, prefix = _split_uri(root)
+        _, prefix = _split_uri(root)
         _check_prefix(root, prefix.rstrip("/"))
         self._root = root.rstrip("/")
-        self._bucket = bucket
         self._settings = settings.completed()
         self._lock = threading.Lock()
         self._made: Any = None
@@ -157,8 +159,7 @@ class S3Store:
         absolute = self.resolve(uri)
         bucket, key = _split_uri(absolute)
         with self._translated(absolute):
-            data: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
-            return data
+            return self._whole(absolute, lambda: self._client.get_object(Bucket=bucket, Key=key))
 
     def write(self, uri: str, data: bytes, *, if_absent: bool = False) -> bool:
         """See :meth:`ObjectStore.write`; ``if_absent`` is a conditional PUT (``If-None-Match: *``)."""
@@ -240,8 +241,7 @@ class S3Store:
 
     def check(self) -> None:
         """See :meth:`ObjectStore.check`."""
-        with self._translated(f"s3://{self._bucket}"):
-            self._client.head_bucket(Bucket=self._bucket)
+        self.answer()
         name = f"{self._root}/{RESERVED_PREFIX}check-{uuid.uuid4().hex}"
         self.write(name, b"")
         self.delete(name)
@@ -256,7 +256,7 @@ class S3Store:
         """
         bucket, prefix = _split_uri(f"{self._root}/")
         with (
-            closing(_client(self._settings, read_timeout=_ANSWER_TIMEOUT_S, attempts=_ANSWER_ATTEMPTS)) as client,
+            closing(_client(self._settings, _ANSWER_PATIENCE, read_timeout=_ANSWER_TIMEOUT_S)) as client,
             self._translated(self._root),
         ):
             # Not HeadBucket: its refusals have no body, and credentials for one prefix may not ask it.
@@ -264,13 +264,13 @@ class S3Store:
 
     @property
     def _endpoint(self) -> str:
-        return _without_password(self._settings.endpoint) if self._settings.endpoint else "AWS S3"
+        return without_password(self._settings.endpoint) if self._settings.endpoint else "AWS S3"
 
     @property
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                self._made = _client(self._settings)
+                self._made = _client(self._settings, _PATIENCE)
             return self._made
 
     def _split(self, uri_glob: str) -> tuple[str, str, str]:
@@ -284,25 +284,32 @@ class S3Store:
         return bucket, prefix[start:], absolute[max(len(prefix), start) :]
 
     def _fetch(self, uri: str, etag: str, start: int, end: int) -> bytes:
-        from botocore.exceptions import HTTPClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
-
         bucket, key = _split_uri(uri)
-        for last in (False, False, True):  # botocore retries requests, not the reading of their bodies
-            with self._translated(uri, etag):
-                try:
-                    answer = self._client.get_object(
-                        Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{etag}"'
-                    )
-                    if answer["ETag"].strip('"') != etag:  # a server that ignores the condition
-                        raise ObjectChangedError(_changed(uri, f"changed while it was read (was {etag})"))
-                    data: bytes = answer["Body"].read()
-                except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, HTTPClientError):
-                    if last:
-                        raise
-                    continue
-            if len(data) == end - start:
-                return data
-        raise StorageError(f"{uri} at {self._endpoint}: requested bytes {start} to {end}, received {len(data)} bytes")
+
+        def get() -> Any:
+            answer = self._client.get_object(
+                Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}", IfMatch=f'"{etag}"'
+            )
+            if answer["ETag"].strip('"') != etag:  # a server that ignores the condition
+                raise ObjectChangedError(_changed(uri, f"changed while it was read (was {etag})"))
+            return answer
+
+        with self._translated(uri, etag):
+            data = self._whole(uri, get)
+        if len(data) != end - start:
+            raise StorageError(
+                f"{uri} at {self._endpoint}: requested bytes {start} to {end}, received {len(data)} bytes"
+            )
+        return data
+
+    def _whole(self, uri: str, get: Callable[[], Any]) -> bytes:
+        """The body of an answer; asked for again when it breaks off: retries are of requests, not of their bodies."""
+        for attempt in _BODIES.attempts_on(lambda error: isinstance(error, _BrokenOff)):
+            with attempt:
+                return _body(get())
+        raise StoreUnreachableError(
+            f"{uri} at {self._endpoint}: its content broke off {_BODIES.attempts} times; {TRY_AGAIN}"
+        )
 
     def _wrote(self, bucket: str, key: str, writer: str) -> bool:
         from botocore.exceptions import ClientError
@@ -321,11 +328,14 @@ class S3Store:
             BotoCoreError,
             ClientError,
             ConnectionError,
+            CredentialRetrievalError,
             EndpointConnectionError,
             HTTPClientError,
             NoCredentialsError,
             PartialCredentialsError,
             ProfileNotFound,
+            SSOError,
+            TokenRetrievalError,
         )
 
         where = f"{uri} at {self._endpoint}"
@@ -335,7 +345,9 @@ class S3Store:
             code = _code(error)
             what = error.response.get("Error", {}).get("Message") or code
             if code in DENIED:
-                raise AccessDeniedError(f"{where}: access denied ({code}); {CHECK_CREDENTIALS}") from error
+                raise AccessDeniedError(f"{where}: access denied ({code}); {what_to_do(code)}") from error
+            if code in BUSY:
+                raise StoreUnreachableError(f"{where}: the store did not get to it ({code}); {TRY_AGAIN}") from error
             if code == "NoSuchBucket" or (code in _MISSING and not self._has_bucket(uri)):
                 bucket, _ = _split_uri(uri)
                 raise BucketNotFoundError(f"{where}: there is no bucket {bucket!r}; {CHECK_BUCKET}") from error
@@ -350,9 +362,11 @@ class S3Store:
             raise AccessDeniedError(
                 f"{where}: {error}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
             ) from error
+        except (CredentialRetrievalError, SSOError, TokenRetrievalError) as error:
+            raise AccessDeniedError(f"{where}: {error}; {what_to_do('ExpiredToken')}") from error
         except (EndpointConnectionError, ConnectionError, HTTPClientError) as error:
             raise StoreUnreachableError(
-                f"{where}: nothing usable answers ({type(error).__name__}); {CHECK_ENDPOINT}"
+                f"{where}: nothing usable answers ({type(error).__name__}); {CHECK_ENDPOINT}, or wait: {TRY_AGAIN}"
             ) from error
         except (BotoCoreError, Boto3Error) as error:
             raise StorageError(f"{where}: {error}") from error
@@ -397,7 +411,7 @@ class _Unclosed(io.RawIOBase):
         return b"".join(pieces)
 
 
-def _client(settings: StorageSettings, *, read_timeout: int = _READ_TIMEOUT_S, attempts: int = 3) -> Any:
+def _client(settings: StorageSettings, patience: Patience = _PATIENCE, *, read_timeout: int = _READ_TIMEOUT_S) -> Any:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
@@ -410,7 +424,7 @@ def _client(settings: StorageSettings, *, read_timeout: int = _READ_TIMEOUT_S, a
             region_name=settings.region,
             profile_name=settings.profile if settings.access_key_id is None else None,
         )
-        return session.client(
+        client = session.client(
             "s3",
             region_name=settings.region or session.region_name or "us-east-1",
             endpoint_url=settings.endpoint,
@@ -422,15 +436,31 @@ def _client(settings: StorageSettings, *, read_timeout: int = _READ_TIMEOUT_S, a
                 response_checksum_validation="when_required",
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 read_timeout=read_timeout,
-                retries={"total_max_attempts": attempts, "mode": "standard"},
+                retries={"total_max_attempts": 1, "mode": "standard"},  # all of them are the patience's
                 max_pool_connections=32,
             ),
         )
     except BotoCoreError as error:
         raise AccessDeniedError(f"cannot set up S3 access: {error}") from error
     except ValueError as error:
-        raise UsageError(f"{_without_password(settings.endpoint or '')}: not an S3 endpoint ({type(error).__name__}); "
+        raise UsageError(f"{without_password(settings.endpoint or '')}: not an S3 endpoint ({type(error).__name__}); "
                          "expected http(s)://host:port") from error  # fmt: skip
+    patience.attach(client)
+    return client
+
+
+class _BrokenOff(Exception):
+    """The body of an answer ended too soon."""
+
+
+def _body(answer: Any) -> bytes:
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    try:
+        data: bytes = answer["Body"].read()
+    except (IncompleteReadError, HTTPClientError) as error:
+        raise _BrokenOff from error
+    return data
 
 
 def _split_uri(uri: str) -> tuple[str, str]:
@@ -473,8 +503,3 @@ def _is_conflict(error: Exception) -> bool:
 
 def _changed(uri: str, what: str) -> str:
     return f"{uri}: the object {what}; run the landing stage again to index it as it is"
-
-
-def _without_password(endpoint: str) -> str:
-    scheme, separator, rest = endpoint.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

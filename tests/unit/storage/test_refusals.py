@@ -55,7 +55,11 @@ def answered(status: str, code: str, message: str = "") -> str:
         (ValueError(_LIST + "HTTP error: error sending request, x.rs"), StoreUnreachableError, "AWS_ENDPOINT_URL"),
         (OSError(_READ), StoreUnreachableError, "http://127.0.0.1:50723/lake/t.lance/data/01.lance"),
         (pa.ArrowInvalid(f"External error: {_READ}"), StoreUnreachableError, "nothing usable answers"),
-        (OSError(answered("503 Service Unavailable", "SlowDown")), StorageError, "SlowDown"),
+        (OSError(answered("503 Service Unavailable", "SlowDown")), StoreUnreachableError, "SlowDown"),
+        (OSError(answered("500 Internal Server Error", "InternalError")), StoreUnreachableError, "same command again"),
+        (OSError(answered("429 Too Many Requests", "Odd")), StoreUnreachableError, "Odd"),
+        (OSError(answered("501 Not Implemented", "NotImplemented")), StorageError, "NotImplemented"),
+        (OSError(answered("400 Bad Request", "ExpiredToken")), AccessDeniedError, "sign in again"),
         (ValueError(answered("301 Moved Permanently", "PermanentRedirect")), StorageError, "AWS_REGION"),
         (
             ValueError("LanceError(IO): Generic N/A error: LanceError(IO): Failed to get AWS credentials: Provider"),

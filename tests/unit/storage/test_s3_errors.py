@@ -12,6 +12,7 @@ from winnowry.storage import s3
 from winnowry.storage.open import open_store
 from winnowry.storage.s3 import S3Store
 from winnowry.storage.settings import StorageSettings
+from winnowry.storage.transient import Patience
 
 pytestmark = pytest.mark.s3
 
@@ -42,7 +43,9 @@ def test_wrong_credentials_are_access_denied_and_no_secret_is_shown(s3_server: S
         assert s3_server.secret not in str(caught.value)
 
 
-def test_an_endpoint_where_nothing_listens_is_unreachable_and_named() -> None:
+def test_an_endpoint_where_nothing_listens_is_unreachable_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "_PATIENCE", Patience(busy_s=1, absent_s=1))
+    monkeypatch.setattr(s3, "_ANSWER_PATIENCE", Patience(busy_s=1, absent_s=1))
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound but not listening: refused
         url = f"http://127.0.0.1:{held.getsockname()[1]}"

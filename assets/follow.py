@@ -169,17 +169,17 @@ def choose(instance: dg.DagsterInstance, recipe: Recipe, standing: Readiness, fl
     for step in free:
         if len(requests) >= RUNS_AT_ONCE:
             break
-        n = attempts(instance, step.token)
-        if n >= ATTEMPTS:
+        tried = attempts(instance, step.token)
+        if tried.counted >= ATTEMPTS:
             stopped.append(step)
         else:
-            requests.append(_request(recipe, step, n))
+            requests.append(_request(recipe, step, tried.runs))
     if standing.landing is not None and not requests and not flying:
-        n = attempts(instance, standing.landing.token)
-        if n >= ATTEMPTS:
+        tried = attempts(instance, standing.landing.token)
+        if tried.counted >= ATTEMPTS:
             stopped.append(standing.landing)
         else:
-            requests.append(_request(recipe, standing.landing, n))
+            requests.append(_request(recipe, standing.landing, tried.runs))
     return Chosen(requests, stopped)
 
 
@@ -199,12 +199,11 @@ def walk_request(instance: dg.DagsterInstance, recipe: Recipe, steps: Sequence[S
     from winnowry.stages.attempts import ATTEMPTS
 
     token = digest(sorted(step.token for step in steps))[:16]
-    n = attempts(instance, token)
-    if n >= ATTEMPTS:
+    tried = attempts(instance, token)
+    if tried.counted >= ATTEMPTS:
         return None
-    return dg.RunRequest(
-        run_key=f"all@{token}#{n}", job_name=walk_name(recipe), tags={TOKEN_TAG: token, CORPUS_TAG: recipe.corpus}
-    )
+    tags = {TOKEN_TAG: token, CORPUS_TAG: recipe.corpus}
+    return dg.RunRequest(run_key=f"all@{token}#{tried.runs}", job_name=walk_name(recipe), tags=tags)
 
 
 def _write_down(ws: Workspace, recipe: Recipe, before: Cursor, stopped: Iterable[Step]) -> tuple[str, ...]:

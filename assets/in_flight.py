@@ -16,6 +16,8 @@ TOKEN_TAG = "winnowry/token"
 """Run tag: what a run of the sensor is an attempt with."""
 CORPUS_TAG = "winnowry/corpus"
 TARGET_TAG = "winnowry/target"
+UNREACHABLE_TAG = "winnowry/unreachable"
+"""Run tag: the object store did not answer, so the run says nothing about what it was an attempt with."""
 
 _PARTITION_TAG = "dagster/partition"
 _RANGE_TAG = "dagster/asset_partition_range_start"
@@ -95,6 +97,26 @@ def _concerns(backfill: Any, recipe: Recipe) -> bool:
     return selection is None or any(key.path[0] == recipe.corpus for key in selection)
 
 
-def attempts(instance: dg.DagsterInstance, token: str) -> int:
-    """Runs so far with a token, however they ended."""
-    return instance.get_runs_count(dg.RunsFilter(tags={TOKEN_TAG: token}))
+@dataclass(frozen=True)
+class Attempts:
+    """Runs with one token.
+
+    Attributes:
+        runs: all of them, however they ended.
+        counted: those that the object store answered: only these say that trying again is no use.
+    """
+
+    runs: int
+    counted: int
+
+
+def attempts(instance: dg.DagsterInstance, token: str) -> Attempts:
+    """Runs so far with a token."""
+    runs = instance.get_runs_count(dg.RunsFilter(tags={TOKEN_TAG: token}))
+    lost = instance.get_runs_count(dg.RunsFilter(tags={TOKEN_TAG: token, UNREACHABLE_TAG: "true"})) if runs else 0
+    return Attempts(runs, runs - lost)
+
+
+def mark_unreachable(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Note on a run that the object store did not answer it."""
+    instance.add_run_tags(run_id, {UNREACHABLE_TAG: "true"})

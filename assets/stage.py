@@ -13,7 +13,7 @@ from pydantic import Field
 
 from assets.columns import column_lineage, table_schema
 from assets.events import RESULT_KEY, check_name, check_results, link, plain, result_metadata
-from assets.in_flight import TOKEN_TAG
+from assets.in_flight import TOKEN_TAG, mark_unreachable
 from assets.keys import stage_key
 from assets.recorded import data_version_of, table_rows, verdicts_of
 
@@ -245,6 +245,8 @@ def materialize(
         yield from check_results(key, suites, refused(error).gates, NOT_JUDGED)
         raise gate_failure(error) from error
     except StoreUnreachableError as error:
+        if context.retry_number >= UNREACHABLE_RETRIES:
+            mark_unreachable(context.instance, context.run.run_id)  # the sensor goes on trying
         context.log.warning(f"the object store does not answer, trying again in {_RETRY_AFTER_S:.0f} s: {error}")
         raise dg.RetryRequested(max_retries=UNREACHABLE_RETRIES, seconds_to_wait=_RETRY_AFTER_S) from error
     except (MissingPartitionsError, UsageError) as error:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.events import check_results
 from assets.follow import walk_name
-from assets.in_flight import CORPUS_TAG
+from assets.in_flight import CORPUS_TAG, mark_unreachable
 from assets.keys import stage_key
 from assets.partitions import add_partitions
 from assets.stage import NOT_JUDGED, LogProgress, StageConfig, refused, report_of
@@ -17,7 +17,7 @@ from assets.stages import after_stage
 # Not where it is used: only while Dagster loads the code location is the project on the path.
 from expectations.registry import suites_for
 from resources.lakehouse import LakehouseResource
-from winnowry.core.errors import GateFailedError, MissingPartitionsError, WinnowryError
+from winnowry.core.errors import GateFailedError, MissingPartitionsError, StoreUnreachableError, WinnowryError
 from winnowry.stages.graph import stage_of
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def _take(
             yield (name, step.partition), error
             return
         except WinnowryError as error:
+            if isinstance(error, StoreUnreachableError):
+                mark_unreachable(context.instance, context.run.run_id)
             context.log.error(str(error))
             yield (name, step.partition), error
             return

@@ -160,7 +160,7 @@ def _clock(ws: Workspace) -> Check:
 
 
 def _conditional_writes(ws: Workspace) -> Check:
-    from winnowry.storage.probe import conditional_put_race
+    from winnowry.storage.probe import NEEDED, conditional_put_race
 
     race = conditional_put_race(ws.store)
     name = "conditional writes"
@@ -173,7 +173,7 @@ def _conditional_writes(ws: Workspace) -> Check:
         f"{lost} of {race.rounds} races did not have exactly one winner"
         + (f", {race.wrong_content} kept a loser's data" if race.wrong_content else "")
         + ": commits to this store can be lost silently",
-        "use a store with atomic conditional PUT (AWS S3, SeaweedFS, MinIO, a local folder)",
+        NEEDED,
     )
 
 

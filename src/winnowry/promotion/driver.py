@@ -33,6 +33,7 @@ from winnowry.promotion.request import Request
 from winnowry.promotion.result import GateFailed, StageResult
 from winnowry.promotion.settled import Settled
 from winnowry.records.kinds import Kind
+from winnowry.storage.probe import require_conditional_writes
 
 
 def drive(
@@ -49,7 +50,9 @@ def drive(
     Raises:
         GateFailed: a critical expectation failed or was broken; nothing became visible.
         PromotionConflictError: a rival promoted the same partition meanwhile.
+        StorageError: the store has no conditional writes, or failed.
     """
+    require_conditional_writes(request.ws.store)
     attempt = _Attempt(request, inputs, gaps)
     if attempt.schema is None:
         result = attempt.record_only(production(attempt.work))

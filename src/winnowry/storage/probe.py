@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakSet
 
 from winnowry.core.errors import StorageError
 from winnowry.storage.globs import escape
@@ -72,6 +73,35 @@ def conditional_put_race(store: ObjectStore, rounds: int = 10, writers: int = 8)
                 with suppress(StorageError):
                     store.delete(uri)
     return RaceResult(rounds, writers, tuple(counts), wrong)
+
+
+_checked: WeakSet[ObjectStore] = WeakSet()
+NEEDED = "use a store with conditional PUT (AWS S3, SeaweedFS, MinIO, Ceph) or a local folder"
+"""What to do about a store that has none."""
+
+
+def require_conditional_writes(store: ObjectStore) -> None:
+    """Refuse an S3 store that ignores ``If-None-Match``, before anything is promoted on it; asked once of a store.
+
+    Raises:
+        StorageError: with one sentence that says so, or because the store cannot be written.
+    """
+    holder = store.at(store.root)
+    if not store.root.startswith("s3://") or holder in _checked:
+        return
+    uri = f"{store.root}/{_FOLDER}/once-{uuid.uuid4().hex}"
+    try:
+        holder.write(uri, b"first", if_absent=True)
+        ignored = holder.write(uri, b"second", if_absent=True) or holder.read(uri) != b"first"
+    finally:
+        with suppress(StorageError):
+            holder.delete(uri)
+    if ignored:
+        raise StorageError(
+            f"{store.root}: this store writes over an object in spite of If-None-Match, so that commits to it can be "
+            f"lost silently, and nothing was promoted; {NEEDED}"
+        )
+    _checked.add(holder)
 
 
 def store_time(store: ObjectStore) -> datetime:

@@ -99,8 +99,11 @@ def show_command(
     if not call.as_json:
         from rich.text import Text
 
+        from winnowry.storage.settings import reading_options
+
         output.show(*facts_view(facts), "")
-        output.show(*release_view(shown, lake.table(f"{corpus}.published", shown.version).uri))
+        uri = lake.table(f"{corpus}.published", shown.version).uri
+        output.show(*release_view(shown, uri, reading_options(lake.workspace.lake.storage_options)))
         if out is not None:
             output.show("", Text.assemble(("✓ ", "bold green"), f"{_DOCUMENTS[_suffix(out)]}: {out}"), soft_wrap=True)
     return 0
@@ -230,13 +233,14 @@ class _Loud:
             yield from console.render(self._markdown, options)
 
 
-def release_view(release: Release, uri: str) -> list[RenderableType]:
+def release_view(release: Release, uri: str, options: Mapping[str, str]) -> list[RenderableType]:
     """One release: which it is and how to read it."""
     from rich.table import Table
     from rich.text import Text
 
-    from winnowry.cli.summary import python_code, reading_example
+    from winnowry.cli.summary import python_code
     from winnowry.core.numbers import number
+    from winnowry.lakehouse.lance_uri import reading_lines
 
     table = Table.grid(padding=(0, 2, 0, 0))
     facts = {
@@ -257,7 +261,7 @@ def release_view(release: Release, uri: str) -> list[RenderableType]:
     for name, value in facts.items():
         if value:
             table.add_row(Text(f"  {name}", "bright_black"), Text(value))
-    code = python_code(reading_example(uri, repr(release.name)))
+    code = python_code(reading_lines(uri, repr(release.name), options))
     return [Text(f"{release.corpus} {release.name}", "bold"), table, "", code]
 
 

@@ -328,7 +328,7 @@ def _tables(results: Sequence[StageResult]) -> list[RenderableType]:
 def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
     from rich.text import Text
 
-    from winnowry.lakehouse.lance_uri import lance_uri
+    from winnowry.lakehouse.lance_uri import lance_uri, reading_lines
 
     readable = {result.stage: result for result in outcome.results if result.uri and result.version is not None}
     lines: list[RenderableType] = []
@@ -339,7 +339,7 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
         lines += [
             "",
             Text(f"Read {target.corpus}.{target.table}", "bold"),
-            python_code(reading_example(lance_uri(str(target.uri)), version)),
+            python_code(reading_lines(lance_uri(str(target.uri)), version, _options(root))),
         ]
         lines += [*_held(target, root), *_page(target)]
     lines += _unreleased(outcome.results)
@@ -355,6 +355,12 @@ def _next_steps(outcome: RunOutcome, root: str) -> list[RenderableType]:
         _step(f"winnowry explain{at} {_example(refused) or 'RECORD_ID'}", "what happened to one record"),
     ]
     return lines
+
+
+def _options(root: str) -> dict[str, str]:
+    from winnowry.storage.settings import StorageSettings, reading_options
+
+    return reading_options(StorageSettings.from_env().lance_options(root)) if root.startswith("s3://") else {}
 
 
 def _at(root: str) -> str:
@@ -449,17 +455,3 @@ def python_code(source: str) -> RenderableType:
     highlighted = Syntax(source, "python", theme="ansi_dark", background_color="default").highlight(source)
     highlighted.rstrip()  # a Syntax would pad every line to the width of the screen
     return highlighted
-
-
-def reading_example(uri: str, version: str) -> str:
-    """Three lines of Python that read a table.
-
-    Args:
-        uri: URI of the table, as Lance takes it.
-        version: version as Python source: a number or a quoted tag.
-    """
-    return (
-        "import lance  # the package pylance\n"
-        f"table = lance.dataset({uri!r}, version={version})\n"
-        "print(table.to_table(limit=5).to_pandas())"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 
@@ -20,3 +21,27 @@ def lance_uri(uri: str) -> str:
         return uri
     bucket, slash, key = uri.removeprefix("s3://").partition("/")
     return f"s3://{bucket}{slash}{quote(key, safe='/')}"
+
+
+def reading_lines(uri: str, version: str, options: Mapping[str, str], where: str = "") -> str:
+    """Lines of Python that read a table, to be copied.
+
+    Args:
+        uri: of the table, as Lance takes it.
+        version: version as Python source: a number or a quoted tag.
+        options: what Lance has to be told of the store; see :func:`winnowry.storage.settings.reading_options`.
+        where: remark behind the second line.
+
+    >>> print(reading_lines("s3://b/l/t.lance", "'prod'", {"allow_http": "true"}))
+    import lance  # the package pylance
+    options = {'allow_http': 'true'}
+    table = lance.dataset('s3://b/l/t.lance', version='prod', storage_options=options)
+    print(table.to_table(limit=5).to_pandas())
+    """
+    before = f"options = {dict(options)!r}\n" if options else ""
+    given = ", storage_options=options" if options else ""
+    return (
+        f"import lance  # the package pylance\n{before}"
+        f"table = lance.dataset({uri!r}, version={version}{given}){where}\n"
+        "print(table.to_table(limit=5).to_pandas())"
+    )

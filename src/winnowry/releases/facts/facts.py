@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from winnowry.evidence.valid2.tc609 import tc609
-from winnowry.lakehouse.lance_uri import lance_uri
+from winnowry.lakehouse.lance_uri import lance_uri, reading_lines
 from winnowry.lakehouse.manifest import manifest_of
 from winnowry.reading.session import session
 from winnowry.releases.as_of import ReleaseTables, tables_of
@@ -22,6 +22,7 @@ from winnowry.releases.facts.verdicts import comparison, gates
 from winnowry.releases.recipes import recipe_of
 from winnowry.releases.releases import release_before
 from winnowry.stages.graph import PUBLISHED, record_tables
+from winnowry.storage.settings import reading_options
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.workspace import Workspace
@@ -147,7 +148,7 @@ def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
     when = "" if release.created_at is None else f"{release.created_at:%Y}"
     recipe = "" if release.data_hash is None else f", recipe {release.data_hash[:16]}"
     return {
-        "read": _reading(uri, release.name, "  # from the folder of the lake"),
+        "read": reading_lines(lance_uri(uri), repr(release.name), {}, "  # from the folder of the lake"),
         "cite": (
             f"@misc{{{corpus}_{release.name},\n"
             f"  title = {{{corpus}, release {release.name}}},\n"
@@ -158,14 +159,6 @@ def _use(ws: Workspace, tables: ReleaseTables) -> dict[str, str]:
         "reproduce": f"winnowry run {corpus} --root ."
         + (f"  # with the recipe whose hash is {release.data_hash[:16]}" if release.data_hash else ""),
     }
-
-
-def _reading(uri: str, version: str, where: str = "") -> str:
-    return (
-        "import lance  # the package pylance\n"
-        f"table = lance.dataset({lance_uri(uri)!r}, version={version!r}){where}\n"
-        "print(table.to_table(limit=5).to_pandas())"
-    )
 
 
 def shown_here(ws: Workspace, facts: dict[str, Any]) -> None:
@@ -179,5 +172,6 @@ def shown_here(ws: Workspace, facts: dict[str, Any]) -> None:
     root = ws.root if " " not in ws.root else f"'{ws.root}'"
     _, hash_mark, recipe = facts["use"]["reproduce"].partition("  # ")
     facts["table"]["uri"] = uri
-    facts["use"]["read"] = _reading(uri, facts["release"]["name"])
+    options = reading_options(ws.lake.storage_options)
+    facts["use"]["read"] = reading_lines(lance_uri(uri), repr(facts["release"]["name"]), options)
     facts["use"]["reproduce"] = f"winnowry run {facts['corpus']} --root {root}{hash_mark}{recipe}"

@@ -39,9 +39,9 @@ def reading_lines(uri: str, version: str, options: Mapping[str, str], where: str
     print(table.to_table(limit=5).to_pandas())
     """
     before = f"options = {dict(options)!r}\n" if options else ""
-    given = ", storage_options=options" if options else ""
+    after = ", storage_options=options" if options else ""
     return (
         f"import lance  # the package pylance\n{before}"
-        f"table = lance.dataset({uri!r}, version={version}{given}){where}\n"
+        f"table = lance.dataset({uri!r}, version={version}{after}){where}\n"
         "print(table.to_table(limit=5).to_pandas())"
     )

@@ -11,6 +11,7 @@ from winnowry.columns.spec import ColumnSpec
 from winnowry.core.errors import UsageError
 from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.lakehouse.columns import ColumnFile, column_file_json
+from winnowry.lakehouse.durable import settle, settle_folder
 from winnowry.lakehouse.workspace import Workspace
 
 State = Literal["filling", "failed", "live"]
@@ -58,7 +59,8 @@ class Definitions:
 
     def __init__(self, ws: Workspace, corpus: str) -> None:
         self._store = ws.store
-        self._base = f"{ws.lake.corpus_uri(corpus)}/columns"
+        self._corpus_uri = ws.lake.corpus_uri(corpus)
+        self._base = f"{self._corpus_uri}/columns"
 
     def of(self, table: str) -> list[Definition]:
         """Columns added to a table, by name."""
@@ -130,6 +132,7 @@ class Definitions:
             next=None,
             earlier=earlier,
         )
+        settle(f"{self._corpus_uri}/{spec.table}.lance")
         self._store.write(self._uri(definition.spec.table, definition.spec.name), landed.body())
         return landed
 
@@ -157,6 +160,7 @@ class Definitions:
         for info in self._store.list(f"{self._base}/{table}/{name}/*/*.json"):
             self._store.delete(info.uri)
         self._store.delete(self._uri(table, name))
+        settle_folder(f"{self._base}/{table}")
 
     def files(self, spec: ColumnSpec) -> dict[str, ColumnFile]:
         """Files that are written, by fragment key; those of a killed run are used again."""
@@ -169,6 +173,7 @@ class Definitions:
 
     def keep(self, spec: ColumnSpec, file: ColumnFile) -> None:
         """Record a file that is written; of two for one fragment the last one counts: both hold the same values."""
+        settle(f"{self._corpus_uri}/{spec.table}.lance", [file.path])
         self._store.write(f"{self._folder(spec)}/{file.path.removesuffix('.lance')}.json", column_file_json(file))
 
     def _folder(self, spec: ColumnSpec) -> str:

@@ -312,6 +312,7 @@ def drop_column(table: Table, name: str) -> bool:
             return attempt.number > 0
         with attempt:
             dataset.drop_columns([name])
+            table.settle()
             return True
     raise LakehouseError(
         f"{table.uri}: dropping {name} was refused {_DROPS.attempts} times because other writers kept winning",

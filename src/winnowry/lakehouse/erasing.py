@@ -15,7 +15,9 @@ import pyarrow as pa
 
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.blobs import blob_array, blob_columns, copied_blobs
+from winnowry.lakehouse.durable import settle_folder
 from winnowry.lakehouse.lance_uri import lance_uri
+from winnowry.lakehouse.mending import ASIDE
 from winnowry.lakehouse.table import Table, next_fragment_id
 from winnowry.storage.objects import ObjectStore
 
@@ -60,9 +62,10 @@ def rewrite(table: Table, change: Change, tag_order: Callable[[str], bool] = lam
     written: dict[tuple[Any, ...], list[str] | None] = {}
     dataset = table.dataset()
     before = int(dataset.version)
-    tagged = {tag: int(entry["version"]) for tag, entry in dataset.tags.list().items()}
+    tagged = table.tags(dataset)
     gone, new = _replacements(table, dataset, change, written, done)
     if gone:
+        table.settle()
         n_before = dataset.count_rows()
         operation = lance.LanceOperation.Update(
             removed_fragment_ids=gone, updated_fragments=[], new_fragments=new, fields_modified=[]
@@ -73,6 +76,7 @@ def rewrite(table: Table, change: Change, tag_order: Callable[[str], bool] = lam
     for index in table.dataset().describe_indices() if gone else ():
         if table.dataset().count_rows():
             table.dataset().create_scalar_index(index.field_names[0], "BTREE", name=index.name, replace=True)
+    table.settle()
     barrier.reach(f"reindexed:{table.name}")
     replacements: dict[int, tuple[int, int]] = {}  # of versions: the one that takes its place, and the rows it lost
     for tag in sorted(tagged, key=lambda name: (not tag_order(name), name)):
@@ -81,7 +85,9 @@ def rewrite(table: Table, change: Change, tag_order: Callable[[str], bool] = lam
             replacements[version] = _rewritten_version(table, version, before, gone, change, written, done)
         to, lost = replacements[version]
         if to != version:
+            table.settle()
             table.dataset().tags.update(tag, to)
+            table.settle()
             done.tags[tag] = lost
             barrier.reach(f"retagged:{table.name}")
     return done
@@ -186,7 +192,8 @@ def purge(table: Table, store: ObjectStore, keep_files: Iterable[str] = ()) -> l
         URIs of what was removed.
     """
     dataset = table.dataset()
-    stay = {int(dataset.version), *(int(entry["version"]) for entry in dataset.tags.list().values())}
+    stay = {int(dataset.version), *table.tags(dataset).values()}
+    table.settle()
     removed: list[str] = []
 
     def remove(uri: str) -> None:
@@ -196,6 +203,7 @@ def purge(table: Table, store: ObjectStore, keep_files: Iterable[str] = ()) -> l
     for info in list(store.list(f"{table.uri}/_versions/*.manifest")):
         if _version_of(info.uri) not in stay:
             remove(info.uri)
+    settle_folder(f"{table.uri}/_versions")
     barrier.reach(f"forgotten:{table.name}")
     used = set(keep_files)
     for version in stay:
@@ -210,9 +218,11 @@ def purge(table: Table, store: ObjectStore, keep_files: Iterable[str] = ()) -> l
         elif folder == "_deletions":
             wanted = rest in used
         else:
-            wanted = folder != "_transactions"
+            wanted = folder != "_transactions" and not rest.endswith(ASIDE)
         if not wanted:
             remove(info.uri)
+    for folder in sorted({uri.rpartition("/")[0] for uri in removed}):
+        settle_folder(folder)  # what is erased does not come back with the power
     return removed
 
 

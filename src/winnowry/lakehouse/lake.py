@@ -233,6 +233,7 @@ class Lakehouse:
                 dataset.tags.delete(tag)
         named = [*tags.values(), *(record.promoted_version or 0 for record in records)]
         go_on_after(table, max((version for version in named if version < DETACHED), default=0))
+        table.settle()
 
     def partition_view(self, corpus: str, name: str, partition: str, stage: str = "") -> TableView:
         """Only the fragments of one partition (and, in a side table, of one stage): nothing else is read."""
@@ -295,6 +296,7 @@ class Lakehouse:
         table.create(GATES)
         options = dict(self._options) or None
         lance.write_dataset(rows.cast(GATES), lance_uri(table.uri), mode="append", storage_options=options)
+        table.settle()
 
     def ensure_index(self, corpus: str, name: str, column: str = "record_id") -> None:
         """Give a column its BTREE, and bring an existing one up to date with new fragments."""
@@ -401,16 +403,19 @@ class Lakehouse:
 
     def tags(self, corpus: str, name: str = "published") -> dict[str, int]:
         """Tags of a table with their versions."""
-        dataset = self.table(corpus, name).dataset_or_none()
+        table = self.table(corpus, name)
+        dataset = table.dataset_or_none()
         if dataset is None:
             return {}
-        return {tag: int(entry["version"]) for tag, entry in dataset.tags.list().items()}
+        return table.tags(dataset)
 
     def tag(self, corpus: str, name: str, tag: str, version: int) -> None:
         """Create or move a tag; of several that do so at once the last one wins."""
         at = self.tag_once(corpus, name, tag, version)
         if at != version:
-            self.table(corpus, name).dataset().tags.update(tag, version)
+            table = self.table(corpus, name)
+            table.dataset().tags.update(tag, version)
+            table.settle()
 
     def tag_once(self, corpus: str, name: str, tag: str, version: int) -> int:
         """Create a tag that never moves, as the number of a release; of several that do so at once the first one wins.
@@ -418,17 +423,20 @@ class Lakehouse:
         Returns:
             The version that the tag is on.
         """
-        tags = self.table(corpus, name).dataset().tags
-        present = tags.list()
+        table = self.table(corpus, name)
+        dataset = table.dataset()
+        present = table.tags(dataset)
         if tag not in present:
+            table.settle()  # a tag never outlives what it points at
             try:
-                tags.create(tag, version)
+                dataset.tags.create(tag, version)
+                table.settle()
                 return version
             except ValueError:
-                present = tags.list()
+                present = table.tags(dataset)
                 if tag not in present:  # nobody else has created it meanwhile
                     raise
-        return int(present[tag]["version"])
+        return present[tag]
 
     def delete_rows(
         self, corpus: str, name: str, ids: Sequence[str], version: int

@@ -131,6 +131,8 @@ def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows an
     else:
         _compact(table, done, together, seal, dry_run=dry_run)
     _index(table, done, dry_run=dry_run)
+    if not dry_run:
+        table.settle()
     done.fragments_after = len(table.dataset().get_fragments())
     return done
 
@@ -197,7 +199,9 @@ def _merge(table: Table, members: list[int], seal: Seal) -> bool:
         max_bytes_per_file=_TARGET_BYTES,
         storage_options=dict(table.storage_options) or None,
     )
-    seal([file.path for fragment in written for file in fragment.files])
+    names = [file.path for fragment in written for file in fragment.files]
+    table.settle(names)
+    seal(names)
     operation = lance.LanceOperation.Update(
         removed_fragment_ids=members, updated_fragments=[], new_fragments=written, fields_modified=[]
     )

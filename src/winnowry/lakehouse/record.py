@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from winnowry.core.errors import TableFormatError, WinnowryError
 from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
 from winnowry.core.ids import PromotionId
+from winnowry.lakehouse.durable import settle
 from winnowry.storage.objects import ObjectStore
 from winnowry.storage.probe import store_time
 
@@ -25,6 +26,7 @@ Scope = Literal["partition", "table", "delta"]
 WHOLE_TABLE = "__all__"
 """The partition of a promotion that covers a whole table."""
 
+_CLAIMING = frozenset({"committing", "promoted", "rejected"})
 _ONE_BY_ONE = 10  # files of one folder that are asked for by name rather than by listing the folder
 
 
@@ -122,6 +124,10 @@ def landing_order(record: PromotionRecord) -> tuple[float, str]:
     return record.promoted_at or 0.0, record.id
 
 
+def _data_files(candidate: CandidateTable) -> list[str]:
+    return [file["path"] for fragment in candidate.fragments for file in fragment["files"]]
+
+
 class RecordStore:
     """Promotion records of one corpus.
 
@@ -139,7 +145,13 @@ class RecordStore:
         return f"{self._base}/{stage}/{quote(partition, safe='')}"
 
     def save(self, record: PromotionRecord) -> PromotionRecord:
-        """Write a record, replacing its earlier state, and return it."""
+        """Write a record, replacing its earlier state, and return it.
+
+        A record that claims something is written after that has become durable.
+        """
+        if record.state in _CLAIMING:
+            for candidate in record.tables():
+                settle(f"{self._corpus}/{candidate.table}.lance", _data_files(candidate))
         document = to_document(record)
         for name in ("refusal", "files", "digests"):
             if not document[name]:

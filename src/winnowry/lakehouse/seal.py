@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import NotFoundError
 from winnowry.core.formats import from_bytes, to_bytes
+from winnowry.lakehouse.durable import settle
 from winnowry.lakehouse.record import CandidateTable, PromotionRecord, new_promotion_id
 from winnowry.lakehouse.table import Table
 from winnowry.storage.checksums import Checksum, checksum
@@ -131,6 +132,7 @@ class SealStore:
             what: why they were written, in words.
             names: their names below the corpus folder.
         """
+        settle(f"{self._corpus_uri}/{table}.lance")
         files = seal_files(self._store, self._corpus_uri, names)
         if files:
             body = to_bytes("seal", {"table": table, "what": what, "files": files})

@@ -18,6 +18,7 @@ from typing import Any
 
 from winnowry.core.errors import StorageError, WinnowryError
 from winnowry.lakehouse.damage import DETACHED, version_of
+from winnowry.lakehouse.durable import settle_folder
 from winnowry.lakehouse.record import CandidateTable, PromotionRecord
 from winnowry.lakehouse.table import Table
 from winnowry.storage.objects import ObjectInfo, ObjectStore
@@ -27,7 +28,7 @@ CLOCKS_APART = timedelta(minutes=5)
 
 _NOTHING = timedelta(0)
 _TRANSACTION = re.compile(rb"-([0-9a-f-]{36})\.txn")
-_UNFINISHED_MANIFEST = re.compile(r"\.manifest#\d+$")  # what a process left that died while it wrote one
+_UNFINISHED = re.compile(r"\.(manifest|json)#\d+$")  # left by a process that died while it wrote one, or set aside
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,8 @@ def sweep(
         StorageError: clocks disagree.
     """
     wanted = needed if needed is not None else Needed()
+    if not dry_run:
+        table.settle()  # what takes the place of something outlasts a power cut before that goes
     files = {info.uri.removeprefix(f"{table.uri}/"): info for info in store.list(f"{table.uri}/**")}
     refuse_if_clocks_disagree(files.values(), now)
     age = {name: max(now - info.modified_at, _NOTHING) for name, info in files.items()}
@@ -176,11 +179,14 @@ def sweep(
         if age[name] >= for_unnamed and name not in wanted.files and _is_leftover(name, named, wanted.files)
     ]
     swept.files = len(leftovers)
-    for name in (*gone, *leftovers):  # manifests first: one that is there never names a file that is not
-        swept.bytes += files[name].size
-        swept.names.add(f"{table.name}.lance/{name}")
-        if not dry_run:
-            store.delete(files[name].uri)
+    for names in (gone, leftovers):  # manifests first: one that is there never names a file that is not
+        for name in names:
+            swept.bytes += files[name].size
+            swept.names.add(f"{table.name}.lance/{name}")
+            if not dry_run:
+                store.delete(files[name].uri)
+        if names and not dry_run:
+            settle_folder(f"{table.uri}/_versions")
     return swept
 
 
@@ -189,8 +195,7 @@ def _remaining(
 ) -> set[str]:
     """Manifests that stay."""
     dataset = table.dataset()
-    tagged = {int(entry["version"]) for entry in dataset.tags.list().values()}
-    stay = {int(dataset.version), *tagged, *needed.versions}
+    stay = {int(dataset.version), *table.tags(dataset).values(), *needed.versions}
     attached = sorted((name for name in manifests if manifests[name] < DETACHED), key=lambda name: manifests[name])
     # How long ago the next version took its place; nothing has taken that of the last one.
     replaced = {name: age[later] for name, later in pairwise(attached)}
@@ -230,8 +235,8 @@ def _files_and_indexes(dataset: Any) -> set[str]:
 def _is_leftover(name: str, named: set[str], wanted: frozenset[str]) -> bool:
     """Whether a file is of a kind that versions name, and none does."""
     folder, _, rest = name.partition("/")
-    if folder == "_versions":
-        return _UNFINISHED_MANIFEST.search(rest) is not None
+    if folder in ("_versions", "_refs"):
+        return _UNFINISHED.search(rest) is not None
     if folder == "_transactions":
         match = _TRANSACTION.search(f"-{rest.partition('-')[2]}".encode())
         return match is None or match[1].decode() not in named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,8 +12,12 @@ import pyarrow as pa
 from winnowry.core.errors import ContractError, LakehouseError, NotFoundError, TableFormatError
 from winnowry.core.retry import Retry
 from winnowry.lakehouse.connection import open_dataset
+from winnowry.lakehouse.durable import settle
 from winnowry.lakehouse.lance_uri import lance_uri
-from winnowry.storage.refusals import storage_refusal
+from winnowry.lakehouse.mending import mend_tags, mend_versions
+from winnowry.storage.refusals import panics_as_damage, storage_refusal
+
+logger = logging.getLogger(__name__)
 
 _ADDITIONS = Retry(attempts=50, first_wait_s=0.005, longest_wait_s=0.64)  # of columns, while promotions keep landing
 _RENAMES = Retry(attempts=50, first_wait_s=0.05, longest_wait_s=0.05, growth="constant")
@@ -136,9 +141,31 @@ class Table:
         )
 
     def dataset_or_none(self, version: int | str | None = None) -> Any | None:
-        """Open the Lance dataset, or None where there is no table."""
+        """Open the Lance dataset, or None where there is no table.
+
+        What a power cut left torn of a table in a folder is set aside first.
+
+        Raises:
+            TableFormatError: it is damaged.
+        """
         try:
-            return open_dataset(self.uri, version, self.storage_options)
+            return self._opened(version)
+        except TableFormatError:
+            if isinstance(version, int) or not self._mended():
+                raise
+        return self._opened(version)
+
+    def _mended(self) -> bool:
+        try:
+            return bool(mend_versions(self.uri) + mend_tags(self.uri))
+        except OSError as error:
+            logger.warning("%s: damaged, and this user may not mend it: %s", self.uri, error)
+            return False
+
+    def _opened(self, version: int | str | None) -> Any | None:
+        try:
+            with panics_as_damage(self.uri):
+                return open_dataset(self.uri, version, self.storage_options)
         except (ValueError, FileNotFoundError) as error:
             if _is_absent(error):
                 return None
@@ -147,6 +174,31 @@ class Table:
             if _is_absent(error):
                 return None
             raise
+
+    def tags(self, dataset: Any) -> dict[str, int]:
+        """Tags with their versions; one that a power cut left torn is set aside first.
+
+        Raises:
+            TableFormatError: a tag is damaged.
+        """
+        for last in (False, True):
+            try:
+                with panics_as_damage(self.uri):
+                    return {tag: int(entry["version"]) for tag, entry in dataset.tags.list().items()}
+            except (RuntimeError, ValueError, TableFormatError) as error:
+                if (refusal := storage_refusal(error)) is not None:
+                    raise refusal from error
+                if last or not self._mended():
+                    raise TableFormatError(
+                        f"{self.uri}/_refs/tags: a tag is damaged: {error}. Remove its file; the next run of the stage "
+                        "`published` makes the tag of a release again",
+                        table=self.name,
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def settle(self, written: Iterable[str] = ()) -> None:
+        """Make durable what the table holds now; see :func:`~winnowry.lakehouse.durable.settle`."""
+        settle(self.uri, written)
 
     def dataset(self, version: int | str | None = None) -> Any:
         """Open the Lance dataset at a version, a tag or the latest.

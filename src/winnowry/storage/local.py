@@ -149,6 +149,7 @@ class LocalStore:
         with _translated(path):
             if if_absent and path.exists():
                 return False
+            known = _nearest_folder(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=RESERVED_PREFIX, dir=path.parent)
             unfinished = Path(name)
@@ -160,14 +161,32 @@ class LocalStore:
                     os.fsync(handle)
                 if not if_absent:
                     unfinished.replace(path)
-                    return True
-                try:
-                    path.hardlink_to(unfinished)
-                except FileExistsError:
-                    return False
+                else:
+                    try:
+                        path.hardlink_to(unfinished)
+                    except FileExistsError:
+                        return False
+                _make_names_durable(path, known)
                 return True
             finally:
                 unfinished.unlink(missing_ok=True)
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The lowest folder above a path that is there."""
+    return next(folder for folder in path.parents if folder.is_dir())
+
+
+def _make_names_durable(path: Path, known: Path) -> None:
+    """A file whose content is durable keeps its name too when the power is lost, and so do its new folders."""
+    for folder in path.parents:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if folder == known:
+            return
 
 
 class _CheckedFile(io.FileIO):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from winnowry.core.errors import StorageError
-from winnowry.storage.refusals import is_storage_failure, storage_refusal
+from winnowry.storage.refusals import is_storage_failure, panics_as_damage, storage_refusal
 
 
 @contextmanager
@@ -21,9 +21,11 @@ def storage_named(where: str, root: str, *, then: str = "") -> Iterator[None]:
     Raises:
         AccessDeniedError, BucketNotFoundError, StoreUnreachableError, StorageError: in place of the bare error; errors
             that do not come from storage are left as they are.
+        TableFormatError: in place of a panic of Lance's.
     """
     try:
-        yield
+        with panics_as_damage(where):
+            yield
     except (OSError, ValueError) as error:
         if not is_storage_failure(error):
             raise

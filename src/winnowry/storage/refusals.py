@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from winnowry.core.errors import (
     AccessDeniedError,
     BucketNotFoundError,
     StorageError,
     StoreUnreachableError,
+    TableFormatError,
 )
 from winnowry.storage.transient import BUSY, TRY_AGAIN
 
@@ -53,6 +56,28 @@ def what_to_do(code: str) -> str:
     if code in _EXPIRED:
         return "the temporary credentials have expired: sign in again (for SSO: aws sso login), or set new ones"
     return CHECK_CREDENTIALS
+
+
+@contextmanager
+def panics_as_damage(where: str) -> Iterator[None]:
+    """Turn a panic of Lance's, which is no :class:`Exception`, into an error that says what is damaged.
+
+    Lance panics where a file does not hold what its format promises.
+
+    Args:
+        where: what was read.
+
+    Raises:
+        TableFormatError: Lance panicked.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TableFormatError(
+            f"{where}: a file of it is damaged: Lance gave up ({error}). `winnowry verify` names the file"
+        ) from error
 
 
 def is_storage_failure(error: BaseException) -> bool:

@@ -1,0 +1,113 @@
+"""Repair of what a power cut leaves of a table in a folder: versions and tags whose names outlived what is in them.
+
+A torn version was never acknowledged: a record says that something landed only once its version is durable. Nothing
+is thrown away: it is set aside under another name, which upkeep removes later.
+
+A process at work writes neither in place, so what is torn is not on its way. Two processes that mend at once must not
+meet either, or one would set aside what somebody has committed under the name that the other one freed: they take
+turns.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from winnowry.lakehouse.durable import is_folder
+
+logger = logging.getLogger(__name__)
+
+_MAGIC = b"LANC"
+_TAIL = struct.Struct("<QHH4s")  # where the content begins, versions of the format, magic
+ASIDE = "#0"
+"""End of the name of what is set aside, much as Lance calls what is not finished: no listing takes it for a version."""
+
+
+def mend_versions(uri: str) -> list[str]:
+    """Set aside the newest versions that are cut short, down to one that is whole; detached ones are left alone.
+
+    Args:
+        uri: the table.
+
+    Returns:
+        What was set aside, by path; nothing on an object store.
+
+    Raises:
+        OSError: the folder may not be changed.
+    """
+    folder = Path(uri) / "_versions"
+    if not is_folder(uri) or not folder.is_dir():
+        return []
+    aside = []
+    with _alone(folder):
+        for manifest in _newest_first(folder):
+            if _is_whole(manifest):
+                break
+            aside.append(_set_aside(manifest))
+    return aside
+
+
+def mend_tags(uri: str) -> list[str]:
+    """Set aside tags that cannot be read; whoever tags a release makes its tag again.
+
+    Args:
+        uri: the table.
+
+    Returns:
+        What was set aside, by path; nothing on an object store.
+
+    Raises:
+        OSError: the folder may not be changed.
+    """
+    folder = Path(uri) / "_refs" / "tags"
+    if not is_folder(uri) or not folder.is_dir():
+        return []
+    with _alone(folder):
+        return [_set_aside(tag) for tag in sorted(folder.glob("*.json")) if not _is_tag(tag)]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    """Manifests of attached versions; newer tables count down, so that the newest has the lowest number."""
+    numbers = {int(path.stem): path for path in folder.glob("*.manifest") if path.stem.isdigit()}
+    return [numbers[n] for n in sorted(numbers, key=lambda n: n if n >= 1 << 63 else -n)]
+
+
+def _is_whole(manifest: Path) -> bool:
+    with manifest.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < _TAIL.size:
+            return False
+        file.seek(size - _TAIL.size)
+        begins_at, _, _, magic = _TAIL.unpack(file.read())
+    return bool(magic == _MAGIC and begins_at < size)
+
+
+def _is_tag(tag: Path) -> bool:
+    try:
+        document = json.loads(tag.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(document, dict) and isinstance(document.get("version"), int)
+
+
+def _set_aside(path: Path) -> str:
+    aside = path.with_name(path.name + ASIDE)
+    path.rename(aside)
+    logger.warning("%s was cut short, as by a loss of power, and is set aside as %s", path, aside.name)
+    return str(path)

@@ -61,6 +61,31 @@ FORMATS: Mapping[Kind, int] = {
 """Format that this version writes; it reads this one and all before it."""
 
 
+_REQUIRED: Mapping[Kind, tuple[str, ...]] = {
+    "promotion record": ("id", "stage", "partition", "main", "sides", "state", "created_at", "outputs", "ledger"),
+    "column definition": ("spec", "state", "created_at"),
+    "column file": ("key", "path", "rows", "nulls", "type"),
+    "rollback": ("not_before", "to"),
+    "facts of a release": ("release",),
+    "recipe of a release": ("promotion_id", "yaml", "spec"),
+    "measurement": ("setting",),
+    "seal": ("files",),
+    "stopped automation": ("steps",),
+    "tombstones": ("marks",),
+    "erasure": ("state",),
+}
+"""Keys without which a document is not of its kind, whatever wrote it."""
+
+_REMEDIES: Mapping[Kind, str] = {
+    "fit": "Remove the file: the next run of the stage `fit` makes it again",
+    "rollback": "Put the tag where it belongs again: `winnowry release rollback`",
+    "column file": "Remove the file: its values are computed again",
+    "measurement": "Remove the file: it is measured again",
+    "stopped automation": "Remove the file: the automation tries again",
+}
+_RESTORE = "Restore the file from a copy"
+
+
 class Stored(NamedTuple):
     """A document that was stored, and the number of its format; 1 where none was written."""
 
@@ -100,17 +125,24 @@ def from_bytes(kind: Kind, uri: str, body: bytes) -> Stored:
     """
     try:
         document = json.loads(body)
-    except ValueError as error:
-        raise TableFormatError(f"{uri}: this {kind} is damaged: {error}. Restore the file from a copy") from error
+    except (ValueError, RecursionError) as error:
+        what = "it is empty" if not body.strip() else str(error)
+        raise TableFormatError(_damaged(kind, uri, what)) from error
     if not isinstance(document, dict):
-        raise TableFormatError(f"{uri}: this {kind} is damaged: expected a JSON object. Restore the file from a copy")
+        raise TableFormatError(_damaged(kind, uri, "expected a JSON object"))
     number = document.pop(FORMAT, 1)
     if type(number) is not int or number > FORMATS[kind]:
         raise TableFormatError(
             f"{uri}: this {kind} has format {number}, and this version of winnowry reads formats up to "
             f"{FORMATS[kind]}: upgrade winnowry to open it"
         )
+    if missing := [name for name in _REQUIRED.get(kind, ()) if name not in document]:
+        raise TableFormatError(_damaged(kind, uri, f"it has no {', '.join(missing)}"))
     return Stored(number, document)
+
+
+def _damaged(kind: Kind, uri: str, what: str) -> str:
+    return f"{uri}: this {kind} is damaged: {what}. {_REMEDIES.get(kind, _RESTORE)}"
 
 
 def from_document(made: type[Made], document: Mapping[str, Any], **converted: Any) -> Made:

@@ -16,6 +16,8 @@ from winnowry.core.errors import (
     UsageError,
     WinnowryError,
 )
+from winnowry.core.formats import Kind, from_bytes
+from winnowry.lakehouse.mending import ASIDE
 from winnowry.storage.named import storage_named
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ def doctor(root: str, settings: StorageSettings | None = None) -> Diagnosis:
         ("clock", _clock),
         ("conditional writes", _conditional_writes),
         ("tables", _tables),
+        ("documents", _documents),
         ("unfinished promotions", _unfinished),
         ("lost rows", _lost),
         ("automation", _automation),
@@ -202,13 +205,58 @@ def _listed(names: list[str], separator: str = ", ") -> str:
     return separator.join(names[:_LISTED]) + more
 
 
+_DOCUMENTS: tuple[tuple[str, Kind], ...] = (
+    ("fits/*/*.json", "fit"),
+    ("rollbacks/*.json", "rollback"),
+    ("columns/*/*.json", "column definition"),
+    ("columns/*/*/*/*.json", "column file"),
+    ("seals/*/*.json", "seal"),
+    ("releases/*/recipe.json", "recipe of a release"),
+    ("releases/*/facts.json", "facts of a release"),
+    ("recipe.json", "corpus recipe"),
+    ("erasures/*.json", "erasure"),
+    ("tombstones/*.json", "tombstones"),
+    ("stopped.json", "stopped automation"),
+)
+"""Files beside the tables of a corpus, and what each is; promotion records are read by themselves."""
+
+
+def _documents(ws: Workspace) -> Check:
+    """Every file beside the tables can be read; what a power cut left torn is named."""
+    damaged: list[str] = []
+    aside: list[str] = []
+    count = 0
+    for corpus in ws.lake.corpora():
+        base = ws.lake.corpus_uri(corpus)
+        for _, record in ws.lake.records(corpus).readable():
+            count += 1
+            damaged += [str(record)] if isinstance(record, WinnowryError) else []
+        for pattern, kind in _DOCUMENTS:
+            for info in ws.store.list(f"{base}/{pattern}"):
+                count += 1
+                try:
+                    from_bytes(kind, info.uri, ws.store.read(info.uri))
+                except WinnowryError as error:
+                    damaged.append(str(error))
+        for folder in ("_versions", "_refs/tags"):
+            aside += [info.uri for info in ws.store.list(f"{base}/*.lance/{folder}/*{ASIDE}")]
+    if damaged:
+        return Check("documents", "fail", _listed(damaged, "; "), "what cannot be restored can be made again by a run")
+    if aside:
+        message = f"cut short, as by a loss of power, and set aside: {_listed(aside)}"
+        return Check("documents", "warn", message, "winnowry run RECIPE completes the lake; upkeep removes these files")
+    return Check("documents", "ok", f"{count} read")
+
+
 def _unfinished(ws: Workspace) -> Check:
     from winnowry.lakehouse.promotion import ABANDONED_AFTER
 
     committing, staged = [], []
     for corpus in ws.lake.corpora():
         records = ws.lake.records(corpus)
-        for record in records.all():
+        for _, record in records.readable():
+            if isinstance(record, WinnowryError):
+                continue  # named above
             where = f"{corpus}/{record.stage}[{record.partition}]"
             if record.state == "committing":
                 committing.append(where)

@@ -151,21 +151,22 @@ class Table:
         try:
             return self._opened(version)
         except TableFormatError:
-            if isinstance(version, int) or not self._mended():
+            if isinstance(version, int):
                 raise
-        return self._opened(version)
+            self._mend()
+        return self._opened(version)  # as this process has mended it, or another one a moment ago
 
-    def _mended(self) -> bool:
+    def _mend(self) -> None:
         try:
-            return bool(mend_versions(self.uri) + mend_tags(self.uri))
+            mend_versions(self.uri)
+            mend_tags(self.uri)
         except OSError as error:
             logger.warning("%s: damaged, and this user may not mend it: %s", self.uri, error)
-            return False
 
     def _opened(self, version: int | str | None) -> Any | None:
         try:
             with panics_as_damage(self.uri):
-                return open_dataset(self.uri, version, self.storage_options)
+                dataset = open_dataset(self.uri, version, self.storage_options)
         except (ValueError, FileNotFoundError) as error:
             if _is_absent(error):
                 return None
@@ -174,6 +175,9 @@ class Table:
             if _is_absent(error):
                 return None
             raise
+        if not dataset.version:  # Lance takes a manifest of zeros for an empty table
+            raise TableFormatError(f"{self.uri}: cannot be opened: its version holds nothing but zeros", table=self.name)
+        return dataset
 
     def tags(self, dataset: Any) -> dict[str, int]:
         """Tags with their versions; one that a power cut left torn is set aside first.
@@ -188,12 +192,13 @@ class Table:
             except (RuntimeError, ValueError, TableFormatError) as error:
                 if (refusal := storage_refusal(error)) is not None:
                     raise refusal from error
-                if last or not self._mended():
+                if last:
                     raise TableFormatError(
                         f"{self.uri}/_refs/tags: a tag is damaged: {error}. Remove its file; the next run of the stage "
                         "`published` makes the tag of a release again",
                         table=self.name,
                     ) from error
+                self._mend()
         raise AssertionError("unreachable")
 
     def settle(self, written: Iterable[str] = ()) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from winnowry.core.formats import FORMATS, Kind, from_bytes, stamped
+from winnowry.core.errors import TableFormatError
+from winnowry.core.formats import FORMATS, Kind, Stored, from_bytes, stamped
 from winnowry.core.jsonable import jsonable
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.result import StageResult
@@ -51,8 +52,9 @@ def stored_facts(ws: Workspace, release: Release) -> dict[str, Any]:
     What moves after a release is published, its tags, is as it is now.
     """
     uri = f"{documents_uri(ws, release.corpus, release.name)}/{FACTS}"
-    if ws.store.exists(uri):
-        number, facts = from_bytes(_KIND, uri, ws.store.read(uri))
+    stored = _read_facts(ws, uri)
+    if stored is not None:
+        number, facts = stored
         # Those of an older format are gathered anew.
         if number == FORMATS[_KIND] and facts["release"]["promotion_id"] == release.promotion_id:
             facts["release"]["tags"] = list(release.tags)
@@ -61,6 +63,17 @@ def stored_facts(ws: Workspace, release: Release) -> dict[str, Any]:
     gathered: dict[str, Any] = jsonable(release_facts(ws, release.corpus, release))
     shown_here(ws, gathered)
     return stamped(_KIND, gathered)
+
+
+def _read_facts(ws: Workspace, uri: str) -> Stored | None:
+    """Facts as they were stored; None where there are none, or where they are damaged: they can be gathered."""
+    if not ws.store.exists(uri):
+        return None
+    try:
+        return from_bytes(_KIND, uri, ws.store.read(uri))
+    except TableFormatError as error:
+        logger.warning("%s; the facts are gathered anew from the tables", error)
+        return None
 
 
 def with_documents(ws: Workspace, result: StageResult) -> StageResult:

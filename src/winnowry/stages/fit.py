@@ -17,12 +17,13 @@ import pyarrow.compute as pc
 from winnowry.core.errors import DataError
 from winnowry.core.jsonable import digest
 from winnowry.engine.registry import engine_named
+from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.base import FittedOperator
 from winnowry.promotion.ledger import Ledger
 from winnowry.promotion.production import Findings, Production, Work
 from winnowry.recipe.model import Recipe
-from winnowry.stages.stored_fit import StoredFit, read_fit, write_fit
+from winnowry.stages.stored_fit import StoredFit, damage_of, read_fit, write_fit
 
 FIT_ROWS = 20_000
 _PIECE_ROWS = 256
@@ -56,6 +57,29 @@ def load_fits(ws: Workspace, recipe: Recipe) -> dict[str, StoredFit]:
     return fits
 
 
+def outdated(ws: Workspace, recipe: Recipe, record: PromotionRecord) -> list[str]:
+    """Why frozen statistics have to be made again: their files are gone, damaged, or not those that were recorded."""
+    return [f"lost: {what}; it is fitted again" for what in _lost(ws, recipe, record).values()]
+
+
+def _lost(ws: Workspace, recipe: Recipe, record: PromotionRecord | None) -> dict[str, str]:
+    """Fits that cannot be used, by URI, each with why.
+
+    Args:
+        ws: the lake.
+        recipe: the recipe.
+        record: the promotion that recorded them; None where none did for these operators.
+    """
+    uris = [fit_uri(ws, recipe, operator) for operator in fitted_operators(recipe)]
+    lost = {uri: what for uri in uris if (what := damage_of(ws.store, uri)) is not None}
+    if record is None or lost or not uris:
+        return lost
+    fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
+    if digest(fits) in record.outputs.values():
+        return {}
+    return {uri: f"{uri} is not what was recorded" for uri in uris}
+
+
 class Fit(Production):
     """Fits what has not been fitted yet; forced, everything, to the corpus as it is now."""
 
@@ -64,13 +88,16 @@ class Fit(Production):
         work = self.work
         ws, recipe = work.ws, work.recipe
         measured = 0
+        live = ws.lake.live_record(recipe.corpus, work.request.stage.name)
+        same = live is not None and live.lineage.get("stage_hash") == work.request.stage.hash(recipe)
+        lost = _lost(ws, recipe, live if same else None)
         for operator in fitted_operators(recipe):
             uri = fit_uri(ws, recipe, operator)
-            if work.request.force or not ws.store.exists(uri):
+            if work.request.force or uri in lost:
                 components = _measure(work, operator)
                 measured = components.num_rows
                 # Of two runs that fit at once the first to write wins, so both go on with the same statistics.
-                write_fit(ws.store, uri, operator.fit(components), anew=work.request.force)
+                write_fit(ws.store, uri, operator.fit(components), anew=work.request.force or ws.store.exists(uri))
         fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
         return Findings(
             Ledger(measured, measured, 0),

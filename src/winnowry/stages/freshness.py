@@ -75,7 +75,7 @@ def reasons_for(
 ) -> list[str]:
     """:func:`why_stale` of a live promotion and inputs that are known already."""
     reasons = damage(ws, recipe, stage, partition, record) + stale_reasons(stage, recipe, record, inputs)
-    if reasons or record is None or partition is None or stage.outdated is None:
+    if reasons or record is None or stage.outdated is None:
         return reasons
     further: Callable[[Workspace, Recipe, PromotionRecord], list[str]] = named(stage.outdated)
     return further(ws, recipe, record)

@@ -88,7 +88,7 @@ class Stage:
             versions of stages.
         unrecorded: ``module:function`` of (workspace, recipe, stage) that tells a promotion without a record from the
             table; older versions recorded none of added columns.
-        outdated: ``module:function`` of (workspace, recipe, record) that says why the live promotion of a partition has
+        outdated: ``module:function`` of (workspace, recipe, record) that says why the live promotion has
             to be made again though recipe and inputs are the same.
         when: recipes that have the stage.
         key: the column that identifies a row.
@@ -273,6 +273,7 @@ STAGES: tuple[Stage, ...] = (
         "winnowry.stages.fit:Fit",
         reads=(Read("cleaned", "every", "frozen"), Read("duplicates", "whole", "frozen")),
         spec=lambda recipe, spec: {"score": spec["score"]},
+        outdated="winnowry.stages.fit:outdated",
         when=specifications.leaves_raw,
         kinds=("python", "json"),
     ),

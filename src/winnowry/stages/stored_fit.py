@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from winnowry.core.errors import DataError
+from winnowry.core.errors import DataError, NotFoundError, TableFormatError
 from winnowry.core.formats import from_bytes, to_bytes
+from winnowry.storage.globs import escape
 from winnowry.storage.objects import ObjectStore
 
 _BINARY = "binary_sha256"
@@ -54,7 +55,7 @@ def write_fit(store: ObjectStore, uri: str, fit: Mapping[str, Any], *, anew: boo
     for name, value in fit.items():
         if isinstance(value, bytes):
             sha256 = hashlib.sha256(value).hexdigest()
-            store.write(_binary_uri(uri, sha256), value, if_absent=True)
+            store.write(_binary_uri(uri, sha256), value, if_absent=not anew)
             document[name] = {_BINARY: sha256, "bytes": len(value)}
         else:
             document[name] = value
@@ -65,6 +66,25 @@ def write_fit(store: ObjectStore, uri: str, fit: Mapping[str, Any], *, anew: boo
 def read_fit(store: ObjectStore, uri: str) -> StoredFit:
     """Open a stored fit; its models are not read yet."""
     return StoredFit(store, uri, from_bytes("fit", uri, store.read(uri)).content)
+
+
+def damage_of(store: ObjectStore, uri: str) -> str | None:
+    """Why a stored fit cannot be used, in words; None where it can, as far as the sizes of its models tell."""
+    try:
+        fit = read_fit(store, uri)
+    except NotFoundError:
+        return f"{uri} is gone"
+    except TableFormatError as error:
+        return str(error)
+    for value in fit.document.values():
+        if isinstance(value, dict) and _BINARY in value:
+            model = _binary_uri(uri, value[_BINARY])
+            sizes = [info.size for info in store.list(escape(model))]
+            if not sizes:
+                return f"{model} is gone"
+            if sizes[0] != value["bytes"]:
+                return f"{model} has {sizes[0]:,} bytes and not {value['bytes']:,}"
+    return None
 
 
 def _binary_uri(uri: str, sha256: str) -> str:

@@ -1,12 +1,13 @@
 """Power cuts on paper: what a command does to the files of a folder is recorded, and the folder rebuilt as it may be
 found after a cut at every point.
 
-Recorded with strace, which sees every system call: Lance's renames are raw ones, which no preloaded library sees. Four
+Recorded with strace, which sees every system call: Lance's renames are raw ones, which no preloaded library sees. Five
 models say what of the things that were not synced a cut leaves:
 
 * ``kill``: everything; the process died and the machine did not;
 * ``names-first``: every name, and of contents only what was synced (file systems with delayed allocation);
 * ``torn``: every name, and the first half of contents that were not synced;
+* ``zeros``: every name and length, and zeros for contents that were not synced;
 * ``posix``: only names whose folder was synced since.
 """
 
@@ -19,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-Model = Literal["kill", "names-first", "torn", "posix"]
-MODELS: tuple[Model, ...] = ("kill", "names-first", "torn", "posix")
+Model = Literal["kill", "names-first", "torn", "zeros", "posix"]
+MODELS: tuple[Model, ...] = ("kill", "names-first", "torn", "zeros", "posix")
 
 _CALLS = (
     "openat,open,creat,write,pwrite64,writev,pwritev,pwritev2,rename,renameat,renameat2,link,linkat,unlink,unlinkat,"
@@ -105,17 +106,19 @@ def _operation(call: str, arguments: str, returned: int, root: str) -> Iterator[
     elif call in _COPIES:
         assert not any(_below(path, root) for path in (of_handle, *paths)), f"{call} is not understood"
     elif paths and _below(paths[0], root):
-        if call in ("openat", "open", "creat"):
-            if "O_CREAT" in arguments or call == "creat":
-                yield Operation("create", paths[0], size=0 if "O_TRUNC" in arguments else None)
-        elif call.startswith("rename"):
-            yield Operation("rename", paths[0], paths[1])
-        elif call.startswith("link"):
-            yield Operation("link", paths[0], paths[1])
-        elif call.startswith("unlink"):
-            yield Operation("unlink", paths[0])
-        elif call.startswith("mkdir"):
-            yield Operation("mkdir", paths[0])
+        yield from _of_a_name(call, arguments, paths)
+
+
+def _of_a_name(call: str, arguments: str, paths: list[str]) -> Iterator[Operation]:
+    if call in ("openat", "open", "creat"):
+        if "O_CREAT" in arguments or call == "creat":
+            yield Operation("create", paths[0], size=0 if "O_TRUNC" in arguments else None)
+    elif call.startswith(("rename", "link")):
+        yield Operation("rename" if call.startswith("rename") else "link", paths[0], paths[1])
+    elif call.startswith("unlink"):
+        yield Operation("unlink", paths[0])
+    elif call.startswith("mkdir"):
+        yield Operation("mkdir", paths[0])
 
 
 def _plain(text: str) -> bytes:
@@ -189,8 +192,8 @@ class Disk:
         if number is not None:
             self.synced[number] = bytes(self.contents[number])
             return
-        elsewhere = {name: n for name, n in self.durable.items() if os.path.dirname(name) != path}
-        self.durable = elsewhere | {name: n for name, n in self.names.items() if os.path.dirname(name) == path}
+        elsewhere = {name: n for name, n in self.durable.items() if name.rpartition("/")[0] != path}
+        self.durable = elsewhere | {name: n for name, n in self.names.items() if name.rpartition("/")[0] == path}
 
     def build(self, target: Path, model: Model) -> None:
         """Write a folder as a cut at this moment may leave this one.
@@ -225,6 +228,8 @@ class Disk:
             return bytes(whole)
         if model == "torn" and len(synced) < len(whole):
             return bytes(whole[: max(len(synced), len(whole) // 2)])
+        if model == "zeros":
+            return synced + bytes(max(0, len(whole) - len(synced)))
         return synced
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tests.faults.worker import CORPUS, land_second, suites_of, walk
 
-
 DROPPED = "gone"
 
 
@@ -41,7 +40,11 @@ def column(root: Path) -> None:
 
     ws = Workspace.open(str(root))
     dataset = ws.lake.table(CORPUS, "published").dataset()
-    for name, sql, take_place in (("twice", "size * 2", False), ("twice", "size + size", True), (DROPPED, "size", False)):
+    for name, sql, take_place in (
+        ("twice", "size * 2", False),
+        ("twice", "size + size", True),
+        (DROPPED, "size", False),
+    ):
         spec = sql_column(dataset, "published", name, sql)
         add_column(ws, CORPUS, spec, suites=suites_of("none"), take_place=take_place)
     drop(ws, CORPUS, "published", DROPPED)

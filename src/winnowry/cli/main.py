@@ -30,6 +30,7 @@ from winnowry.cli.run import command as run
 from winnowry.cli.sql import command as sql
 from winnowry.cli.ui import command as ui
 from winnowry.cli.verify import command as verify
+from winnowry.storage.refusals import panics_as_damage
 
 
 @click.group(
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listening = nullcontext() if command_line[:1] == ["ui"] else interruption.listening(interrupted)
     with listening:
         try:
-            status = cli.main(args=command_line, prog_name="winnowry", standalone_mode=False)
+            with panics_as_damage("the lake"):
+                status = cli.main(args=command_line, prog_name="winnowry", standalone_mode=False)
             status = status if isinstance(status, int) else 0
             if status != 0 and interruption.signum is not None:
                 status = interrupted()

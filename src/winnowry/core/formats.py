@@ -69,6 +69,7 @@ _REQUIRED: Mapping[Kind, tuple[str, ...]] = {
     "facts of a release": ("release",),
     "recipe of a release": ("promotion_id", "yaml", "spec"),
     "measurement": ("setting",),
+    "corpus recipe": ("file", "places", "recipe", "written_at"),
     "seal": ("files",),
     "stopped automation": ("steps",),
     "tombstones": ("marks",),
@@ -80,6 +81,7 @@ _REMEDIES: Mapping[Kind, str] = {
     "fit": "Remove the file: the next run of the stage `fit` makes it again",
     "rollback": "Put the tag where it belongs again: `winnowry release rollback`",
     "column file": "Remove the file: its values are computed again",
+    "corpus recipe": "Remove the file: the next run notes its recipe there",
     "measurement": "Remove the file: it is measured again",
     "stopped automation": "Remove the file: the automation tries again",
 }

@@ -238,6 +238,7 @@ def _documents(ws: Workspace) -> Check:
                     from_bytes(kind, info.uri, ws.store.read(info.uri))
                 except WinnowryError as error:
                     damaged.append(str(error))
+        ws.lake.tags(corpus)  # sets aside those that are torn
         for folder in ("_versions", "_refs/tags"):
             aside += [info.uri for info in ws.store.list(f"{base}/*.lance/{folder}/*{ASIDE}")]
     if damaged:

@@ -42,15 +42,10 @@ def mend_versions(uri: str) -> list[str]:
         OSError: the folder may not be changed.
     """
     folder = Path(uri) / "_versions"
-    if not is_folder(uri) or not folder.is_dir():
+    if not is_folder(uri) or not _torn(folder):
         return []
-    aside = []
     with _alone(folder):
-        for manifest in _newest_first(folder):
-            if _is_whole(manifest):
-                break
-            aside.append(_set_aside(manifest))
-    return aside
+        return [_set_aside(manifest) for manifest in _torn(folder)]
 
 
 def mend_tags(uri: str) -> list[str]:
@@ -66,10 +61,15 @@ def mend_tags(uri: str) -> list[str]:
         OSError: the folder may not be changed.
     """
     folder = Path(uri) / "_refs" / "tags"
-    if not is_folder(uri) or not folder.is_dir():
+    if not is_folder(uri) or not _unreadable(folder):
         return []
     with _alone(folder):
-        return [_set_aside(tag) for tag in sorted(folder.glob("*.json")) if not _is_tag(tag)]
+        return [_set_aside(tag) for tag in _unreadable(folder)]
+
+
+def has_versions(uri: str) -> bool:
+    """Whether a table in a folder has any version; False on an object store."""
+    return is_folder(uri) and bool(_versions(Path(uri) / "_versions"))
 
 
 @contextmanager
@@ -82,13 +82,38 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _newest_first(folder: Path) -> list[Path]:
-    """Manifests of attached versions; newer tables count down, so that the newest has the lowest number."""
-    numbers = {int(path.stem): path for path in folder.glob("*.manifest") if path.stem.isdigit()}
-    return [numbers[n] for n in sorted(numbers, key=lambda n: n if n >= 1 << 63 else -n)]
+def _torn(folder: Path) -> list[Path]:
+    """Manifests of attached versions that are newer than the newest whole one."""
+    numbers = _versions(folder)
+    torn = []
+    # Newer tables count down, so that the newest has the lowest number.
+    for number in sorted(numbers, key=lambda n: n if n >= 1 << 63 else -n):
+        manifest = folder / numbers[number]
+        try:
+            if _is_whole(manifest):
+                break
+        except FileNotFoundError:
+            continue  # somebody else has set it aside
+        torn.append(manifest)
+    return torn
+
+
+def _versions(folder: Path) -> dict[int, str]:
+    """Names of manifests of attached versions by the number in them."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - of thousands
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    stems = {name: name.removesuffix(".manifest") for name in names if name.endswith(".manifest")}
+    return {int(stem): name for name, stem in stems.items() if stem.isdigit()}
+
+
+def _unreadable(folder: Path) -> list[Path]:
+    return [tag for tag in sorted(folder.glob("*.json")) if not _is_tag(tag)]
 
 
 def _is_whole(manifest: Path) -> bool:
+    """Whether a manifest ends as one ends; a panic of Lance's is the answer to some that do not."""
     with manifest.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < _TAIL.size:
@@ -101,6 +126,8 @@ def _is_whole(manifest: Path) -> bool:
 def _is_tag(tag: Path) -> bool:
     try:
         document = json.loads(tag.read_bytes())
+    except FileNotFoundError:
+        return True  # somebody else has set it aside, or the tag was removed
     except ValueError:
         return False
     return isinstance(document, dict) and isinstance(document.get("version"), int)

@@ -14,7 +14,7 @@ from winnowry.core.retry import Retry
 from winnowry.lakehouse.connection import open_dataset
 from winnowry.lakehouse.durable import settle
 from winnowry.lakehouse.lance_uri import lance_uri
-from winnowry.lakehouse.mending import mend_tags, mend_versions
+from winnowry.lakehouse.mending import has_versions, mend_tags, mend_versions
 from winnowry.storage.refusals import panics_as_damage, storage_refusal
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,10 @@ class Owner(NamedTuple):
 
 
 _owners: dict[tuple[str, str], Owner] = {}  # data files never change, so what their first row says holds for ever
+
+
+_looked_at: set[str] = set()
+"""Tables that this process has looked at for what a power cut left: it has had power ever since."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +152,20 @@ class Table:
         Raises:
             TableFormatError: it is damaged.
         """
+        if self.uri not in _looked_at:
+            self._mend()  # before Lance reads: it panics at some of what a cut leaves
+            _looked_at.add(self.uri)
         try:
-            return self._opened(version)
+            dataset = self._opened(version)
         except TableFormatError:
             if isinstance(version, int):
                 raise
             self._mend()
-        return self._opened(version)  # as this process has mended it, or another one a moment ago
+        else:
+            # Another process may have set aside the version that Lance was about to read.
+            if dataset is not None or version is not None or not has_versions(self.uri):
+                return dataset
+        return self._opened(version)
 
     def _mend(self) -> None:
         try:
@@ -176,7 +187,9 @@ class Table:
                 return None
             raise
         if not dataset.version:  # Lance takes a manifest of zeros for an empty table
-            raise TableFormatError(f"{self.uri}: cannot be opened: its version holds nothing but zeros", table=self.name)
+            raise TableFormatError(
+                f"{self.uri}: cannot be opened: its version holds nothing but zeros", table=self.name
+            )
         return dataset
 
     def tags(self, dataset: Any) -> dict[str, int]:

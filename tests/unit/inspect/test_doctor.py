@@ -37,6 +37,7 @@ def test_a_lake_in_order_is_healthy(tmp_path: Path) -> None:
         "clock": "ok",
         "conditional writes": "ok",
         "tables": "ok",
+        "documents": "ok",
         "unfinished promotions": "ok",
         "lost rows": "ok",
         "automation": "ok",
@@ -53,7 +54,7 @@ def test_a_store_that_cannot_be_reached_fails_and_the_checks_behind_it_are_skipp
     monkeypatch.setattr(LocalStore, "check", refuse)
     diagnosis = doctor(str(tmp_path))
     assert not diagnosis.healthy
-    assert [check.status for check in diagnosis.checks] == ["ok", "fail", *["skip"] * 6]
+    assert [check.status for check in diagnosis.checks] == ["ok", "fail", *["skip"] * 7]
     assert "127.0.0.1:1" in diagnosis.checks[1].message
 
 

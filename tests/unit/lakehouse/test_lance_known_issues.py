@@ -248,3 +248,12 @@ def test_a_scan_gives_blobs_as_descriptions_and_sql_cannot_aggregate_them(uri: s
     assert "blob_id" in row["payload"]
     with pytest.raises((OSError, ValueError), match="schema"):
         dataset.sql("SELECT count(payload) FROM dataset").build().to_batch_records()
+
+
+def test_a_version_of_zeros_opens_as_an_empty_table(uri: str) -> None:
+    lance.write_dataset(rows(3), uri)
+    (manifest,) = Path(uri, "_versions").glob("*.manifest")
+    manifest.write_bytes(bytes(manifest.stat().st_size))
+    assert lance.dataset(uri).version == 0
+    assert lance.dataset(uri).schema.names == []
+    assert Table(uri, "t").dataset_or_none() is None

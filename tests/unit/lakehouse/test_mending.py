@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import lance
@@ -40,9 +41,14 @@ def manifests(table: Table) -> list[Path]:
     return sorted(Path(table.uri, "_versions").glob("1*.manifest"))
 
 
-CUTS = {"empty": lambda body: b"", "half": lambda body: body[: len(body) // 2], "without its end": lambda body: body[:-1],
-        "zeros": lambda body: bytes(len(body)), "second half zeros": lambda body: body[:300] + bytes(len(body) - 300),
-        "a few zeros": lambda body: bytes(20)}  # fmt: skip
+CUTS: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda body: b"",
+    "half": lambda body: body[: len(body) // 2],
+    "without its end": lambda body: body[:-1],
+    "zeros": lambda body: bytes(len(body)),
+    "second half zeros": lambda body: body[:300] + bytes(len(body) - 300),
+    "a few zeros": lambda body: bytes(20),
+}
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -128,7 +134,7 @@ def test_many_that_open_a_torn_table_at_once_do_not_undo_what_one_of_them_writes
 
 
 def test_a_panic_of_lance_is_an_error_that_names_the_table(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    class PanicException(BaseException):  # noqa: N818 - its name in pyo3
+    class PanicException(BaseException):
         pass
 
     def panic(*_: object, **__: object) -> None:

@@ -24,6 +24,7 @@ from tests.faults.power_scenes import DROPPED, PREPARED, SCENES
 from tests.faults.verify import problems
 from tests.faults.worker import CORPUS, land_first, run_child, walk
 from winnowry.core.errors import WinnowryError
+from winnowry.lakehouse import table
 from winnowry.lakehouse.workspace import Workspace
 
 pytestmark = [
@@ -60,6 +61,7 @@ def tables_of(operation: Operation, root: Path) -> set[str] | None:
 def faults(root: Path, about: set[str] | None = None) -> Iterator[str]:
     """What is wrong with a lake: winnowry opens its tables, which mends them; Lance alone says what is in them."""
     ws = Workspace.open(str(root))
+    table._looked_at.clear()  # a process after the cut is a new one
     for path in root.glob(f"{CORPUS}/**/*.json"):
         if ".lance/" not in str(path) and not _is_json(path):
             yield f"not JSON: {path.relative_to(root)}"

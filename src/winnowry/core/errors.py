@@ -148,4 +148,14 @@ class PromotionConflictError(LakehouseError):
 
 
 class TableFormatError(LakehouseError):
-    """The table, or a file beside it, was written by a newer or unknown version of the format."""
+    """The table, or a file beside it, was written by a newer or unknown version of the format, or is damaged.
+
+    Args:
+        message: for people.
+        table: the table that it was about, where it is known.
+        damaged: it is not of another format: it does not hold what was written.
+    """
+
+    def __init__(self, message: str = "", *, table: str | None = None, damaged: bool = False) -> None:
+        super().__init__(message, table=table)
+        self.damaged = damaged

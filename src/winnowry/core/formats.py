@@ -129,9 +129,9 @@ def from_bytes(kind: Kind, uri: str, body: bytes) -> Stored:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         what = "it is empty" if not body.strip() else str(error)
-        raise TableFormatError(_damaged(kind, uri, what)) from error
+        raise TableFormatError(_damaged(kind, uri, what), damaged=True) from error
     if not isinstance(document, dict):
-        raise TableFormatError(_damaged(kind, uri, "expected a JSON object"))
+        raise TableFormatError(_damaged(kind, uri, "expected a JSON object"), damaged=True)
     number = document.pop(FORMAT, 1)
     if type(number) is not int or number > FORMATS[kind]:
         raise TableFormatError(
@@ -139,7 +139,7 @@ def from_bytes(kind: Kind, uri: str, body: bytes) -> Stored:
             f"{FORMATS[kind]}: upgrade winnowry to open it"
         )
     if missing := [name for name in _REQUIRED.get(kind, ()) if name not in document]:
-        raise TableFormatError(_damaged(kind, uri, f"it has no {', '.join(missing)}"))
+        raise TableFormatError(_damaged(kind, uri, f"it has no {', '.join(missing)}"), damaged=True)
     return Stored(number, document)
 
 

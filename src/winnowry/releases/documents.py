@@ -72,6 +72,8 @@ def _read_facts(ws: Workspace, uri: str) -> Stored | None:
     try:
         return from_bytes(_KIND, uri, ws.store.read(uri))
     except TableFormatError as error:
+        if not error.damaged:
+            raise
         logger.warning("%s; the facts are gathered anew from the tables", error)
         return None
 

@@ -23,12 +23,13 @@ from winnowry.operators.base import FittedOperator
 from winnowry.promotion.ledger import Ledger
 from winnowry.promotion.production import Findings, Production, Work
 from winnowry.recipe.model import Recipe
-from winnowry.stages.stored_fit import StoredFit, damage_of, read_fit, write_fit
+from winnowry.stages.stored_fit import StoredFit, damage_of, digests_of, read_fit, write_fit
 
 FIT_ROWS = 20_000
 _PIECE_ROWS = 256
 _PIECES_HERE = 2
 _WORTH_PROCESSES_S = 20.0
+_RECORDED = "fits"  # among the facts of a promotion: digests of what was fitted
 
 
 def fitted_operators(recipe: Recipe) -> list[FittedOperator]:
@@ -70,14 +71,14 @@ def _lost(ws: Workspace, recipe: Recipe, record: PromotionRecord | None) -> dict
         recipe: the recipe.
         record: the promotion that recorded them; None where none did for these operators.
     """
-    uris = [fit_uri(ws, recipe, operator) for operator in fitted_operators(recipe)]
-    lost = {uri: what for uri in uris if (what := damage_of(ws.store, uri)) is not None}
-    if record is None or lost or not uris:
-        return lost
-    fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
-    if digest(fits) in record.outputs.values():
-        return {}
-    return {uri: f"{uri} is not what was recorded" for uri in uris}
+    recorded = record.facts.get(_RECORDED, {}) if record is not None else {}
+    lost = {}
+    for operator in fitted_operators(recipe):
+        uri = fit_uri(ws, recipe, operator)
+        what = damage_of(ws.store, uri, recorded.get(operator.as_ or operator.op, {}))
+        if what is not None:
+            lost[uri] = what
+    return lost
 
 
 class Fit(Production):
@@ -98,10 +99,11 @@ class Fit(Production):
                 measured = components.num_rows
                 # Of two runs that fit at once the first to write wins, so both go on with the same statistics.
                 write_fit(ws.store, uri, operator.fit(components), anew=work.request.force or ws.store.exists(uri))
-        fits = {name: fit.document for name, fit in load_fits(ws, recipe).items()}
+        fits = load_fits(ws, recipe)
         return Findings(
             Ledger(measured, measured, 0),
-            outputs={work.partition: digest(fits)},
+            outputs={work.partition: digest({name: fit.document for name, fit in fits.items()})},
+            measures={_RECORDED: {name: digests_of(fit) for name, fit in fits.items()}},
             metadata={
                 "fitted_on_rows": measured,
                 "fits": {o.as_ or o.op: fit_uri(ws, recipe, o) for o in fitted_operators(recipe)},

@@ -9,6 +9,7 @@ from typing import Any
 
 from winnowry.core.errors import DataError, NotFoundError, TableFormatError
 from winnowry.core.formats import from_bytes, to_bytes
+from winnowry.core.jsonable import digest
 from winnowry.storage.globs import escape
 from winnowry.storage.objects import ObjectStore
 
@@ -68,14 +69,31 @@ def read_fit(store: ObjectStore, uri: str) -> StoredFit:
     return StoredFit(store, uri, from_bytes("fit", uri, store.read(uri)).content)
 
 
-def damage_of(store: ObjectStore, uri: str) -> str | None:
-    """Why a stored fit cannot be used, in words; None where it can, as far as the sizes of its models tell."""
+def digests_of(fit: StoredFit) -> dict[str, str]:
+    """Digest of every value of a fit, by name; of a model its hash."""
+    return {name: digest(value) for name, value in fit.document.items()}
+
+
+def damage_of(store: ObjectStore, uri: str, digests: Mapping[str, str]) -> str | None:
+    """Why a stored fit cannot be used, in words; None where it can, as far as the sizes of its models tell.
+
+    Args:
+        store: where it lies.
+        uri: its JSON.
+        digests: what was recorded of its values, see :func:`digests_of`; others may have come since.
+    """
     try:
         fit = read_fit(store, uri)
     except NotFoundError:
         return f"{uri} is gone"
     except TableFormatError as error:
+        if not error.damaged:
+            raise
         return str(error)
+    now = digests_of(fit)
+    changed = sorted(name for name in digests if now.get(name) != digests[name])
+    if changed:
+        return f"{uri} does not hold what was recorded: {', '.join(changed)}"
     for value in fit.document.values():
         if isinstance(value, dict) and _BINARY in value:
             model = _binary_uri(uri, value[_BINARY])

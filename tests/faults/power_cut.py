@@ -195,12 +195,15 @@ class Disk:
         elsewhere = {name: n for name, n in self.durable.items() if name.rpartition("/")[0] != path}
         self.durable = elsewhere | {name: n for name, n in self.names.items() if name.rpartition("/")[0] == path}
 
-    def build(self, target: Path, model: Model) -> None:
+    def build(self, target: Path, model: Model) -> bool:
         """Write a folder as a cut at this moment may leave this one.
 
         Args:
             target: holds what the last call for it wrote, and what was set aside since; or is not there.
             model: what is left of what was not synced.
+
+        Returns:
+            Whether it holds something else than after the last call.
         """
         built = self.built.setdefault(target, {})
         for folder in sorted(self.folders):
@@ -209,6 +212,7 @@ class Disk:
             aside.rename(aside.with_name(aside.name.removesuffix("#0")))
         names = self.durable if model == "posix" else self.names
         left = {name[len(self.root) + 1 :]: (self._left_of(number, model), number) for name, number in names.items()}
+        has_changed = built != {name: content for name, (content, _) in left.items()}
         for name in built.keys() - left.keys():
             (target / name).unlink()
             del built[name]
@@ -221,6 +225,7 @@ class Disk:
             built[name] = content
             if number in self.times:
                 os.utime(path, ns=(self.times[number],) * 2)
+        return has_changed
 
     def _left_of(self, number: int, model: Model) -> bytes:
         whole, synced = self.contents[number], self.synced.get(number, b"")

@@ -156,13 +156,16 @@ def test_a_cut_at_any_moment_leaves_a_lake_that_opens_and_holds_what_it_promised
     before, operations = scenes[scene]
     disk, target = Disk(before), tmp_path / "lake"
     wrong: dict[str, list[str]] = {}
+    n_judged = 0
     points = [number for number, operation in enumerate(operations) if is_cut(operation)]
     again = set(random.Random(f"{scene}-{model}").sample(points, min(CUTS, len(points))))
     for number, operation in enumerate(operations):
         disk.apply(operation)
         if number not in points:
             continue
-        disk.build(target, model)
+        if not disk.build(target, model) and number not in again:
+            continue  # judged already
+        n_judged += 1
         where = f"{operation.kind} {operation.path.removeprefix(str(before))}"
         if there := list(faults(target, tables_of(operation, before))):
             wrong[f"{number}: {where}"] = there
@@ -173,7 +176,7 @@ def test_a_cut_at_any_moment_leaves_a_lake_that_opens_and_holds_what_it_promised
             # Rolled back, the tag that readers follow is held where it is.
             assert [it for it in problems(copied) if scene != "tag" or not it.startswith("tags: prod")] == [], where
             shutil.rmtree(copied)
-    print(f"\n{scene} {model}: {len(points)} cuts, {len(wrong)} with a fault")
+    print(f"\n{scene} {model}: {len(points)} cuts, {n_judged} different, {len(wrong)} with a fault")
     print("".join(f"  {place}: {there}\n" for place, there in wrong.items()), end="")
     assert wrong == {}
     disk.build(target, model)

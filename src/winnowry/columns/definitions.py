@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from winnowry.columns.spec import ColumnSpec
 from winnowry.core.errors import UsageError
-from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
+from winnowry.core.formats import from_bytes, from_document, made_from, to_bytes, to_document
 from winnowry.lakehouse.columns import ColumnFile, column_file_json
 from winnowry.lakehouse.durable import settle, settle_folder
 from winnowry.lakehouse.workspace import Workspace
@@ -167,7 +167,8 @@ class Definitions:
         files = {}
         for info in self._store.list(f"{self._folder(spec)}/*.json"):
             document = from_bytes("column file", info.uri, self._store.read(info.uri)).content
-            file = from_document(ColumnFile, document)
+            with made_from("column file", info.uri):
+                file = from_document(ColumnFile, document)
             files[file.key] = file
         return files
 
@@ -186,10 +187,11 @@ class Definitions:
         document = from_bytes("column definition", uri, self._store.read(uri)).content
         following = document.get("next")
         earlier = document.get("earlier", ())
-        return from_document(
-            Definition,
-            document,
-            spec=ColumnSpec.from_json(document["spec"]),
-            next=ColumnSpec.from_json(following) if following else None,
-            earlier=tuple((ColumnSpec.from_json(spec), version) for spec, version in earlier),
-        )
+        with made_from("column definition", uri):
+            return from_document(
+                Definition,
+                document,
+                spec=ColumnSpec.from_json(document["spec"]),
+                next=ColumnSpec.from_json(following) if following else None,
+                earlier=tuple((ColumnSpec.from_json(spec), version) for spec, version in earlier),
+            )

@@ -16,7 +16,6 @@ from winnowry.core.errors import (
     UsageError,
     WinnowryError,
 )
-from winnowry.core.formats import Kind, from_bytes
 from winnowry.lakehouse.mending import ASIDE
 from winnowry.storage.named import storage_named
 
@@ -205,40 +204,18 @@ def _listed(names: list[str], separator: str = ", ") -> str:
     return separator.join(names[:_LISTED]) + more
 
 
-_DOCUMENTS: tuple[tuple[str, Kind], ...] = (
-    ("fits/*/*.json", "fit"),
-    ("rollbacks/*.json", "rollback"),
-    ("columns/*/*.json", "column definition"),
-    ("columns/*/*/*/*.json", "column file"),
-    ("seals/*/*.json", "seal"),
-    ("releases/*/recipe.json", "recipe of a release"),
-    ("releases/*/facts.json", "facts of a release"),
-    ("recipe.json", "corpus recipe"),
-    ("erasures/*.json", "erasure"),
-    ("tombstones/*.json", "tombstones"),
-    ("stopped.json", "stopped automation"),
-)
-"""Files beside the tables of a corpus, and what each is; promotion records are read by themselves."""
-
-
 def _documents(ws: Workspace) -> Check:
-    """Every file beside the tables can be read; what a power cut left torn is named."""
+    """Every file beside the tables can be read and is as it was written; what a power cut left torn is named."""
+    from winnowry.inspect.documents import count_documents, damaged_documents
+
     damaged: list[str] = []
     aside: list[str] = []
     count = 0
     for corpus in ws.lake.corpora():
         base = ws.lake.corpus_uri(corpus)
-        for _, record in ws.lake.records(corpus).readable():
-            count += 1
-            damaged += [str(record)] if isinstance(record, WinnowryError) else []
-        for pattern, kind in _DOCUMENTS:
-            for info in ws.store.list(f"{base}/{pattern}"):
-                count += 1
-                try:
-                    from_bytes(kind, info.uri, ws.store.read(info.uri))
-                except WinnowryError as error:
-                    damaged.append(str(error))
         ws.lake.tags(corpus)  # sets aside those that are torn
+        damaged += [document.message for document in damaged_documents(ws, corpus)]
+        count += count_documents(ws, corpus)
         for folder in ("_versions", "_refs/tags"):
             aside += [info.uri for info in ws.store.list(f"{base}/*.lance/{folder}/*{ASIDE}")]
     if damaged:

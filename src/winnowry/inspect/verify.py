@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from winnowry.core.errors import WinnowryError
 from winnowry.core.progress import NoProgress, Progress
+from winnowry.inspect.documents import damaged_documents
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.seal import manifest_name, sealed_files
 from winnowry.lakehouse.table import Owner, Table
@@ -32,6 +33,7 @@ HISTORY = "only older versions name it, which no tag is on: winnowry verify --re
 """What to do about a damaged file that nobody reads."""
 
 _WHOLE = WHOLE_TABLE
+_PUBLISHED = "published"
 _TAG = "winnowry verify --repair puts the tag on the version that the gates judged, where that is there"
 
 
@@ -188,14 +190,10 @@ class _Walk:
         self.ws, self.corpus = ws, corpus
         self.base = ws.lake.corpus_uri(corpus)
         self.records: dict[str, PromotionRecord] = {}
-        self.unreadable: list[Finding] = []
-        for uri, record in ws.lake.records(corpus).readable():
+        for _, record in ws.lake.records(corpus).readable():
             if isinstance(record, PromotionRecord):
                 self.records[record.id] = record
-            else:
-                stage, name = uri.rsplit("/", 3)[1], uri.removeprefix(f"{self.base}/")
-                self.unreadable.append(Finding(corpus, stage, "unreadable", name, str(record), (), stage))
-        self.sealed: dict[str, Checksum] = sealed_files(ws.store, self.base, self.records.values())
+        self.sealed: dict[str, Checksum] = sealed_files(ws.store, self.base, self.records.values(), readable=True)
         self._writers: dict[str, dict[str, str]] = {}
         self._in_folder: dict[str, list[str]] = {}
         self.there = {
@@ -210,7 +208,7 @@ class _Walk:
 
     def findings(self, depth: Depth, progress: Progress) -> Iterator[Finding]:
         """Everything that is not as it was written, table by table; then what the records promise."""
-        yield from self.unreadable
+        yield from self._documents()
         for name in self.ws.lake.table_folders(self.corpus):
             yield from self._table(self.ws.lake.table(self.corpus, name))
         wrong = dict(self._compared(depth, progress))
@@ -231,6 +229,26 @@ class _Walk:
         for name, (fault, message) in sorted(wrong.items()):
             yield self._finding(name, fault, message)
         yield from self._promises()
+
+    def _documents(self) -> Iterator[Finding]:
+        """Files beside the tables that are damaged or gone."""
+        for document in damaged_documents(self.ws, self.corpus):
+            folder, *below = document.name.split("/")
+            stage = below[0] if folder == "promotions" else None
+            fault: Fault = "missing" if document.is_gone else "unreadable"
+            yield Finding(self.corpus, stage or folder, fault, document.name, document.message, (), stage)
+        for tag in self._missing_tags():
+            name = f"{_PUBLISHED}.lance/_refs/tags/{tag}.json"
+            touched = (tag,) if NUMBERED.fullmatch(tag) else ()
+            message = f"the tag {tag} is gone"
+            repair = "winnowry run makes it again"
+            yield Finding(self.corpus, _PUBLISHED, "missing", name, message, touched, repair=repair)
+
+    def _missing_tags(self) -> list[str]:
+        try:
+            return self.ws.lake.missing_tags(self.corpus)
+        except (WinnowryError, OSError, ValueError):
+            return []  # what cannot be read is named by itself
 
     def _seals(self, promotion_id: str) -> bool:
         record = self.records.get(promotion_id)

@@ -16,7 +16,7 @@ from winnowry.core.tables import GATES, QUARANTINE
 from winnowry.lakehouse.damage import DETACHED, Promises, go_on_after, is_complete, stands_for_lost, table_versions
 from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.promotion import Promoter
-from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore
+from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord, RecordStore, landing_order
 from winnowry.lakehouse.seal import SealStore
 from winnowry.lakehouse.table import Owner, Table, is_conflict
 from winnowry.lakehouse.view import TableView
@@ -202,13 +202,43 @@ class Lakehouse:
         return promises.broken(stage, partition, live)
 
     def lost_tags(self, corpus: str, name: str = "published") -> list[str]:
-        """Tags of a table whose version is not there any more, in words."""
+        """Tags of a table that are gone, or whose version is not there any more, in words."""
+        lost = [f"{tag} (version {n})" for tag, n in sorted(self.tags_of_lost_versions(corpus, name).items())]
+        reasons = (
+            [f"lost: {', '.join(lost)} of {name}: the table no longer has it; winnowry verify says what is left"]
+            if lost
+            else []
+        )
+        if gone := self.missing_tags(corpus, name):
+            reasons.append(f"lost: {name} has no tag {', '.join(gone)}; winnowry run makes it again")
+        return reasons
+
+    def tags_of_lost_versions(self, corpus: str, name: str = "published") -> dict[str, int]:
+        """Tags of a table whose version is not there any more."""
+        there = table_versions(self.table(corpus, name), self.store)
+        return {tag: version for tag, version in self.tags(corpus, name).items() if version not in there}
+
+    def missing_tags(self, corpus: str, name: str = "published") -> list[str]:
+        """Tags that promoted releases have to have and that are not there, numbers first."""
+        tags = self.tags(corpus, name)
         table = self.table(corpus, name)
-        there = table_versions(table, self.store)
-        lost = [f"{tag} (version {n})" for tag, n in sorted(self.tags(corpus, name).items()) if n not in there]
-        if not lost:
-            return []
-        return [f"lost: {', '.join(lost)} of {name}: the table no longer has it; winnowry verify says what is left"]
+        promoted = [
+            record
+            for record in self.records(corpus).of(name, WHOLE_TABLE)
+            if record.state == "promoted" and record.promoted_version is not None and "release" in record.facts
+        ]
+        missing = [
+            f"v{record.facts['release']}"
+            for record in sorted(promoted, key=landing_order)
+            if f"v{record.facts['release']}" not in tags and self._is_there(table, record.promoted_version or 0)
+        ]
+        followed = [record.lineage.get("spec", {}).get("publish", {}).get("tag") for record in promoted[-1:]]
+        return missing + [tag for tag in followed if tag and tag not in tags and (tags or missing)]
+
+    @staticmethod
+    def _is_there(table: Table, version: int) -> bool:
+        """Whether a version is there, and is not one that was only made in place of a lost one."""
+        return table.dataset_or_none(version) is not None and not stands_for_lost(table, table.dataset(), version)
 
     def keep_tags_of_lost_versions(self, corpus: str, name: str, schema: pa.Schema) -> None:
         """Before a table that lost its newest versions is written again: no tag may come to mean what is written next.

@@ -114,6 +114,8 @@ def _unreadable(folder: Path) -> list[Path]:
 
 def _is_whole(manifest: Path) -> bool:
     """Whether a manifest ends as one ends; a panic of Lance's is the answer to some that do not."""
+    if manifest.is_dir():
+        return False
     with manifest.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < _TAIL.size:
@@ -124,6 +126,8 @@ def _is_whole(manifest: Path) -> bool:
 
 
 def _is_tag(tag: Path) -> bool:
+    if tag.is_dir():
+        return False
     try:
         document = json.loads(tag.read_bytes())
     except FileNotFoundError:

@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
-from winnowry.core.errors import TableFormatError, WinnowryError
-from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
+from winnowry.core.errors import WinnowryError
+from winnowry.core.formats import from_bytes, from_document, made_from, to_bytes, to_document
 from winnowry.core.ids import PromotionId
 from winnowry.lakehouse.durable import settle
 from winnowry.storage.objects import ObjectStore
@@ -247,16 +247,14 @@ class RecordStore:
 
     def _read(self, uri: str) -> PromotionRecord:
         document = from_bytes("promotion record", uri, self._store.read(uri)).content
-        try:
+        with made_from("promotion record", uri):
             main = document["main"]
-            return from_document(
+            record = from_document(
                 PromotionRecord,
                 document,
                 main=from_document(CandidateTable, main) if main else None,
                 sides=[from_document(CandidateTable, side) for side in document["sides"]],
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise TableFormatError(
-                f"{uri}: this promotion record is damaged: it lacks what every record has ({error}). Restore the file "
-                "from a copy"
-            ) from error
+            if uri != f"{self._folder(record.stage, record.partition)}/{record.id}.json":
+                raise ValueError(f"it is that of {record.stage}[{record.partition}], promotion {record.id}")
+        return record

@@ -15,8 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from winnowry.core.errors import NotFoundError
-from winnowry.core.formats import from_bytes, to_bytes
+from winnowry.core.errors import NotFoundError, TableFormatError
+from winnowry.core.formats import from_bytes, made_from, to_bytes
 from winnowry.lakehouse.durable import settle
 from winnowry.lakehouse.record import CandidateTable, PromotionRecord, new_promotion_id
 from winnowry.lakehouse.table import Table
@@ -138,13 +138,29 @@ class SealStore:
             body = to_bytes("seal", {"table": table, "what": what, "files": files})
             self._store.write(f"{self._corpus_uri}/seals/{table}/{new_promotion_id()}.json", body)
 
-    def of(self, table: str) -> Sealed:
-        """What the documents seal of a table; a later one wins."""
+    def of(self, table: str, *, readable: bool = False) -> Sealed:
+        """What the documents seal of a table; a later one wins.
+
+        Args:
+            table: the table.
+            readable: pass over documents that are damaged: they seal nothing.
+
+        Raises:
+            TableFormatError: a document is damaged, or of a newer format.
+        """
         files: Sealed = {}
         for info in self._store.list(f"{self._corpus_uri}/seals/{table}/*.json"):
-            stored = from_bytes("seal", info.uri, self._store.read(info.uri)).content["files"]
-            files |= {name: (int(size), str(digest)) for name, (size, digest) in stored.items()}
+            try:
+                files |= self._read(info.uri)
+            except TableFormatError as error:
+                if not (readable and error.damaged):
+                    raise
         return files
+
+    def _read(self, uri: str) -> Sealed:
+        stored = from_bytes("seal", uri, self._store.read(uri)).content["files"]
+        with made_from("seal", uri):
+            return {name: (int(size), str(digest)) for name, (size, digest) in stored.items()}
 
     def remove_spent(self, table: str, before: datetime) -> None:
         """Remove documents none of whose files is there any more: upkeep has removed them.
@@ -162,14 +178,19 @@ class SealStore:
         prefix = f"{self._corpus_uri}/"
         there = {info.uri.removeprefix(prefix) for info in self._store.list(f"{prefix}{table}.lance/**")}
         for info in old:
-            files = from_bytes("seal", info.uri, self._store.read(info.uri)).content["files"]
+            try:
+                files = self._read(info.uri)
+            except TableFormatError as error:
+                if not error.damaged:
+                    raise
+                continue  # doctor and verify name it
             if there.isdisjoint(files):
                 self._store.delete(info.uri)
 
     def seal_indexes(self, table: Table, what: str) -> None:
         """Seal the indexes of a table that no document seals yet."""
         names = index_files(self._store, self._corpus_uri, table, table.dataset())
-        self.seal(table.name, what, set(names) - self.of(table.name).keys())
+        self.seal(table.name, what, set(names) - self.of(table.name, readable=True).keys())
 
     def seal_version(self, table: Table, what: str, version: int, known: Iterable[str]) -> None:
         """Seal a version: its manifest, and what it names and nothing seals yet.
@@ -186,7 +207,7 @@ class SealStore:
         }
         names |= set(index_files(self._store, self._corpus_uri, table, dataset))
         names.add(manifest_name(self._store, table, version))
-        self.seal(table.name, what, names - self.of(table.name).keys() - set(known))
+        self.seal(table.name, what, names - self.of(table.name, readable=True).keys() - set(known))
 
 
 def index_files(store: ObjectStore, corpus_uri: str, table: Table, dataset: Any) -> list[str]:
@@ -207,14 +228,26 @@ def manifest_name(store: ObjectStore, table: Table, version: int) -> str:
     return f"{folder}/{next(there, names[0])}.manifest"
 
 
-def sealed_files(store: ObjectStore, corpus_uri: str, records: Iterable[PromotionRecord]) -> dict[str, Checksum]:
-    """The inventory of a corpus: every file that a promotion or a document has sealed."""
+def sealed_files(
+    store: ObjectStore, corpus_uri: str, records: Iterable[PromotionRecord], *, readable: bool = False
+) -> dict[str, Checksum]:
+    """The inventory of a corpus: every file that a promotion or a document has sealed.
+
+    Args:
+        store: where they lie.
+        corpus_uri: folder of the corpus.
+        records: the promotions.
+        readable: pass over documents that are damaged.
+
+    Raises:
+        TableFormatError: a document is damaged, or of a newer format.
+    """
     files: dict[str, Checksum] = {}
     for record in records:
         files |= {name: Checksum(int(size), str(digest)) for name, (size, digest) in record.files.items()}
     seals = SealStore(store, corpus_uri)
     for folder in store.folders(f"{corpus_uri}/seals"):
-        files |= {name: Checksum(*entry) for name, entry in seals.of(folder).items()}
+        files |= {name: Checksum(*entry) for name, entry in seals.of(folder, readable=readable).items()}
     return files
 
 

@@ -202,12 +202,12 @@ class Table:
             try:
                 with panics_as_damage(self.uri):
                     return {tag: int(entry["version"]) for tag, entry in dataset.tags.list().items()}
-            except (RuntimeError, ValueError, TableFormatError) as error:
+            except (OSError, RuntimeError, ValueError, TableFormatError) as error:
                 if (refusal := storage_refusal(error)) is not None:
                     raise refusal from error
                 if last:
                     raise TableFormatError(
-                        f"{self.uri}/_refs/tags: a tag is damaged: {error}. Remove its file; the next run of the stage "
+                        f"{self.uri}/_refs/tags: a tag is damaged: {error}; remove its file: the next run of the stage "
                         "`published` makes the tag of a release again",
                         table=self.name,
                     ) from error

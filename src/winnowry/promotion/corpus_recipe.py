@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from winnowry.core.errors import NotFoundError, OtherRecipeError
-from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
+from winnowry.core.formats import from_bytes, from_document, made_from, to_bytes, to_document
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.as_yaml import written
 from winnowry.recipe.diff import diff_specs
@@ -151,5 +151,7 @@ def stored_recipe(ws: Workspace, corpus: str) -> CorpusRecipe | None:
         body = ws.store.read(uri)
     except NotFoundError:
         return None
-    stored = from_document(CorpusRecipe, from_bytes("corpus recipe", uri, body).content)
+    content = from_bytes("corpus recipe", uri, body).content
+    with made_from("corpus recipe", uri):
+        stored = from_document(CorpusRecipe, content)
     return stored if stored.file is None else replace(stored, file=ws.relative(stored.file))

@@ -243,6 +243,9 @@ def _tags(ws: Workspace, corpus: str) -> dict[str, int]:
     ws.lake.check_corpus(corpus)
     tags = ws.lake.tags(corpus)
     if not any(NUMBERED.fullmatch(name) for name in tags):
+        if lost := ws.lake.missing_tags(corpus):
+            raise NotFoundError(f"{corpus}: the tags of its releases are gone ({', '.join(lost)}); winnowry run makes "
+                                "them again")  # fmt: skip
         raise NotFoundError(f"{corpus} has no release yet; winnowry run makes one")
     return tags
 

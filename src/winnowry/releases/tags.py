@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from getpass import getuser
 
-from winnowry.core.errors import NotFoundError
-from winnowry.core.formats import from_bytes, to_bytes
+from winnowry.core.errors import NotFoundError, TableFormatError
+from winnowry.core.formats import damaged, from_bytes, made_from, to_bytes
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
@@ -69,7 +69,9 @@ def complete_release(
     corpus = recipe.corpus
     promoted = [r for r in ws.lake.records(corpus).of("published", WHOLE_TABLE) if r.state == "promoted"]
     tags = ws.lake.tags(corpus)
-    without = [r for r in promoted if r.promoted_version is not None and f"v{r.facts['release']}" not in tags]
+    lost = ws.lake.tags_of_lost_versions(corpus)
+    present = tags.keys() - lost
+    without = [r for r in promoted if r.promoted_version is not None and f"v{r.facts['release']}" not in present]
     if without:
         ws.lake.ensure_index(corpus, "published")
         ws.lake.drop_empty_columns(corpus, "published", _columns_of_before(promoted))
@@ -87,7 +89,10 @@ def complete_release(
         name = f"v{record.facts['release']}"
         known = [file for other in promoted for file in other.files]
         ws.lake.seals(corpus).seal_version(ws.lake.table(corpus, "published"), f"release {name}", version, known)
-        ws.lake.tag_once(corpus, "published", name, version)
+        if name in lost:  # of a version with an index: the rows that the release has are those of its promotion
+            ws.lake.tag(corpus, "published", name, version)
+        else:
+            ws.lake.tag_once(corpus, "published", name, version)
     _move_tag(ws, corpus, recipe.publish.tag)
 
 
@@ -154,15 +159,18 @@ def hold_of(ws: Workspace, corpus: str, tag: str, tags: Mapping[str, int]) -> Ho
     """
     uri = _hold_uri(ws, corpus, tag)
     if not ws.store.exists(uri):
+        if f"{tag}.json" in ws.store.folders(uri.rpartition("/")[0]):
+            raise TableFormatError(damaged("rollback", uri, "it is a folder, and a file belongs there"), damaged=True)
         return None
     document = from_bytes("rollback", uri, ws.store.read(uri)).content
-    to, not_before = str(document["to"]), int(document["not_before"])
+    to, not_before, since = document["to"], document["not_before"], document.get("since")
+    with made_from("rollback", uri):
+        moment = datetime.fromisoformat(since) if since else None
     if to == f"v{not_before}":
         return None  # it was the newest release then
     if not_before < newest_release(tags) and tags.get(tag) != tags.get(to):
         return None  # an older version has moved the tag on
-    since = document.get("since")
-    return Hold(tag, to, datetime.fromisoformat(since) if since else None, document.get("by"))
+    return Hold(tag, to, moment, document.get("by"))
 
 
 def holds(ws: Workspace, corpus: str) -> list[Hold]:

@@ -29,7 +29,7 @@ FIT_ROWS = 20_000
 _PIECE_ROWS = 256
 _PIECES_HERE = 2
 _WORTH_PROCESSES_S = 20.0
-_RECORDED = "fits"  # among the facts of a promotion: digests of what was fitted
+_RECORDED = "fits"  # among the facts of a promotion: digests of what was fitted, by name of its file
 
 
 def fitted_operators(recipe: Recipe) -> list[FittedOperator]:
@@ -41,6 +41,11 @@ def fit_uri(ws: Workspace, recipe: Recipe, operator: FittedOperator) -> str:
     """Where the fit of an operator lies."""
     name = operator.as_ or operator.op
     return f"{ws.lake.corpus_uri(recipe.corpus)}/fits/{name}/{digest(operator.fingerprint())}.json"
+
+
+def _name_of(ws: Workspace, recipe: Recipe, operator: FittedOperator) -> str:
+    """The file of a fit, below the corpus folder."""
+    return fit_uri(ws, recipe, operator).removeprefix(f"{ws.lake.corpus_uri(recipe.corpus)}/")
 
 
 def load_fits(ws: Workspace, recipe: Recipe) -> dict[str, StoredFit]:
@@ -63,6 +68,17 @@ def outdated(ws: Workspace, recipe: Recipe, record: PromotionRecord) -> list[str
     return [f"lost: {what}; it is fitted again" for what in _lost(ws, recipe, record).values()]
 
 
+def damaged_fits(ws: Workspace, record: PromotionRecord) -> dict[str, str]:
+    """Fits that a promotion recorded and that cannot be used any more, by URI, each with why."""
+    lost = {}
+    for name, digests in record.facts.get(_RECORDED, {}).items():
+        uri = f"{ws.lake.corpus_uri(record.corpus)}/{name}"
+        what = damage_of(ws.store, uri, digests)
+        if what is not None:
+            lost[uri] = what
+    return lost
+
+
 def _lost(ws: Workspace, recipe: Recipe, record: PromotionRecord | None) -> dict[str, str]:
     """Fits that cannot be used, by URI, each with why.
 
@@ -75,7 +91,7 @@ def _lost(ws: Workspace, recipe: Recipe, record: PromotionRecord | None) -> dict
     lost = {}
     for operator in fitted_operators(recipe):
         uri = fit_uri(ws, recipe, operator)
-        what = damage_of(ws.store, uri, recorded.get(operator.as_ or operator.op, {}))
+        what = damage_of(ws.store, uri, recorded.get(_name_of(ws, recipe, operator), {}))
         if what is not None:
             lost[uri] = what
     return lost
@@ -103,7 +119,9 @@ class Fit(Production):
         return Findings(
             Ledger(measured, measured, 0),
             outputs={work.partition: digest({name: fit.document for name, fit in fits.items()})},
-            measures={_RECORDED: {name: digests_of(fit) for name, fit in fits.items()}},
+            measures={
+                _RECORDED: {_name_of(ws, recipe, o): digests_of(fits[o.as_ or o.op]) for o in fitted_operators(recipe)}
+            },
             metadata={
                 "fitted_on_rows": measured,
                 "fits": {o.as_ or o.op: fit_uri(ws, recipe, o) for o in fitted_operators(recipe)},

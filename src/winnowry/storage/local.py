@@ -147,6 +147,8 @@ class LocalStore:
     def _put(self, uri: str, stream: BinaryIO, if_absent: bool) -> bool:
         path = self._path(uri)
         with _translated(path):
+            if path.is_dir():
+                raise StorageError(f"{path}: is a folder, and a file belongs there; move it away")
             if if_absent and path.exists():
                 return False
             known = _nearest_folder(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from winnowry.core.formats import from_bytes, from_document, to_bytes, to_document
+from winnowry.core.formats import from_bytes, from_document, made_from, to_bytes, to_document
 from winnowry.evidence.comparison.arms import Chosen
 from winnowry.evidence.comparison.proxies import train_proxy
 from winnowry.evidence.comparison.questions import QuestionFile, answered
@@ -78,7 +78,8 @@ class Measured:
     def read(uri: str, body: bytes) -> Measured:
         """Read what :meth:`body` wrote."""
         document = from_bytes("measurement", uri, body).content
-        return from_document(Measured, document, setting=from_document(Setting, document["setting"]))
+        with made_from("measurement", uri):
+            return from_document(Measured, document, setting=from_document(Setting, document["setting"]))
 
 
 def run_measure_task(task: MeasureTask) -> Measured:

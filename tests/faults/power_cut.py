@@ -143,6 +143,7 @@ class Disk:
         self.contents: dict[int, bytearray] = {}
         self.times: dict[int, int] = {}
         self.built: dict[Path, dict[str, bytes]] = {}
+        self.left: dict[int, dict[Model, bytes]] = {}
         for folder, _, files in os.walk(root):
             self.folders.add(folder)
             for file in files:
@@ -157,6 +158,8 @@ class Disk:
         """Do what a process did."""
         kind, path = operation.kind, operation.path
         number = self.names.get(path)
+        if number is not None and kind in ("create", "write", "truncate", "sync"):
+            self.left.pop(number, None)
         if kind == "create":
             if number is None:
                 self._create(path)
@@ -228,6 +231,12 @@ class Disk:
         return has_changed
 
     def _left_of(self, number: int, model: Model) -> bytes:
+        known = self.left.setdefault(number, {})
+        if model not in known:
+            known[model] = self._worked_out(number, model)
+        return known[model]
+
+    def _worked_out(self, number: int, model: Model) -> bytes:
         whole, synced = self.contents[number], self.synced.get(number, b"")
         if model == "kill":
             return bytes(whole)

@@ -143,7 +143,7 @@ class SealStore:
 
         Args:
             table: the table.
-            readable: pass over documents that are damaged: they seal nothing.
+            readable: pass over documents that cannot be read: doctor and verify name them.
 
         Raises:
             TableFormatError: a document is damaged, or of a newer format.
@@ -152,8 +152,8 @@ class SealStore:
         for info in self._store.list(f"{self._corpus_uri}/seals/{table}/*.json"):
             try:
                 files |= self._read(info.uri)
-            except TableFormatError as error:
-                if not (readable and error.damaged):
+            except TableFormatError:
+                if not readable:
                     raise
         return files
 
@@ -180,10 +180,8 @@ class SealStore:
         for info in old:
             try:
                 files = self._read(info.uri)
-            except TableFormatError as error:
-                if not error.damaged:
-                    raise
-                continue  # doctor and verify name it
+            except TableFormatError:
+                continue
             if there.isdisjoint(files):
                 self._store.delete(info.uri)
 
@@ -206,8 +204,9 @@ class SealStore:
             f"{table.name}.lance/data/{file.path}" for part in dataset.get_fragments() for file in part.data_files()
         }
         names |= set(index_files(self._store, self._corpus_uri, table, dataset))
-        names.add(manifest_name(self._store, table, version))
-        self.seal(table.name, what, names - self.of(table.name, readable=True).keys() - set(known))
+        names -= self.of(table.name, readable=True).keys() | set(known)
+        # Anew, if it takes the place of a lost one that had its name.
+        self.seal(table.name, what, names | {manifest_name(self._store, table, version)})
 
 
 def index_files(store: ObjectStore, corpus_uri: str, table: Table, dataset: Any) -> list[str]:
@@ -237,7 +236,7 @@ def sealed_files(
         store: where they lie.
         corpus_uri: folder of the corpus.
         records: the promotions.
-        readable: pass over documents that are damaged.
+        readable: pass over documents that cannot be read.
 
     Raises:
         TableFormatError: a document is damaged, or of a newer format.

@@ -1,27 +1,33 @@
-"""What sealing costs: CPU seconds of the same stages with and without seals, and of exports with and without a look.
+"""What sealing costs: CPU seconds of the stages, and how many of them went into seals; the same of an export.
 
-    PYTHONPATH=. python benchmarks/seals.py [--records 20000] [--rounds 3]
+    PYTHONPATH=. python benchmarks/seals.py [--records 5000] [--rounds 3]
 
-Both sides do the same work in this process, in turn, each on a lake of its own; the first round warms up and does not
-count. Printed is the ratio of the sums, and the spread of the rounds.
+Everything runs in one process and thread, and what is measured is the CPU time of that thread inside the functions that
+seal and outside of them: the same work stands on both sides, whatever else the machine does. A round before the first
+warms up and does not count. Printed are the ratio of the sums, and the smallest and largest of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from expectations.registry import suites_for
-from winnowry.lakehouse.seal import RowDigest
+from winnowry.lakehouse import seal
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion import driver
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.load import load_recipe
-from winnowry.releases.export import export
+from winnowry.releases import export as exports
 from winnowry.stages.graph import stages_in
 from winnowry.stages.run import run_stage
 
@@ -50,57 +56,77 @@ def land(root: Path, n_records: int) -> None:
     (root / "r.yaml").write_text(RECIPE)
 
 
-def stages(root: Path) -> float:
-    """CPU seconds of every stage."""
+class Clock:
+    """CPU seconds of this thread inside some functions."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def on(self, *functions: tuple[Any, str]) -> Iterator[Clock]:
+        """Measure functions, each given as what holds it and its name."""
+        patches = [patch.object(holder, name, self._measured(getattr(holder, name))) for holder, name in functions]
+        for one in patches:
+            one.start()
+        try:
+            yield self
+        finally:
+            for one in patches:
+                one.stop()
+
+    def _measured(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*arguments: Any, **options: Any) -> Any:
+            started = time.thread_time()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.seconds += time.thread_time() - started
+
+        return measured
+
+
+def stages(root: Path) -> tuple[float, float]:
+    """CPU seconds of every stage, and of the seals in them."""
     ws, recipe = Workspace.open(str(root)), load_recipe(root / "r.yaml")
     started = time.process_time()
-    for stage in stages_in(recipe):
-        for key in partitions_of(ws, recipe) if stage.partitioned else [None]:
-            run_stage(ws, recipe, stage.name, key, suites=suites_for, run_id="b")
-    return time.process_time() - started
+    with Clock().on(
+        (driver, "seal_files"), (seal, "seal_files"), (seal.RowDigest, "add"), (seal.RowDigest, "hexdigest")
+    ) as clock:
+        for stage in stages_in(recipe):
+            for key in partitions_of(ws, recipe) if stage.partitioned else [None]:
+                run_stage(ws, recipe, stage.name, key, suites=suites_for, run_id="b")
+    return time.process_time() - started, clock.seconds
 
 
-def exported(root: Path, out: Path) -> float:
-    """CPU seconds of an export."""
+def exported(root: Path) -> tuple[float, float]:
+    """CPU seconds of an export, and of the look at the files that it reads."""
     started = time.process_time()
-    export(Workspace.open(str(root)), "c", "jsonl", str(out))
-    return time.process_time() - started
+    with Clock().on((exports, "damaged_files")) as clock:
+        exports.export(Workspace.open(str(root)), "c", "jsonl", str(root / "out"))
+    return time.process_time() - started, clock.seconds
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--records", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    times: dict[str, list[float]] = {"sealed": [], "bare": [], "export": [], "export without a look": []}
+    os.environ["WINNOWRY_WORKERS"] = "1"
+    times: dict[str, list[tuple[float, float]]] = {"stages": [], "export": []}
     for round_ in range(arguments.rounds + 1):
-        for side in ("sealed", "bare"):
-            with tempfile.TemporaryDirectory() as folder:
-                root = Path(folder)
-                land(root, arguments.records)
-                nothing = (
-                    patch("winnowry.promotion.driver.seal_files", lambda *_: {}),
-                    patch("winnowry.lakehouse.seal.seal_files", lambda *_: {}),
-                    patch.object(RowDigest, "add", lambda *_: None),
-                )
-                for one in nothing if side == "bare" else ():
-                    one.start()
-                spent = stages(root)
-                patch.stopall()
-                if side == "sealed":
-                    looked = exported(root, root / "out-1")
-                    with patch("winnowry.releases.export.damaged_files", lambda *_: []):
-                        unlooked = exported(root, root / "out-2")
-            if round_:
-                times[side].append(spent)
-                if side == "sealed":
-                    times["export"].append(looked)
-                    times["export without a look"].append(unlooked)
-    for name, values in times.items():
-        print(f"{name}: {sum(values) / len(values):.2f} CPU s ({min(values):.2f} to {max(values):.2f})")
-    print(f"sealing: {100 * (sum(times['sealed']) / sum(times['bare']) - 1):+.1f} % of the stages")
-    print(f"export: {100 * (sum(times['export']) / sum(times['export without a look']) - 1):+.1f} %")
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            land(root, arguments.records if round_ else 100)
+            measured = {"stages": stages(root), "export": exported(root)}
+        if round_:
+            for name, pair in measured.items():
+                times[name].append(pair)
+                print(f"round {round_}, {name}: {pair[0]:.2f} CPU s, {pair[1]:.3f} of them for seals", flush=True)
+    for name, pairs in times.items():
+        shares = [seals / (whole - seals) for whole, seals in pairs]
+        whole, seals = (sum(column) for column in zip(*pairs, strict=True))
+        print(f"{name}: seals add {seals / (whole - seals):.1%} ({min(shares):.1%} to {max(shares):.1%})")
 
 
 if __name__ == "__main__":

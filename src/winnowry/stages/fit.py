@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnowry.core.errors import DataError
+from winnowry.core.errors import DataError, TableFormatError
 from winnowry.core.jsonable import digest
 from winnowry.engine.registry import engine_named
 from winnowry.lakehouse.record import PromotionRecord
@@ -73,7 +73,10 @@ def damaged_fits(ws: Workspace, record: PromotionRecord) -> dict[str, str]:
     lost = {}
     for name, digests in record.facts.get(_RECORDED, {}).items():
         uri = f"{ws.lake.corpus_uri(record.corpus)}/{name}"
-        what = damage_of(ws.store, uri, digests)
+        try:
+            what = damage_of(ws.store, uri, digests)
+        except TableFormatError as error:
+            what = str(error)
         if what is not None:
             lost[uri] = what
     return lost

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import UsageError
+from winnowry.core.life import process_tags
 from winnowry.engine.registry import VARIABLE as ENGINE_VARIABLE
-from winnowry.runs.life import process_tags
 from winnowry.runs.order import ExecuteStages, Failure, RunOutcome, StageFailed, run_in_order, skip_while_fresh
 from winnowry.runs.processes import StageProcesses
 from winnowry.runs.project import Project

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from winnowry.runs.life import PROCESS, alive, process_tags, started_at
+from winnowry.core.life import PROCESS, alive, process_tags, started_at
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -13,7 +13,7 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.instance.ref import InstanceRef
 
-from winnowry.runs.life import HOST, PIDS, PROCESS, alive, process_tags, started, started_at, this_host
+from winnowry.core.life import HOST, PIDS, PROCESS, alive, process_tags, started, started_at, this_host
 from winnowry.runs.reap import LeftBehind, cancel_own_runs, mark_worker, reap
 
 STATUS = dg.DagsterRunStatus
@@ -156,7 +156,7 @@ def test_a_worker_names_itself_unless_the_run_does(instance: dg.DagsterInstance,
 
 
 def test_where_there_is_no_proc_the_program_ps_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("winnowry.runs.life._PROC", tmp_path)
+    monkeypatch.setattr("winnowry.core.life._PROC", tmp_path)
     first = started(os.getpid())
     assert first
     assert started(os.getpid()) == first

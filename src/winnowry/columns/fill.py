@@ -22,6 +22,7 @@ from winnowry.gates.checkpoint import run_checkpoint
 from winnowry.gates.history import gate_rows
 from winnowry.gates.result import GateResult
 from winnowry.gates.suite import Suite
+from winnowry.lakehouse.at_work import at_work
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.columns import (
     ColumnFile,
@@ -138,7 +139,11 @@ def add_column(
     """
     fill = _Fill(ws, corpus, spec, suites, progress if progress is not None else NoProgress(), take_place, engine)
     again = "run the same again: what was computed is kept"
-    with storage_named(f"column {corpus}/{spec.table}.{spec.name}", ws.root, then=again):
+    work = f"column {spec.table}.{spec.name}"
+    with (
+        storage_named(f"column {corpus}/{spec.table}.{spec.name}", ws.root, then=again),
+        at_work(ws, corpus, work),
+    ):
         return fill.trial(fragments) if fragments is not None else fill.run()
 
 

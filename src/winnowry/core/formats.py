@@ -39,6 +39,7 @@ Kind = Literal[
     "stopped automation",
     "tombstones",
     "erasure",
+    "note of work",
 ]
 
 FORMAT = "format"
@@ -61,6 +62,7 @@ FORMATS: Mapping[Kind, int] = {
     "stopped automation": 1,
     "tombstones": 1,
     "erasure": 1,
+    "note of work": 1,
 }
 """Format that this version writes; it reads this one and all before it."""
 

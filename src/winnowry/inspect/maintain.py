@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from winnowry.columns.definitions import Definitions
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.inspect.retention import remove_data_docs
+from winnowry.lakehouse.at_work import at_work
 from winnowry.lakehouse.maintenance import Together, Upkeep, maintain_table
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.sweep import refuse_if_clocks_disagree
@@ -87,7 +89,11 @@ def maintain(
     now = store_time(ws.store)
     for corpus in chosen:  # before anything is changed in any of them
         refuse_if_clocks_disagree(ws.store.list(f"{ws.lake.corpus_uri(corpus)}/*.lance/**"), now)
-    return [_maintain(ws, corpus, keep_days, now, dry_run, reporter) for corpus in chosen]
+    done = []
+    for corpus in chosen:
+        with nullcontext() if dry_run else at_work(ws, corpus, "winnowry maintain"):
+            done.append(_maintain(ws, corpus, keep_days, now, dry_run, reporter))
+    return done
 
 
 def _seal(ws: Workspace, corpus: str, table: str, names: Sequence[str]) -> None:

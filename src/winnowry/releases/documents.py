@@ -12,6 +12,7 @@ from typing import Any
 from winnowry.core.errors import TableFormatError
 from winnowry.core.formats import FORMATS, Kind, Stored, from_bytes, stamped
 from winnowry.core.jsonable import jsonable
+from winnowry.lakehouse.at_work import at_work
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.result import StageResult
 from winnowry.releases.facts.facts import release_facts, shown_here
@@ -101,7 +102,8 @@ def with_documents(ws: Workspace, result: StageResult) -> StageResult:
     try:
         looked_at: dict[str, Any] = {}
         if result.status != "skipped" or not ws.store.exists(stored["page"]):
-            looked_at = _looked_at(_store(ws, result.corpus, name, stored))
+            with at_work(ws, result.corpus, f"page of {name}"):
+                looked_at = _looked_at(_store(ws, result.corpus, name, stored))
     except Exception as error:
         logger.warning("%s %s is published; its page could not be made", result.corpus, name, exc_info=True)
         problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

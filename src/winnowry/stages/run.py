@@ -8,6 +8,7 @@ from winnowry.core.errors import MissingPartitionsError, PromotionConflictError,
 from winnowry.core.progress import Progress, with_listener
 from winnowry.engine.base import Engine
 from winnowry.engine.registry import engine_named
+from winnowry.lakehouse.at_work import at_work
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.corpus_recipe import claim_corpus
@@ -125,8 +126,9 @@ def _retract(request: Request) -> StageResult:
         result = _skipped(request, record) if record is not None else _nothing_held(request)
         request.progress.finish(result)
         return result
-    result = drive(replace(request, reason="; ".join(reasons)), Retraction, {}, Gaps())
-    production.settle(ws, recipe, promoted=True)
+    with at_work(ws, request.corpus, request.label):
+        result = drive(replace(request, reason="; ".join(reasons)), Retraction, {}, Gaps())
+        production.settle(ws, recipe, promoted=True)
     request.progress.finish(result)
     return result
 
@@ -182,16 +184,17 @@ def _bring_up_to_date(request: Request) -> StageResult:
         refused = standing_refusal(request, request.suites, inputs, gaps)
         if refused is not None and not request.retry_refused and not request.force:
             raise GateFailed(refused)
-        try:
-            # Nothing is taken over from rows that are not there.
-            again = replace(request, reason="; ".join(reasons) or "forced", force=request.force or damaged)
-            result = drive(again, production, known, gaps)
-        except PromotionConflictError:
-            if attempt == _RIVAL_ATTEMPTS - 1:
-                raise
-            continue  # a rival landed this partition: look again, it is probably fresh now
-        production.settle(ws, recipe, promoted=True)
-        result = _with_gaps(production.present(ws, _at_visible_version(ws, result)), gaps)
+        # Nothing is taken over from rows that are not there.
+        again = replace(request, reason="; ".join(reasons) or "forced", force=request.force or damaged)
+        with at_work(ws, request.corpus, request.label):
+            try:
+                result = drive(again, production, known, gaps)
+            except PromotionConflictError:
+                if attempt == _RIVAL_ATTEMPTS - 1:
+                    raise
+                continue  # a rival landed this partition: look again, it is probably fresh now
+            production.settle(ws, recipe, promoted=True)
+            result = _with_gaps(production.present(ws, _at_visible_version(ws, result)), gaps)
         request.progress.finish(result)
         return result
     raise AssertionError("unreachable")

@@ -143,14 +143,20 @@ def _hidden(fragment: Mapping[str, Any]) -> int:
 
 
 def _scrubbed(record: PromotionRecord, words: Collection[str]) -> PromotionRecord:
-    return replace(record, facts=_without(record.facts, words), refusal=_without(record.refusal, words))
+    return replace(record, facts=without_words(record.facts, words), refusal=without_words(record.refusal, words))
 
 
-def _without(value: Any, words: Collection[str]) -> Any:
+def without_words(value: Any, words: Collection[str]) -> Any:
+    """A JSON value without the texts that hold one of the words.
+
+    Args:
+        value: the value.
+        words: ids and passages.
+    """
     if isinstance(value, dict):
-        return {key: _without(item, words) for key, item in value.items() if not _holds(str(key), words)}
+        return {key: without_words(item, words) for key, item in value.items() if not _holds(str(key), words)}
     if isinstance(value, list | tuple):
-        return [_without(item, words) for item in value]
+        return [without_words(item, words) for item in value]
     return _REMOVED if isinstance(value, str) and _holds(value, words) else value
 
 

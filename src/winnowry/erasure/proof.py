@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.erasing import read_file
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.units import decode
+from winnowry.releases.erased import FOLDER as ERASURES
 
 _TEXT = (".json", ".jsonl", ".html", ".md", ".yaml", ".yml", ".txt", ".css", ".svg")
-_LANCE_PLAIN = (".manifest", ".txn", ".bin")
+_PLAIN = (".manifest", ".txn", ".bin", ".blob", ".claim")
 
 
 @dataclass
@@ -47,18 +50,29 @@ def prove(ws: Workspace, corpus: str, words: Collection[str]) -> Proof:
         words: ids and passages that must be nowhere.
     """
     proof = Proof()
-    options = ws.lake.table(corpus, "raw").storage_options
     base = ws.lake.corpus_uri(corpus)
     for info in ws.store.list(f"{base}/**/*"):
-        if info.uri.startswith(f"{base}/erasures/"):
+        if info.uri.startswith(f"{base}/{ERASURES}/"):
             continue  # names ids until it is finished
         proof.objects += 1
         if info.uri.endswith(".lance"):
-            hit = _in_table(read_file(info.uri, options), words, proof)
+            table = ws.lake.table(corpus, info.uri.removeprefix(f"{base}/").partition(".lance/")[0])
+            rows = read_file(table, info.uri)
+            if rows is None:
+                proof.unknown.append(info.uri)
+                continue
+            hit = _in_table(rows, words, proof)
+            if blob_columns(table.dataset().schema):  # small ones lie in the file, as they are
+                body = ws.store.read(info.uri)
+                hit |= any(word.encode() in body for word in words)
+        elif info.uri.startswith(f"{base}/units/"):
+            unit = decode(ws.store.read(info.uri), info.uri)
+            batches = [*unit.quarantined, *([unit.kept] if unit.kept is not None else [])]
+            hit = bool(sum(_in_table(pa.Table.from_batches([batch]), words, proof) for batch in batches))
         elif info.uri.endswith(".arrow"):
             rows = pa.ipc.open_file(io.BytesIO(ws.store.read(info.uri))).read_all()
             hit = _in_table(rows, words, proof)
-        elif info.uri.endswith((*_TEXT, *_LANCE_PLAIN)):
+        elif info.uri.endswith((*_TEXT, *_PLAIN)):
             proof.values += 1
             text = ws.store.read(info.uri).decode("utf-8", "replace")
             hit = any(word in text for word in words)

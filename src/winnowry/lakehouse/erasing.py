@@ -7,25 +7,28 @@ Fragments whose *files* hold such a row, hidden ones included, are written anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from winnowry.core.errors import LakehouseError
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.blobs import blob_array, blob_columns, copied_blobs
 from winnowry.lakehouse.durable import settle_folder
 from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.mending import ASIDE
+from winnowry.lakehouse.sweep import Needed, sweep
 from winnowry.lakehouse.table import Table, next_fragment_id
 from winnowry.storage.objects import ObjectStore
 
 Change = Callable[[pa.Table], pa.Table | None]
 """What is to become of rows; None where they stay as they are. It is asked of all columns, and of those of one file."""
 
-_DETACHED = "d"
-_LAST = 2**64 - 1  # manifests are named by what is left to it
+
+_LARGE_OBJECT = b"lance-encoding:blob"
 
 
 @dataclass
@@ -147,10 +150,15 @@ def _replacements(
 def _written_anew(table: Table, dataset: Any, fragment: Any, change: Change) -> list[str] | None:
     from lance.fragment import write_fragments
 
-    files = (file.path for file in fragment.data_files())
-    if all(change(read_file(f"{table.uri}/data/{path}", table.storage_options)) is None for path in files):
-        return None
     blobs = blob_columns(dataset.schema)
+    if blobs:
+        in_files = iter([_with_hidden_rows(dataset, fragment)])
+    else:
+        in_files = (
+            _reader(table, f"{table.uri}/data/{file.path}").read_all().to_table() for file in fragment.data_files()
+        )
+    if all(change(rows) is None for rows in in_files):
+        return None
     rows = fragment.scanner(with_row_address=bool(blobs)).to_table()
     changed = change(rows)
     left = rows if changed is None else changed
@@ -170,17 +178,47 @@ def _written_anew(table: Table, dataset: Any, fragment: Any, change: Change) -> 
     return [json.dumps(item.to_json()) for item in written]
 
 
-def read_file(uri: str, storage_options: Any) -> pa.Table:
-    """Everything in a data or index file, decoded, rows that a deletion hides included."""
+def read_file(table: Table, uri: str) -> pa.Table | None:
+    """Everything in a data or index file, decoded, rows that a deletion hides included; large objects are left out.
+
+    Args:
+        table: the table that it belongs to.
+        uri: the file.
+
+    Returns:
+        The rows; None where the file has large objects and neither the latest nor a tagged version names it.
+    """
+    reader = _reader(table, uri)
+    if not any(_LARGE_OBJECT in (field.metadata or {}) for field in reader.metadata().schema):
+        rows: pa.Table = reader.read_all().to_table()
+        return rows
+    # Lance's reader of files takes the wrong columns behind one of large objects; that of tables does not.
+    name = uri.rsplit("/", 1)[1]
+    dataset = table.dataset()
+    for version in {int(dataset.version), *(int(entry["version"]) for entry in dataset.tags.list().values())}:
+        at_version = table.dataset(version)
+        for fragment in at_version.get_fragments():
+            if any(file.path == name for file in fragment.data_files()):
+                return _with_hidden_rows(at_version, fragment)
+    return None
+
+
+def _reader(table: Table, uri: str) -> Any:
     from lance.file import LanceFileReader
 
-    table: pa.Table = (
-        LanceFileReader(lance_uri(uri), storage_options=dict(storage_options) or None).read_all().to_table()
-    )
-    return table
+    return LanceFileReader(lance_uri(uri), storage_options=dict(table.storage_options) or None)
 
 
-def purge(table: Table, store: ObjectStore, keep_files: Iterable[str] = ()) -> list[str]:
+def _with_hidden_rows(dataset: Any, fragment: Any) -> pa.Table:
+    """All rows of a fragment, those that a deletion hides included, without large objects."""
+    blobs = blob_columns(dataset.schema)
+    names = [name for name in dataset.schema.names if name not in blobs]
+    scanner = dataset.scanner(columns=names, fragments=[fragment], include_deleted_rows=True, with_row_id=True)
+    rows: pa.Table = scanner.to_table().drop_columns(["_rowid"])
+    return rows
+
+
+def purge(table: Table, store: ObjectStore, keep_files: Iterable[str] = ()) -> set[str]:
     """Remove, whatever its age, every version but the latest and the tagged ones, and what no version names.
 
     Args:
@@ -189,54 +227,30 @@ def purge(table: Table, store: ObjectStore, keep_files: Iterable[str] = ()) -> l
         keep_files: data files that stay though no version names them, of columns on their way.
 
     Returns:
-        URIs of what was removed.
+        Names of what was removed, below the corpus folder.
+
+    Raises:
+        LakehouseError: a version that stays cannot be opened, so that nobody knows what it names.
     """
-    dataset = table.dataset()
-    stay = {int(dataset.version), *table.tags(dataset).values()}
-    table.settle()
-    removed: list[str] = []
-
-    def remove(uri: str) -> None:
-        store.delete(uri)
-        removed.append(uri)
-
-    for info in list(store.list(f"{table.uri}/_versions/*.manifest")):
-        if _version_of(info.uri) not in stay:
-            remove(info.uri)
-    settle_folder(f"{table.uri}/_versions")
-    barrier.reach(f"forgotten:{table.name}")
-    used = set(keep_files)
-    for version in stay:
-        used.update(_named_by(table.dataset(version)))
-    for info in list(store.list(f"{table.uri}/**/*")):
-        folder, _, rest = info.uri.removeprefix(f"{table.uri}/").partition("/")
-        # Blobs lie in a folder beside the data file, or in files named like it.
-        if folder == "data":
-            wanted = rest.split("/", 1)[0].split(".", 1)[0] in {name.removesuffix(".lance") for name in used}
-        elif folder == "_indices":
-            wanted = rest.split("/", 1)[0] in used
-        elif folder == "_deletions":
-            wanted = rest in used
-        else:
-            wanted = folder != "_transactions" and not rest.endswith(ASIDE)
-        if not wanted:
-            remove(info.uri)
-    for folder in sorted({uri.rpartition("/")[0] for uri in removed}):
-        settle_folder(folder)  # what is erased does not come back with the power
-    return removed
-
-
-def _version_of(uri: str) -> int:
-    name = uri.rsplit("/", 1)[1].removesuffix(".manifest")
-    if name.startswith(_DETACHED):
-        return int(name[1:])
-    return _LAST - int(name) if len(name) == 20 else int(name)
-
-
-def _named_by(dataset: Any) -> Iterator[str]:
-    for fragment in dataset.get_fragments():
-        yield from (file.path for file in fragment.data_files())
-        if (deletions := fragment.deletion_file()) is not None:
-            yield deletions.removeprefix("_deletions/")
-    for index in dataset.describe_indices():
-        yield from (str(segment.uuid) for segment in index.segments)
+    table.settle()  # the versions that stay, before the others go
+    files = list(store.list(f"{table.uri}/**"))
+    # Nothing is told by its age here, so clocks need not agree.
+    now = max((info.modified_at for info in files), default=datetime.now(UTC))
+    needed = Needed(files=frozenset(f"data/{name}" for name in keep_files))
+    swept = sweep(table, store, now=now, keep=timedelta(0), needed=needed)
+    if swept.postponed is not None:
+        raise LakehouseError(
+            f"{table.uri}: what was erased cannot be removed yet: {swept.postponed}. Call it again when "
+            "`winnowry verify` finds the table sound",
+            table=table.name,
+        )
+    # A transaction says in plain words what was asked for, and versions are read without it; what was torn and set
+    # aside is read by nobody.
+    for info in files:
+        if info.uri.startswith(f"{table.uri}/_transactions/") or info.uri.endswith(ASIDE):
+            store.delete(info.uri)
+            swept.names.add(f"{table.name}.lance/{info.uri.removeprefix(f'{table.uri}/')}")
+    below = table.uri.rpartition("/")[0]
+    for folder in sorted({name.rpartition("/")[0] for name in swept.names}):
+        settle_folder(f"{below}/{folder}")  # what is erased does not come back with the power
+    return swept.names

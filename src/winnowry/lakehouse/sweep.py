@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 from winnowry.core.errors import StorageError, WinnowryError
+from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.damage import DETACHED, version_of
 from winnowry.lakehouse.durable import settle_folder
 from winnowry.lakehouse.record import CandidateTable, PromotionRecord
@@ -187,6 +188,7 @@ def sweep(
                 store.delete(files[name].uri)
         if names and not dry_run:
             settle_folder(f"{table.uri}/_versions")
+        barrier.reach(f"swept:{table.name}")
     return swept
 
 

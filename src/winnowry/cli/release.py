@@ -190,8 +190,9 @@ def releases_view(releases: list[Release]) -> list[RenderableType]:
     from winnowry.core.numbers import number
 
     size = (releases[0].unit or "tokens").capitalize() if releases else "Tokens"
+    erased = ["Erased"] if any(release.erased for release in releases) else []
     table = grid(
-        ["Release", "Tags", "Created (UTC)", "Rows", size, "Added", "Removed", "Version", "Left out"],
+        ["Release", "Tags", "Created (UTC)", "Rows", size, "Added", "Removed", "Version", "Left out", *erased],
         right=["Rows", size, "Added", "Removed", "Version"],
     )
     for release in releases:
@@ -205,8 +206,15 @@ def releases_view(releases: list[Release]) -> list[RenderableType]:
             number(release.rows_removed),
             str(release.version),
             Text(", ".join(release.missing_partitions), "yellow"),
+            *([_erased(release)] if erased else []),
         )
     return [table]
+
+
+def _erased(release: Release) -> str:
+    from winnowry.core.numbers import counted, day
+
+    return ", ".join(f"{counted(e['rows'], 'record')} on {day(e['at'])}" for e in release.erased or ())
 
 
 def facts_view(facts: Mapping[str, Any]) -> list[RenderableType]:
@@ -239,7 +247,7 @@ def release_view(release: Release, uri: str, options: Mapping[str, str]) -> list
     from rich.text import Text
 
     from winnowry.cli.summary import python_code
-    from winnowry.core.numbers import number
+    from winnowry.core.numbers import counted, day, number
     from winnowry.lakehouse.lance_uri import reading_lines
 
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -253,6 +261,9 @@ def release_view(release: Release, uri: str, options: Mapping[str, str]) -> list
         "left out": ", ".join(release.missing_partitions),
         "stale": ", ".join(str(stale["partition"]) for stale in release.stale_partitions or ()),
         "left out, signed": ", ".join(str(left_out["partition"]) for left_out in release.left_out_partitions or ()),
+        "erased": ", ".join(
+            f"{counted(e['rows'], 'record')} on {day(e['at'])}: {e['certificate']}" for e in release.erased or ()
+        ),
         "recipe": release.data_hash or "",
         "run": release.run_id or "",
         "promotion": release.promotion_id or "",

@@ -13,6 +13,7 @@ from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.ids import record_id as make_record_id
 from winnowry.core.sql import in_list, literal
 from winnowry.inspect.explain_draw import draw_values
+from winnowry.inspect.explain_erased import verdict_on_erased
 from winnowry.inspect.explain_family import PARENTS, Origin, became, children_of, listed, origin_of, with_family
 from winnowry.inspect.explain_gone import Withdrawal, withdrawals_of
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
@@ -66,7 +67,7 @@ class Walk:
     Attributes:
         status: where it stands now: ``quarantined``, ``duplicate``, ``selected``, ``not_selected``, ``derived`` (other
             records were made of it), ``refused`` (only a candidate that its gate refused got further), ``withdrawn``
-            (the landing no longer holds it), or the last stage whose table holds it.
+            (the landing no longer holds it), ``erased``, or the last stage whose table holds it.
         verdict: the same as a sentence.
         steps: in stage order.
         releases: tags that hold the record, of the newest releases.
@@ -110,10 +111,14 @@ def explain(ws: Workspace, record_id: str, corpus: str | None = None) -> Walk:
             return _walk_of_gone(ws, *gone[0])
         matches = [(name, one.record_id) for name, one in gone]
     if not matches:
+        for name in known if corpus is None else [corpus]:
+            if (verdict := verdict_on_erased(ws, name, record_id)) is not None:
+                return Walk(record_id, name, None, "erased", verdict, [])
         where = corpus or f"any corpus of {ws.root}"
         raise NotFoundError(
             f"no record {record_id!r} in {where}. Expected a record id (32 hexadecimal characters, or the first 8 or "
-            "more), the id that the source gave the record, or its place as URI:POSITION."
+            "more), the id that the source gave the record, or its place as URI:POSITION. What was erased is known by "
+            "its whole id only."
         )
     if len(matches) > 1:
         listed = ", ".join(f"{name}: {full}" for name, full in matches[:5])

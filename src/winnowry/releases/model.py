@@ -24,6 +24,8 @@ class Release:
         left_out_partitions: partitions that the recipe leaves out: each with ``by`` whom, and the ``reason``.
         size: their size, where they are no texts.
         unit: what the size is counted in, e.g. ``pixels``.
+        erased: what was erased from it since it was published: for each erasure ``rows``, ``at`` when, and where the
+            ``certificate`` lies below the root.
     """
 
     corpus: str
@@ -43,10 +45,11 @@ class Release:
     unit: str | None = None
     stale_partitions: tuple[dict[str, Any], ...] | None = None
     left_out_partitions: tuple[dict[str, Any], ...] | None = None
+    erased: tuple[dict[str, Any], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The release as data; ``size`` and ``unit`` only where its records are no texts, gaps where there are some."""
         return {name: value for name, value in asdict(self).items() if value is not None or name not in _LATER}
 
 
-_LATER = frozenset({"size", "unit", "stale_partitions", "left_out_partitions"})
+_LATER = frozenset({"size", "unit", "stale_partitions", "left_out_partitions", "erased"})

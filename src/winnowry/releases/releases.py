@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from winnowry.releases.changes import (
     score_changes,
     source_changes,
 )
+from winnowry.releases.erased import Erasure, erased_of, erasures
 from winnowry.releases.model import Release
 from winnowry.releases.recipes import recipe_of
 from winnowry.releases.tags import NUMBERED, put_tag
@@ -108,9 +109,9 @@ def releases(ws: Workspace, corpus: str) -> list[Release]:
         NotFoundError: no such corpus, or nothing is published.
     """
     tags = _tags(ws, corpus)
-    promoted = _published_records(ws, corpus)
+    history = _history(ws, corpus)
     numbered = sorted((tag for tag in tags if NUMBERED.fullmatch(tag)), key=_number, reverse=True)
-    return [_read(ws, corpus, name, tags, promoted) for name in numbered]
+    return [_read(ws, corpus, name, tags, history) for name in numbered]
 
 
 def find_release(ws: Workspace, corpus: str, name: str) -> Release:
@@ -225,18 +226,31 @@ def _number(name: str) -> int:
     return int(name[1:])
 
 
-def _read(
-    ws: Workspace,
-    corpus: str,
-    name: str,
-    tags: Mapping[str, int],
-    promoted: Mapping[int, PromotionRecord] | None = None,
-) -> Release:
+@dataclass(frozen=True)
+class _History:
+    """What is known of the releases of a corpus beside their rows.
+
+    Attributes:
+        promoted: promotions of releases by the version their numbered tag points at.
+        erasures: what was erased since.
+    """
+
+    promoted: Mapping[int, PromotionRecord]
+    erasures: list[Erasure]
+
+
+def _history(ws: Workspace, corpus: str) -> _History:
+    return _History(_published_records(ws, corpus), erasures(ws, corpus))
+
+
+def _read(ws: Workspace, corpus: str, name: str, tags: Mapping[str, int], history: _History | None = None) -> Release:
     """A release by its numbered name, which is one of ``tags``."""
-    promoted = _published_records(ws, corpus) if promoted is None else promoted
+    history = _history(ws, corpus) if history is None else history
     version = tags[name]
     others = tuple(sorted(tag for tag, at in tags.items() if at == version and not NUMBERED.fullmatch(tag)))
-    return _release(ws, corpus, name, version, others, promoted.get(version))
+    erased = erased_of(corpus, history.erasures, name) or None
+    release = _release(ws, corpus, name, version, others, history.promoted.get(version))
+    return replace(release, erased=erased)
 
 
 def _tags(ws: Workspace, corpus: str) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from winnowry.core.numbers import counted, day
 from winnowry.report.valid2 import letters
 
 _FEW = 5  # names that are listed
@@ -24,6 +25,7 @@ def limits(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     problems = [
         *_of_reading(facts),
         *_of_contents(facts),
+        *_of_erasures(facts),
         *_of_quality(facts),
         *_of_gaps(facts),
         *_of_process(facts),
@@ -79,6 +81,14 @@ def _of_contents(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "note", "All records come from one source: whatever that source leaves out is not here either."
     if data["languages"] is None and "unit" not in data:
         yield "note", "The language of the records was not identified."
+
+
+def _of_erasures(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """How many records were erased since; never which."""
+    for erased in facts["release"].get("erased") or ():
+        records = counted(erased["rows"], "record")
+        was = "was" if erased["rows"] == 1 else "were"
+        yield "note", f"{records} {was} erased from it on {day(erased['at'])} (certificate: {erased['certificate']})."
 
 
 def _of_quality(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from winnowry.lakehouse.barrier import barrier
 
 GONE = record_id("mail", mapped_id="T-1")
 WORDS = "printer on the second floor"
-BARRIERS = ("erasure:started", "erased:raw", "reindexed:published", "erasure:units", "forgotten:published",
+BARRIERS = ("erasure:started", "erased:raw", "reindexed:published", "erasure:units", "swept:published",
             "erasure:purged")  # fmt: skip
 
 

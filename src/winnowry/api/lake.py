@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from winnowry.columns.fill import ColumnResult
     from winnowry.columns.listing import ListedColumn
     from winnowry.core.progress import Progress
+    from winnowry.erasure.erase import Certificate
     from winnowry.inspect.doctor import Diagnosis
     from winnowry.inspect.explain import Walk
     from winnowry.inspect.maintain import Maintenance
@@ -284,7 +285,7 @@ class Lake:
 
         Args:
             record_id: record id, the first 8 or more characters of it, the id that its source gave it, or its place
-                ``URI:POSITION``.
+                ``URI:POSITION``. One that was erased has the status ``erased``, and the verdict says when.
             corpus: look only here; in all corpora when None.
 
         Raises:
@@ -592,6 +593,48 @@ class Lake:
         left = verify(self.workspace, names_of(corpora), depth=depth, progress=progress)
         left, removed = remove_history(self.workspace, left)
         return with_repairs(first, (*repaired, *removed), left)
+
+    def erase(
+        self,
+        corpus: str,
+        ids: str | Sequence[str] = (),
+        *,
+        list: str | os.PathLike[str] | None = None,
+        where: str | None = None,
+        uri: str | None = None,
+        yes: bool = False,
+    ) -> Certificate:
+        """Erase records from every version of every table, with what was made from them, and keep them out for ever.
+
+        Releases keep their numbers. An erasure that was cut off is finished by calling it again.
+
+        Args:
+            corpus: the corpus.
+            ids: names: record ids, ids of the source, SHA-256 of contents, landing objects, or places
+                ``URI:POSITION``.
+            list: takedown list: a plain text of one name a line, or a ``.csv`` or ``.jsonl`` with the columns ``id``
+                (and ``source``), ``record_id``, ``sha256``, ``uri``.
+            where: an SQL condition: records for which it holds in any table that has the columns.
+            uri: all records of a landing object.
+            yes: do it; without, only say what would be erased.
+
+        Returns:
+            The certificate: what was written anew, and ``proven``, whether every object was decoded and none holds
+            anything; ``unknown`` names what is in no table, and is kept out when it lands.
+
+        Raises:
+            NotFoundError: no such corpus.
+            UsageError: nothing is named, lines of the list are wrong, or somebody is at work on the corpus.
+
+        >>> plan = lake.erase("tickets", ["T-3", "T-99"])
+        >>> plan.records, plan.releases, plan.unknown
+        (1, {'prod': 1, 'v1': 1}, ('T-99',))
+        """
+        from winnowry.erasure.erase import erase
+        from winnowry.erasure.takedown import read_takedown_list
+
+        listed = read_takedown_list(list) if list is not None else None
+        return erase(self.workspace, corpus, names=names_of(ids), listed=listed, where=where, uri=uri, dry_run=not yes)
 
 
 def _refuse_start_of_worker() -> None:

@@ -60,6 +60,8 @@ class Unreadable:
         payload: the bytes at that place, at most :data:`PAYLOAD_KEPT_BYTES`.
         ends_object: nothing of the object after this place is read (of the file, where it lies in an archive): it is
             truncated, damaged or of an unknown format.
+        source_id: the id that the source gave it, where that can be told.
+        content_sha256: hexadecimal SHA-256 of its text, where that can be told.
     """
 
     position: int
@@ -69,6 +71,8 @@ class Unreadable:
     threshold: str | None
     payload: bytes
     ends_object: bool = False
+    source_id: str | None = None
+    content_sha256: str | None = None
 
 
 class Reader(Protocol):

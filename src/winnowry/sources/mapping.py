@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import BinaryIO
@@ -50,6 +51,7 @@ class MappedRecord:
         media_type: that of the format; else ``text/html`` when the text starts as an HTML document or the object
             is named so, else ``text/plain``.
         content: bytes that are no text; read them before the next record.
+        source_id: the id that the source gave it, if the recipe maps one.
     """
 
     record_id: RecordId
@@ -62,6 +64,7 @@ class MappedRecord:
     content_sha256: str
     media_type: str
     content: BinaryIO | None = None
+    source_id: str | None = None
 
 
 class _Unmappable(Exception):
@@ -93,7 +96,18 @@ def map_record(
         return _map(record, source, uri, relative_path, written_at)
     except _Unmappable as wrong:
         payload = serialized(record.data)
-        return unreadable(record.position, _OPERATOR, wrong.reason, payload, wrong.value, wrong.threshold)
+        refused = unreadable(record.position, _OPERATOR, wrong.reason, payload, wrong.value, wrong.threshold)
+        return _with_identities(refused, record, source)
+
+
+def _with_identities(refused: Unreadable, record: Record, source: SourceSpec) -> Unreadable:
+    """What a record that is refused is known by: one that was erased must not be quoted."""
+    source_id = sha256 = None
+    with suppress(_Unmappable):
+        source_id = _mapped_id(record.data, source.fields.id) if source.fields.id else None
+    with suppress(_Unmappable):
+        sha256 = _text(record.data, source.fields.text or "text")[1] if record.content is None else None
+    return replace(refused, source_id=source_id, content_sha256=sha256)
 
 
 def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, written_at: datetime | None) -> MappedRecord:
@@ -122,6 +136,7 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, writt
         content_sha256=sha256,
         media_type=record.media_type or _media_type(text or "", uri),
         content=record.content,
+        source_id=mapped_id,
     )
 
 

@@ -204,7 +204,7 @@ class Landing(Production):
             if item.ends_object:
                 ended = f"{item.operator}: {item.reason}", n_behind
             row = _unreadable_row(item, source, uri, relative_path(ws, source, uri))
-            if self.tombstones.hold(row["record_id"]):
+            if self._is_erased(item, row, source):
                 row = _without_content(row)
             rejected.append(row)
             if len(rejected) >= _QUARANTINE_BATCH:
@@ -225,6 +225,18 @@ class Landing(Production):
             "unread": ended[0] if ended is not None else None,
             "unread_bytes": ended[1] if ended is not None else None,
         }
+
+    def _is_erased(self, item: Unreadable, row: Mapping[str, Any], source: Source) -> bool:
+        """Whether what cannot be used was erased; it may be refused for a field, and be known by its id or text."""
+        ids = [row["record_id"]]
+        if item.source_id is not None:
+            ids.append(record_id(source.name, mapped_id=item.source_id))
+        return any(
+            self.tombstones.hold(
+                name, item.content_sha256, source_id=item.source_id, uri=row["uri"], position=item.position
+            )
+            for name in ids
+        )
 
     def _items(self, source: Source, info: ObjectInfo) -> Iterator[tuple[MappedRecord | Unreadable, int]]:
         """Records of an object; beside a place that ends it, the bytes behind that place."""
@@ -337,10 +349,13 @@ def _objects_of(
 ) -> dict[tuple[str, str], _Known]:
     as_then = record.lineage.get("packages", {}).get("winnowry") == package_versions().get("winnowry")
     rows = objects.to_table().to_pylist()
+    refused = Counter(rejected.to_table(columns=["uri"])["uri"].to_pylist())
     return {
         (row["source"], ws.relative(row["uri"])): _Known(row, rejected)
         for row in rows
-        if as_then or not row["n_records"] or (row.get("unread") is None and usable(row))
+        if (as_then or not row["n_records"] or (row.get("unread") is None and usable(row)))
+        # Fewer are there where some were erased: they are counted again by reading the object.
+        and refused[row["uri"]] >= row["n_records"] - usable(row)
     }
 
 

@@ -178,6 +178,7 @@ class Raw(Production):
         for entry in self.objects:
             source = self.sources[entry["source"]]
             place = (entry["uri"], entry["etag"], entry["modified_at"])
+            stored = work.ws.relative(entry["uri"])
             for item in read_object(work.ws, work.recipe, source, *place):
                 if isinstance(item, Unreadable) or item.partition != work.partition:
                     continue
@@ -196,7 +197,9 @@ class Raw(Production):
                     "license": item.license,
                     "promotion_id": "",
                 }
-                if self.tombstones.hold(row["record_id"], row["content_sha256"]):
+                if self.tombstones.hold(
+                    item.record_id, item.content_sha256, source_id=item.source_id, uri=stored, position=item.position
+                ):
                     yield _erased(row), 0
                     continue
                 held = len(item.text or "")

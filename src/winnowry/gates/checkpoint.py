@@ -65,7 +65,7 @@ def _run(
     settle: Callable[[GateResult], GateResult] | None,
 ) -> CheckpointResult:
     from winnowry.gates.direct import judge_directly
-    from winnowry.gates.docs import write_index, write_pages
+    from winnowry.gates.docs import write_index, write_page
     from winnowry.gates.engine import Session, audit
     from winnowry.gates.verdicts import gate_result
 
@@ -79,8 +79,7 @@ def _run(
         results = tuple(map(settle, results))
     if docs is None:
         return CheckpointResult(results)
-    write_pages(docs, judged)
-    return CheckpointResult(results, write_index(docs, name, results))
+    return CheckpointResult(results, write_index(docs, name, results, write_page(docs, judged)))
 
 
 def _by_checkpoint(

@@ -1,8 +1,9 @@
 """Data Docs of one promotion, in a folder of its own: building them never grows with history.
 
 Great Expectations' site builder renders every page anew a suite, compiles its templates for each, and copies 4 MB of
-fonts and pictures: seconds a promotion. Here its own page renderer is called once a suite with templates compiled once
-a process, and the index is a small page that needs neither scripts nor network.
+fonts and pictures: seconds a promotion. Here its own renderer is called once a suite with templates compiled once a
+process, all suites are one page (small partitions are many, and each file is an object of the store), and the index is
+a small page that needs neither scripts nor network.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import copy
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,34 @@ from winnowry.gates.result import GateResult
 from winnowry.report.cells import GATE_TONES, Word
 from winnowry.report.render import render, stylesheet
 
+SUITES_PAGE = "suites.html"
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
 _REMOTE = re.compile(r"<link\b[^>]*>|<img\b[^>]*src=\"https?:[^>]*>", re.IGNORECASE)
 
 
-def write_pages(folder: Path, suites: Sequence[Any]) -> None:
-    """Write one Data Docs page a suite, ``<suite>.html``.
+def write_page(folder: Path, suites: Sequence[Any]) -> dict[str, str]:
+    """Write what Great Expectations shows of every suite, one below the other, as ``suites.html``.
 
     Args:
         folder: of the promotion; made when missing.
-        suites: Great Expectations' results, one a suite.
+        suites: Great Expectations' results, one a suite; at least one.
+
+    Returns:
+        Where each suite begins, as an address from the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    renderer, view = ValidationResultsPageRenderer(), _view()
-    for result in suites:
-        page = self_contained(view.render(renderer.render(_escaped(result)), show_how_to_buttons=False))
-        (folder / page_name(result.suite_name)).write_text(page, encoding="utf-8", errors="replace")
+    renderer = ValidationResultsPageRenderer()
+    parts = [renderer.render(_escaped(result)) for result in suites]
+    whole, begins = parts[0], dict[str, str]()
+    sections: list[Any] = []
+    for result, part in zip(suites, parts, strict=True):
+        begins[result.suite_name] = f"{SUITES_PAGE}#section-{len(sections) + 1}"
+        part.sections[0].section_name = result.suite_name  # all are called Overview
+        sections += part.sections
+    whole.sections = sections
+    page = self_contained(_view().render(whole, show_how_to_buttons=False))
+    (folder / SUITES_PAGE).write_text(page, encoding="utf-8", errors="replace")
+    return begins
 
 
 def self_contained(page: str) -> str:
@@ -78,18 +91,14 @@ def _view() -> Any:
     return DefaultJinjaPageView()  # holds the compiled templates
 
 
-def page_name(suite: str) -> str:
-    """File name of a suite's page."""
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in suite) + ".html"
-
-
-def write_index(docs: Path, name: str, results: Sequence[GateResult]) -> str:
-    """Write the page to open first: every verdict, with links to the suites' pages.
+def write_index(docs: Path, name: str, results: Sequence[GateResult], suites: Mapping[str, str]) -> str:
+    """Write the page to open first: every verdict, with links to what Great Expectations shows of its suite.
 
     Args:
         docs: the promotion's folder.
         name: title.
         results: all verdicts.
+        suites: address of each suite, see :func:`write_page`.
 
     Returns:
         Path of the page.
@@ -99,9 +108,7 @@ def write_index(docs: Path, name: str, results: Sequence[GateResult]) -> str:
         "data_docs.html.j2",
         name=name,
         counts=[Word(f"{n} {verdict}", GATE_TONES[verdict]) for verdict, n in n_by_verdict.items() if n],
-        rows=[
-            (result, Word(result.verdict, GATE_TONES[result.verdict]), page_name(result.suite)) for result in results
-        ],
+        rows=[(result, Word(result.verdict, GATE_TONES[result.verdict]), suites[result.suite]) for result in results],
     )
     index = docs / "index.html"
     index.write_text(page, encoding="utf-8", errors="replace")

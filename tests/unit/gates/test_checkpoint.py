@@ -94,10 +94,23 @@ def test_pages_are_written_and_values_in_them_are_escaped(view: TableView, tmp_p
     docs = tmp_path / "docs"
     outcome = judged(view, gxe.ExpectColumnValuesToBeInSet(column="language", value_set=["en"]), docs=docs)
     assert outcome.docs_index == str(docs / "index.html")
-    assert sorted(path.name for path in docs.iterdir()) == ["cleaned.quality.html", "index.html"]
+    assert sorted(path.name for path in docs.iterdir()) == ["index.html", "suites.html"]
     index = (docs / "index.html").read_text()
     assert "&lt;b&gt;xx&lt;/b&gt;" in index
-    assert "<b>xx</b>" not in index + (docs / "cleaned.quality.html").read_text()
+    assert "<b>xx</b>" not in index + (docs / "suites.html").read_text()
+
+
+def test_suites_are_one_page_and_the_index_links_to_where_each_begins(view: TableView, tmp_path: Path) -> None:
+    from winnowry.gates.native import gxe
+
+    suites = [Suite(f"raw.{n}", [gxe.ExpectColumnValuesToNotBeNull(column="n")]) for n in ("contract", "ledger")]
+    run_checkpoint(view, suites, facts={}, name="c", docs=tmp_path / "docs")
+    index, page = ((tmp_path / "docs" / name).read_text() for name in ("index.html", "suites.html"))
+    for suite, anchor in re.findall(r'href="suites.html#([^"]+)">([^<]+)', index):
+        begins = page.index(f'id="{suite}"')
+        assert anchor in page[begins : begins + 2000]
+    assert len(set(re.findall(r'href="suites.html#([^"]+)"', index))) == 2
+    assert re.findall(r">\s*(raw\.\w+)\s*</a>\s*</li>", page) == ["raw.contract", "raw.ledger"]  # table of contents
 
 
 def test_data_docs_ask_nothing_of_the_network(view: TableView, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def a_comparison(text: str, folder: Path) -> str:
 def the_index_of_data_docs(text: str, folder: Path) -> str:
     result = GateResult(suite=text, expectation=text, column=text, parameters={}, observed=text, observed_number=None,
                         unexpected_count=None, severity="critical", verdict="fail", message=text)  # fmt: skip
-    return Path(write_index(folder, text, [result])).read_text(encoding="utf-8")
+    return Path(write_index(folder, text, [result], {result.suite: text})).read_text(encoding="utf-8")
 
 
 PAGES: dict[str, Callable[[str, Path], str]] = {

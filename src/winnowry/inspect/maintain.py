@@ -147,6 +147,7 @@ def _maintain(
             dry_run=dry_run,
             seal=partial(_seal, ws, corpus, name),
             kept_versions=_without_number(ws, corpus, records) if name == "published" else (),
+            ended=records,
             now=now,
         )
         done.append(upkeep)

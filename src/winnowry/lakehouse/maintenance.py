@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.record import PromotionRecord
-from winnowry.lakehouse.sweep import Needed, Swept, needed_by, sweep
+from winnowry.lakehouse.sweep import Needed, Swept, landed_in, needed_by, sweep
 from winnowry.lakehouse.table import Table, is_conflict
 from winnowry.storage.objects import ObjectStore
 from winnowry.storage.probe import store_time
@@ -52,7 +52,7 @@ class Upkeep:
         versions_removed: versions out of their retention that no tag is on.
         candidates_removed: detached versions that no live promotion stands for.
         files_removed: files (data, deletions, indexes, transactions) that no version, candidate or column on its way
-            refers to.
+            refers to, and transactions that their manifest holds too.
         bytes_removed: of what was removed.
         postponed: why something was left for the next time.
     """
@@ -81,6 +81,7 @@ def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows an
     dry_run: bool,
     seal: Seal = lambda names: None,
     kept_versions: Iterable[int] = (),
+    ended: Iterable[PromotionRecord] = (),
     now: datetime | None = None,
 ) -> Upkeep:
     """Maintain one table: remove what nothing needs, compact, index.
@@ -98,6 +99,7 @@ def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows an
         dry_run: only say what would be done.
         seal: seals data files, by their names in the data folder, before a commit names them.
         kept_versions: versions that a release without its number needs.
+        ended: promotions whose staged versions may go at once where they have landed; others are passed over.
         now: what the store's clock says; asked when None.
 
     Returns:
@@ -109,6 +111,7 @@ def maintain_table(  # noqa: PLR0913 - each is one fact that the caller knows an
     on_their_way = list(live)
     candidates = [c for record in on_their_way for c in record.tables() if c.table == table.name]
     needed = needed_by(table.name, on_their_way)
+    needed |= landed_in(table.name, ended)
     needed |= Needed(frozenset(kept_versions), files=frozenset(f"data/{name}" for name in kept_files))
     swept = sweep(
         table,

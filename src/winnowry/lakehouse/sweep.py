@@ -3,6 +3,10 @@
 Lance's own cleanup is never called: it removes every file that no attached version names once it is a week old, the
 files of candidates among them, and a tag on a detached version does not hold it back.
 
+Two kinds go however young they are. The staged versions of a promotion that has landed: its rows are in the table, and
+nobody opens them any more. And a transaction file whose bytes stand in the manifest that names it: Lance reads it from
+there, in a rival's commit too. They are half of all objects of a table of many small partitions.
+
 What lies in the table is listed first, then the manifests that stay are read. Both are judged by the store's clock: a
 machine whose clock is ahead would remove what another one is writing.
 """
@@ -16,7 +20,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from winnowry.core.errors import StorageError, WinnowryError
+from winnowry.core.errors import NotFoundError, StorageError, WinnowryError
 from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.damage import DETACHED, version_of
 from winnowry.lakehouse.durable import settle_folder
@@ -29,6 +33,7 @@ CLOCKS_APART = timedelta(minutes=5)
 
 _NOTHING = timedelta(0)
 _TRANSACTION = re.compile(rb"-([0-9a-f-]{36})\.txn")
+_OWN_TRANSACTION = re.compile(rb"\d+-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.txn")
 _UNFINISHED = re.compile(r"\.(manifest|json)#\d+$")  # left by a process that died while it wrote one, or set aside
 
 
@@ -40,16 +45,19 @@ class Needed:
         versions: versions that somebody will open by number.
         since: this version and every later one stay; None where none is asked for.
         files: files by name below the table's folder.
+        landed: detached versions of promotions that have landed: nobody needs them for their youth.
     """
 
     versions: frozenset[int] = frozenset()
     since: int | None = None
     files: frozenset[str] = frozenset()
+    landed: frozenset[int] = frozenset()
 
     def __or__(self, other: Needed) -> Needed:
         """What either of two needs."""
         since = [one for one in (self.since, other.since) if one is not None]
-        return Needed(self.versions | other.versions, min(since, default=None), self.files | other.files)
+        landed = self.landed | other.landed
+        return Needed(self.versions | other.versions, min(since, default=None), self.files | other.files, landed)
 
 
 @dataclass
@@ -92,6 +100,28 @@ def needed_by(table: str, records: Iterable[PromotionRecord]) -> Needed:
                 since = candidate.base_version if record.state == "committing" else None
                 needed |= Needed(_versions_of(candidate), since, sealed | _files_of(candidate))
     return needed
+
+
+def landed_in(table: str, records: Iterable[PromotionRecord]) -> Needed:
+    """Detached versions of a table whose promotions have landed.
+
+    Those of ``published`` are left out: a release whose version is lost goes on as the one that its gates judged.
+
+    Args:
+        table: name of the table.
+        records: promotions, whatever their state.
+    """
+    if table == "published":
+        return Needed()
+    staged = {
+        version
+        for record in records
+        if record.state == "promoted"
+        for candidate in record.tables()
+        if candidate.table == table
+        for version in (candidate.detached_version, candidate.audit_version)
+    }
+    return Needed(landed=frozenset(version for version in staged if version >= DETACHED))
 
 
 def _versions_of(candidate: CandidateTable) -> frozenset[int]:
@@ -164,21 +194,26 @@ def sweep(
     stay = _remaining(table, manifests, age, keep, wanted)
     swept = Swept()
     named: set[str] = set()
+    copies: list[str] = []
     for name in sorted(stay):
         of_version = _named_by(table, store, name, manifests[name])
         if isinstance(of_version, str):
             swept.postponed = f"removal: {of_version}"
             return swept
-        named |= of_version
+        named |= of_version.names
+        if of_version.transaction in files and of_version.repeats(store, f"{table.uri}/{of_version.transaction}"):
+            copies.append(of_version.transaction)
     gone = [name for name in manifests if name not in stay]
+    copies += [
+        transaction
+        for name in gone
+        if manifests[name] in wanted.landed and (transaction := _own_transaction(store, f"{table.uri}/{name}")) in files
+    ]
     detached = sum(manifests[name] >= DETACHED for name in gone)
     swept.versions, swept.candidates = len(gone) - detached, detached
     for_unnamed = keep if keep_unnamed is None else keep_unnamed
-    leftovers = [
-        name
-        for name in files
-        if age[name] >= for_unnamed and name not in wanted.files and _is_leftover(name, named, wanted.files)
-    ]
+    unnamed = (name for name in files if age[name] >= for_unnamed and _is_leftover(name, named, wanted.files))
+    leftovers = sorted({*copies, *unnamed} - wanted.files)
     swept.files = len(leftovers)
     for names in (gone, leftovers):  # manifests first: one that is there never names a file that is not
         for name in names:
@@ -207,22 +242,57 @@ def _remaining(
         if version in stay
         or (needed.since is not None and needed.since <= version < DETACHED)
         or name in attached[-1:]
-        or replaced.get(name, age[name]) < keep
+        or (replaced.get(name, age[name]) < keep and version not in needed.landed)
     }
 
 
-def _named_by(table: Table, store: ObjectStore, manifest: str, version: int) -> set[str] | str:
-    """Files that a version names: data, deletions, folders of indexes, the transaction; else why that is not known."""
+@dataclass(frozen=True)
+class _Named:
+    """What a version names.
+
+    Attributes:
+        names: data, deletions, folders of indexes, and the id of its transaction.
+        transaction: name of its transaction's file; empty where it has none.
+        manifest: bytes of its manifest.
+    """
+
+    names: set[str]
+    transaction: str
+    manifest: bytes
+
+    def repeats(self, store: ObjectStore, transaction_uri: str) -> bool:
+        """Whether the manifest holds all of the transaction too."""
+        try:
+            return store.read(transaction_uri) in self.manifest
+        except NotFoundError:
+            return False  # another upkeep was first
+
+
+def _named_by(table: Table, store: ObjectStore, manifest: str, version: int) -> _Named | str:
+    """What a version names; else why that is not known."""
     uri = f"{table.uri}/{manifest}"
     try:
         dataset = table.dataset_or_none(version)
         if dataset is None:
-            return f"version {version} cannot be opened" if store.exists(uri) else set()
-        names = _files_and_indexes(dataset)
-        names |= {match.decode() for match in _TRANSACTION.findall(store.read(uri))}
+            return f"version {version} cannot be opened" if store.exists(uri) else _Named(set(), "", b"")
+        body = store.read(uri)
+        names = _files_and_indexes(dataset) | {match.decode() for match in _TRANSACTION.findall(body)}
     except (WinnowryError, OSError, ValueError) as error:
         return f"version {version} cannot be opened: {error}"
-    return names
+    return _Named(names, _transaction_in(body), body)
+
+
+def _transaction_in(manifest: bytes) -> str:
+    """Name of the file of the transaction that made a version; empty where its manifest names none."""
+    own = _OWN_TRANSACTION.search(manifest)
+    return f"_transactions/{own[0].decode()}" if own else ""
+
+
+def _own_transaction(store: ObjectStore, manifest_uri: str) -> str:
+    try:
+        return _transaction_in(store.read(manifest_uri))
+    except NotFoundError:
+        return ""  # another upkeep was first
 
 
 def _files_and_indexes(dataset: Any) -> set[str]:

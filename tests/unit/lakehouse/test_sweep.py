@@ -102,11 +102,11 @@ def test_what_nothing_needs_goes_and_what_is_named_stays(scene: Scene) -> None:
     assert (done.versions, done.candidates) == (5, 1)
     removed = before - scene.files()
     kinds = [name.partition("/")[0] for name in removed]
-    # its data; the first index (two files); the transactions of the six versions
+    # its data; the first index (two files); the transactions of the six versions, and of the three that stay: copies
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
-        "_versions": 6, "data": 1, "_indices": 2, "_transactions": 6
+        "_versions": 6, "data": 1, "_indices": 2, "_transactions": 9
     }  # fmt: skip
-    assert done.files == 9
+    assert done.files == 12
     assert done.names == {f"t.lance/{name}" for name in removed}
     latest = lance.dataset(scene.table.uri)
     assert latest.to_table().num_rows == 79
@@ -115,6 +115,50 @@ def test_what_nothing_needs_goes_and_what_is_named_stays(scene: Scene) -> None:
     assert lance.dataset(scene.table.uri, version=scene.way).to_table().num_rows == 99
     lance.write_dataset(rows("e"), scene.table.uri, mode="append")
     assert lance.dataset(scene.table.uri).count_rows() == 99
+
+
+def test_what_a_landed_promotion_had_staged_goes_however_young_it_is(scene: Scene) -> None:
+    before = scene.files()
+    done = scene.sweep(needed=Needed(landed=frozenset({scene.way})))
+    assert (done.versions, done.candidates) == (0, 1)
+    # the candidate's transaction, and those of the seven versions and of the other candidate, which repeat a manifest
+    assert {name.partition("/")[0] for name in before - scene.files()} == {"_versions", "_transactions"}
+    assert done.files == 9
+    assert scene.versions() == [1, 2, 3, 4, 5, 6, 7]
+    assert lance.dataset(scene.table.uri, version=scene.refused).count_rows() == 99
+    with pytest.raises(ValueError, match="not found"):
+        lance.dataset(scene.table.uri, version=scene.way)
+
+
+def test_what_is_tagged_or_needed_stays_though_its_promotion_has_landed(scene: Scene) -> None:
+    lance.dataset(scene.table.uri).tags.create("v2", scene.refused)
+    landed = Needed(landed=frozenset({scene.way, scene.refused}))
+    assert scene.sweep(needed=landed | Needed(versions=frozenset({scene.way}))).candidates == 0
+
+
+def test_rivals_and_recovery_read_transactions_without_their_files(scene: Scene) -> None:
+    rival = lance.dataset(scene.table.uri)
+    lance.write_dataset(rows("e"), scene.table.uri, mode="append")
+    scene.sweep()
+    assert not [name for name in scene.files() if name.startswith("_transactions/")]
+    fragments = write_fragments(rows("f"), rival, mode="append")
+    lance.LanceDataset.commit(rival, lance.LanceOperation.Append(fragments), read_version=rival.version)
+    latest = lance.dataset(scene.table.uri)
+    assert latest.count_rows() == 79 + 40
+    for version in (*range(1, 9), scene.way):
+        assert latest.read_transaction(version) is not None
+    stale = lance.LanceOperation.Overwrite(latest.schema, [])
+    with pytest.raises(OSError, match="(?i)conflict|concurrent"):
+        lance.LanceDataset.commit(rival, stale, read_version=rival.version, max_retries=0)
+
+
+def test_a_transaction_that_its_manifest_does_not_repeat_stays(scene: Scene) -> None:
+    """As older versions of Lance wrote it."""
+    name = next(name for name in scene.files() if name.startswith("_transactions/6-"))
+    path = scene.folder / name
+    path.write_bytes(path.read_bytes() + b"\0")
+    scene.sweep()
+    assert [other for other in scene.files() if other.startswith("_transactions/6-") and other == name]
 
 
 def test_a_second_sweep_finds_nothing(scene: Scene) -> None:
@@ -136,7 +180,8 @@ def test_files_without_a_version_may_be_kept_longer_than_versions(scene: Scene) 
     written = write_fragments(rows("z"), lance.dataset(scene.table.uri), mode="append")
     scene.age(3 * DAY)
     done = scene.sweep(DAY, keep_unnamed=WEEK)
-    assert (done.versions, done.candidates, done.files) == (5, 2, 0)
+    # the files are the transactions of the two versions that stay: their manifests repeat them
+    assert (done.versions, done.candidates, done.files) == (5, 2, 2)
     assert (scene.folder / "data" / written[0].files[0].path).exists()
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import lance
+import sqlalchemy
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.execution.api import execute_run
+from sqlalchemy.engine import Engine
 
 from assets.definitions import definitions_of
 from winnowry.lakehouse.workspace import Workspace
@@ -88,6 +91,41 @@ class Landing:
         return Counter(texts)
 
 
+@contextmanager
+def cheap_instance(home: Path) -> Iterator[Callable[[], dg.DagsterInstance]]:
+    """A Dagster home that is opened anew with every call, without what a simulation has no use for.
+
+    All runs share one event log (a file a run has its tables made first), and its files are not flushed to disk.
+    """
+    home.mkdir()
+    storage = {"module": "dagster._core.storage.event_log", "class": "ConsolidatedSqliteEventLogStorage"}
+    settings = {
+        "telemetry": {"enabled": False},
+        "event_log_storage": {**storage, "config": {"base_dir": str(home / "events")}},
+    }
+    (home / "dagster.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    opened: list[dg.DagsterInstance] = []
+
+    def reopen() -> dg.DagsterInstance:
+        close()
+        opened.append(dg.DagsterInstance.from_config(str(home)))
+        return opened[-1]
+
+    def close() -> None:
+        while opened:
+            opened.pop().dispose()
+
+    def unflushed(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(Engine, "connect", unflushed)
+    try:
+        yield reopen
+    finally:
+        close()
+        sqlalchemy.event.remove(Engine, "connect", unflushed)
+
+
 def left_out(day: str) -> str:
     """A signature: releases do without a day."""
     return f"{{partition: {day}, leave_out: true, reason: too short, by: ada}}"
@@ -116,17 +154,15 @@ class Daemon:
         self.launched: Counter[str] = Counter()
         self.failures: list[str] = []
         self.skipped = ""
+        self.n_restarts = -1
         self.restart()
 
     def restart(self) -> None:
         """Start anew: the instance and the code location are opened again; the cursor is kept as Dagster keeps it."""
+        self.n_restarts += 1
         self.instance = self._open_instance()
         self.definitions = definitions_of(self.landing.recipe.parent)
         self.recipe = load_recipe(self.landing.recipe)
-
-    def seed(self, seed: int) -> None:
-        """Draw otherwise."""
-        self._draw = random.Random(seed)
 
     @property
     def workspace(self) -> Workspace:
@@ -201,6 +237,15 @@ class Daemon:
         """Texts of the release that the recipe's tag is on."""
         table = lance.dataset(str(self.root / "days" / "published.lance"), version="prod")
         return Counter(table.to_table(columns=["text"])["text"].to_pylist())
+
+    def promotions(self) -> set[tuple[str, str, str]]:
+        """Stage, partition and id of every promotion that is promoted."""
+        records = (self.root / "days" / "promotions").glob("*/*/*.json")
+        return {
+            (path.parts[-3], path.parts[-2], path.stem)
+            for path in records
+            if json.loads(path.read_bytes())["state"] == "promoted"
+        }
 
     def known_keys(self) -> set[str]:
         """Partition keys that Dagster knows."""

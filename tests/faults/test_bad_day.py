@@ -208,6 +208,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
             scene.land(day)
             said = type_in("winnowry run support")
             assert "✓ support succeeded" in said, said
+    shutil.copytree(folder / "lake", folder / "as it was")
     return folder
 
 
@@ -228,10 +229,12 @@ def test_the_eight_bad_days_are_there() -> None:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_what_one_sees_and_what_one_types_is_what_the_page_says(
-    section: str, healthy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    section: str, healthy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path(shutil.copytree(healthy, tmp_path / "project"))  # a lake can move
-    scene = enter(folder, monkeypatch)
+    scene = enter(healthy, monkeypatch)
+    scene.write_recipe()
+    shutil.rmtree(healthy / "lake")
+    shutil.copytree(healthy / "as it was", healthy / "lake")  # one project, since a process can load but one
     for line, sentences in steps(SECTIONS[section]):
         if line.startswith("# "):
             scene.befall(line.removeprefix("# "))

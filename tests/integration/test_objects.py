@@ -62,6 +62,7 @@ def test_upkeep_on_the_day_leaves_twelve_objects_a_partition_and_promotion(lake:
     before = a_partition_and_promotion(lake)
     maintain(lake)
     assert before > a_partition_and_promotion(lake)
+    print(f"{before:.1f} → {a_partition_and_promotion(lake):.1f} objects a partition and promotion")
     assert a_partition_and_promotion(lake) <= A_PARTITION_AND_PROMOTION, objects(lake)
     everything_is_there(lake)
 
@@ -71,5 +72,6 @@ def test_upkeep_after_the_retention_leaves_one_data_file_and_one_record_each(lak
         for path in Path(lake.store.resolve("days")).rglob("*"):
             os.utime(path, (time.time() - 40 * 86400,) * 2)
         maintain(lake)
+    print(f"{a_partition_and_promotion(lake):.1f} objects a partition and promotion")
     assert a_partition_and_promotion(lake) <= 4.5, objects(lake)
     everything_is_there(lake)

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lance
@@ -15,7 +16,8 @@ import pytest
 from lance.fragment import write_fragments
 
 from winnowry.core.errors import StorageError
-from winnowry.lakehouse.sweep import Needed, Swept, sweep
+from winnowry.lakehouse.damage import DETACHED
+from winnowry.lakehouse.sweep import Needed, Swept, landed_in, sweep
 from winnowry.lakehouse.table import Table
 from winnowry.storage.objects import ObjectStore
 from winnowry.storage.open import open_store
@@ -136,6 +138,24 @@ def test_what_is_tagged_or_needed_stays_though_its_promotion_has_landed(scene: S
     assert scene.sweep(needed=landed | Needed(versions=frozenset({scene.way}))).candidates == 0
 
 
+@pytest.mark.parametrize(
+    ("table", "state", "goes"),
+    [
+        ("cleaned", "promoted", True),
+        ("cleaned", "committing", False),
+        ("cleaned", "staged", False),
+        ("cleaned", "rejected", False),  # its rows are shown as long as the refusal stands
+        ("published", "promoted", False),  # a release whose version is lost goes on as what its gates judged
+        ("raw", "promoted", False),
+    ],
+)
+def test_only_staged_versions_of_what_has_landed_are_named_as_such(table: str, state: str, goes: bool) -> None:
+    staged = DETACHED + 5
+    main: Any = SimpleNamespace(table=table if table != "raw" else "cleaned", detached_version=staged, audit_version=3)
+    record: Any = SimpleNamespace(state=state, tables=lambda: [main])
+    assert landed_in(table, [record]).landed == (frozenset({staged}) if goes else frozenset())
+
+
 def test_rivals_and_recovery_read_transactions_without_their_files(scene: Scene) -> None:
     rival = lance.dataset(scene.table.uri)
     lance.write_dataset(rows("e"), scene.table.uri, mode="append")
@@ -148,7 +168,7 @@ def test_rivals_and_recovery_read_transactions_without_their_files(scene: Scene)
     for version in (*range(1, 9), scene.way):
         assert latest.read_transaction(version) is not None
     stale = lance.LanceOperation.Overwrite(latest.schema, [])
-    with pytest.raises(OSError, match="(?i)conflict|concurrent"):
+    with pytest.raises(OSError, match=r"(?i)conflict|concurrent"):
         lance.LanceDataset.commit(rival, stale, read_version=rival.version, max_retries=0)
 
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from winnowry.core.sql import in_list
 from winnowry.engine.chain import run_chain
@@ -26,6 +29,7 @@ CONTENT = "payload"
 """The column of a file's bytes, as operators read it."""
 _ADDRESS = "_rowaddr"
 _UNITS = 8  # of a small view: enough for the cores of one machine to end together
+_MANY_ROWS, _LARGE_BYTES = 8192, 256 << 20
 _LEAST_ROWS = 256  # below it, opening the table and handing the unit over cost more than its rows
 
 
@@ -149,8 +153,8 @@ def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatc
 def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Unit]:
     """Cut a view into units, by its rows alone: every machine and every attempt cuts the same version alike.
 
-    An eighth of the rows, at least 256 and at most :data:`UNIT_ROWS`. Rows of a fragment whose files are large for
-    their number make smaller units: a worker holds a unit at once.
+    An eighth of the rows, at least 256 and at most :data:`UNIT_ROWS`. Long rows make smaller units: a worker holds a
+    unit at once.
     """
     share = -(-view.count_rows() // _UNITS)
     offset = 0
@@ -160,24 +164,50 @@ def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Un
 
 
 def _unit_sizes(view: TableView, most_rows: int) -> Iterator[int]:
-    """Rows of each unit: at most ``most_rows``, and as stored at most :data:`_UNIT_BYTES` unless one row has more."""
+    """Rows of each unit: at most ``most_rows``, and at most :data:`_UNIT_BYTES` unless one row has more."""
     n_rows, n_bytes = 0, 0.0
     for fragment in view.dataset().get_fragments():
-        left = fragment.physical_rows - fragment.num_deletions
-        stored = sum(file.file_size_bytes or 0 for file in fragment.data_files())
-        row_bytes = stored / max(1, fragment.physical_rows)
-        while left:
-            room = most_rows - n_rows
-            if row_bytes:
-                room = min(room, max(int((_UNIT_BYTES - n_bytes) / row_bytes), 0 if n_rows else 1))
-            if room <= 0:
+        ends = np.cumsum(_row_sizes(fragment))
+        at, begin = 0, 0.0
+        while at < len(ends):
+            fitting = int(np.searchsorted(ends, begin + _UNIT_BYTES - n_bytes, side="right")) - at
+            step = min(max(fitting, 0 if n_rows else 1), most_rows - n_rows)
+            if step <= 0:
                 yield n_rows
                 n_rows, n_bytes = 0, 0.0
                 continue
-            step = min(left, room)
-            n_rows, n_bytes, left = n_rows + step, n_bytes + step * row_bytes, left - step
+            end = float(ends[at + step - 1])
+            n_rows, n_bytes, at, begin = n_rows + step, n_bytes + end - begin, at + step, end
     if n_rows:
         yield n_rows
+
+
+def _row_sizes(fragment: Any) -> npt.NDArray[np.float64]:
+    """Bytes of each row that is there, as stored.
+
+    Text that repeats itself is stored in a hundredth of its length. What a stage writes ends a fragment at 128 MiB in
+    memory, so that only one of few rows can hold many long ones: there the lengths are looked at.
+    """
+    n_rows = fragment.physical_rows - fragment.num_deletions
+    stored = sum(file.file_size_bytes or 0 for file in fragment.data_files())
+    sizes = np.full(n_rows, stored / max(1, fragment.physical_rows))
+    if fragment.physical_rows >= _MANY_ROWS and stored <= _LARGE_BYTES:
+        return sizes
+    names = [field.name for field in fragment.schema if _has_lengths(field.type)]
+    if not names:
+        return sizes
+    lengths, at = np.zeros(n_rows), 0
+    for batch in fragment.scanner(columns=names, batch_size=UNIT_ROWS, batch_size_bytes=_UNIT_BYTES).to_batches():
+        for column in batch.columns:
+            n_bytes = pc.fill_null(pc.binary_length(column), 0)
+            lengths[at : at + batch.num_rows] += n_bytes.to_numpy(zero_copy_only=False)
+        at += batch.num_rows
+    return np.maximum(sizes, lengths)
+
+
+def _has_lengths(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(test(kind) for test in tests)
 
 
 def columns_read(operators: Sequence[Operator], available: Sequence[str], always: Sequence[str]) -> tuple[str, ...]:

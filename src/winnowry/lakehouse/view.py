@@ -14,6 +14,9 @@ from winnowry.lakehouse.subset import FragmentSubset
 _BATCH_ROWS = 1024
 """Rows of a scanned batch: with texts of tens of KiB a batch stays in the tens of MiB."""
 
+_BATCH_BYTES = 64 << 20
+"""Bytes of a scanned batch, as Lance estimates them: rows may be long, and what repeats itself is stored in little."""
+
 _BATCHES_AHEAD = 2
 """Batches that Lance reads before they are asked for."""
 
@@ -100,13 +103,14 @@ class TableView:
             columns: names to read; None for all.
             where: Lance filter.
             limit: stop after this many rows.
-            batch_rows: rows of a batch at most; more pay where only narrow columns are read.
+            batch_rows: rows of a batch at most, fewer where they are long; more pay where only narrow columns are read.
         """
         scanner = self.dataset().scanner(
             columns=None if columns is None else list(columns),
             filter=where,
             limit=limit,
             batch_size=batch_rows,
+            batch_size_bytes=_BATCH_BYTES,
             batch_readahead=_BATCHES_AHEAD,
         )
         yield from scanner.to_batches()

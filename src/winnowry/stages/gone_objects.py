@@ -14,7 +14,7 @@ from winnowry.lakehouse.blobs import blob_columns, copied_blobs
 from winnowry.promotion.production import Work
 from winnowry.stages.retraction import landed_uris
 
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE, _BYTES_AT_ONCE = 256, 64 << 20
 
 
 class GoneObjects:
@@ -34,7 +34,9 @@ class GoneObjects:
         names = [name for name in view.schema.names if name != "promotion_id"]
         blobs = blob_columns(view.schema)
         dataset = view.dataset()
-        scanner = dataset.scanner(columns=names, batch_size=_ROWS_AT_ONCE, with_row_address=bool(blobs))
+        scanner = dataset.scanner(
+            columns=names, batch_size=_ROWS_AT_ONCE, batch_size_bytes=_BYTES_AT_ONCE, with_row_address=bool(blobs)
+        )
         for batch in scanner.to_batches():
             gone = self._of_gone(batch)
             contents = copied_blobs(dataset, CONTENT, gone.column(CONTENT), gone.column("_rowaddr")) if blobs else None

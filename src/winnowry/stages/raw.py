@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError, PromotionConflictError
 from winnowry.core.ids import record_id
-from winnowry.core.jsonable import digest
 from winnowry.core.tables import QUARANTINE, RAW
 from winnowry.engine.chain import Reason
 from winnowry.engine.quarantine import quarantine_rows
@@ -28,6 +27,7 @@ from winnowry.promotion.trailing import trailing_facts
 from winnowry.recipe.model import OnUpdate, Recipe, Source
 from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
+from winnowry.stages.content_version import ContentVersion
 from winnowry.stages.gone_objects import GoneObjects
 from winnowry.stages.landing import read_object
 from winnowry.stages.landing_losses import refused_beside
@@ -100,8 +100,7 @@ class Raw(Production):
         self.expected: Counter[str] = Counter()
         for entry in self.objects:
             self.expected[entry["uri"]] += entry["n_records"]
-        self.ids: list[str] = []
-        self.content: list[str] = []
+        self.content = ContentVersion()
         self.conflicts: list[str] = []
         self.superseded = 0
         self.rewritten: dict[str, tuple[int, str]] = {}
@@ -202,7 +201,7 @@ class Raw(Production):
                 ):
                     yield _erased(row), 0
                     continue
-                held = len(item.text or "")
+                held = len(item.text or "") + len(item.meta)
                 if item.content is not None:
                     lies = work.ws.store.resolve(entry["uri"])
                     content = take_content(item.content, source, lies, work.recipe.limits.max_record_bytes)
@@ -210,7 +209,7 @@ class Raw(Production):
                         yield _rejected(row, content), 0
                         continue
                     row |= {"payload": content.payload, "content_sha256": content.sha256}
-                    held = content.held_bytes
+                    held = content.held_bytes + len(item.meta)
                     if self.tombstones.hold(row["record_id"], row["content_sha256"]):
                         yield _erased(row), 0
                         continue
@@ -220,7 +219,7 @@ class Raw(Production):
                 if self._landed_again(row):
                     continue
                 self.expected[row["uri"]] += 1
-                yield row, len(row["payload"]) if isinstance(row["payload"], str) else 0
+                yield row, len(row["meta"] or "") + (len(row["payload"]) if isinstance(row["payload"], str) else 0)
 
     def _on_update(self, row: Row) -> OnUpdate | None:
         """What the recipe says of the row's source; a kept record may be of one that it no longer has."""
@@ -255,10 +254,7 @@ class Raw(Production):
             yield _outranked(row, rule, elsewhere(partition, theirs))
             del mine[name]
         for row in mine.values():
-            self.ids.append(row["record_id"])
-            self.content.append(
-                f"{row['record_id']}{row['content_sha256']}{row['event_time']}{row['license']}{row['meta']}"
-            )
+            self.content.add(row)
         if mine:
             yield Rows(_raw_batch(list(mine.values()), self.schema))
 
@@ -285,12 +281,13 @@ class Raw(Production):
         """Every record that the landing counted is there or in quarantine, and no id stands for two records."""
         work = self.work
         ws, recipe = work.ws, work.recipe
-        ledger = _ledger(candidate, self.expected, self.ids)
+        ids = self.content.ids
+        ledger = _ledger(candidate, self.expected, ids)
         claim(ws, recipe.corpus, self.claims, Claim(work.partition, work.promotion_id))
         before = ws.lake.live_record(recipe.corpus, work.request.stage.name, work.partition)
         if before is not None:
             drop_claims(ws, recipe.corpus, work.partition, before.lineage.get(ANSWERED, ()))
-        withdrawn = _left(work, self.ids) if before is not None else 0
+        withdrawn = _left(work, ids) if before is not None else 0
         metadata: dict[str, Any] = {"objects": len({entry["uri"] for entry in self.objects})}
         if withdrawn:
             metadata[ROWS_WITHDRAWN] = withdrawn
@@ -300,7 +297,7 @@ class Raw(Production):
             metadata["supersedes"] = dict(self.claims)
         return Findings(
             ledger,
-            outputs={work.partition: digest(sorted(self.content))},
+            outputs={work.partition: self.content.digest()},
             facts={
                 "landing": {"refused": sum(entry["refused"] for entry in self.objects)},
                 "global": {"colliding_ids": [*self._not_unique(), *self.conflicts]},
@@ -370,10 +367,10 @@ def _described(row: Row, source: Source | None, other: str) -> str:
     return f"{row['source']}: {name} at {_version(row).label} and at {other}"
 
 
-def _left(work: Work, ids: list[str]) -> int:
+def _left(work: Work, ids: Ids) -> int:
     """Records of the promotion before that are not among the new ones."""
     before: Ids = read_ids(work.part("raw"))
-    return len(np.setdiff1d(before, np.asarray(ids, dtype="S32")))
+    return len(np.setdiff1d(before, ids))
 
 
 def _raw_batch(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
@@ -427,14 +424,14 @@ def _rejected(row: Row, reason: Reason) -> Rejected:
     return Rejected(pa.RecordBatch.from_arrays(list(columns.values()), schema=QUARANTINE))
 
 
-def _ledger(candidate: Candidate, expected: Counter[str], kept_ids: list[str]) -> Ledger:
+def _ledger(candidate: Candidate, expected: Counter[str], kept_ids: Ids) -> Ledger:
     """Records counted by the landing pass, and the ids just read, against rows read back from the candidates."""
     by_object: Counter[str] = Counter()
     for view in (candidate.rows, candidate.rejected):
         for batch in view.scan(columns=["uri"]):
             by_object.update(batch.column(0).to_pylist())
     ids, rejected = read_ids(candidate.rows), read_ids(candidate.rejected)
-    by_id = Ledger.of(np.sort(np.asarray(kept_ids, dtype="S32")), ids, ids[:0])
+    by_id = Ledger.of(np.sort(kept_ids), ids, ids[:0])
     lost = [f"{uri}: {n - by_object[uri]} records" for uri, n in expected.items() if by_object[uri] < n]
     more = [f"{uri}: {n - expected[uri]} records" for uri, n in by_object.items() if n > expected[uri]]
     return Ledger(

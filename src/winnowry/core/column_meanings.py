@@ -12,6 +12,7 @@ MEANINGS: Mapping[str, str] = {
     "uri": "Landing object",
     "size": "Size in bytes; of a text, in UTF-8",
     "etag": "The object's entity tag: another one means other content",
+    "object_sha256": "SHA-256 of the object as stored: equal ones are the same object, whatever its entity tag",
     "modified_at": "When the object was last written",
     "partitions": "Partitions the object holds, with their records",
     "n_records": "Records in the object, unreadable ones included",

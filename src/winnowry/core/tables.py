@@ -34,6 +34,7 @@ LANDING = pa.schema(
         pa.field("left_out", pa.int64()),
         pa.field("unread", pa.string()),
         pa.field("unread_bytes", pa.int64()),
+        pa.field("object_sha256", pa.string()),
         _PROMOTION,
     ]
 )
@@ -44,6 +45,9 @@ what the options of the source choose, null in rows written before it existed.
 ``unread`` says why it was not read as a whole: ``operator: rule`` of what ended it, or of what most of its records were
 refused for where none could be taken. ``unread_bytes`` counts what was not read, as stored; 0 where the object ends too
 early. Both are null where it was read as a whole, and in rows written before they existed.
+``object_sha256`` is of the object as stored: one with another ``etag``, and the same size and digest, is the same. It
+is null in rows written before it existed, and for objects of a store whose tags tell contents that were not read in
+order.
 """
 
 RAW = pa.schema(

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from winnowry.core.row_bytes import row_bytes
 from winnowry.core.sql import in_list
 from winnowry.engine.chain import run_chain
 from winnowry.engine.operator_files import OperatorFiles
@@ -193,21 +193,10 @@ def _row_sizes(fragment: Any) -> npt.NDArray[np.float64]:
     sizes = np.full(n_rows, stored / max(1, fragment.physical_rows))
     if fragment.physical_rows >= _MANY_ROWS and stored <= _LARGE_BYTES:
         return sizes
-    names = [field.name for field in fragment.schema if _has_lengths(field.type)]
-    if not names:
-        return sizes
-    lengths, at = np.zeros(n_rows), 0
-    for batch in fragment.scanner(columns=names, batch_size=UNIT_ROWS, batch_size_bytes=_UNIT_BYTES).to_batches():
-        for column in batch.columns:
-            n_bytes = pc.fill_null(pc.binary_length(column), 0)
-            lengths[at : at + batch.num_rows] += n_bytes.to_numpy(zero_copy_only=False)
-        at += batch.num_rows
-    return np.maximum(sizes, lengths)
-
-
-def _has_lengths(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return any(test(kind) for test in tests)
+    names = [field.name for field in fragment.schema if field.name not in blob_columns(fragment.schema)]
+    scanner = fragment.scanner(columns=names, batch_size=UNIT_ROWS, batch_size_bytes=_UNIT_BYTES)
+    lengths = [row_bytes(batch) for batch in scanner.to_batches()] if names else []
+    return np.maximum(sizes, np.concatenate(lengths)) if lengths else sizes
 
 
 def columns_read(operators: Sequence[Operator], available: Sequence[str], always: Sequence[str]) -> tuple[str, ...]:

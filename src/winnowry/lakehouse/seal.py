@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from winnowry.core.errors import NotFoundError, TableFormatError
 from winnowry.core.formats import from_bytes, made_from, to_bytes
+from winnowry.core.row_bytes import row_bytes
 from winnowry.lakehouse.durable import settle
 from winnowry.lakehouse.record import CandidateTable, PromotionRecord, new_promotion_id
 from winnowry.lakehouse.table import Table
@@ -26,7 +28,7 @@ from winnowry.storage.objects import ObjectStore
 Sealed = dict[str, tuple[int, str]]
 """Size and digest by name below the corpus folder, e.g. ``raw.lance/data/….lance``."""
 
-_BATCH_ROWS = 1024
+_BATCH_ROWS, _BATCH_BYTES = 1024, 64 << 20
 _NOT_OF_THE_ROW = frozenset({"promotion_id", "ingested_at"})  # the same record has others when it is made again
 _DELETIONS = {"ARRAY": "arrow", "BITMAP": "bin"}
 
@@ -34,39 +36,47 @@ _DELETIONS = {"ARRAY": "arrow", "BITMAP": "bin"}
 class RowDigest:
     """Digest of rows in the order in which they are written, however they come in batches.
 
-    SHA-256 of the Arrow IPC stream of the rows in batches of 1,024. Which promotion wrote a row, and when, does not
-    count.
+    SHA-256 of the Arrow IPC stream of the rows in batches of 1,024, or fewer: a batch ends with the row in which its
+    strings and binaries reach 64 MiB. Which promotion wrote a row, and when, does not count.
     """
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
         self._waiting: list[pa.RecordBatch] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in rows."""
         self._waiting.append(batch.select([name for name in batch.schema.names if name not in _NOT_OF_THE_ROW]))
         self._rows += batch.num_rows
-        if self._rows >= _BATCH_ROWS:
-            self._take_in(self._rows - self._rows % _BATCH_ROWS)
+        self._bytes += batch.nbytes
+        if self._rows >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
+            self._take_in(last=False)
 
     def hexdigest(self) -> str:
         """The digest of all rows so far."""
         if self._rows:
-            self._take_in(self._rows)
+            self._take_in(last=True)
         return self._digest.hexdigest()
 
-    def _take_in(self, n_rows: int) -> None:
+    def _take_in(self, *, last: bool) -> None:
         rows = pa.Table.from_batches(self._waiting)
-        for start in range(0, n_rows, _BATCH_ROWS):
-            n = min(_BATCH_ROWS, n_rows - start)
-            piece = pa.concat_batches(rows.slice(start, n).to_batches())
+        ends = np.cumsum(np.concatenate([row_bytes(batch) for batch in self._waiting]))
+        at, begin = 0, 0
+        while at < rows.num_rows:
+            n = min(_BATCH_ROWS, int(np.searchsorted(ends, begin + _BATCH_BYTES)) - at + 1)
+            if n > rows.num_rows - at:  # rows that come later belong to this batch
+                if not last:
+                    break
+                n = rows.num_rows - at
+            piece = pa.concat_batches(rows.slice(at, n).to_batches())
             if n < _BATCH_ROWS:  # copied: the last byte of a bitmap would hold bits of rows beside these
                 piece = piece.take(pa.array(range(n), pa.int32()))
             self._digest.update(memoryview(piece.serialize()))
-        rest = rows.slice(n_rows)
+            at, begin = at + n, int(ends[at + n - 1])
+        rest = rows.slice(at)
         self._waiting = rest.to_batches() if rest.num_rows else []
-        self._rows = rest.num_rows
+        self._rows, self._bytes = rest.num_rows, rest.nbytes
 
 
 def seal_files(store: ObjectStore, corpus_uri: str, names: Iterable[str]) -> Sealed:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+_CREDENTIALS = re.compile(r"://[^/]*@")
 _VARIABLE = re.compile(r"\$\{env:([^}]*)\}")
 
 
@@ -64,6 +65,8 @@ def _expanded(declared: str) -> str:
     if missing:
         raise ValueError(f"environment variable {', '.join(repr(name) for name in missing)} is not set")
     text = _VARIABLE.sub(lambda match: os.environ[match[1]], declared)
+    if _CREDENTIALS.search(text):
+        raise ValueError("a URI names a place, not a user and password: credentials come from the environment")
     if "${" in _VARIABLE.sub("", declared):
         raise ValueError("`${` is only for variables: write ${env:NAME}")
     return text

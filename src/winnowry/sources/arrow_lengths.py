@@ -57,8 +57,8 @@ def lengths(array: pa.Array) -> Lengths:
 
 def _of_dictionary(array: pa.DictionaryArray) -> Lengths:
     of_values = np.append(lengths(array.dictionary), 0)
-    numbers = pc.fill_null(array.indices, len(of_values) - 1).to_numpy(zero_copy_only=False)
-    return of_values[numbers]
+    numbers: Lengths = pc.fill_null(array.indices.cast(pa.int64()), len(of_values) - 1).to_numpy()
+    return np.take(of_values, numbers)
 
 
 def _of_struct(array: pa.StructArray) -> Lengths:
@@ -73,11 +73,11 @@ def _of_lists(array: pa.Array) -> Lengths:
     members = _numbers(pc.list_value_length(array))
     sums = np.concatenate([[0], np.cumsum(lengths(array.flatten()) + _SEPARATOR_BYTES)])
     ends = np.cumsum(members)
-    return (sums[ends] - sums[ends - members]).astype(np.int64)
+    return np.asarray(sums[ends] - sums[ends - members], np.int64)
 
 
 def _numbers(array: pa.Array) -> Lengths:
-    return pc.fill_null(array, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.asarray(pc.fill_null(array, 0).to_numpy(zero_copy_only=False), np.int64)
 
 
 def _named(name: str) -> int:

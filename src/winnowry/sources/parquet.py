@@ -73,9 +73,7 @@ def _rows(stream: BinaryIO, limits: ReadLimits) -> Iterator[Record | Unreadable]
             first += n_rows
             continue
         except BrokenStreamError as broken:
-            yield unreadable(
-                position, _OPERATOR, broken.reason, b"", broken.value, broken.threshold, ends_object=True
-            )
+            yield unreadable(position, _OPERATOR, broken.reason, b"", broken.value, broken.threshold, ends_object=True)
             return
         except PagesTooLargeError as error:
             reason, threshold = "pages_too_large", f"{_DECODED_BYTES} bytes; write smaller pages and row groups"
@@ -155,7 +153,7 @@ class _File:
         watched = self._watched
         watched.watch(self._file.metadata.row_group(group), self._columns, self._by_dictionary, n_rows)
         batches = self._file.iter_batches(n_rows, row_groups=[group], use_threads=False)
-        while batch := next(batches, None):
+        for batch in batches:
             yield batch
             watched.start_batch()
 
@@ -163,7 +161,7 @@ class _File:
         """So few that values of a fixed length fit, too."""
         columns = [self._file.metadata.row_group(group).column(number) for number in range(len(self._columns))]
         rows = _BATCH_ROWS_OF_DELTAS if any(map(_has_deltas, columns)) else _BATCH_ROWS
-        fixed = sum(max(column.length, 0) for column in self._columns)
+        fixed = sum(max(int(column.length), 0) for column in self._columns)
         return max(1, min(rows, _DECODED_BYTES // (4 * max(fixed, 1))))  # Arrow copies them as it goes
 
 
@@ -183,9 +181,7 @@ def _leaves(kind: pa.DataType) -> Iterator[pa.DataType]:
             yield from _leaves(kind.field(number).type)
 
 
-def _records(
-    batch: pa.RecordBatch, sizes: list[int], first: int, limits: ReadLimits
-) -> Iterator[Record | Unreadable]:
+def _records(batch: pa.RecordBatch, sizes: list[int], first: int, limits: ReadLimits) -> Iterator[Record | Unreadable]:
     names = batch.schema.names
     for row, size in enumerate(sizes):
         if size > limits.max_record_bytes:

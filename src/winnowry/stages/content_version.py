@@ -1,10 +1,11 @@
-"""The data version of a partition of ``raw``: what its records are, wherever they lie and in whatever order they came."""
+"""The data version of a partition of ``raw``: what its records are, wherever they lie and however they came."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tempfile
+import weakref
 from array import array
 from typing import Any
 
@@ -32,6 +33,7 @@ class ContentVersion:
         self._ids = bytearray()
         self._ends = array("q", [0])
         self._spooled = tempfile.SpooledTemporaryFile(_HELD_BYTES)  # noqa: SIM115 - it lives as long as this object
+        weakref.finalize(self, self._spooled.close)
 
     def add(self, row: dict[str, Any]) -> None:
         """Add a record; no two have the same id."""

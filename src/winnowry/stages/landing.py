@@ -7,15 +7,15 @@ partition, is quarantined here, because no partition run would ever see it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from winnowry.core.errors import EmptySourceError
+from winnowry.core.errors import EmptySourceError, ObjectChangedError
 from winnowry.core.ids import record_id
 from winnowry.core.jsonable import digest
 from winnowry.core.tables import LANDING, QUARANTINE, UNPARTITIONED
@@ -27,15 +27,20 @@ from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.lineage import live, package_versions
 from winnowry.promotion.production import Candidate, Findings, Production, Rejected, Rows, Work
 from winnowry.recipe.model import Recipe, Source
+from winnowry.recipe.place import names_variable
 from winnowry.sources.base import ReadLimits, Record, Unreadable, unreadable
 from winnowry.sources.guarded import guarded, is_failure, named
 from winnowry.sources.mapping import READING, MappedRecord, map_record
 from winnowry.sources.registry import format_of
 from winnowry.stages.graph import Stage, same_specification
 from winnowry.stages.landing_losses import MAPPING, losses, usable
+from winnowry.storage.digests import DigestedStream, digests_noted, object_sha256
+from winnowry.storage.globs import escape
 from winnowry.storage.objects import ObjectInfo
+from winnowry.storage.reach import VARIABLE, check_within_reach, why_out_of_reach
 
 _QUARANTINE_BATCH = 512
+_DIGEST = "object_sha256"
 _OF_UNREAD = ("unread_objects", "unread_bytes", "unread")
 _PAYLOAD_KEPT_BYTES = 1 << 20  # of a line that cannot be read; the landing object still has all of it
 
@@ -43,19 +48,39 @@ _PAYLOAD_KEPT_BYTES = 1 << 20  # of a line that cannot be read; the landing obje
 def landing_objects(ws: Workspace, recipe: Recipe) -> list[tuple[Source, ObjectInfo]]:
     """Objects of every source, sorted by source order then URI.
 
+    What a link outside the landing leads to is listed with an obstacle.
+
     Raises:
         EmptySourceError: a source matches no object.
+        UsageError: a source lies outside the root, and nobody has declared its place on this machine.
     """
     listed = []
     for source in recipe.sources:
-        objects = list(ws.store.list(ws.store.resolve(source.uri)))
+        shown = _as_declared(ws, source)
+        check_within_reach(ws.store, f"source {source.name!r} of {recipe.corpus}", source.uri, shown)
+        leads_out = why_out_of_reach(ws.store, ws.store.resolve(source.uri))
+        objects = [_refused(info, leads_out) for info in ws.store.list(ws.store.resolve(source.uri))]
         if not objects and not _may_be_empty(ws, recipe):
             raise EmptySourceError(
-                f"source {source.name!r} of {recipe.corpus}: no object matches {ws.store.resolve(source.uri)}. "
+                f"source {source.name!r} of {recipe.corpus}: no object matches {shown}. "
                 "Check the `uri` of the source (relative ones start at --root) and that the data has landed."
             )
         listed += [(source, info) for info in objects]
     return listed
+
+
+def _as_declared(ws: Workspace, source: Source) -> str:
+    """Where a source lies, for messages; as the recipe writes it where that names environment variables."""
+    declared = getattr(source.uri, "declared", source.uri)
+    return declared if names_variable(declared) else ws.store.resolve(source.uri)
+
+
+def _refused(info: ObjectInfo, leads_out: Callable[[str], str | None]) -> ObjectInfo:
+    """An object as it was listed; with an obstacle where a link outside the landing leads to it."""
+    place = leads_out(info.uri) if info.obstacle is None else None
+    if place is None:
+        return info
+    return replace(info, obstacle=("link_leaves_landing", f"leads to {place}; copy the file, or declare {VARIABLE}"))
 
 
 def _may_be_empty(ws: Workspace, recipe: Recipe) -> bool:
@@ -66,16 +91,58 @@ def _may_be_empty(ws: Workspace, recipe: Recipe) -> bool:
 def landing_state(ws: Workspace, recipe: Recipe) -> dict[str, str]:
     """Data version of the landing as it is now: URI to etag and size, without opening an object.
 
-    An object that is as the live promotion has read it is called as there: older versions wrote whole URIs.
+    An object that is as the live promotion has read it is called as there, URI and entity tag: older versions wrote
+    whole URIs, and a copy of a landing has other times. An object is opened only where its tag is another one and its
+    size is not.
     """
     record = live(ws, recipe, "landing")
     before = record.lineage.get("inputs", {}) if record is not None else {}
-    state = _state(ws, landing_objects(ws, recipe))
-    for uri in list(state):
-        whole = ws.store.resolve(uri)
-        if uri not in before and before.get(whole) == state[uri]:
-            state[whole] = state.pop(uri)
+    listed = landing_objects(ws, recipe)
+    state = _state(ws, listed)
+    digests: dict[str, str | None] | None = None
+    with digests_noted():
+        for _, info in listed:
+            uri = ws.relative(info.uri)
+            name = next((name for name in (uri, ws.store.resolve(uri)) if name in before), None)
+            if name is None:
+                continue
+            if before[name] != state[uri] and before[name].endswith(f":{info.size}"):
+                digests = _digests(ws, recipe) if digests is None else digests
+                if _is_same(ws, info, digests.get(uri)):
+                    state[uri] = before[name]
+            if before[name] == state[uri]:
+                state[name] = state.pop(uri)
     return state
+
+
+def _digests(ws: Workspace, recipe: Recipe) -> dict[str, str | None]:
+    """Digest of each landed object, by its URI below the root; None for those of which none is stored."""
+    view = ws.lake.open(recipe.corpus, "landing")
+    if _DIGEST not in view.schema.names:
+        return {}
+    rows = view.to_table(columns=["uri", _DIGEST]).to_pylist()
+    return {ws.relative(row["uri"]): row[_DIGEST] for row in rows}
+
+
+def _is_same(ws: Workspace, info: ObjectInfo, sha256: str | None) -> bool:
+    """Whether an object of the same size holds what one with another entity tag held."""
+    return sha256 is not None and info.obstacle is None and object_sha256(ws.store, info) == sha256
+
+
+def _open_as_landed(ws: Workspace, uri: str, etag: str, size: int, sha256: str | None) -> BinaryIO:
+    """Open an object as it was listed, or a copy of it with another entity tag.
+
+    Raises:
+        ObjectChangedError: it is another one.
+    """
+    try:
+        return ws.store.open(uri, etag=etag)
+    except ObjectChangedError:
+        with digests_noted():
+            for info in ws.store.list(escape(ws.store.resolve(uri))):
+                if info.size == size and _is_same(ws, info, sha256):
+                    return ws.store.open(info.uri, etag=info.etag)
+        raise
 
 
 def landed_objects(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str]:
@@ -98,7 +165,7 @@ def relative_path(ws: Workspace, source: Source, uri: str) -> str:
 
 
 def read_object(
-    ws: Workspace, recipe: Recipe, source: Source, uri: str, etag: str, written_at: datetime | None
+    ws: Workspace, recipe: Recipe, source: Source, entry: Mapping[str, Any]
 ) -> Iterator[MappedRecord | Unreadable]:
     """Records of one landing object, in position order; a reader that fails ends it with an unreadable place.
 
@@ -106,15 +173,17 @@ def read_object(
         ws: the lake.
         recipe: the recipe.
         source: the source of the object.
-        uri: the object, as it is stored.
-        etag: of the object as it was listed.
-        written_at: when it was last modified, as it was listed.
+        entry: the row of the landing.
 
     Raises:
-        ObjectChangedError: the object is not the one that was listed.
+        ObjectChangedError: the object is not the one that landed.
     """
-    with ws.store.open(uri, etag=etag) as stream:
-        yield from _items(ws, recipe, source, uri, stream, written_at)
+    uri = entry["uri"]
+    place = why_out_of_reach(ws.store, ws.store.resolve(source.uri))(ws.store.resolve(uri))
+    if place is not None:
+        raise ObjectChangedError(f"{uri}: is a link now that leads out of the landing; run the landing stage again")
+    with _open_as_landed(ws, uri, entry["etag"], entry["size"], entry.get(_DIGEST)) as stream:
+        yield from _items(ws, recipe, source, uri, stream, entry["modified_at"])
 
 
 def _items(
@@ -154,11 +223,22 @@ class Landing(Production):
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         self.objects = landing_objects(work.ws, work.recipe)
+        self.known = {} if work.request.force else _known_objects(work)
+        with digests_noted():
+            self.carried = {
+                (source.name, info.uri): known
+                for source, info in self.objects
+                if (known := self._landed(source, info)) is not None
+            }
         # What is listed here is what the rows are made from: an object may have come since the plan looked.
-        work.inputs = _state(work.ws, self.objects)
+        work.inputs = _state(work.ws, self.objects) | {
+            work.ws.relative(uri): f"{known.entry['etag']}:{known.entry['size']}"
+            for (_, uri), known in self.carried.items()
+        }
         self.entries: list[dict[str, Any]] = []
         self.unchanged: list[_Known] = []
         self.tombstones = read_tombstones(work.ws, work.recipe.corpus)
+        self.digested: DigestedStream | None = None
 
     def rows(self) -> Iterator[Rows | Rejected]:
         """A row an object, and every record that cannot be read or has no partition.
@@ -167,11 +247,10 @@ class Landing(Production):
             EmptySourceError: no object holds a record.
         """
         request, recipe = self.work.request, self.work.recipe
-        known = {} if request.force else _known_objects(self.work)
         request.progress.start(request.stage.name, None, len(self.objects))
         for source, info in self.objects:
-            before = known.get((source.name, self.work.ws.relative(info.uri)))
-            if before is not None and (before.entry["etag"], before.entry["size"]) == (info.etag, info.size):
+            before = self.carried.get((source.name, info.uri))
+            if before is not None:
                 self.unchanged.append(before)
                 entry = before.entry
             else:
@@ -182,6 +261,14 @@ class Landing(Production):
             raise EmptySourceError(f"{recipe.corpus}: the {len(self.entries)} landing objects hold no record at all")
         yield from self._carry_quarantine()
         yield Rows(pa.RecordBatch.from_pylist([{**e, "promotion_id": ""} for e in self.entries], schema=LANDING))
+
+    def _landed(self, source: Source, info: ObjectInfo) -> _Known | None:
+        """The object as it landed before, where it is still the same."""
+        before = self.known.get((source.name, self.work.ws.relative(info.uri)))
+        if before is None or before.entry["size"] != info.size:
+            return None
+        same = before.entry["etag"] == info.etag or _is_same(self.work.ws, info, before.entry.get(_DIGEST))
+        return before if same else None
 
     def _index(self, source: Source, info: ObjectInfo) -> Generator[Rejected, None, dict[str, Any]]:
         ws, counts, n_records = self.work.ws, Counter[str](), 0
@@ -224,6 +311,7 @@ class Landing(Production):
             "left_out": left_out,
             "unread": ended[0] if ended is not None else None,
             "unread_bytes": ended[1] if ended is not None else None,
+            _DIGEST: self._sha256(info),
         }
 
     def _is_erased(self, item: Unreadable, row: Mapping[str, Any], source: Source) -> bool:
@@ -245,10 +333,20 @@ class Landing(Production):
             yield unreadable(0, f"source.{source.format}", reason, b"", value, ends_object=True), info.size
             return
         ws, recipe = self.work.ws, self.work.recipe
-        with ws.store.open(info.uri, etag=info.etag) as stream:
+        with ws.store.open(info.uri, etag=info.etag) as opened:
+            self.digested = DigestedStream(opened)
+            stream = self.digested.buffered()
             for item in _items(ws, recipe, source, ws.relative(info.uri), stream, info.modified_at):
                 ends = isinstance(item, Unreadable) and item.ends_object
                 yield item, info.size - _place(stream, info.size) if ends else 0
+
+    def _sha256(self, info: ObjectInfo) -> str | None:
+        """Digest of the object that was read last: of a file that was not read in order by reading it once more."""
+        digested, self.digested = self.digested, None
+        sha256 = digested.sha256(info.size) if digested is not None else None
+        if sha256 is None and digested is not None and "://" not in info.uri:
+            return object_sha256(self.work.ws.store, info)
+        return sha256
 
     def _carry_quarantine(self) -> Iterator[Rejected]:
         """The refused records of unchanged objects again, for this promotion."""

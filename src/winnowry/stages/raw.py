@@ -176,9 +176,8 @@ class Raw(Production):
         work = self.work
         for entry in self.objects:
             source = self.sources[entry["source"]]
-            place = (entry["uri"], entry["etag"], entry["modified_at"])
             stored = work.ws.relative(entry["uri"])
-            for item in read_object(work.ws, work.recipe, source, *place):
+            for item in read_object(work.ws, work.recipe, source, entry):
                 if isinstance(item, Unreadable) or item.partition != work.partition:
                     continue
                 row = {

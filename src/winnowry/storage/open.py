@@ -33,6 +33,8 @@ def open_store(root: str, settings: StorageSettings | None = None) -> ObjectStor
     """
     if not root:
         raise UsageError("the root is empty: expected a folder or s3://bucket/prefix")
+    if "@" in root.partition("://")[2].partition("/")[0]:
+        raise UsageError("the root names a place, not a user and password: credentials come from the environment")
     return _AnyStore(root, settings)
 
 

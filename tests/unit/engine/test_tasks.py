@@ -64,3 +64,15 @@ def test_units_depend_on_the_rows_and_on_no_machine(
     lance.write_dataset(pa.table({"n": range(n_rows)}, pa.schema([("n", pa.int64())])), uri)
     units = list(tasks_over(TableView(uri, 1, {}, "numbers"), lambda offset, n_rows: n_rows))
     assert units == expected
+
+
+def test_a_unit_is_bounded_by_what_its_rows_hold_and_not_by_what_they_are_stored_as(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_task, "_UNIT_BYTES", 1 << 20)
+    uri = str(tmp_path / "rows.lance")
+    lance.write_dataset(pa.table({"text": pa.array(["word " * 40_000] * 40, pa.large_string())}), uri)
+    stored = sum(path.stat().st_size for path in (tmp_path / "rows.lance" / "data").iterdir())
+    assert stored < 1 << 20
+    units = list(tasks_over(TableView(uri, 1, {}, "rows"), lambda offset, n_rows: n_rows))
+    assert units == [5] * 8  # 200,000 bytes each

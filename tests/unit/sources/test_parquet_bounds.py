@@ -60,7 +60,9 @@ BOMBS = {
     ),
     "truths in one list": written(beside(list_of(pa.array(np.zeros(3_000_000, bool))))),
     "one page": written(pa.table({"text": [LONG] * 260}), use_dictionary=False, write_batch_size=1024),
-    "names of fields": written(beside(list_of(pa.array([{"n" * 1000: None}] * 20_000, pa.struct([("n" * 1000, pa.int8())]))))),
+    "names of fields": written(
+        beside(list_of(pa.array([{"n" * 1000: None}] * 20_000, pa.struct([("n" * 1000, pa.int8())]))))
+    ),
 }
 
 

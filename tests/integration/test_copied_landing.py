@@ -210,7 +210,8 @@ def test_a_file_that_is_not_read_in_order_has_a_digest_too(tmp_path: Path) -> No
     pq.write_table(pa.table({"id": ["a", "b"], "text": ["one", "two"]}), tmp_path / "landing" / "a.parquet")
     source = {"name": "s", "uri": "landing/*", "format": "parquet", "fields": {"id": "id"}, "partition": {"by": "none"}}
     ws, _ = open_recipe(tmp_path, write_recipe(tmp_path))
-    recipe = Recipe.model_validate({"version": 1, "corpus": "c", "sources": [source]})
+    further = {"score": [{"op": "score.token_count"}], "sample": {"method": "uniform", "fraction": 1.0}}
+    recipe = Recipe.model_validate({"version": 1, "corpus": "c", "sources": [source], **further})
     run_all(ws, recipe, to="landing")
     assert ws.lake.open("c", "landing").to_table()["object_sha256"].null_count == 0
     touch(tmp_path / "landing" / "a.parquet", pytest.MonkeyPatch())

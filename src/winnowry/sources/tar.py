@@ -16,11 +16,17 @@ from winnowry.sources.base import Reader, ReadLimits, Record, Unreadable, unread
 from winnowry.sources.compression import decompressed
 from winnowry.sources.file_kinds import kind_of
 from winnowry.sources.streams import BrokenStreamError
+from winnowry.sources.tar_headers import (
+    BLOCK_BYTES,
+    FILES,
+    LONGEST_NAME_BYTES,
+    checksum_holds,
+    name_in,
+    number,
+    pax_value,
+)
 
 _OPERATOR = "source.tar"
-_BLOCK_BYTES = 512
-_LONGEST_NAME_BYTES = 64 << 10
-_FILES = (b"0", b"\0", b"7")
 _LONG_NAME, _PAX, _PAX_ALL = b"L", b"x", b"g"
 
 
@@ -108,7 +114,7 @@ class _Contents(io.RawIOBase):
     def __init__(self, tape: _Tape, n_bytes: int) -> None:
         self._tape = tape
         self._n_left = n_bytes
-        self._n_padding = -n_bytes % _BLOCK_BYTES
+        self._n_padding = -n_bytes % BLOCK_BYTES
 
     def readable(self) -> bool:
         """True."""
@@ -137,60 +143,30 @@ class _Contents(io.RawIOBase):
 def _files(tape: _Tape) -> Iterator[tuple[str, _Contents]]:
     """Names and contents of regular files; what is left unread of one is skipped."""
     long_name: str | None = None
-    while header := tape.exactly(_BLOCK_BYTES):
-        if len(header) < _BLOCK_BYTES:
+    while header := tape.exactly(BLOCK_BYTES):
+        if len(header) < BLOCK_BYTES:
             raise _BadTarError("truncated_tar", "the archive ends inside a header", header)
         if not header.strip(b"\0"):
             while tape.some(1 << 20):  # whether the stream is whole shows at its end
                 pass
             return
-        if _number(header[148:156]) != sum(header[:148]) + 256 + sum(header[156:]):
+        if not checksum_holds(header):
             kind = kind_of(header) if header[257:262] != b"ustar" else None
             what = "the checksum of a header is wrong" if kind is None else f"this is {kind.name}"
             raise _BadTarError("bad_tar", what, header)
-        n_bytes = _number(header[124:136])
+        n_bytes = number(header[124:136])
         if n_bytes is None:
             raise _BadTarError("bad_tar", "a header has no size", header)
         entry = header[156:157]
         if entry in (_LONG_NAME, _PAX):
-            if n_bytes > _LONGEST_NAME_BYTES:
+            if n_bytes > LONGEST_NAME_BYTES:
                 raise _BadTarError("bad_tar", f"a name header of {n_bytes} bytes", header)
-            block = tape.exactly(n_bytes + -n_bytes % _BLOCK_BYTES)[:n_bytes]
-            path = block.rstrip(b"\0") if entry == _LONG_NAME else _pax_path(block)
+            block = tape.exactly(n_bytes + -n_bytes % BLOCK_BYTES)[:n_bytes]
+            path = block.rstrip(b"\0") if entry == _LONG_NAME else pax_value(block, b"path")
             long_name = path.decode("utf-8", "replace") if path else long_name
             continue
-        name, long_name = long_name or _name(header), None if entry != _PAX_ALL else long_name
+        name, long_name = long_name or name_in(header), None if entry != _PAX_ALL else long_name
         contents = _Contents(tape, n_bytes)
-        if entry in _FILES and not name.endswith("/"):
+        if entry in FILES and not name.endswith("/"):
             yield name, contents
         contents.skip()
-
-
-def _name(header: bytes) -> str:
-    name = header[:100].partition(b"\0")[0]
-    prefix = header[345:500].partition(b"\0")[0] if header[257:263] == b"ustar\0" else b""
-    return (prefix + b"/" + name if prefix else name).decode("utf-8", "replace")
-
-
-def _number(field: bytes) -> int | None:
-    """An octal number, or a GNU one in base 256."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    digits = field.strip(b" \0")
-    try:
-        return int(digits, 8) if digits else 0
-    except ValueError:
-        return None
-
-
-def _pax_path(block: bytes) -> bytes | None:
-    at = 0
-    while at < len(block):
-        length, separator, _ = block[at : at + 20].partition(b" ")
-        if not separator or not length.isdigit() or int(length) <= 0:
-            return None
-        key, _, value = block[at + len(length) + 1 : at + int(length) - 1].partition(b"=")
-        if key == b"path":
-            return value
-        at += int(length)
-    return None

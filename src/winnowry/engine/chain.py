@@ -86,8 +86,8 @@ def run_chain(
         batch: n rows; must hold what the operators read, and ``record_id`` where there is a derivation. A column
             ``STORED`` + name counts as computed.
         fits: frozen statistics of fitted operators by operator name.
-        refuse_empty: reject rows that pass every rule with an empty ``text`` (or, without that column, with a ``size``
-            of 0) under the rule :data:`EMPTY_RULE`.
+        refuse_empty: reject rows that pass every rule with a ``size`` of 0 (or, without that column, with an empty
+            ``text``) under the rule :data:`EMPTY_RULE`.
 
     Returns:
         Kept and rejected rows; together exactly the n rows, or those made of them.
@@ -248,16 +248,19 @@ def _check_columns(operator: Operator, computed: pa.RecordBatch) -> None:
 
 
 def _empty_rows(batch: pa.RecordBatch) -> list[bool]:
-    """Which rows have a text that is null, empty or white space; without texts, those of no size."""
-    if "text" in batch.schema.names:
+    """Which rows are files of no size; of texts those that are null, empty or white space.
+
+    A file with a size may have an empty text beside it.
+    """
+    if "size" in batch.schema.names:
+        empty = pc.equal(batch.column("size"), 0)
+    elif "text" in batch.schema.names:
         text = batch.column("text")
         try:
             empty = pc.or_(pc.equal(pc.binary_length(text), 0), pc.utf8_is_space(text))
         except pa.ArrowInvalid:  # one text is no UTF-8, and an operator has let it pass: the others are judged
             binary = text.cast(pa.large_binary()).to_pylist()
             return [data is None or not data.decode("utf-8", "replace").strip() for data in binary]
-    elif "size" in batch.schema.names:
-        empty = pc.equal(batch.column("size"), 0)
     else:
         return [False] * batch.num_rows
     missing: list[bool] = pc.fill_null(empty, fill_value=True).to_pylist()

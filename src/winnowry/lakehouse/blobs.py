@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -26,15 +26,16 @@ def blob_of(data: bytes) -> Any:
     return lance.Blob.from_bytes(data) if data else lance.Blob.empty()
 
 
-def blob_at(uri: str) -> Any:
+def blob_at(uri: str, place: tuple[int, int] | None = None) -> Any:
     """A large object that stays where it lies.
 
     Args:
         uri: absolute, with its scheme.
+        place: first byte and size of a part of what lies there; None: all of it.
     """
     import lance
 
-    return lance.Blob.from_uri(uri)
+    return lance.Blob.from_uri(uri) if place is None else lance.Blob.from_uri(uri, *place)
 
 
 def blob_array(values: Sequence[Any]) -> pa.Array:
@@ -101,9 +102,10 @@ def blob_sizes(dataset: Any, column: str, references: pa.Array, addresses: pa.Ar
     Returns:
         n sizes, int64; null where there is no object.
     """
-    sizes = [None if row is None else row["size"] for row in references.to_pylist()]
-    elsewhere = [at for at, row in enumerate(references.to_pylist()) if row is not None and row["blob_uri"]]
-    if elsewhere:  # the table does not know how large what it refers to is
+    rows = references.to_pylist()
+    sizes = [None if row is None else row["size"] for row in rows]
+    elsewhere = [at for at, row in enumerate(rows) if row is not None and row["blob_uri"] and _place_of(row) is None]
+    if elsewhere:  # the table does not know how large what it refers to as a whole is
         for at, blob in zip(
             elsewhere, dataset.take_blobs(column, addresses=addresses.take(pa.array(elsewhere))), strict=True
         ):
@@ -128,11 +130,18 @@ def copied_blobs(dataset: Any, column: str, references: pa.Array, addresses: pa.
     """Large objects for another table: bytes are copied, references stay references."""
     rows = references.to_pylist()
     here = [at for at, row in enumerate(rows) if row is not None and not row["blob_uri"]]
-    copies: list[Any] = [blob_at(row["blob_uri"]) if row is not None and row["blob_uri"] else None for row in rows]
+    copies: list[Any] = [
+        blob_at(row["blob_uri"], _place_of(row)) if row is not None and row["blob_uri"] else None for row in rows
+    ]
     if here:
         for at, data in zip(here, read_blobs(dataset, column, addresses.take(pa.array(here))), strict=True):
             copies[at] = blob_of(data or b"")
     return copies
+
+
+def _place_of(reference: Mapping[str, Any]) -> tuple[int, int] | None:
+    """First byte and size of a reference to a part of an object; None of one to the whole."""
+    return (reference["position"], reference["size"]) if reference["size"] else None
 
 
 def pieces_of(sizes: Sequence[int | None], most_bytes: int) -> list[tuple[int, int]]:

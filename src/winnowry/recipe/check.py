@@ -53,7 +53,12 @@ def check_release(
 
 
 def _cleaned_names(kind: Kind, sources: Sequence[Source | None], clean: Sequence[Operator | None]) -> set[str]:
-    return {*cleaned_columns(kind).names} | carried_columns(sources) | columns_written(clean)
+    return {*cleaned_columns(kind).names} | _beside(sources) | carried_columns(sources) | columns_written(clean)
+
+
+def _beside(sources: Sequence[Source | None]) -> set[str]:
+    """The text beside the bytes of records, where a source may have one."""
+    return {"text"} if any(source is not None and source.options.carries_text for source in sources) else set()
 
 
 def check_parts(
@@ -77,7 +82,8 @@ def check_parts(
     carried = carried_columns(sources)
     leaves_raw = kind.is_text or bool(clean or score) or sample is not None
     problems += check_fields(sources, {"clean": clean, "score": score}, kind, leaves_raw)
-    problems += _chain("clean", clean, _source_columns(kind) | carried)
+    beside = _beside(sources)
+    problems += _chain("clean", clean, _source_columns(kind) | beside | carried)
     cleaned = None if None in clean else _cleaned_names(kind, sources, clean)
     problems += _chain("score", score, cleaned)
     problems += check_names({"clean": clean, "score": score}, columns, kind, carried)
@@ -90,7 +96,7 @@ def check_parts(
     problems += _tables(kind, (*clean, *score), sample, columns)
     if sample is not None:
         problems += _uncounted(kind, clean)
-    return problems + check_columns(columns, clean, score, kind, carried)
+    return problems + check_columns(columns, clean, score, kind, carried, beside)
 
 
 def kind_of(sources: Sequence[Source | None]) -> Kind:

@@ -23,6 +23,7 @@ def check_columns(
     score: Sequence[Operator | None],
     kind: Kind = TEXT,
     carried: Set[str] = frozenset(),
+    beside: Set[str] = frozenset(),
 ) -> list[Problem]:
     """All problems among the parts; None stands for a part with a mistake of its own.
 
@@ -34,10 +35,11 @@ def check_columns(
         score: operators.
         kind: of the records.
         carried: fields of the records that are columns of ``cleaned``.
+        beside: what ``raw`` has of a record beside its bytes.
     """
     problems: list[Problem] = []
     unknown = None in clean or None in score
-    own = _own_columns(clean, score, kind, carried)
+    own = _own_columns(clean, score, kind, carried, beside)
     first: dict[str, int] = {}
     for index, column in enumerate(columns):
         if column is None:
@@ -59,17 +61,21 @@ def check_columns(
 
 
 def _own_columns(
-    clean: Sequence[Operator | None], score: Sequence[Operator | None], kind: Kind, carried: Set[str]
+    clean: Sequence[Operator | None],
+    score: Sequence[Operator | None],
+    kind: Kind,
+    carried: Set[str],
+    beside: Set[str],
 ) -> dict[str, Set[str]]:
     keys = [operator for operator in clean if isinstance(operator, DuplicateKeys)]
     others = [operator for operator in clean if not isinstance(operator, DuplicateKeys)]
     scored = columns_written(score)
-    cleaned = {*cleaned_columns(kind).names} | carried | columns_written(others)
+    cleaned = {*cleaned_columns(kind).names} | beside | carried | columns_written(others)
     content = {"payload"} if kind.carries == "blob" else set()
     sized = ({*SCORED.names} - {TEXT.size_column}) | {kind.size_column}
     # In the order of ColumnTable: as read, as cleaned, as scored, as released.
     own = (
-        {*RAW.names},
+        {*RAW.names} | beside,
         cleaned | columns_written(keys),
         sized | scored,
         cleaned | content | scored | sized | {*FROM_SAMPLED},

@@ -281,6 +281,11 @@ class Recipe(GrowingPart):
         return kind_named(self.sources[0].options.record_kind)
 
     @property
+    def has_text_beside(self) -> bool:
+        """Whether its records are bytes that may have a text beside them, such as pictures with captions."""
+        return not self.kind.is_text and any(source.options.carries_text for source in self.sources)
+
+    @property
     def cleaning(self) -> tuple[Operator, ...]:
         """The operators of ``cleaned``, in order: that of carried fields, where there are any, and those of `clean`."""
         carried = {source.name: source.fields.carried for source in self.sources if source.fields.carried}

@@ -17,6 +17,9 @@ FROM_SAMPLED = ("stratum", "probability", "repeats")
 """Columns that ``published`` has from ``sampled``; the last only where the recipe has epochs."""
 
 
+TEXT_BESIDE = pa.field("text", TEXT)
+"""The text beside the bytes of a record, null where it has none."""
+
 _REPEATS = pa.field("repeats", pa.int64(), nullable=False)
 _TEXT_SIZE = "n_tokens"  # what the fixed columns call the size; other kinds have theirs in its place
 
@@ -25,7 +28,9 @@ def raw_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``raw`` for a recipe."""
     if recipe.kind.carries != "blob":
         return RAW
-    return RAW.set(RAW.get_field_index("payload"), blob_field("payload"))
+    at = RAW.get_field_index("payload")
+    schema = RAW.set(at, blob_field("payload"))
+    return schema.insert(at + 1, TEXT_BESIDE) if recipe.has_text_beside else schema
 
 
 def columns_written(operators: Iterable[Operator | None]) -> set[str]:
@@ -33,14 +38,18 @@ def columns_written(operators: Iterable[Operator | None]) -> set[str]:
     return {name for operator in operators if operator is not None for name in operator.writes().names}
 
 
-def cleaned_columns(kind: Kind) -> pa.Schema:
+def cleaned_columns(kind: Kind, *, has_text_beside: bool = False) -> pa.Schema:
     """Columns that ``cleaned`` has whatever operators there are."""
-    return CLEANED_BLOBS if kind.carries == "blob" else CLEANED
+    if kind.carries != "blob":
+        return CLEANED
+    at = CLEANED_BLOBS.get_field_index("size")
+    return CLEANED_BLOBS.insert(at, TEXT_BESIDE) if has_text_beside else CLEANED_BLOBS
 
 
 def cleaned_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``cleaned`` for a recipe."""
-    return with_operator_columns(cleaned_columns(recipe.kind), written_fields(recipe.cleaning))
+    fixed = cleaned_columns(recipe.kind, has_text_beside=recipe.has_text_beside)
+    return with_operator_columns(fixed, written_fields(recipe.cleaning))
 
 
 def scored_schema(recipe: Recipe) -> pa.Schema:

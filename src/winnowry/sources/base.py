@@ -39,12 +39,18 @@ class Record:
         data: field name to value.
         media_type: of the content, where the format knows it; else it is detected from the text.
         content: bytes that are no text: images, audio, video. Read them before the next record.
+        text: the text beside the content, of formats that carry one; None where the record has none.
+        key: what identifies the record in its object, where that is not its position.
+        place: first byte and size of the content, where it lies in the object as it is and can be referred to.
     """
 
     position: int
     data: dict[str, object]
     media_type: str | None = None
     content: BinaryIO | None = None
+    text: str | None = None
+    key: str | None = None
+    place: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ class SourceFormat(BaseModel):
     Attributes:
         name: what a recipe calls it; reasons of unreadable records begin with ``source.NAME``.
         payload_kind: ``text``: records carry their text in ``data``; ``blob``: they carry bytes as ``content``.
+        carries_text: whether records of bytes may have a text beside them.
         opens_zip: whether an object that is a zip archive is read file by file without being asked for by ``members``.
         one_record: an object is one record.
         selects_by: reasons of records that read well and are not what the options choose: they are no loss.
@@ -106,6 +113,7 @@ class SourceFormat(BaseModel):
 
     name: ClassVar[str]
     payload_kind: ClassVar[Literal["text", "blob"]] = "text"
+    carries_text: ClassVar[bool] = False
     opens_zip: ClassVar[bool] = False
     one_record: ClassVar[bool] = False
     selects_by: ClassVar[frozenset[str]] = frozenset()

@@ -44,7 +44,7 @@ class MappedRecord:
         position: 0-based line or row of the object.
         partition: partition key.
         event_time: UTC; None when the source maps none, or this record lacks one.
-        text: the text as it arrived; None for a record with content.
+        text: the text as it arrived; of a record with content the one beside it, or None.
         meta: JSON object of all other fields, mapped ones included, keys sorted.
         license: of the record, else of the source.
         content_sha256: hexadecimal SHA-256 of the text in UTF-8; empty for a record with content, not read yet.
@@ -52,6 +52,7 @@ class MappedRecord:
             is named so, else ``text/plain``.
         content: bytes that are no text; read them before the next record.
         source_id: the id that the source gave it, if the recipe maps one.
+        place: where they lie in the object, as (first byte, size); None: not as they are, or the object is the content.
     """
 
     record_id: RecordId
@@ -65,6 +66,7 @@ class MappedRecord:
     media_type: str
     content: BinaryIO | None = None
     source_id: str | None = None
+    place: tuple[int, int] | None = None
 
 
 class _Unmappable(Exception):
@@ -118,25 +120,28 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, writt
         except HiveConflictError as error:
             raise _Unmappable("hive_conflict", str(error)) from None
     text_field = fields.text or "text"
-    text, sha256 = (None, "") if record.content is not None else _text(data, text_field)
+    text, sha256 = (record.text, "") if record.content is not None else _text(data, text_field)
     mapped_id = _mapped_id(data, fields.id) if fields.id else None
     event_time, wrong_time = _event_time(data, fields, written_at)
     partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
     keys = source.partition.keys if source.partition is not None else ()
     if keys and partition not in keys:
         raise _Unmappable("undeclared_partition", partition, f"one of the {len(keys)} in partition.keys")
+    # A key that identifies the record in its object keeps its id where the object is packed in another order.
+    path, index = (relative_path, record.position) if record.key is None else (f"{relative_path}#{record.key}", 0)
     return MappedRecord(
-        record_id=record_id(source.name, mapped_id=mapped_id, path=relative_path, index=record.position),
+        record_id=record_id(source.name, mapped_id=mapped_id, path=path, index=index),
         position=record.position,
         partition=partition,
         event_time=event_time,
         text=text,
-        meta=serialized(without(data, text_field)).decode(),
+        meta=serialized(data if record.content is not None else without(data, text_field)).decode(),
         license=_license(data, fields.license) or source.license,
         content_sha256=sha256,
         media_type=record.media_type or _media_type(text or "", uri),
         content=record.content,
         source_id=mapped_id,
+        place=record.place,
     )
 
 

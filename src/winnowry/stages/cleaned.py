@@ -16,6 +16,7 @@ from winnowry.core.tables import TEXT
 from winnowry.engine.operator_files import publish_files
 from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
 from winnowry.operators.base import has_derivation
+from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.dedup.repeats import RepeatedLines, RepeatedParagraphs
 from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.limits import refuse_many_errors
@@ -49,6 +50,9 @@ class Cleaned(Production):
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.of_text = work.recipe.kind.is_text
+        self.carried = _CARRIED if self.of_text else _CARRIED_OF_FILES
+        if work.recipe.has_text_beside:
+            self.carried = (*self.carried, "text")
         self.derives = has_derivation(work.recipe.clean)
         # Rows that come back are computed from their text: files, and records made of records, are computed again.
         again = self.of_text and not self.derives and not work.request.force
@@ -100,7 +104,7 @@ class Cleaned(Production):
         operators = self.work.recipe.cleaning
         return ChainTask(
             view=self.raw,
-            columns=columns_read(operators, self.raw.schema.names, _CARRIED if self.of_text else _CARRIED_OF_FILES),
+            columns=columns_read(operators, self.raw.schema.names, self.carried),
             renamed={"payload": "text"} if self.of_text else {},
             operators=operators,
             offset=offset,
@@ -140,13 +144,25 @@ class Cleaned(Production):
         """Add the fixed columns: parents (null but of derived records), size in bytes, of a text as UTF-8."""
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         columns.setdefault("parent_ids", pa.nulls(batch.num_rows, pa.list_(pa.string())))
-        if self.of_text:
+        if "text" in columns:
             text = columns["text"]
             if not pa.types.is_large_string(text.type):
                 text = text.cast(TEXT)
             columns["text"] = text
-            columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
+            if self.of_text:
+                columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
+            else:
+                columns |= self._without_keys_of_nothing(columns)
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def _without_keys_of_nothing(self, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        """Keys of texts, null where bytes have none beside them or an empty one: those are no duplicates by it."""
+        compute = pa.compute
+        n_chars = compute.utf8_length(compute.utf8_trim_whitespace(columns["text"]))
+        empty = compute.equal(compute.fill_null(n_chars, 0), 0)
+        keys = [op for op in self.work.recipe.clean if isinstance(op, DuplicateKeys) and "text" in op.reads().names]
+        names = [name for operator in keys for name in operator.writes().names]
+        return {name: compute.if_else(empty, pa.scalar(None, columns[name].type), columns[name]) for name in names}
 
 
 def _repeats(work: Work, candidate: Candidate) -> dict[str, float | None]:

@@ -37,7 +37,10 @@ class ContentVersion:
 
     def add(self, row: dict[str, Any]) -> None:
         """Add a record; no two have the same id."""
-        text = f"{row['record_id']}{row['content_sha256']}{row['event_time']}{row['license']}{row['meta']}"
+        text = (
+            f"{row['record_id']}{row['content_sha256']}{row['event_time']}{row['license']}{row['meta']}"
+            f"{row.get('text') or ''}"
+        )
         self._spooled.write(json.dumps(text).encode())
         self._ids += row["record_id"].encode()
         self._ends.append(self._spooled.tell())

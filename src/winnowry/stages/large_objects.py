@@ -1,4 +1,4 @@
-"""Images, audio and video: taken in as blobs of Lance, or as references to where they lie."""
+"""Images, audio and video: taken in as blobs of Lance, or as references to where they lie, whole or as a range."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from winnowry.engine.chain import Reason
 from winnowry.lakehouse.blobs import blob_at, blob_of
 from winnowry.recipe.model import Source
+from winnowry.sources.media_types import media_type_in
 from winnowry.sources.streams import BrokenStreamError
 
 _CHUNK_BYTES = 1 << 20
@@ -23,14 +24,18 @@ class Content:
         payload: a large object of ``lakehouse.blobs``.
         sha256: hexadecimal.
         held_bytes: how much of it is in memory.
+        media_type: by its bytes.
     """
 
     payload: Any
     sha256: str
     held_bytes: int
+    media_type: str
 
 
-def take_content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> Content | Reason:
+def take_content(
+    stream: BinaryIO, source: Source, uri: str, max_bytes: int, place: tuple[int, int] | None = None
+) -> Content | Reason:
     """Read a file for ``raw``.
 
     Args:
@@ -38,20 +43,25 @@ def take_content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> 
         source: says whether they are copied or referenced; a reference is read for its hash and not kept.
         uri: where they lie.
         max_bytes: of a file that is copied; one at a time is in memory.
+        place: first byte and size in the object, of a file inside one; one that has no place is copied.
 
     Returns:
         The content, or why it is refused.
     """
     try:
-        return _content(stream, source, uri, max_bytes)
+        return _content(stream, source, uri, max_bytes, place)
     except BrokenStreamError as broken:  # a file inside an archive
         return Reason(f"source.{source.format}", broken.reason, broken.value, broken.threshold)
 
 
-def _content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> Content | Reason:
-    referenced = source.options.by_reference
-    digest, parts, size = hashlib.sha256(), [], 0
+def _content(
+    stream: BinaryIO, source: Source, uri: str, max_bytes: int, place: tuple[int, int] | None
+) -> Content | Reason:
+    # The files of a shard that is compressed have no place of their own.
+    referenced = source.options.by_reference and (place is not None or source.options.one_record)
+    digest, parts, size, head = hashlib.sha256(), [], 0, b""
     while chunk := stream.read(_CHUNK_BYTES):
+        head = head or chunk
         size += len(chunk)
         if not referenced:
             if size > max_bytes:
@@ -59,9 +69,10 @@ def _content(stream: BinaryIO, source: Source, uri: str, max_bytes: int) -> Cont
                 return Reason(f"source.{source.format}", "over_long_record", f"more than {limit} bytes", limit)
             parts.append(chunk)
         digest.update(chunk)
+    media_type = media_type_in(head)
     if not referenced:
-        return Content(blob_of(b"".join(parts)), digest.hexdigest(), size)
+        return Content(blob_of(b"".join(parts)), digest.hexdigest(), size, media_type)
     if size == 0:
-        return Content(blob_of(b""), digest.hexdigest(), 0)
+        return Content(blob_of(b""), digest.hexdigest(), 0, media_type)
     absolute = uri if "://" in uri else Path(uri).absolute().as_uri()
-    return Content(blob_at(absolute), digest.hexdigest(), 0)
+    return Content(blob_at(absolute, place), digest.hexdigest(), 0, media_type)

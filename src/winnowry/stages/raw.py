@@ -49,6 +49,7 @@ from winnowry.stages.updates import (
     drop_claims,
     elsewhere,
     stored_versions,
+    version_of,
 )
 
 ROWS_WITHDRAWN = "rows_withdrawn"
@@ -149,7 +150,7 @@ class Raw(Production):
             if isinstance(row, Rejected):
                 yield row, held
                 continue
-            mine, name = _version(row), row["record_id"]
+            mine, name = version_of(row), row["record_id"]
             if name not in self.winners:
                 self.n_ids[row["source"]] += 1
             winner = self.winners.setdefault(name, mine)
@@ -202,13 +203,15 @@ class Raw(Production):
                     continue
                 held = len(item.text or "") + len(item.meta)
                 if item.content is not None:
-                    lies = work.ws.store.resolve(entry["uri"])
-                    content = take_content(item.content, source, lies, work.recipe.limits.max_record_bytes)
+                    lies, most = work.ws.store.resolve(entry["uri"]), work.recipe.limits.max_record_bytes
+                    content = take_content(item.content, source, lies, most, item.place)
                     if isinstance(content, Reason):
                         yield _rejected(row, content), 0
                         continue
                     row |= {"payload": content.payload, "content_sha256": content.sha256}
-                    held = content.held_bytes + len(item.meta)
+                    if source.options.carries_text:
+                        row |= {"text": item.text, "media_type": content.media_type}
+                    held += content.held_bytes
                     if self.tombstones.hold(row["record_id"], row["content_sha256"]):
                         yield _erased(row), 0
                         continue
@@ -227,7 +230,7 @@ class Raw(Production):
 
     def _landed_again(self, row: Row) -> bool:
         """Whether a record of an object that is gone lies in one that is there: the object has another name now."""
-        mine, winner = _version(row), self.winners.get(row["record_id"])
+        mine, winner = version_of(row), self.winners.get(row["record_id"])
         if winner is None or winner.place == mine.place:
             return False
         return decide(winner, mine, self._on_update(row)).rule == REPEATED
@@ -239,7 +242,7 @@ class Raw(Production):
             row = mine.get(name)
             if row is None:
                 continue
-            first_stays, rule = decide(_version(row), theirs, self._on_update(row))
+            first_stays, rule = decide(version_of(row), theirs, self._on_update(row))
             if rule == CONFLICTING:
                 self._conflict(row, elsewhere(partition, theirs))
             elif first_stays:
@@ -264,7 +267,7 @@ class Raw(Production):
     def _rewritten(self, row: Row, other: Version, place: str) -> None:
         """Count a record that has another content than one of its id, where the recipe says nothing of updates."""
         source = self.sources.get(row["source"])
-        if source is not None and source.on_update is None and _version(row).content != other.content:
+        if source is not None and source.on_update is None and version_of(row).content != other.content:
             n, example = self.rewritten.get(source.name, (0, _described(row, source, place)))
             self.rewritten[source.name] = (n + 1, example)
 
@@ -355,7 +358,7 @@ class Raw(Production):
 
 
 def _version(row: Row) -> Version:
-    return Version(row["event_time"], bytes.fromhex(row["content_sha256"]), row["uri"], row["position"])
+    return version_of(row)
 
 
 def _described(row: Row, source: Source | None, other: str) -> str:
@@ -363,7 +366,7 @@ def _described(row: Row, source: Source | None, other: str) -> str:
     field = source.fields.id if source is not None else None
     written = json.loads(row["meta"] or "{}").get(field) if field is not None else None
     name = row["record_id"] if written is None else f"{field} {written!r}"
-    return f"{row['source']}: {name} at {_version(row).label} and at {other}"
+    return f"{row['source']}: {name} at {version_of(row).label} and at {other}"
 
 
 def _left(work: Work, ids: Ids) -> int:
@@ -377,7 +380,9 @@ def _raw_batch(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
     if schema.equals(RAW):
         return pa.RecordBatch.from_pylist(list(rows), schema=RAW)
     at = schema.get_field_index("payload")
-    plain = pa.RecordBatch.from_pylist([{**row, "payload": None} for row in rows], schema=RAW)
+    plain = pa.RecordBatch.from_pylist(
+        [{**row, "payload": None} for row in rows], schema=schema.set(at, pa.field("payload", pa.null()))
+    )
     columns = [*plain.columns]
     columns[at] = blob_array([row["payload"] for row in rows])
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -7,6 +7,7 @@ that holds what another one's record replaces is made again: a *claim* beside th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -14,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from winnowry.core.sql import in_lists
 from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.model import OnUpdate, Recipe
@@ -35,6 +37,7 @@ ANSWERED = "answered_claims"
 """Lineage of a promotion of ``raw``: promotions whose claims it has answered."""
 
 _COLUMNS = ["record_id", "partition", "source", "event_time", "content_sha256", "uri", "position"]
+_TEXT = "text"
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -42,7 +45,7 @@ class Version(NamedTuple):
     """One of the records that have an id.
 
     Attributes:
-        content: SHA-256 of its text or bytes.
+        content: SHA-256 of its text or bytes; of bytes with a text beside them, of both.
     """
 
     event_time: datetime | None
@@ -120,7 +123,7 @@ class Elsewhere:
     def versions(self, ids: Sequence[str]) -> Iterator[tuple[str, str, Version]]:
         """Id, partition and record, for each of the ids that another partition has (looked up through the BTREE)."""
         for some_ids in () if self._empty else in_lists("record_id", ids, IDS_AT_ONCE):
-            for batch in self._raw.scan(columns=_COLUMNS, where=some_ids):
+            for batch in self._raw.scan(columns=_columns(self._raw), where=some_ids):
                 for row in batch.to_pylist():
                     if self.stands(row["partition"]):
                         yield row["record_id"], row["partition"], version_of(row)
@@ -141,14 +144,22 @@ def version_of(row: dict[str, object]) -> Version:
     time, position = row["event_time"], row["position"]
     assert time is None or isinstance(time, datetime)
     assert isinstance(position, int)
-    return Version(time, bytes.fromhex(str(row["content_sha256"])), str(row["uri"]), position)
+    content, text = bytes.fromhex(str(row["content_sha256"])), row.get(_TEXT)
+    if text is not None:
+        content = hashlib.sha256(content + str(text).encode("utf-8", "surrogatepass")).digest()
+    return Version(time, content, str(row["uri"]), position)
+
+
+def _columns(raw: TableView) -> list[str]:
+    """Columns of a version: of records that have a text beside their bytes with that."""
+    return [*_COLUMNS, *([_TEXT] if _TEXT in raw.schema.names else [])]
 
 
 def stored_versions(ws: Workspace, record: PromotionRecord) -> Iterator[tuple[str, str, Version]]:
     """Id, source and record of every row of a candidate of ``raw``."""
     assert record.main is not None
     view = ws.lake.candidate_view(record.corpus, ARRIVED, record.main.audit_version, record.partition)
-    for batch in view.scan(columns=_COLUMNS, batch_rows=IDS_AT_ONCE):
+    for batch in view.scan(columns=_columns(view), batch_rows=IDS_AT_ONCE):
         for row in batch.to_pylist():
             yield row["record_id"], row["source"], version_of(row)
 
@@ -223,7 +234,7 @@ def _still_superseded(ws: Workspace, recipe: Recipe, partition: str) -> bool:
     standing = {
         row["record_id"]
         for some_ids in in_lists("record_id", list(winners), IDS_AT_ONCE)
-        for rows in raw.scan(columns=_COLUMNS, where=some_ids)
+        for rows in raw.scan(columns=_columns(raw), where=some_ids)
         for row in rows.to_pylist()
         if row["partition"] == partition
         or (row["partition"] in present and elsewhere(row["partition"], version_of(row)) in winners[row["record_id"]])

@@ -50,6 +50,13 @@ class _Group:
     parts: dict[str, Member] = field(default_factory=dict)
     again: list[Member] = field(default_factory=list)
 
+    def add(self, extension: str, member: Member) -> None:
+        """Take a file in."""
+        if extension in self.parts:
+            self.again.append(member)
+        else:
+            self.parts[extension] = member
+
     @property
     def names(self) -> str:
         """The files, by name."""
@@ -62,8 +69,9 @@ class WebDataset(SourceFormat):
     """Reads shards: the files of one key are one record, with bytes (picture, sound, film) and a text beside them.
 
     The key of `a/b.c/0001.seg.png` is `a/b.c/0001`, its extension `seg.png`; extensions are read in lower case, and
-    `./` before a path does not count. The shard and the key identify a record: packed again in another order it is the
-    same one.
+    `./` before a path does not count. Where all names of a key have more dots and the last one gives whole records
+    (`22.05.jpg`, `22.05.txt`, `22.06.jpg`, `22.06.txt`), the key ends there. The shard and the key identify a record:
+    packed again in another order it is the same one.
 
     - The bytes are the file whose extension is one of the kind (`jpg`, `png`, … of images); what it really is is told
       from the bytes. `content` chooses where a record has several.
@@ -137,16 +145,16 @@ class WebDataset(SourceFormat):
                 index = replace(index, fault=replace(index.fault, reason=broken.reason, value=str(broken.value)))
             yield from self._records(shard, index, limits, in_place=shard is stream)
             if broken is not None and index.fault is None:
-                yield _broken(len(_groups(index)), broken)
+                yield _broken(len(self._groups(index)), broken)
 
     def _records(
         self, shard: BinaryIO, index: TarIndex, limits: ReadLimits, *, in_place: bool
     ) -> Iterator[Record | Unreadable]:
-        groups = _groups(index)
+        groups = self._groups(index)
         fault = index.fault
         unsure = _unsure_key(index, groups)
-        for position, group in enumerate(groups.values()):
-            if fault is not None and group.key == unsure:
+        for position, (name, group) in enumerate(groups.items()):
+            if fault is not None and name == unsure:
                 continue
             yield self._record(position, group, shard, limits, in_place=in_place)
         if fault is not None:
@@ -154,6 +162,35 @@ class WebDataset(SourceFormat):
             position = list(groups).index(unsure) if unsure is not None else len(groups)
             value = f"{unsure}: {fault.value}" if unsure is not None else fault.value
             yield unreadable(position, _OPERATOR, fault.reason, fault.payload, value, ends_object=True)
+
+    def _groups(self, index: TarIndex) -> dict[str, _Group]:
+        """The files of each key; those without an extension each by itself."""
+        groups: dict[str, _Group] = {}
+        for member in index.members:
+            if is_foreign(member.name):
+                continue
+            key, extension = key_and_extension(member.name)
+            groups.setdefault(key if extension else f"{key}\0{len(groups)}", _Group(key)).add(extension, member)
+        if self.content is not None:
+            return groups
+        apart = {name: self._apart(group) or {name: group} for name, group in groups.items()}
+        return {name: part for parts in apart.values() for name, part in parts.items()}
+
+    def _apart(self, group: _Group) -> dict[str, _Group]:
+        """The groups by the last dot of the names, where each of them is whole; none where they are not.
+
+        Names with dots (`22.05.jpg`, `22.05.txt`, `22.06.jpg`) would else make one record of several.
+        """
+        media = [extension for extension in group.parts if is_media(self.kind, extension)]
+        if not media or group.again or any("." not in extension for extension in group.parts):
+            return {}
+        parts: dict[str, _Group] = {}
+        for extension, member in group.parts.items():
+            middle, _, last = extension.rpartition(".")
+            key = f"{group.key}.{middle}"
+            parts.setdefault(key, _Group(key)).add(last, member)
+        whole = all(sum(is_media(self.kind, last) for last in part.parts) == 1 for part in parts.values())
+        return parts if whole else {}
 
     def _record(
         self, position: int, group: _Group, shard: BinaryIO, limits: ReadLimits, *, in_place: bool
@@ -191,7 +228,7 @@ class WebDataset(SourceFormat):
             chosen = [extension for extension in media if "." not in extension]
             if media and not chosen:
                 raise BadPartError(
-                    "ambiguous_key", group.names, "one dot: the key ends at the first; or `content: EXTENSION`"
+                    "ambiguous_key", group.names, "names of one dot, where the key ends; or `content: EXTENSION`"
                 )
         if not chosen:
             wanted = f"{self.kind} ({self.content})" if self.content is not None else self.kind
@@ -282,29 +319,14 @@ def _broken(position: int, broken: BrokenStreamError) -> Unreadable:
     )
 
 
-def _groups(index: TarIndex) -> dict[str, _Group]:
-    """The files of each key; those without an extension each by itself."""
-    groups: dict[str, _Group] = {}
-    for member in index.members:
-        if is_foreign(member.name):
-            continue
-        key, extension = key_and_extension(member.name)
-        group = groups.setdefault(key if extension else f"{key}\0{len(groups)}", _Group(key))
-        if extension in group.parts:
-            group.again.append(member)
-        else:
-            group.parts[extension] = member
-    return groups
-
-
 def _unsure_key(index: TarIndex, groups: dict[str, _Group]) -> str | None:
     """The key of which files may lie behind the place where the headers break off: that of the last file."""
     fault = index.fault
     if fault is None or fault.reason == "trailing_garbage":
         return None
-    last = fault.name or (index.members[-1].name if index.members else None)
-    key = key_and_extension(last)[0] if last is not None else None
-    return key if key in groups else None
+    last = fault.name or (index.members[-1].name if index.members else "")
+    held = {member.name: key for key, group in groups.items() for member in group.parts.values()}
+    return held.get(last) or next((key for key in (key_and_extension(last)[0],) if key in groups), None)
 
 
 def _read(shard: BinaryIO, member: Member, most: int) -> bytes:

@@ -369,7 +369,7 @@ class Lake:
     def export(
         self,
         corpus: str,
-        format: Literal["jsonl", "parquet"],
+        format: Literal["jsonl", "parquet", "webdataset"],
         out: str | os.PathLike[str],
         tag: str | None = None,
         *,
@@ -380,7 +380,7 @@ class Lake:
 
         Args:
             corpus: the corpus.
-            format: ``jsonl`` or ``parquet``.
+            format: ``jsonl``, ``parquet`` or ``webdataset``.
             out: folder or ``s3://`` URI that holds no export yet.
             tag: release or tag; ``prod`` where there is one, else the newest release.
             seed: of the shuffle.

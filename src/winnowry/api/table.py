@@ -107,6 +107,31 @@ class Table:
         with self._reading():
             yield from self._view.scan(listed, where, batch_rows=batch_rows)
 
+    def contents(self, column: str = "payload", where: str | None = None) -> Iterator[tuple[str, bytes | None]]:
+        """Ids and bytes of records, such as pictures, in the order of the table; about 64 MiB are held at a time.
+
+        What the table only refers to is compared with its hash: bytes that are not those that were taken in are never
+        returned. Lance itself reads whatever lies there.
+
+        Args:
+            column: a column of large objects.
+            where: SQL predicate over the columns; all rows when None.
+
+        Raises:
+            UsageError: there is no such column, it holds no large objects, or the predicate does not fit the table.
+            ObjectChangedError: an object that a row refers to is gone or holds other bytes; names it.
+            StorageError: the table cannot be read.
+        """
+        from winnowry.lakehouse.blobs import blob_columns
+        from winnowry.lakehouse.references import contents_of
+
+        self._checked(column, where)
+        if column not in blob_columns(self.schema):
+            there = ", ".join(blob_columns(self.schema)) or "none"
+            raise UsageError(f"{self.name}: {column!r} holds no large objects; columns that do: {there}")
+        with self._reading():
+            yield from contents_of(self._view.dataset(), column, where)
+
     def _checked(self, columns: str | Sequence[str] | None, where: str | None) -> Sequence[str] | None:
         """The columns by name; refuse those that are not there, and a predicate that does not fit."""
         from winnowry.columns.spec import check_where

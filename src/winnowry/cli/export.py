@@ -12,14 +12,17 @@ from winnowry.cli.options import Call, common_options
 
 @click.command(
     "export",
-    short_help="Write a release as JSONL or Parquet files, shuffled.",
+    short_help="Write a release as JSONL, Parquet or WebDataset files, shuffled.",
     epilog=examples(
         "winnowry export support --format parquet --out out/",
         "winnowry export support --format jsonl --tag v2 --out out-v2/",
+        "winnowry export photos --format webdataset --out shards/  # pictures, captions, fields",
     ),
 )
 @click.argument("corpus")
-@click.option("--format", "format_", type=click.Choice(["jsonl", "parquet"]), required=True, help="File format.")
+@click.option(
+    "--format", "format_", type=click.Choice(["jsonl", "parquet", "webdataset"]), required=True, help="File format."
+)
 @click.option("--out", required=True, metavar="DIR", help="Folder or s3:// URI; must not hold an export yet.")
 @click.option("--tag", metavar="TAG", help="Release or tag; default: prod, else the newest release.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
@@ -27,7 +30,7 @@ from winnowry.cli.options import Call, common_options
 @common_options
 def command(
     corpus: str,
-    format_: Literal["jsonl", "parquet"],
+    format_: Literal["jsonl", "parquet", "webdataset"],
     out: str,
     tag: str | None,
     seed: int,
@@ -36,7 +39,9 @@ def command(
 ) -> int:
     """Write a release of CORPUS as files, in one random order over the whole corpus.
 
-    The same release and seed give the same bytes. manifest.json lists the files with rows, bytes and SHA-256.
+    The same release and seed give the same bytes. manifest.json lists the files with rows, bytes and SHA-256. Bytes of
+    files are Base64 in jsonl, a binary column of parquet, and files as they arrived in the archives of webdataset;
+    beside each archive NAME.files.jsonl has the SHA-256 of every file in it.
     """
     done = call.lake().export(corpus, format_, out, tag, seed=seed, profile=profile)
     output = call.output()

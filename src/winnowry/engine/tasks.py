@@ -16,7 +16,8 @@ from winnowry.core.sql import in_list
 from winnowry.engine.chain import run_chain
 from winnowry.engine.operator_files import OperatorFiles
 from winnowry.engine.quarantine import quarantine_rows
-from winnowry.lakehouse.blobs import blob_columns, blob_sizes, pieces_of, read_blobs
+from winnowry.lakehouse.blobs import blob_columns, blob_sizes, pieces_of
+from winnowry.lakehouse.references import DIGEST, read_contents
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
 
@@ -119,13 +120,15 @@ def _batches(task: ChainTask) -> Iterator[pa.RecordBatch]:
     addresses = batch.column(_ADDRESS)
     references = batch.column(CONTENT)
     sizes = blob_sizes(dataset, CONTENT, references, addresses)
+    stored = batch.select([name for name in (CONTENT, DIGEST) if name in batch.schema.names])
     batch = batch.drop_columns([_ADDRESS, CONTENT]).append_column("size", sizes)
     if not any(CONTENT in operator.reads().names for operator in task.operators):
         yield batch
         return
     for start, stop in pieces_of(sizes.to_pylist(), _UNIT_BYTES) or [(0, 0)]:
-        contents = read_blobs(dataset, CONTENT, addresses.slice(start, stop - start)) if stop > start else []
-        yield batch.slice(start, stop - start).append_column(CONTENT, pa.array(contents, pa.large_binary()))
+        n = stop - start
+        contents = read_contents(dataset, CONTENT, stored.slice(start, n), addresses.slice(start, n)) if n else []
+        yield batch.slice(start, n).append_column(CONTENT, pa.array(contents, pa.large_binary()))
 
 
 def _without_content(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -1,7 +1,8 @@
 """Is everything there that was written, and is it what was written? Compares files with their seals.
 
 What is walked: the latest version of every table and every version that a tag is on, the files they name, and every
-sealed file that is there. What old versions without a tag name is history, and goes with upkeep.
+sealed file that is there. What old versions without a tag name is history, and goes with upkeep. Bytes outside the lake
+that ``raw`` and releases refer to are compared with the hashes of their rows.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from winnowry.core.errors import WinnowryError
+from winnowry.core.numbers import counted
 from winnowry.core.progress import NoProgress, Progress
 from winnowry.inspect.documents import damaged_documents
+from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
+from winnowry.lakehouse.references import ChangedObject, changed_objects
 from winnowry.lakehouse.seal import manifest_name, sealed_files
 from winnowry.lakehouse.table import Owner, Table
 from winnowry.lakehouse.workspace import Workspace
@@ -32,6 +36,9 @@ READ_UNASKED_BYTES = 64 << 30
 HISTORY = "only older versions name it, which no tag is on: winnowry verify --repair removes it"
 """What to do about a damaged file that nobody reads."""
 
+_REFERENCE = (
+    "put the object back as it was; `winnowry run` reads what lies there now, and a release that is out stays as it is"
+)
 _WHOLE = WHOLE_TABLE
 _PUBLISHED = "published"
 _TAG = "winnowry verify --repair puts the tag on the version that the gates judged, where that is there"
@@ -46,7 +53,7 @@ class Finding:
         table: the table.
         fault: ``missing``, another ``size`` or ``content``, named by a manifest and ``not sealed``, ``lost rows`` of a
             promotion, a ``lost version`` of a tag, or ``unreadable``.
-        name: the file below the corpus folder; a tag; a stage with its partition.
+        name: the file below the corpus folder; a tag; a stage with its partition; the URI of an object that rows refer to.
         message: what was found, and what was expected.
         releases: releases that it touches.
         stage: stage whose rows it holds; None where that is not known.
@@ -205,6 +212,7 @@ class _Walk:
         self.sealed_bytes = sum(self.sealed[name].size for name in self.present)
         self.bytes_read = self.not_sealed = self.not_compared = 0
         self.named: dict[str, _Named] = {}
+        self.referring: list[tuple[Table, Any, str | None]] = []
 
     def findings(self, depth: Depth, progress: Progress) -> Iterator[Finding]:
         """Everything that is not as it was written, table by table; then what the records promise."""
@@ -228,6 +236,7 @@ class _Walk:
                     self.not_sealed += 1
         for name, (fault, message) in sorted(wrong.items()):
             yield self._finding(name, fault, message)
+        yield from self._references(read=depth == "contents")
         yield from self._promises()
 
     def _documents(self) -> Iterator[Finding]:
@@ -249,6 +258,24 @@ class _Walk:
             return self.ws.lake.missing_tags(self.corpus)
         except (WinnowryError, OSError, ValueError):
             return []  # what cannot be read is named by itself
+
+    def _references(self, *, read: bool) -> Iterator[Finding]:
+        """Objects outside the lake that are not what rows refer to."""
+        found: dict[tuple[str, str], list[tuple[ChangedObject, str | None]]] = {}
+        known: dict[tuple[str, int, int, str], bool] = {}
+        for table, dataset, tag in self.referring:
+            for changed in changed_objects(self.ws.store, dataset, read=read, known=known):
+                found.setdefault((table.name, changed.uri), []).append((changed, tag))
+        for (table_name, uri), held in sorted(found.items()):
+            changed = held[0][0]
+            tags = sorted({tag for _, tag in held if tag is not None and NUMBERED.fullmatch(tag)})
+            n_rows = max(one.rows for one, _ in held)
+            what = "is gone" if changed.gone else "holds other bytes than were read"
+            message = (
+                f"{what}, and {counted(n_rows, 'row')} of {table_name} {'refer' if n_rows != 1 else 'refers'} to it"
+            )
+            fault: Fault = "missing" if changed.gone else "content"
+            yield Finding(self.corpus, table_name, fault, uri, message, tuple(tags), repair=_REFERENCE)
 
     def _seals(self, promotion_id: str) -> bool:
         record = self.records.get(promotion_id)
@@ -310,6 +337,8 @@ class _Walk:
         return self._writers[table]
 
     def _note(self, table: Table, dataset: Any, tag: str | None) -> None:
+        if blob_columns(dataset.schema):
+            self.referring.append((table, dataset, tag))
         writers, folder = self._writers_of(table.name), f"{table.name}.lance"
         fragments = dataset.get_fragments()
         unknown = [part for part in fragments if not any(file.path in writers for file in part.data_files())]

@@ -104,7 +104,7 @@ def blob_sizes(dataset: Any, column: str, references: pa.Array, addresses: pa.Ar
     """
     rows = references.to_pylist()
     sizes = [None if row is None else row["size"] for row in rows]
-    elsewhere = [at for at, row in enumerate(rows) if row is not None and row["blob_uri"] and _place_of(row) is None]
+    elsewhere = [at for at, row in enumerate(rows) if row is not None and row["blob_uri"] and place_of(row) is None]
     if elsewhere:  # the table does not know how large what it refers to as a whole is
         for at, blob in zip(
             elsewhere, dataset.take_blobs(column, addresses=addresses.take(pa.array(elsewhere))), strict=True
@@ -131,7 +131,7 @@ def copied_blobs(dataset: Any, column: str, references: pa.Array, addresses: pa.
     rows = references.to_pylist()
     here = [at for at, row in enumerate(rows) if row is not None and not row["blob_uri"]]
     copies: list[Any] = [
-        blob_at(row["blob_uri"], _place_of(row)) if row is not None and row["blob_uri"] else None for row in rows
+        blob_at(row["blob_uri"], place_of(row)) if row is not None and row["blob_uri"] else None for row in rows
     ]
     if here:
         for at, data in zip(here, read_blobs(dataset, column, addresses.take(pa.array(here))), strict=True):
@@ -139,7 +139,7 @@ def copied_blobs(dataset: Any, column: str, references: pa.Array, addresses: pa.
     return copies
 
 
-def _place_of(reference: Mapping[str, Any]) -> tuple[int, int] | None:
+def place_of(reference: Mapping[str, Any]) -> tuple[int, int] | None:
     """First byte and size of a reference to a part of an object; None of one to the whole."""
     return (reference["position"], reference["size"]) if reference["size"] else None
 

@@ -9,32 +9,36 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import numpy as np
 import pyarrow as pa
 
 from winnowry.core.arguments import check_choice
-from winnowry.core.errors import DataError, UsageError
-from winnowry.lakehouse.blobs import blob_columns, pieces_of, read_blobs
+from winnowry.core.errors import DataError, ObjectChangedError, UsageError
+from winnowry.lakehouse.blobs import blob_columns, pieces_of
+from winnowry.lakehouse.references import read_contents
 from winnowry.lakehouse.seal import damaged_files, sealed_files
 from winnowry.releases.model import Release
 from winnowry.releases.releases import find_release, releases
+from winnowry.releases.webdataset_export import BYTES_PER_SHARD, ROWS_PER_SHARD, write_shard
 from winnowry.sources.tc609 import FIELDS
 from winnowry.stages.graph import PUBLISHED
 from winnowry.storage.named import storage_named
 
 if TYPE_CHECKING:
+    from winnowry.lakehouse.view import TableView
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.releases.tc609_export import Shape
     from winnowry.storage.objects import ObjectStore
 
-Format = Literal["jsonl", "parquet"]
+Format = Literal["jsonl", "parquet", "webdataset"]
 Profile = Literal["tc609"]
 
 MANIFEST = "manifest.json"
 _LISTED = 5  # damaged files
 _ROWS_PER_FILE = 50_000
+_SUFFIX = {"jsonl": "jsonl", "parquet": "parquet", "webdataset": "tar"}
 _ROWS_AT_ONCE = 2_048
 _CONTENT_BYTES = 64 << 20  # of large objects
 
@@ -45,6 +49,7 @@ class ExportedFile:
 
     Attributes:
         name: file name in the folder.
+        rows: records in it, or lines of a list of files.
         bytes: its size.
         sha256: of its bytes.
     """
@@ -92,7 +97,7 @@ def export(
     tag: str | None = None,
     *,
     seed: int = 0,
-    rows_per_file: int = _ROWS_PER_FILE,
+    rows_per_file: int | None = None,
     profile: Profile | None = None,
 ) -> Export:
     """Write a release as files, in one random order over the whole corpus.
@@ -103,27 +108,33 @@ def export(
     Args:
         ws: the lake.
         corpus: the corpus.
-        format: ``jsonl`` (one object a line, UTF-8; bytes of files in Base64) or ``parquet`` (zstd).
+        format: ``jsonl`` (one object a line, UTF-8; bytes of files in Base64), ``parquet`` (zstd) or ``webdataset``
+            (tar archives of bytes as they arrived, ``.txt`` and ``.json``; beside each a list of its files and hashes).
         out: folder or URI; made when missing.
         tag: release or tag; ``prod`` where there is one, else the newest release.
         seed: of the shuffle.
-        rows_per_file: rows of every file but the last.
+        rows_per_file: most rows of a file: 50,000, of webdataset 10,000 unless set. Archives end at 1 GiB too.
         profile: ``tc609`` writes the records of SAC/TC609, in JSON Lines only (see ``valid2.tc609_export``).
 
     Raises:
         NotFoundError: no such corpus or release.
         UsageError: an unknown format or profile, the folder already holds an export, or the release lacks what the
             profile demands.
+        ObjectChangedError: the release refers to bytes outside the lake that are not what they were; names the object.
+            Nothing is left in the folder.
         StorageError: the lake could not be read or the folder not be written; without its manifest what is there is no
             export, and the next one replaces it.
     """
     check_choice("format", format, Format)
     if profile is not None:
         check_choice("profile", profile, Profile)
-    if rows_per_file < 1:
-        raise UsageError(f"rows_per_file {rows_per_file}: expected at least 1")
+    rows = rows_per_file
+    if rows is None:
+        rows = ROWS_PER_SHARD if format == "webdataset" else _ROWS_PER_FILE
+    if rows < 1:
+        raise UsageError(f"rows_per_file {rows}: expected at least 1")
     with storage_named(f"export of {corpus} to {out}", ws.root, then="export again"):
-        return _export(ws, corpus, format, out, tag, seed, rows_per_file, profile)
+        return _export(ws, corpus, format, out, tag, seed, rows, profile)
 
 
 def _export(
@@ -156,14 +167,19 @@ def _export(
     if shape is not None:
         columns = [name for name in columns if name in tc609_export.COLUMNS]
     addresses = _addresses(dataset)
-    n_files = max(1, -(-len(order) // rows_per_file))
-    files = []
-    for index in range(n_files):
-        chosen = order[index * rows_per_file : (index + 1) * rows_per_file]
-        name = f"part-{index:05d}-of-{n_files:05d}.{format}"
-        batches = _with_contents(dataset, _batches(dataset, chosen, columns), addresses, chosen)
-        schema = pa.schema([_plain_field(view.schema, column) for column in columns])
-        files.append(_write(target, name, format, schema, batches, len(chosen), shape))
+    cuts = _cuts(view, order, rows_per_file, format)
+    files: list[ExportedFile] = []
+    schema = pa.schema([_plain_field(view.schema, column) for column in columns])
+    try:
+        for index, (start, stop) in enumerate(cuts):
+            chosen = order[start:stop]
+            name = f"part-{index:05d}-of-{len(cuts):05d}.{_SUFFIX[format]}"
+            batches = _with_contents(dataset, _batches(dataset, chosen, columns), addresses, chosen)
+            files += _write(target, name, format, schema, batches, len(chosen), shape, blob_columns(view.schema))
+    except ObjectChangedError as changed:
+        for file in files:
+            target.delete(target.resolve(file.name))
+        raise ObjectChangedError(f"{corpus} {release.name}: {changed}. Nothing was exported") from changed
     done = Export(
         corpus=corpus,
         release=release.name,
@@ -180,6 +196,20 @@ def _export(
     described = {key: value for key, value in done.to_dict().items() if key != "out"}
     target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")
     return done
+
+
+def _cuts(view: TableView, order: Any, rows_per_file: int, format: Format) -> list[tuple[int, int]]:
+    """First row of each file, and the one behind its last; archives end where their bytes are many, too."""
+    n = len(order)
+    cuts = [(start, min(start + rows_per_file, n)) for start in range(0, n, rows_per_file)] or [(0, 0)]
+    if format != "webdataset" or "size" not in view.schema.names:
+        return cuts
+    sizes = view.to_table(columns=["size"])["size"].to_numpy()[order].tolist()
+    return [
+        (start + first, start + last)
+        for start, stop in cuts
+        for first, last in pieces_of(sizes[start:stop], BYTES_PER_SHARD) or [(0, 0)]
+    ]
 
 
 def _refuse_damaged(ws: Workspace, corpus: str, release: Release, dataset: Any) -> None:
@@ -244,7 +274,7 @@ def _with_contents(
         for start, stop in pieces_of(table["size"].to_pylist(), _CONTENT_BYTES):
             piece = table.slice(start, stop - start)
             for name in [name for name in blob_columns(dataset.schema) if name in table.schema.names]:
-                contents = read_blobs(dataset, name, there.slice(start, stop - start))
+                contents = read_contents(dataset, name, piece, there.slice(start, stop - start))
                 at = piece.schema.get_field_index(name)
                 piece = piece.set_column(at, name, pa.array(contents, pa.large_binary()))
             yield piece
@@ -258,18 +288,32 @@ def _write(
     batches: Iterator[pa.Table],
     rows: int,
     shape: Shape | None,
-) -> ExportedFile:
+    contents: list[str],
+) -> list[ExportedFile]:
+    """Write a file of the export; of an archive also the list of its files."""
     with tempfile.TemporaryFile(prefix="winnowry-export-") as scratch:
+        if format == "webdataset":
+            with tempfile.TemporaryFile(prefix="winnowry-export-") as listed:
+                n_listed = 0
+                for line in write_shard(scratch, batches, contents, _plain):
+                    listed.write(line)
+                    n_listed += 1
+                beside = _uploaded(target, f"{name.removesuffix('.tar')}.files.jsonl", listed, n_listed)
+                return [_uploaded(target, name, scratch, rows), beside]
         if format == "parquet":
             _write_parquet(scratch, schema, batches)
         else:
             for table in batches:
                 scratch.writelines(_line(row if shape is None else shape(row)) for row in table.to_pylist())
-        n_bytes = scratch.tell()
-        scratch.seek(0)
-        digest = hashlib.file_digest(scratch, "sha256").hexdigest()
-        scratch.seek(0)
-        target.upload(target.resolve(name), scratch)
+        return [_uploaded(target, name, scratch, rows)]
+
+
+def _uploaded(target: ObjectStore, name: str, scratch: IO[bytes], rows: int) -> ExportedFile:
+    n_bytes = scratch.seek(0, 2)
+    scratch.seek(0)
+    digest = hashlib.file_digest(scratch, "sha256").hexdigest()  # type: ignore[arg-type]
+    scratch.seek(0)
+    target.upload(target.resolve(name), cast(BinaryIO, scratch))
     return ExportedFile(name, rows, n_bytes, digest)
 
 
@@ -280,7 +324,6 @@ def _write_parquet(scratch: IO[bytes], schema: pa.Schema, batches: Iterator[pa.T
     with pq.ParquetWriter(scratch, schema, compression="zstd") as writer:
         for table in batches:
             writer.write_table(table.select(schema.names).cast(schema))
-    scratch.seek(0, 2)
 
 
 def _line(row: dict[str, Any]) -> bytes:

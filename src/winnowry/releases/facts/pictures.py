@@ -7,8 +7,10 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from winnowry.core.errors import ObjectChangedError
 from winnowry.core.sql import in_list
-from winnowry.lakehouse.blobs import blob_columns, read_blobs
+from winnowry.lakehouse.blobs import blob_columns
+from winnowry.lakehouse.references import DIGEST, read_contents
 from winnowry.lakehouse.view import TableView
 from winnowry.records.kinds import sized_by
 from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
@@ -38,7 +40,7 @@ def pictures(published: TableView) -> dict[str, Any] | None:
         return {"why_none": why, "shown": []}
     identities = published.to_table(columns=["record_id"])["record_id"]
     lowest = identities.take(pc.sort_indices(identities)[:_TRIED]).to_pylist()
-    there = [name for name in _READ if name in published.schema.names]
+    there = [name for name in (*_READ, DIGEST, *columns) if name in published.schema.names]
     dataset = published.dataset()
     rows = dataset.to_table(columns=there, filter=in_list("record_id", lowest), with_row_address=True)
     rows = rows.sort_by("record_id")
@@ -48,7 +50,11 @@ def pictures(published: TableView) -> dict[str, Any] | None:
             break
         if (row.get("size") or 0) > _READ_BYTES:
             continue
-        (data,) = read_blobs(dataset, columns[0], rows["_rowaddr"].slice(at, 1).combine_chunks())
+        one = rows.slice(at, 1).combine_chunks()
+        try:
+            (data,) = read_contents(dataset, columns[0], one, one["_rowaddr"].combine_chunks())
+        except ObjectChangedError:
+            continue  # another picture lies there now; `winnowry verify` says so
         small = thumbnail(data) if data else None
         if small is not None:
             caption = f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}"

@@ -53,7 +53,7 @@ class Finding:
         table: the table.
         fault: ``missing``, another ``size`` or ``content``, named by a manifest and ``not sealed``, ``lost rows`` of a
             promotion, a ``lost version`` of a tag, or ``unreadable``.
-        name: the file below the corpus folder; a tag; a stage with its partition; the URI of an object that rows refer to.
+        name: the file below the corpus folder; a tag; a stage with its partition; the URI of what rows refer to.
         message: what was found, and what was expected.
         releases: releases that it touches.
         stage: stage whose rows it holds; None where that is not known.

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import NotFoundError, ObjectChangedError, StorageError
 from winnowry.lakehouse.blobs import blob_columns, pieces_of, place_of, read_blobs
+from winnowry.lakehouse.view import TableView
 from winnowry.storage.objects import ObjectStore
 
 DIGEST = "content_sha256"
@@ -23,9 +24,7 @@ DIGEST = "content_sha256"
 _CONTENT_BYTES = 64 << 20
 _ROWS_AT_ONCE = 1024
 _CHUNK_BYTES = 1 << 20
-_WHAT_TO_DO = (
-    "put the object back as it was, or run the recipe again, which reads what lies there now. Nothing was made from it"
-)
+_WHAT_TO_DO = "put the object back as it was, or run the recipe again, which reads what lies there now"
 
 
 def read_contents(
@@ -85,6 +84,17 @@ def contents_of(dataset: Any, column: str, where: str | None = None) -> Iterator
             piece = batch.slice(start, stop - start)
             contents = read_contents(dataset, column, piece, piece.column("_rowaddr"))
             yield from zip(piece.column("record_id").to_pylist(), contents, strict=True)
+
+
+def places_by_id(view: TableView, column: str = "payload") -> dict[str, tuple[str, int, int]]:
+    """Where the bytes of records lie that a table refers to: URI, first byte and size (0: all of it)."""
+    places: dict[str, tuple[str, int, int]] = {}
+    for batch in view.scan(columns=["record_id", column]):
+        for row in batch.to_pylist():
+            reference = row[column]
+            if reference is not None and reference["blob_uri"]:
+                places[row["record_id"]] = (reference["blob_uri"], reference["position"], reference["size"])
+    return places
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class ContentVersion:
         """Add a record; no two have the same id."""
         text = (
             f"{row['record_id']}{row['content_sha256']}{row['event_time']}{row['license']}{row['meta']}"
-            f"{row.get('text') or ''}"
+            f"{row.get('text') or ''}{row.get('place') or ''}"
         )
         self._spooled.write(json.dumps(text).encode())
         self._ids += row["record_id"].encode()

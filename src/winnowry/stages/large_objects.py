@@ -25,12 +25,14 @@ class Content:
         sha256: hexadecimal.
         held_bytes: how much of it is in memory.
         media_type: by its bytes.
+        place: first byte and size in the object, where a part of one is referred to.
     """
 
     payload: Any
     sha256: str
     held_bytes: int
     media_type: str
+    place: tuple[int, int] | None = None
 
 
 def take_content(
@@ -75,4 +77,4 @@ def _content(
     if size == 0:
         return Content(blob_of(b""), digest.hexdigest(), 0, media_type)
     absolute = uri if "://" in uri else Path(uri).absolute().as_uri()
-    return Content(blob_at(absolute, place), digest.hexdigest(), 0, media_type)
+    return Content(blob_at(absolute, place), digest.hexdigest(), 0, media_type, place)

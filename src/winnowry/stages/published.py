@@ -19,6 +19,7 @@ from winnowry.engine.tasks import CONTENT
 from winnowry.evidence.valid2.card import letter_scores, release_card
 from winnowry.lakehouse.blobs import blob_array, blob_columns, blob_field, copied_blobs, pieces_of
 from winnowry.lakehouse.record import PromotionRecord
+from winnowry.lakehouse.references import places_by_id
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ids, Ledger, read_ids
@@ -180,7 +181,7 @@ def _still_valid(
 
 
 def _unchanged(work: Work, partition: str, published: TableView, ids: Ids, schema: pa.Schema) -> Ids:
-    # Equal hashes say that the bytes of a file are equal: they are not read.
+    # Equal hashes say that the bytes of a file are equal: they are not read. Only where they lie may have changed.
     left_out = {"stratum", "probability", "promotion_id", *blob_columns(schema)}
     names = [n for n in schema.names if n not in left_out]
     same: list[str] = []
@@ -190,6 +191,9 @@ def _unchanged(work: Work, partition: str, published: TableView, ids: Ids, schem
         stored = published.to_table(columns=names, where=these).to_pylist()
         by_id = {row["record_id"]: row for row in stored}
         same += [row["record_id"] for row in batch.select(names).to_pylist() if by_id.get(row["record_id"]) == row]
+    if blob_columns(schema):
+        now, then = places_by_id(work.part("raw", partition)), places_by_id(published)
+        same = [record_id for record_id in same if now.get(record_id) == then.get(record_id)]
     return np.asarray(sorted(same), dtype="S32")
 
 

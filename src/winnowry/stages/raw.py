@@ -210,7 +210,7 @@ class Raw(Production):
                         continue
                     row |= {"payload": content.payload, "content_sha256": content.sha256}
                     if source.options.carries_text:
-                        row |= {"text": item.text, "media_type": content.media_type}
+                        row |= {"text": item.text, "media_type": content.media_type, "place": content.place}
                     held += content.held_bytes
                     if self.tombstones.hold(row["record_id"], row["content_sha256"]):
                         yield _erased(row), 0

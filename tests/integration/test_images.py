@@ -19,6 +19,7 @@ from winnowry.cli.main import main
 from winnowry.core.errors import RecipeError
 from winnowry.engine import tasks
 from winnowry.lakehouse.blobs import read_blobs
+from winnowry.lakehouse.references import read_contents
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
 from winnowry.stages.run import stages_of
@@ -257,12 +258,12 @@ def test_a_unit_holds_few_bytes_at_once_however_many_rows_it_has(lake: Path, mon
     raw = ws.lake.partition_view("shots", "raw", "tue")
     held: list[int] = []
 
-    def watched(dataset: Any, column: str, addresses: Any) -> list[bytes | None]:
-        contents = read_blobs(dataset, column, addresses)
+    def watched(dataset: Any, column: str, rows: Any, addresses: Any) -> list[bytes | None]:
+        contents = read_contents(dataset, column, rows, addresses)
         held.append(sum(len(data or b"") for data in contents))
         return contents
 
-    monkeypatch.setattr(tasks, "read_blobs", watched)
+    monkeypatch.setattr(tasks, "read_contents", watched)
     monkeypatch.setattr(tasks, "_UNIT_BYTES", 1500)
     names = ("record_id", "partition", "uri", "position", "payload")
     whole = tasks.ChainTask(raw, names, {}, recipe.clean[:1], 0, raw.count_rows(), "cleaned")

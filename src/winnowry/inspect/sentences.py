@@ -38,7 +38,7 @@ def read_from_object(row: Row, beside: Beside) -> str:
 
 def kept_by_rules(row: Row, beside: Beside) -> str:
     """That every rule kept it."""
-    if row.get("text"):
+    if row.get("text") and "media_type" not in row:  # files may have a text beside them
         return f"kept by every rule, {len(row['text']):,} characters"
     kind = sized_by(row)
     shown = kind.shows(row) if kind is not None and not kind.is_text else ""

@@ -37,17 +37,24 @@ def _image(row: Mapping[str, Any]) -> str:
     width, height = row.get("width"), row.get("height")
     media_type, size = _file(row)
     sides = f"{width}×{height}" if width is not None and height is not None else ""
-    return ", ".join(filter(None, (media_type, sides, size)))
+    return _beside_text(", ".join(filter(None, (media_type, sides, size))), row)
 
 
 def _length_in_time(row: Mapping[str, Any]) -> str:
     duration = row.get("duration_ms")
     media_type, size = _file(row)
-    return ", ".join(filter(None, (media_type, f"{duration / 1000:.1f} s" if duration is not None else "", size)))
+    length = f"{duration / 1000:.1f} s" if duration is not None else ""
+    return _beside_text(", ".join(filter(None, (media_type, length, size))), row)
 
 
 def _plain_file(row: Mapping[str, Any]) -> str:
-    return ", ".join(filter(None, _file(row)))
+    return _beside_text(", ".join(filter(None, _file(row))), row)
+
+
+def _beside_text(described: str, row: Mapping[str, Any]) -> str:
+    """What is said of a file, and the text beside it, such as a caption, where it has one."""
+    text = " ".join(_excerpt(row).split())
+    return f"{described}: “{text}”" if text else described
 
 
 @dataclass(frozen=True)
@@ -160,4 +167,5 @@ def sized_by(columns: Collection[str]) -> Kind | None:
     for kind in kinds().values():
         if kind is not FILE and kind.size_column in columns:
             return kind
-    return FILE if FILE.size_column in columns and TEXT.payload_column not in columns else None
+    of_files = "media_type" in columns or TEXT.payload_column not in columns
+    return FILE if FILE.size_column in columns and of_files else None

@@ -14,6 +14,7 @@ from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.text.pii import Pii
 from winnowry.reading.session import Session
+from winnowry.records.kinds import FILE
 from winnowry.stages.graph import ARRIVED, DRAWN, LEFT_OUT, reading_stages, shown_before
 
 _EXAMPLES = 30  # a rule
@@ -143,9 +144,10 @@ def _texts(session: Session, place: tuple[str, str] | None, ids: list[str]) -> d
 
 
 def _shown_files(view: TableView, where: str) -> dict[str, str]:
-    """What files are called and said to be; their bytes are not read."""
-    rows = view.to_table(["record_id", "uri", "media_type"], where).to_pylist()
-    return {row["record_id"]: f"{row['uri'].rpartition('/')[2]}, {row['media_type']}" for row in rows}
+    """What files are called and said to be, with the text beside them; their bytes are not read."""
+    beside = ["text"] if "text" in view.schema.names else []
+    rows = view.to_table(["record_id", "uri", "media_type", *beside], where).to_pylist()
+    return {row["record_id"]: f"{row['uri'].rpartition('/')[2]}, {FILE.shows(row)}" for row in rows}
 
 
 def _begun(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from winnowry.lakehouse.view import TableView
 from winnowry.records.kinds import sized_by
 from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
 
-_READ = ("record_id", "uri", "media_type", "width", "height", "size")
+_READ = ("record_id", "uri", "media_type", "width", "height", "size", "text")
 _SHOWN = 12
 _TRIED = 24  # files: some may be no pictures
 _READ_BYTES = 16 << 20  # of a file

@@ -288,8 +288,17 @@ def test_a_shard_that_changes_between_two_stages_stops_the_run_by_its_name(tmp_p
     assert ws.lake.live_record("web", "cleaned", "all") is None
 
 
-def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_runs_and_drops_what_its_readme_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(EXAMPLE / "recipe.yaml", tmp_path)
-    subprocess.run([sys.executable, EXAMPLE / "draw_shards.py", tmp_path / "lake"], check=True)
-    command = ["run", tmp_path / "recipe.yaml", "--root", tmp_path / "lake", "--without-dagster", "--json"]
+    root = tmp_path / "lake"
+    subprocess.run([sys.executable, EXAMPLE / "draw_shards.py", root], check=True)
+    command = ["run", tmp_path / "recipe.yaml", "--root", root, "--without-dagster", "--json"]
     assert main([str(part) for part in command]) == 0, capsys.readouterr().out
+    quarantine = winnowry.open(str(root)).table("drawings.quarantine").to_arrow(["operator", "reason"]).to_pylist()
+    lines = (EXAMPLE / "README.md").read_text().splitlines()
+    table = [line.split("|")[3].strip(" `") for line in lines if line.startswith("| 000")]
+    assert sorted(f"{row['operator']}: {row['reason']}" for row in quarantine) == sorted(table)
+    command = ["export", "drawings", "--format", "webdataset", "--out", tmp_path / "shards", "--root", root]
+    assert main([str(part) for part in command]) == 0, capsys.readouterr().out
+    members = members_of(next((tmp_path / "shards").glob("*.tar")))
+    assert {name.rpartition(".")[2] for name in members} == {"jpg", "txt", "json"}

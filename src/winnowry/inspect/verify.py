@@ -261,12 +261,12 @@ class _Walk:
 
     def _references(self, *, read: bool) -> Iterator[Finding]:
         """Objects outside the lake that are not what rows refer to."""
-        found: dict[tuple[str, str], list[tuple[ChangedObject, str | None]]] = {}
+        by_object: dict[tuple[str, str], list[tuple[ChangedObject, str | None]]] = {}
         known: dict[tuple[str, int, int, str], bool] = {}
         for table, dataset, tag in self.referring:
             for changed in changed_objects(self.ws.store, dataset, read=read, known=known):
-                found.setdefault((table.name, changed.uri), []).append((changed, tag))
-        for (table_name, uri), held in sorted(found.items()):
+                by_object.setdefault((table.name, changed.uri), []).append((changed, tag))
+        for (table_name, uri), held in sorted(by_object.items()):
             changed = held[0][0]
             tags = sorted({tag for _, tag in held if tag is not None and NUMBERED.fullmatch(tag)})
             n_rows = max(one.rows for one, _ in held)

@@ -250,8 +250,8 @@ class WebDataset(SourceFormat):
             data = sidecar_fields(_read(shard, group.parts["json"], 1 << 20)) if "json" in group.parts else {}
         except BadPartError:
             return ""
-        said = [str(data[name]) for name in ("status", "error_message") if isinstance(data.get(name), str)]
-        return f"; status {': '.join(said)}" if said else ""
+        outcome = [str(data[name]) for name in ("status", "error_message") if isinstance(data.get(name), str)]
+        return f"; status {': '.join(outcome)}" if outcome else ""
 
     def _fields(self, group: _Group, content: Member, shard: BinaryIO, limits: ReadLimits) -> dict[str, object]:
         """The fields of the sidecar, and every other file as a field: small texts whole, others by name and size."""

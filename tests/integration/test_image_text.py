@@ -138,7 +138,7 @@ def test_a_changed_caption_of_the_same_picture_is_a_change(tmp_path: Path) -> No
     before = rows(ws, "published")
     ws, recipe = lay(tmp_path, {"0.tar": shard([*captioned("1", 1, f"{ENGLISH} one"), *captioned("0", 0, ENGLISH)])})
     run_all(ws, recipe)
-    after = rows(ws, "raw")
+    after = rows(ws, "cleaned")
     assert sorted(row["text"] for row in after.values()) == [ENGLISH, f"{ENGLISH} one"]
     assert before.keys() <= after.keys()  # the shard and the key identify a record, in whatever order they are packed
 

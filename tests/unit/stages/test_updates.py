@@ -10,14 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from winnowry.core.tables import RAW
 from winnowry.stages import updates
-from winnowry.stages.updates import Elsewhere
+from winnowry.stages.updates import CONFLICTING, REPEATED, Elsewhere, decide, version_of
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 class Raw:
     """A table whose record ``r`` lies in four partitions."""
+
+    schema = RAW
 
     def count_rows(self) -> int:
         return 4
@@ -39,3 +42,22 @@ def test_only_what_the_landing_says_now_stands(monkeypatch: pytest.MonkeyPatch) 
     recipe: Any = SimpleNamespace(corpus="c")
     elsewhere = Elsewhere(ws, recipe, "own")
     assert [partition for _, partition, _ in elsewhere.versions(["r"])] == ["fresh"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "rule"),
+    [
+        (("a cat", "a cat"), REPEATED),
+        (("a cat", "a dog"), CONFLICTING),
+        ((None, ""), CONFLICTING),
+        ((None, None), REPEATED),
+    ],
+)
+def test_a_text_beside_the_same_bytes_is_part_of_what_a_record_holds(
+    texts: tuple[str | None, str | None], rule: str
+) -> None:
+    first, second = (
+        version_of({"event_time": NOON, "content_sha256": "00" * 32, "uri": f"{n}.tar", "position": 0, "text": text})
+        for n, text in enumerate(texts)
+    )
+    assert decide(first, second, None).rule == rule

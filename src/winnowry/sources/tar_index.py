@@ -18,6 +18,7 @@ from winnowry.sources.tar_headers import (
     pax_value,
 )
 
+_ZEROS_AT_ONCE = 1 << 20
 _LONG_NAME, _LONG_LINK, _PAX = b"L", b"K", b"x"
 _HARD_LINK, _FOLDER = b"1", b"5"
 _OF_ARCHIVE = (b"g", b"V", b"M", b"N", b"X")
@@ -99,7 +100,7 @@ class _Headers:
         values: dict[bytes, bytes] = {}
         while header := self._block(BLOCK_BYTES):
             if not header.strip(b"\0"):
-                self.at += len(header)  # the end; another archive may follow, as `cat` and `tar --append` leave it
+                self._skip_zeros()  # the end; another archive may follow, as `cat` leaves it
                 continue
             size, entry = self._checked(header), header[156:157]
             start = self.at + BLOCK_BYTES
@@ -116,6 +117,14 @@ class _Headers:
             self._note(name, entry, start, size, values, header)
             self.at = start + held + -held % BLOCK_BYTES
             values = {}
+
+    def _skip_zeros(self) -> None:
+        self._stream.seek(self.at)
+        while piece := first_bytes(self._stream, _ZEROS_AT_ONCE):
+            n_left = len(piece.lstrip(b"\0"))
+            self.at += (len(piece) - n_left) // BLOCK_BYTES * BLOCK_BYTES if n_left else len(piece)
+            if n_left:
+                return
 
     def _block(self, n_bytes: int) -> bytes:
         self._stream.seek(self.at)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +17,8 @@ from winnowry.engine.children import PATH, children_of
 from winnowry.engine.columns import with_columns
 from winnowry.engine.isolate import Part, isolated
 from winnowry.operators.base import Derivation, Derived, FittedOperator, Operator
+from winnowry.operators.media.operator import MediaDerivation, MediaOperator, without_content
+from winnowry.operators.media.views import PAYLOAD, SPAN, Views, Wants
 
 Values = TypeVar("Values")
 
@@ -79,7 +83,8 @@ def run_chain(
     Every rule over a computed column is evaluated, so that a rejected row lists all its reasons; rows already
     rejected are set aside before the next costly operator and before a derivation. A row that crashes an operator is
     rejected with the error and takes no other row with it. A derivation replaces its rows by their children; a row
-    without children is rejected under the rule :data:`NO_CHILDREN`.
+    without children is rejected under the rule :data:`NO_CHILDREN`. Operators on media share one view of each row,
+    which is decoded once, for what all of them want.
 
     Args:
         operators: the chain.
@@ -92,7 +97,7 @@ def run_chain(
     Returns:
         Kept and rejected rows; together exactly the n rows, or those made of them.
     """
-    chain = _Chain(batch, fits or {})
+    chain = _Chain(batch, fits or {}, _wants(operators))
     for operator in operators:
         if operator.COST == "costly" or isinstance(operator, Derivation):
             chain.set_aside()
@@ -107,11 +112,31 @@ def run_chain(
     return replace(chain.outcome, kept=_own(chain.batch))
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """Rows with the views of their media; None where no operator looks at any."""
+
+    batch: pa.RecordBatch
+    views: Views | None
+
+    @property
+    def num_rows(self) -> int:
+        return self.batch.num_rows
+
+    def slice(self, offset: int = 0, length: int | None = None) -> _Seen:
+        batch = self.batch.slice(offset, length)
+        views = self.views
+        return _Seen(batch, views[offset : offset + batch.num_rows] if views is not None else None)
+
+
 class _Chain:
     """A chain under way: the rows that are still in it, and their reasons so far."""
 
-    def __init__(self, batch: pa.RecordBatch, fits: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, batch: pa.RecordBatch, fits: Mapping[str, Mapping[str, Any]], wants: Wants | None = None
+    ) -> None:
         self.batch = batch
+        self.views = Views.of_batch(batch, wants) if wants is not None else None
         self.fits = fits
         self.reasons: list[list[Reason]] = [[] for _ in range(batch.num_rows)]
         # Which operator left nothing of a row.
@@ -143,8 +168,14 @@ class _Chain:
         batch = self.batch
         for row in np.flatnonzero(childless):
             self.reasons[row].append(Reason(operator.op, NO_CHILDREN, None, None))
+        views = self.views
         self.set_aside()
-        self.batch = children_of(batch, parent, written, operator.op)
+        # Children of media have no bytes of their own: their views are those of their root.
+        inherited = without_content(batch) if isinstance(operator, MediaDerivation) else batch
+        self.batch = children_of(inherited, parent, written, operator.op)
+        if views is not None:
+            spans = written.column(SPAN) if SPAN in written.schema.names else None
+            self.views = views.children(parent.tolist(), spans)
         self.reasons = [[] for _ in range(self.batch.num_rows)]
         self.emptied = [None] * self.batch.num_rows
         self._note_empty(operator)
@@ -183,14 +214,16 @@ class _Chain:
         rejected = [reason for reason, leaves in zip(self.reasons, rows, strict=True) if leaves]
         self.outcome.rejected.append((_own(self.batch.filter(mask)), rejected))
         self.batch = self.batch.filter(pc.invert(mask))
+        if self.views is not None:
+            self.views = self.views.filter([not leaves for leaves in rows])
         self.reasons = [reason for reason, leaves in zip(self.reasons, rows, strict=True) if not leaves]
         self.emptied = [operator for operator, leaves in zip(self.emptied, rows, strict=True) if not leaves]
 
-    def _isolated(self, operator: Operator, compute: Callable[[pa.RecordBatch], Values]) -> list[Part[Values]]:
+    def _isolated(self, operator: Operator, compute: Callable[[_Seen], Values]) -> list[Part[Values]]:
         """Call an operator; rows that crash it are rejected with the error, alone."""
         name, batch = operator.op, self.batch
         self.outcome.calls[name] = self.outcome.calls.get(name, 0) + batch.num_rows
-        parts = list(isolated(compute, batch, fatal=_NO_FAULT_OF_A_ROW))
+        parts = list(isolated(compute, _Seen(batch, self.views), fatal=_NO_FAULT_OF_A_ROW))
         crashed = {part.start: part.error for part in parts if part.error is not None}
         if crashed:
             self.outcome.errors[name] = self.outcome.errors.get(name, 0) + len(crashed)
@@ -215,9 +248,26 @@ def _stored(operator: Operator, batch: pa.RecordBatch) -> pa.RecordBatch | None:
     return pa.RecordBatch.from_arrays([batch.column(STORED + name) for name in written], names=written)
 
 
-def _apply(operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | None) -> pa.RecordBatch:
-    inputs = batch.select(operator.reads().names)
-    if isinstance(operator, FittedOperator):
+def _wants(operators: Sequence[Operator]) -> Wants | None:
+    """What all operators on media want; None without any."""
+    wants = [operator.wants() for operator in operators if isinstance(operator, MediaOperator | MediaDerivation)]
+    return reduce(or_, wants) if wants else None
+
+
+def _inputs(operator: Operator, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The columns that an operator reads; one on media has views in the place of bytes."""
+    names = operator.reads().names
+    on_media = isinstance(operator, MediaOperator | MediaDerivation)
+    return batch.select([name for name in names if not (on_media and name == PAYLOAD)])
+
+
+def _apply(operator: Operator, rows: _Seen, fit: Mapping[str, Any] | None) -> pa.RecordBatch:
+    batch = rows.batch
+    inputs = _inputs(operator, batch)
+    if isinstance(operator, MediaOperator):
+        assert rows.views is not None
+        computed = operator.apply_media(inputs, rows.views)
+    elif isinstance(operator, FittedOperator):
         if fit is None:
             raise ContractError(f"{operator.op}: there is no fit of it; run the fit stage first")
         computed = operator.apply_fitted(inputs, fit)
@@ -229,8 +279,14 @@ def _apply(operator: Operator, batch: pa.RecordBatch, fit: Mapping[str, Any] | N
     return computed
 
 
-def _derive(operator: Derivation, batch: pa.RecordBatch) -> Derived:
-    derived = operator.derive(batch.select(operator.reads().names))
+def _derive(operator: Derivation, seen: _Seen) -> Derived:
+    batch = seen.batch
+    inputs = _inputs(operator, batch)
+    if isinstance(operator, MediaDerivation):
+        assert seen.views is not None
+        derived = operator.derive_media(inputs, seen.views)
+    else:
+        derived = operator.derive(inputs)
     _check_columns(operator, derived.batch)
     parent = derived.parent
     if not pa.types.is_integer(parent.type) or parent.null_count or len(parent) != derived.batch.num_rows:

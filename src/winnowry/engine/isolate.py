@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
-
-import pyarrow as pa
+from typing import Generic, Protocol, Self, TypeVar
 
 Values = TypeVar("Values")
+
+
+class Rows(Protocol):
+    """Rows that can be cut: a batch, or a batch and what is in step with it."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many."""
+        ...
+
+    def slice(self, offset: int = 0, length: int | None = None) -> Self:
+        """Some of the rows."""
+        ...
+
+
+_Rows = TypeVar("_Rows", bound=Rows)
 
 
 @dataclass(frozen=True)
@@ -29,8 +43,8 @@ class Part(Generic[Values]):
 
 
 def isolated(
-    compute: Callable[[pa.RecordBatch], Values],
-    batch: pa.RecordBatch,
+    compute: Callable[[_Rows], Values],
+    batch: _Rows,
     *,
     fatal: tuple[type[Exception], ...] = (),
     start: int = 0,

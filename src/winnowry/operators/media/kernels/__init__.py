@@ -1,0 +1,1 @@
+"""Compiled loops over the planes of pictures."""

@@ -1,0 +1,168 @@
+"""Views of the media of a batch's rows: each is decoded once, however many operators of a chain look at it.
+
+A decoded picture or film is too large to be kept. So operators say before anything is decoded what they want of it, and
+a decoder makes all of that in one go and lets the rest go: a view holds results, never a picture of full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+
+from winnowry.core.errors import ContractError, DataError, UsageError
+
+if TYPE_CHECKING:
+    from winnowry.operators.media.pictures import Picture, PictureReduction
+
+PAYLOAD = "payload"
+"""The column of a file's bytes; no operator on media is handed it, it asks the view."""
+SPAN = "span"
+SPAN_TYPE = pa.struct([("start", pa.float64()), ("end", pa.float64()), ("unit", pa.string())])
+"""The part of its root that a record is: half open, in seconds (``s``) from the first frame; null: all of it."""
+
+_FAULT_CHARACTERS = 200
+_Decoded = TypeVar("_Decoded")
+
+
+class DecodeError(DataError):
+    """Bytes that are not what they should be: a reason in words, short enough for a column."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a root, half open."""
+
+    start: float
+    end: float
+    unit: str = "s"
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What an operator wants of the media it looks at; the union of a chain's is made in one decoding.
+
+    Attributes:
+        picture: reductions of a decoded picture, each to a value small enough to be kept.
+    """
+
+    picture: frozenset[PictureReduction[Any]] = frozenset()
+
+    def __or__(self, other: Wants) -> Wants:
+        """What both want."""
+        return Wants(**{field.name: getattr(self, field.name) | getattr(other, field.name) for field in fields(self)})
+
+
+class View:
+    """One record's media: the bytes of its root, which part of them it is, and what was decoded of them.
+
+    Args:
+        data: the file; None where there is none. It is not copied before somebody asks for it.
+        wants: of all operators that will look.
+        span: the part that the record is; None for all of it.
+        root: the view of the file that the record is a part of; None where it is a file itself.
+    """
+
+    def __init__(
+        self, data: pa.Buffer | None, wants: Wants, span: Span | None = None, root: View | None = None
+    ) -> None:
+        self.span = span
+        self.wants = wants
+        self._root: View = root._root if root is not None else self
+        self._data = data
+        self._decoded: dict[str, Any] = {}
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the root.
+
+        Raises:
+            DecodeError: there are none.
+        """
+        data = self._root._data
+        if data is None or not data.size:
+            raise DecodeError("no bytes")
+        return bytes(data.to_pybytes())
+
+    def picture(self) -> Picture:
+        """The picture.
+
+        Raises:
+            DecodeError: it cannot be decoded.
+        """
+        from winnowry.operators.media.pictures import decode_picture
+
+        return self._once("picture", lambda: decode_picture(self.data, self.wants.picture))
+
+    def _once(self, what: str, decode: Callable[[], _Decoded]) -> _Decoded:
+        """Decode the root at the first call; later calls, and those of its other parts, get the same or its error."""
+        made = self._root._decoded
+        if what not in made:
+            try:
+                made[what] = decode()
+            except (ContractError, UsageError):
+                raise
+            except DecodeError as error:
+                made[what] = str(error)[:_FAULT_CHARACTERS]
+            except Exception as error:
+                # What decoders raise on damaged bytes is their own affair: OSError, SyntaxError, struct.error, ….
+                made[what] = f"{type(error).__name__}: {error}"[:_FAULT_CHARACTERS]
+        if isinstance(made[what], str):
+            raise DecodeError(made[what])
+        decoded: _Decoded = made[what]
+        return decoded
+
+
+class Views(Sequence[View]):
+    """The views of n rows, in step with a batch."""
+
+    def __init__(self, rows: Iterable[View]) -> None:
+        self._rows = list(rows)
+
+    @classmethod
+    def of_batch(cls, batch: pa.RecordBatch, wants: Wants) -> Views:
+        """Views of the files of a batch.
+
+        Args:
+            batch: n rows; without a column ``payload`` there is nothing to see; ``span`` says which part a record is.
+            wants: of all operators that will look.
+        """
+        n, names = batch.num_rows, batch.schema.names
+        data = batch.column(PAYLOAD) if PAYLOAD in names else pa.nulls(n, pa.large_binary())
+        spans = batch.column(SPAN).to_pylist() if SPAN in names else [None] * n
+        return cls(
+            View(value.as_buffer(), wants, Span(**span) if span is not None else None)
+            for value, span in zip(data, spans, strict=True)
+        )
+
+    def of(self, row: int) -> View:
+        """The view of a row."""
+        return self._rows[row]
+
+    def __getitem__(self, row: Any) -> Any:
+        """The view of a row, or the views of a slice of the rows."""
+        return Views(self._rows[row]) if isinstance(row, slice) else self._rows[row]
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self._rows)
+
+    def filter(self, keep: Sequence[bool]) -> Views:
+        """The views of some rows."""
+        return Views(view for view, stays in zip(self._rows, keep, strict=True) if stays)
+
+    def children(self, parents: Sequence[int], spans: pa.Array | None) -> Views:
+        """Views of records made of the rows: they see what their roots see, which is decoded once for all of them.
+
+        Args:
+            parents: row of the parent of each of n children.
+            spans: n values of :data:`SPAN_TYPE`, the part of its root that each is; None: the parts their parents are.
+        """
+        if spans is None:
+            return Views(View(None, self._rows[row].wants, self._rows[row].span, self._rows[row]) for row in parents)
+        return Views(
+            View(None, self._rows[row].wants, Span(**span) if span is not None else None, self._rows[row])
+            for row, span in zip(parents, spans.to_pylist(), strict=True)
+        )

@@ -161,7 +161,7 @@ def test_an_operator_survives_pickling_and_its_own_fingerprint(name: str) -> Non
     assert stored["version"] == operator.VERSION
     assert stored["op"] == name
     names = {info.alias or field for field, info in type(operator).model_fields.items()}
-    assert names - stored.keys() == ({"keep", "by"} if isinstance(operator, DuplicateKeys) else set())
+    assert names - stored.keys() == (operator.DECIDES_LATER if isinstance(operator, DuplicateKeys) else set())
     rebuilt = type(operator).model_validate({name: stored[name] for name in names & stored.keys()})
     assert rebuilt.fingerprint() == stored
     assert rebuilt == operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +36,36 @@ class Forecast(NamedTuple):
     recall: dict[float, float]
 
 
+class Verification(NamedTuple):
+    """How near the codes of two records must be: records are duplicates when they are, and never for a key they share.
+
+    The column is narrow: a code of each record. Candidates are found by pieces of the codes so that no pair within
+    the distance is missed, and each is compared.
+
+    Attributes:
+        max_distance: bits in which two codes may differ.
+        n_words: words of 64 bits of a code.
+    """
+
+    max_distance: int
+    n_words: int
+
+    @property
+    def n_bits(self) -> int:
+        """Bits of a code."""
+        return 64 * self.n_words
+
+
 class DuplicateKeys(Operator):
     """Base of operators that write keys: records that share one are duplicates, and so are those linked by others.
 
+    With a :meth:`verification` the key is a code, and records are duplicates of a keeper whose code is near.
+
     There is no rule here: which record of a group stays can only be decided when all partitions are known.
     """
+
+    DECIDES_LATER: ClassVar[frozenset[str]] = frozenset({"keep", "by"})
+    """Parameters on which no key depends, only what ``duplicates`` makes of the keys."""
 
     keep: Literal["earliest", "longest", "best"] = Field(
         default="earliest",
@@ -69,8 +94,8 @@ class DuplicateKeys(Operator):
         return pa.schema([pa.field("text", TEXT)])
 
     def fingerprint(self) -> dict[str, Any]:
-        """What identifies the keys: everything but who stays of a group, which no key depends on."""
-        return {name: value for name, value in super().fingerprint().items() if name not in ("keep", "by")}
+        """What identifies the keys: everything but what is decided when they are joined."""
+        return {name: value for name, value in super().fingerprint().items() if name not in self.DECIDES_LATER}
 
     @property
     def key_column(self) -> str:
@@ -78,11 +103,21 @@ class DuplicateKeys(Operator):
         return str(self.writes().names[0])
 
     def keys(self, column: pa.Array) -> Keys:
-        """Decode the written column (n rows) for the join."""
+        """Decode the written column (n rows) for the join.
+
+        With a :meth:`verification`: one key, whose first word is 1 where there is a code and whose others are the code.
+        """
         raise NotImplementedError
 
+    def verification(self) -> Verification | None:
+        """How near two codes must be; None where sharing a key is enough."""
+        return None
+
     def similarity(self, shared: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Similarity of two records, 0 to 1, from the number of keys they share (at least 1)."""
+        """Similarity of two records, 0 to 1, from the number of keys they share (at least 1).
+
+        With a :meth:`verification` it is not asked: the share of bits that agree is.
+        """
         raise NotImplementedError
 
     def forecast(self) -> Forecast | None:

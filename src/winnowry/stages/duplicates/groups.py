@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from winnowry.core.errors import UsageError
 from winnowry.core.tables import DUPLICATES
 from winnowry.lakehouse.view import TableView
-from winnowry.operators.dedup.keys import DuplicateKeys
+from winnowry.operators.dedup.keys import DuplicateKeys, Verification
 from winnowry.recipe.model import Recipe
 from winnowry.stages.duplicates.keys import Groups, KeyFiles, refuse_other_length
 
@@ -132,11 +133,11 @@ def _decide_some(
     first = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
     starts = np.append(first, len(members)).astype(np.int64)
     key_of = [_numbered(files, operator, members) for operator in range(len(operators))]
-    before, steps = walk_groups(starts, *_holders(key_of))
-    keeper = np.repeat(first, np.diff(starts))
+    codes = _codes(files, members)
+    keeper, before, steps = walk_groups(starts, *_holders(key_of, len(members)), *codes.flat())
     dropped = np.flatnonzero(steps > 0)
     twin = before[dropped]
-    method, similarity = _evidence(operators, key_of, dropped, twin)
+    method, similarity = _evidence(operators, key_of, codes, dropped, twin)
     record_id = rows["record_id"]
     table = pa.table(
         {
@@ -147,7 +148,7 @@ def _decide_some(
             "similarity": pa.array(similarity, pa.float64()),
             "twin_record_id": record_id.take(pa.array(twin)),
             "steps": pa.array(steps[dropped], pa.int32()),
-            "group_size": pa.array(np.repeat(np.diff(starts), np.diff(starts))[dropped], pa.int64()),
+            "group_size": pa.array(np.bincount(keeper, minlength=len(members))[keeper[dropped]], pa.int64()),
         },
         schema=nothing().schema,
     )
@@ -169,7 +170,12 @@ def _rows(cleaned: TableView, members: npt.NDArray[np.int64], n_records: int, ra
 
 
 def _numbered(files: KeyFiles, operator: int, members: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Keys of some records numbered from 0, shape (records, keys); -1 where a record has none."""
+    """Keys of some records numbered from 0, shape (records, keys); -1 where a record has none.
+
+    Codes are no keys: an operator that compares them has none.
+    """
+    if files.verifications[operator] is not None:
+        return np.empty((len(members), 0), dtype=np.int64)
     columns = []
     n = 0
     for key in range(len(files.paths[operator])):
@@ -190,8 +196,50 @@ def _numbered(files: KeyFiles, operator: int, members: npt.NDArray[np.int64]) ->
     return np.stack(columns, axis=1)
 
 
+@dataclass(frozen=True)
+class _Codes:
+    """The codes of some records, of all operators that compare them.
+
+    Attributes:
+        words: of each operator, shape (records, words); None of one that has keys.
+        known: of each operator, whether a record has a code.
+        near: how near codes must be.
+    """
+
+    words: Sequence[npt.NDArray[np.uint64] | None]
+    known: Sequence[npt.NDArray[np.bool_]]
+    near: Sequence[Verification | None]
+
+    def flat(self) -> tuple[npt.NDArray[Any], ...]:
+        """As ``walk_groups`` takes them."""
+        from winnowry.operators.dedup.kernels.near import probes
+
+        n = len(self.known[0])
+        kinds = [at for at, words in enumerate(self.words) if words is not None]
+        near = [self.near[at] for at in kinds]
+        changes = [probes(v.n_words, v.max_distance) for v in near if v is not None]
+        return (
+            np.concatenate([np.empty((n, 0), np.uint64), *(w for w in self.words if w is not None)], axis=1),
+            np.stack([self.known[at] for at in kinds], axis=1) if kinds else np.empty((n, 0), dtype=bool),
+            np.cumsum([0, *(v.n_words for v in near if v is not None)], dtype=np.int64),
+            np.array([v.max_distance for v in near if v is not None], dtype=np.int64),
+            np.concatenate([np.empty(0, np.int64), *changes]),
+            np.cumsum([0, *(len(values) for values in changes)], dtype=np.int64),
+        )
+
+
+def _codes(files: KeyFiles, members: npt.NDArray[np.int64]) -> _Codes:
+    words: list[npt.NDArray[np.uint64] | None] = []
+    known = []
+    for operator, near in enumerate(files.verifications):
+        has_code, *code = (word[members] for word in files.words(operator, 0))
+        words.append(np.stack(code, axis=1) if near is not None else None)
+        known.append(has_code != 0)
+    return _Codes(words, known, files.verifications)
+
+
 def _holders(
-    key_of: Sequence[npt.NDArray[np.int64]],
+    key_of: Sequence[npt.NDArray[np.int64]], n_members: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Keys of all operators side by side, and who holds each: see ``walk_groups``."""
     shifted = []
@@ -199,17 +247,18 @@ def _holders(
     for numbers in key_of:
         shifted.append(np.where(numbers >= 0, numbers + n, -1))
         n += int(numbers.max(initial=-1)) + 1
-    together = np.concatenate(shifted, axis=1)
+    together = np.concatenate([np.empty((n_members, 0), np.int64), *shifted], axis=1)
     flat = together.ravel()
     order = np.argsort(flat, kind="stable")
     order = order[np.searchsorted(flat[order], 0) :]
     holders_from = np.concatenate([[0], np.cumsum(np.bincount(flat[order], minlength=n))]).astype(np.int64)
-    return together, (order // together.shape[1]).astype(np.int64), holders_from
+    return together, (order // max(1, together.shape[1])).astype(np.int64), holders_from
 
 
 def _evidence(
     operators: Sequence[DuplicateKeys],
     key_of: Sequence[npt.NDArray[np.int64]],
+    codes: _Codes,
     dropped: npt.NDArray[np.int64],
     twin: npt.NDArray[np.int64],
 ) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -217,12 +266,37 @@ def _evidence(
     method = np.full(len(dropped), "", dtype=object)
     similarity = np.zeros(len(dropped), dtype=np.float64)
     open_ = np.ones(len(dropped), dtype=bool)
-    # The fewer keys the stricter: equal texts share all band keys too, and are reported as equal.
-    for operator, numbers in sorted(zip(operators, key_of, strict=True), key=lambda pair: pair[1].shape[1]):
-        mine = numbers[dropped]
-        shared = ((mine >= 0) & (mine == numbers[twin])).sum(axis=1)
-        matched = open_ & (shared > 0)
-        method[matched] = operator.method
-        similarity[matched] = operator.similarity(shared[matched])
+    # The fewer keys the stricter: equal texts share all band keys too, and are reported as equal. Codes come second.
+    strictness = [
+        1.5 if near is not None else numbers.shape[1] for near, numbers in zip(codes.near, key_of, strict=True)
+    ]
+    for at in sorted(range(len(operators)), key=strictness.__getitem__):
+        matches, alike = _matched(operators[at], key_of[at], codes, at, dropped, twin)
+        matched = open_ & matches
+        method[matched] = operators[at].method
+        similarity[matched] = alike[matched]
         open_ &= ~matched
     return method.tolist(), similarity
+
+
+def _matched(
+    operator: DuplicateKeys,
+    numbers: npt.NDArray[np.int64],
+    codes: _Codes,
+    at: int,
+    dropped: npt.NDArray[np.int64],
+    twin: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Which records match their twins by an operator, and how similar it says they are."""
+    from winnowry.operators.dedup.kernels.near import distances
+
+    near, words = codes.near[at], codes.words[at]
+    if near is None or words is None:
+        mine = numbers[dropped]
+        shared = ((mine >= 0) & (mine == numbers[twin])).sum(axis=1)
+        alike = np.zeros(len(dropped), dtype=np.float64)
+        alike[shared > 0] = operator.similarity(shared[shared > 0])
+        return shared > 0, alike
+    differing = distances(words[dropped], words[twin])
+    both = codes.known[at][dropped] & codes.known[at][twin]
+    return both & (differing <= near.max_distance), 1.0 - differing / near.n_bits

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import DataError
 from winnowry.lakehouse.view import TableView
-from winnowry.operators.dedup.keys import DuplicateKeys
+from winnowry.operators.dedup.keys import DuplicateKeys, Verification
 
 KEYS_AT_ONCE = 1 << 24
 """Keys sorted in memory at once, about 0.5 GiB; longer columns of keys are taken in ranges of their values."""
@@ -33,10 +33,12 @@ class KeyFiles:
         n_records: records of the table.
         paths: for each operator, for each of its keys, the files of its words: uint64, one value a record in table
             order; 0 in the first word where a record has no such key.
+        verifications: for each operator how near two of its codes must be; None where sharing a key is enough.
     """
 
     n_records: int
     paths: tuple[tuple[tuple[Path, ...], ...], ...]
+    verifications: tuple[Verification | None, ...]
 
     def words(self, operator: int, key: int) -> tuple[Words, ...]:
         """The words of one key, mapped into memory rather than read."""
@@ -79,13 +81,14 @@ def write_key_files(
                     for word, path in zip(written, places, strict=True):
                         files[path].write(np.ascontiguousarray(word).data)
             advance(batch.num_rows)
-    return KeyFiles(n, paths)
+    return KeyFiles(n, paths, tuple(operator.verification() for operator in operators))
 
 
 def groups_of(files: KeyFiles, keys_at_once: int = KEYS_AT_ONCE) -> Groups:
-    """The group of every record: records that share a key are in one, and so are records linked by others.
+    """The group of every record: records that share a key, or whose codes are near, and those linked by others.
 
-    Union-find over record numbers: 4 bytes a record (8 from 2**31 records on), and ``keys_at_once`` keys.
+    Union-find over record numbers: 4 bytes a record (8 from 2**31 records on), and ``keys_at_once`` keys. Codes are
+    held all at once: about 40 bytes for each different one of 64 bits.
 
     Returns:
         For each record the smallest record number of its group, which is its own where it is alone.
@@ -95,6 +98,10 @@ def groups_of(files: KeyFiles, keys_at_once: int = KEYS_AT_ONCE) -> Groups:
     n = files.n_records
     parent: Groups = np.arange(n, dtype=np.int32) if n < 2**31 else np.arange(n, dtype=np.int64)
     for operator, keys in enumerate(files.paths):
+        near = files.verifications[operator]
+        if near is not None:
+            _link_near(files.words(operator, 0), near, parent)
+            continue
         for key in range(len(keys)):
             words = files.words(operator, key)
             for rows in _ranges(words[0], keys_at_once):
@@ -102,6 +109,23 @@ def groups_of(files: KeyFiles, keys_at_once: int = KEYS_AT_ONCE) -> Groups:
                 link_equal(np.argsort(first, kind="stable"), rows, first, last, parent)
     flatten(parent)
     return parent
+
+
+def _link_near(words: tuple[Words, ...], near: Verification, parent: Groups) -> None:
+    """Unite the records whose codes are near; records of one code first, so that each code is looked for once."""
+    from winnowry.operators.dedup.kernels.forest import unite_all
+    from winnowry.operators.dedup.kernels.near import link_near, probes
+
+    rows = np.flatnonzero(words[0])
+    codes = np.stack([word[rows] for word in words[1:]], axis=1)
+    order = np.lexsort(codes.T)
+    rows, codes = rows[order], codes[order]
+    new = np.ones(len(rows), dtype=bool)
+    new[1:] = (codes[1:] != codes[:-1]).any(axis=1)
+    first = rows[new]  # of each code the smallest record number: the sort is stable
+    unite_all(parent, rows, np.repeat(first, np.diff(np.append(np.flatnonzero(new), len(rows)))))
+    changes = probes(near.n_words, near.max_distance)
+    link_near(np.ascontiguousarray(codes[new]), first, near.max_distance, changes, parent)
 
 
 def _ranges(keys: Words, at_once: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from winnowry.core.tables import RAW
 from winnowry.operators.base import Derivation, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
+from winnowry.operators.media.operator import MediaOperator
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.check_fields import carried_columns, check_fields
@@ -312,8 +313,15 @@ def _uncounted(kind: Kind, clean: Sequence[Operator | None]) -> list[Problem]:
             "cannot read, or leave `sample` out",
         )
         for index, operator in enumerate(clean)
-        if operator is not None and operator.op == kind.counted_by and not operator.rules()
+        if operator is not None and _keeps_uncounted(kind, operator)
     ]
+
+
+def _keeps_uncounted(kind: Kind, operator: Operator) -> bool:
+    if operator.op == kind.counted_by:
+        return not operator.rules()
+    refuses = getattr(operator, "decodable", True)  # as operators on media call what does
+    return isinstance(operator, MediaOperator) and kind.size_column in operator.writes().names and not refuses
 
 
 def _size(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str]) -> list[Problem]:

@@ -22,6 +22,8 @@ class JpegMarks:
 
     Attributes:
         bits: of a sample.
+        width: in pixels, as stored.
+        height: in pixels, as stored.
         n_components: 1 grey, 3 colour, 4 inks.
         exif: the block of metadata, without its signature; empty where there is none.
         profile: the ICC profile; empty where there is none.
@@ -29,6 +31,8 @@ class JpegMarks:
     """
 
     bits: int = 8
+    width: int = 0
+    height: int = 0
     n_components: int = 3
     exif: bytes = b""
     profile: bytes = b""
@@ -58,7 +62,7 @@ def jpeg_marks(data: bytes) -> JpegMarks:
         body = data[at + 4 : at + 2 + length]
         if kind in _FRAMES and len(body) >= 6 and not framed:
             framed = True
-            marks.bits, marks.n_components = body[0], body[5]
+            marks.bits, marks.height, marks.width, marks.n_components = struct.unpack_from(">BHHB", body)
             progressive = kind in _PROGRESSIVE
             components = {body[6 + 3 * n]: 0 for n in range(min(body[5], (len(body) - 6) // 3))}
         elif kind == 0xE1 and body.startswith(b"Exif\0\0") and not marks.exif:

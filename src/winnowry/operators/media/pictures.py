@@ -163,8 +163,11 @@ def _jpeg(data: bytes) -> Pixels:
     import simplejpeg
 
     marks = jpeg_marks(data)
-    height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    _refuse_many(width, height)
+    _refuse_many(marks.width, marks.height)
+    try:
+        colours = simplejpeg.decode_jpeg_header(data, strict=False)[2]
+    except (ValueError, KeyError):  # the second for colours that it has no name for
+        raise DecodeError(f"JPEG with {marks.n_components} components of {marks.bits} bits cannot be read") from None
     if marks.missing_scans:
         raise DecodeError("truncated: a progressive JPEG without its last scans")
     wanted = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(colours, "RGB")
@@ -218,7 +221,7 @@ def _heif(data: bytes) -> Pixels:
     _refuse_many(*primary.size)
     stored = _rgb(primary.to_pillow())
     # The file's own rotation has been applied; readers must not apply the EXIF orientation too (ISO/IEC 23008-12).
-    orientation = primary.info.get("original_orientation")
+    orientation = _exif_orientation((primary.info.get("exif") or b"").removeprefix(b"Exif\0\0"))
     facts = _facts("HEIF", stored, orientation, int(primary.info.get("bit_depth", 8)), 1, None)
     return Pixels(facts, stored, 1, primary.info.get("icc_profile") or b"")
 
@@ -259,6 +262,8 @@ def _opened(data: bytes) -> Image:
             return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
     except UnidentifiedImageError:
         raise DecodeError("no picture of a known format") from None
+    except Image.DecompressionBombError:
+        raise DecodeError(f"more than {MOST_PIXELS:,} pixels") from None
 
 
 def _refuse_many(width: int, height: int) -> None:
@@ -324,6 +329,8 @@ def _bits_of(image: Image) -> int:
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, 1)
         return int(bits[0] if isinstance(bits, tuple) else bits)
+    if image.format == "PPM" and image.mode == "I":
+        return 16
     return {"1": 1, "I;16": 16, "I;16B": 16, "I": 32, "F": 32}.get(image.mode, 8)
 
 
@@ -359,7 +366,7 @@ def _eight_bits(values: npt.NDArray[Any]) -> Plane:
 
 def _in_srgb(plane: Plane, profile: bytes) -> Plane:
     """Colours of another profile as sRGB; a damaged profile changes nothing."""
-    if not profile or b"sRGB" in profile[:4096]:
+    if not profile or any("sRGB".encode(code) in profile for code in ("ascii", "utf-16-be")):
         return plane
     from PIL import Image, ImageCms
 

@@ -12,7 +12,7 @@ _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: TEM, restarts, start of image."""
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_PNG_START = b"\x89PNG\r\n\x1a\n"
+PNG_START = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
 
 
@@ -121,7 +121,7 @@ def png_marks(data: bytes) -> PngMarks:
     marks = PngMarks()
     n_shown = 0
     view = memoryview(data)
-    at = len(_PNG_START)
+    at = len(PNG_START)
     while at + 8 <= len(data) and not marks.ends:
         length, kind = struct.unpack_from(">I4s", data, at)
         if at + 12 + length > len(data):

@@ -19,6 +19,7 @@ _LEAST_AMPLITUDE = 1.0
 _INFORMATIVE = 32
 """Coefficients of that amplitude, of 63: the signs of fewer leave too few bits to tell two pictures apart."""
 _STEP = 64.0
+"""Of the digest: its coefficients are counted in it, and a picture without one of half of it is flat."""
 
 
 def perceptual_hash(luma: Plane) -> str | None:
@@ -40,13 +41,10 @@ def perceptual_hash(luma: Plane) -> str | None:
     """
     small = _means(_means(luma.astype(np.float64), 0), 1)
     low = (_COSINES @ small @ _COSINES.T).ravel()
-    n_strong = np.count_nonzero(np.abs(low[1:]) >= _LEAST_AMPLITUDE)
-    if n_strong == 0:
-        return None
-    if n_strong < _INFORMATIVE:
-        steps = np.rint(low / _STEP).astype("<i4").tobytes()
-        return hashlib.blake2b(steps, digest_size=8).hexdigest()
-    return np.packbits(low > np.median(low)).tobytes().hex()
+    if np.count_nonzero(np.abs(low[1:]) >= _LEAST_AMPLITUDE) >= _INFORMATIVE:
+        return np.packbits(low > np.median(low)).tobytes().hex()
+    steps = np.rint(low / _STEP).astype("<i4")
+    return hashlib.blake2b(steps.tobytes(), digest_size=8).hexdigest() if steps[1:].any() else None
 
 
 def _means(plane: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from winnowry.core.errors import ContractError
-from winnowry.operators.media.containers import gif_marks, jpeg_marks, png_marks
+from winnowry.operators.media.containers import PNG_START, gif_marks, jpeg_marks, png_marks
 from winnowry.operators.media.views import DecodeError
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ _FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM"
 _ORIENTATION = 0x0112  # EXIF tag
 _BITS_PER_SAMPLE = 258  # TIFF tag
 _SMALL_SIDE_PX = 512
-_STRAY_BYTES = 64
-"""Before an end mark; more of them are a damaged picture rather than a careless writer."""
 
 
 class PictureFacts(NamedTuple):
@@ -199,10 +197,6 @@ def _jpeg_despite(data: bytes, colours: str, complaint: str) -> tuple[Plane, str
             return simplejpeg.decode_jpeg(data + b"\xff\xd9", colours), "end mark missing"
         except ValueError:
             raise DecodeError("truncated: Premature end of JPEG file") from None
-    words = complaint.split()
-    stray = "extraneous bytes before marker 0xd9" in complaint and int(words[words.index("extraneous") - 1])
-    if stray and stray <= _STRAY_BYTES:
-        return simplejpeg.decode_jpeg(data, colours, strict=False), complaint
     raise DecodeError(f"truncated: {complaint}" if "premature end" in complaint else complaint)
 
 
@@ -227,22 +221,22 @@ def _heif(data: bytes) -> Pixels:
 
 
 def _by_pillow(data: bytes) -> Pixels:
+    # The marks first: of a damaged file they know what is wrong.
+    marks = png_marks(data) if data.startswith(PNG_START) else None
+    blocks = gif_marks(data) if data.startswith((b"GIF87a", b"GIF89a")) else None
     image = _opened(data)
     _refuse_many(*image.size)
     form = str(image.format)
-    bits, n_frames, warning = _bits_of(image), int(getattr(image, "n_frames", 1)), None
-    if form == "PNG":
-        marks = png_marks(data)
-        bits, n_frames = marks.bits, marks.n_frames
-        warning = None if marks.ends else "end mark missing"
+    bits, n_frames, ends = _bits_of(image), int(getattr(image, "n_frames", 1)), True
+    if marks is not None:
+        bits, n_frames, ends = marks.bits, marks.n_frames, marks.ends
         if marks.hidden_default:
             image.seek(1)  # what is shown is the first frame of the animation
-    elif form == "GIF":
-        blocks = gif_marks(data)
-        n_frames = blocks.n_frames
-        warning = None if blocks.ends else "end mark missing"
+    elif blocks is not None:
+        n_frames, ends = blocks.n_frames, blocks.ends
     elif form == "TIFF":
         n_frames = 1  # its pages are no animation
+    warning = None if ends else "end mark missing"
     orientation = _image_orientation(image)
     profile = image.info.get("icc_profile") or b""
     image.load()

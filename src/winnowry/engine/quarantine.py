@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,7 +42,7 @@ def quarantine_rows(batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], 
             "value": why[0].value,
             "threshold": why[0].threshold,
             "reasons": [reason.__dict__ for reason in why],
-            "columns": orjson.dumps(measured[row], default=str).decode(),
+            "columns": orjson.dumps(measured[row], default=_as_text).decode(),
             "uri": where["uri"][row],
             "position": where["position"][row],
             "payload": None,
@@ -51,6 +52,11 @@ def quarantine_rows(batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], 
         for row, why in enumerate(reasons)
     ]
     return pa.RecordBatch.from_pylist(rows, schema=QUARANTINE)
+
+
+def _as_text(value: object) -> str:
+    """What JSON has no word for; bytes, such as those of a thumbnail, in base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def count_reasons(batch: pa.RecordBatch, into: Counter[str]) -> None:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from winnowry.core.errors import NotFoundError, UsageError
 from winnowry.core.ids import record_id as make_record_id
+from winnowry.core.numbers import byte_size
 from winnowry.core.sql import in_list, literal
 from winnowry.inspect.explain_draw import draw_values
 from winnowry.inspect.explain_erased import verdict_on_erased
 from winnowry.inspect.explain_family import PARENTS, Origin, became, children_of, listed, origin_of, with_family
 from winnowry.inspect.explain_gone import Withdrawal, withdrawals_of
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
+from winnowry.inspect.explain_pictures import pair_values
 from winnowry.inspect.explain_refused import QUARANTINE, InRefused, ids_in_refused, in_refused
 from winnowry.inspect.sentences import Beside, draw, rejected
 from winnowry.records.kinds import FILE
@@ -379,8 +381,12 @@ def _tell_group(ws: Workspace, corpus: str, record_id: str, rows: Rows, steps: l
         return ""
     view = ws.lake.open(corpus, stage.name)
     if rows[stage.name][1]:
-        step = next(step for step in steps if step.table == stage.name)
-        step.values.update(group_values(view, rows[stage.name][1][0]))
+        row = rows[stage.name][1][0]
+        at = next(at for at, step in enumerate(steps) if step.table == stage.name)
+        pair = pair_values(ws.lake.open(corpus, text), row)
+        steps[at].values.update({**pair, **group_values(view, row)})
+        if "bits_apart" in pair:
+            steps[at] = replace(steps[at], outcome=f"{steps[at].outcome}; {pair['bits_apart']} of 64 bits differ")
         return ""
     values = keeper_values(view, record_id)
     next(step for step in steps if step.table == text).values.update(values)
@@ -415,10 +421,23 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
             values[f"{name}_excerpt"] = text[:_EXCERPT]
             values[f"{name}_characters"] = len(text)
         elif name in ("columns", "meta") and isinstance(value, str):
-            values[name] = _parsed(value)
+            values[name] = _shortened(_parsed(value)) if name == "columns" else _parsed(value)
+        elif isinstance(value, bytes):  # a thumbnail
+            values[name] = byte_size(len(value))
         else:
             values[name] = value
     return values
+
+
+def _shortened(parsed: Any) -> Any:
+    """Values by name, long ones (a thumbnail, for one) cut."""
+    return {name: _cut(value) for name, value in parsed.items()} if isinstance(parsed, dict) else parsed
+
+
+def _cut(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= _EXCERPT:
+        return value
+    return f"{value[:_EXCERPT]}… ({len(value):,} characters)"
 
 
 def _parsed(text: str) -> Any:

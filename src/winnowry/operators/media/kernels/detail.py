@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from winnowry.operators.media.kernels.planes import Plane
 from winnowry.operators.text.kernels.compile import kernel
 
@@ -21,11 +19,11 @@ def laplacian_variance(luma: Plane) -> float:
     total, squares = 0, 0
     for y in range(1, height - 1):
         above, here, below = luma[y - 1], luma[y], luma[y + 1]
-        row, row_squares = np.int32(0), np.int64(0)
+        row, row_squares = 0, 0
         for i in range(n):
             value = (
-                np.int32(above[i + 1]) + np.int32(below[i + 1]) + np.int32(here[i]) + np.int32(here[i + 2])
-                - 4 * np.int32(here[i + 1])
+                int(above[i + 1]) + int(below[i + 1]) + int(here[i]) + int(here[i + 2])
+                - 4 * int(here[i + 1])
             )  # fmt: skip
             row += value
             row_squares += value * value
@@ -52,22 +50,22 @@ def crete_blur(luma: Plane) -> float:
     for y in range(height):
         here = luma[y]
         # The mean of nine pixels moves by (one that enters - one that leaves) / 9: nine times everything is whole.
-        row, row_lost = np.int32(0), np.int32(0)
+        row, row_lost = 0, 0
         for x in range(_HALF_BOX + 1, width - _HALF_BOX):
-            sharp = 9 * abs(np.int32(here[x]) - np.int32(here[x - 1]))
-            soft = abs(np.int32(here[x + _HALF_BOX]) - np.int32(here[x - _HALF_BOX - 1]))
+            sharp = 9 * abs(int(here[x]) - int(here[x - 1]))
+            soft = abs(int(here[x + _HALF_BOX]) - int(here[x - _HALF_BOX - 1]))
             row += sharp
-            row_lost += max(np.int32(0), sharp - soft)
+            row_lost += max(0, sharp - soft)
         across += row
         across_lost += row_lost
         if _HALF_BOX + 1 <= y < height - _HALF_BOX:
             above, enters, leaves = luma[y - 1], luma[y + _HALF_BOX], luma[y - _HALF_BOX - 1]
-            row, row_lost = np.int32(0), np.int32(0)
+            row, row_lost = 0, 0
             for x in range(width):
-                sharp = 9 * abs(np.int32(here[x]) - np.int32(above[x]))
-                soft = abs(np.int32(enters[x]) - np.int32(leaves[x]))
+                sharp = 9 * abs(int(here[x]) - int(above[x]))
+                soft = abs(int(enters[x]) - int(leaves[x]))
                 row += sharp
-                row_lost += max(np.int32(0), sharp - soft)
+                row_lost += max(0, sharp - soft)
             down += row
             down_lost += row_lost
     blur_across = (across - across_lost) / across if across else 0.0
@@ -86,11 +84,11 @@ def immerkaer_noise(luma: Plane) -> float:
     total = 0
     for y in range(1, height - 1):
         above, here, below = luma[y - 1], luma[y], luma[y + 1]
-        row = np.int32(0)
+        row = 0
         for i in range(n):
-            corners = np.int32(above[i]) + np.int32(above[i + 2]) + np.int32(below[i]) + np.int32(below[i + 2])
-            sides = np.int32(above[i + 1]) + np.int32(below[i + 1]) + np.int32(here[i]) + np.int32(here[i + 2])
-            row += abs(corners - 2 * sides + 4 * np.int32(here[i + 1]))
+            corners = int(above[i]) + int(above[i + 2]) + int(below[i]) + int(below[i + 2])
+            sides = int(above[i + 1]) + int(below[i + 1]) + int(here[i]) + int(here[i + 2])
+            row += abs(corners - 2 * sides + 4 * int(here[i + 1]))
         total += row
     return total * _NOISE / (n * (height - 2))
 
@@ -111,19 +109,19 @@ def blockiness(luma: Plane) -> float:
     n_every, n_lines = height * (width - 1) + (height - 1) * width, 0
     for y in range(height):
         here = luma[y]
-        row = np.int32(0)
+        row = 0
         for x in range(width - 1):
-            row += abs(np.int32(here[x + 1]) - np.int32(here[x]))
+            row += abs(int(here[x + 1]) - int(here[x]))
         every += row
-        row = np.int32(0)
+        row = 0
         for x in range(7, width - 1, 8):
-            row += abs(np.int32(here[x + 1]) - np.int32(here[x]))
+            row += abs(int(here[x + 1]) - int(here[x]))
         across_lines += row
         if y + 1 < height:
             below = luma[y + 1]
-            row = np.int32(0)
+            row = 0
             for x in range(width):
-                row += abs(np.int32(below[x]) - np.int32(here[x]))
+                row += abs(int(below[x]) - int(here[x]))
             every += row
             if y & 7 == 7:
                 across_lines += row
@@ -143,9 +141,9 @@ def colourfulness(rgb: Plane) -> float:
     red_green, red_green_squares, yellow_blue, yellow_blue_squares = 0, 0, 0, 0
     for y in range(height):
         row = rgb[y]
-        a, a_squares, b, b_squares = np.int32(0), np.int64(0), np.int32(0), np.int64(0)
+        a, a_squares, b, b_squares = 0, 0, 0, 0
         for x in range(width):
-            red, green, blue = np.int32(row[x, 0]), np.int32(row[x, 1]), np.int32(row[x, 2])
+            red, green, blue = int(row[x, 0]), int(row[x, 1]), int(row[x, 2])
             rg, yb = red - green, red + green - 2 * blue  # twice the second
             a += rg
             a_squares += rg * rg

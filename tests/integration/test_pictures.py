@@ -1,0 +1,129 @@
+"""Pictures walk from files to a release: measured as they are shown, those that look alike kept once, all explained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("simplejpeg")
+pytest.importorskip("pi_heif")
+
+from PIL import Image
+
+from tests.pictures import gif, quadrants, saved, scene, turned
+from tests.walk import open_recipe, run_all
+from winnowry.cli.main import main
+from winnowry.lakehouse.blobs import read_blobs
+from winnowry.lakehouse.workspace import Workspace
+
+RECIPE = """\
+version: 1
+corpus: shots
+sources:
+  - {name: shots, uri: "landing/shots/**/*.*", format: files, kind: image, partition: {by: path, part: -2}}
+clean:
+  - {op: image.measure, min_side: 100, min_entropy: null}
+  - {op: image.piqe}
+  - {op: dedup.image, keep: best, by: n_pixels}
+score:
+  - {op: score.column, column: piqe}
+sample: {method: top_k, by: piqe_score, prefer: lowest, fraction: 1.0, seed: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    large = Image.fromarray(scene(1, 600, 800))
+    files = {
+        **{f"phone/o{tag}.jpg": turned(quadrants(), tag, "JPEG", quality=95) for tag in (0, *range(1, 10))},
+        "phone/o6.png": turned(quadrants(), 6, "PNG"),
+        "phone/o6.webp": turned(quadrants(), 6, "WEBP", lossless=True),
+        "web/large.png": saved(large, "PNG"),
+        "web/thumb.jpg": saved(large.resize((400, 300)), "JPEG", quality=60),
+        "web/other.jpg": saved(scene(2), "JPEG"),
+        "web/red.png": saved(np.full((256, 256, 3), (200, 0, 0), np.uint8), "PNG"),
+        "web/blue.png": saved(np.full((256, 256, 3), (0, 0, 254), np.uint8), "PNG"),
+        "web/many.gif": gif(*((k % 230, k % 190, 2, 2, 1) for k in range(40))),
+        "web/cut.jpg": saved(large, "JPEG")[:9000] + b"\xff\xd9",
+        "web/page.jpg": b"<html>not found</html>",
+        "web/icon.png": saved(scene(3, 32, 32), "PNG"),
+    }
+    for name, data in files.items():
+        path = folder / "landing/shots" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (folder / "shots.yaml").write_text(RECIPE)
+    run_all(*open_recipe(folder, folder / "shots.yaml"))
+    return folder
+
+
+def rows(lake: Path, table: str, *columns: str) -> dict[str, dict[str, Any]]:
+    view = Workspace.open(str(lake)).lake.open("shots", table)
+    held = view.to_table(columns=["record_id", "uri", *columns]).to_pylist()
+    return {row["uri"].rpartition("shots/")[2]: row for row in held}
+
+
+def test_pictures_that_look_alike_are_kept_once_and_the_others_are_all_told(lake: Path) -> None:
+    cleaned = rows(lake, "cleaned", "width", "height", "phash", "n_frames")
+    assert {(row["width"], row["height"]) for name, row in cleaned.items() if name.startswith("phone/")} == {(240, 160)}
+    reasons = rows(lake, "quarantine", "reason", "value", "columns")
+    assert {name: row["reason"] for name, row in reasons.items()} == {
+        "web/cut.jpg": "decodable", "web/page.jpg": "decodable", "web/icon.png": "min_side",
+    }  # fmt: skip
+    assert "truncated" in reasons["web/cut.jpg"]["value"]
+    names = {row["record_id"]: name for name, row in cleaned.items()}
+    left_out = Workspace.open(str(lake)).lake.open("shots", "duplicates").to_table().to_pylist()
+    assert len([row for row in left_out if names[row["record_id"]].startswith("phone/")]) == 11
+    (thumb,) = [row for row in left_out if names[row["record_id"]].startswith("web/")]
+    assert (names[thumb["record_id"]], names[thumb["kept_record_id"]]) == ("web/thumb.jpg", "web/large.png")
+    published = rows(lake, "published", "piqe", "thumbnail", "phash", "n_pixels")
+    assert {name for name in published if name.startswith("web/")} == {
+        "web/large.png", "web/other.jpg", "web/red.png", "web/blue.png", "web/many.gif",
+    }  # fmt: skip
+    assert "image_key" not in Workspace.open(str(lake)).lake.open("shots", "published").schema.names
+    assert all(0 < len(row["thumbnail"]) <= 8192 and 0 <= row["piqe"] <= 100 for row in published.values())
+
+
+def test_a_release_has_the_bytes_of_the_files(lake: Path) -> None:
+    dataset = Workspace.open(str(lake)).lake.open("shots", "published").dataset()
+    table = dataset.to_table(columns=["uri"], with_row_address=True)
+    contents = read_blobs(dataset, "payload", table["_rowaddr"].combine_chunks())
+    assert all((lake / uri).read_bytes() == data for uri, data in zip(table["uri"].to_pylist(), contents, strict=True))
+
+
+def test_explain_says_how_far_two_pictures_are_apart_and_where_both_lie(
+    lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = rows(lake, "cleaned")["web/thumb.jpg"]["record_id"]
+    assert main(["explain", name, "--root", str(lake), "--json"]) == 0
+    walk = json.loads(capsys.readouterr().out)
+    step = next(step for step in walk["steps"] if step["table"] == "duplicates")
+    differing = step["values"]["bits_apart"]
+    assert step["outcome"].endswith(f"one of 2 in its group; {differing} of 64 bits differ")
+    assert step["values"]["similarity"] == 1 - differing / 64
+    assert (step["values"]["uri"], step["values"]["twin_uri"]) == (
+        "landing/shots/web/thumb.jpg", "landing/shots/web/large.png",
+    )  # fmt: skip
+    cleaned = next(step for step in walk["steps"] if step["table"] == "cleaned")
+    assert cleaned["values"]["thumbnail"].endswith(("B", "KB", "KiB"))
+
+
+def test_a_moved_distance_decides_anew_and_decodes_nothing(lake: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "lake"
+    copy.mkdir()
+    shutil.copytree(lake, copy, dirs_exist_ok=True)
+    (copy / "shots.yaml").write_text(RECIPE.replace("by: n_pixels", "by: n_pixels, max_distance: 0"))
+    results = run_all(*open_recipe(copy, copy / "shots.yaml"))
+    statuses = {
+        status: {r.stage for r in results if r.status == status} for status in Counter(r.status for r in results)
+    }
+    assert "cleaned" in statuses["skipped"]
+    assert "duplicates" in statuses["promoted"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections import Counter
@@ -127,3 +128,21 @@ def test_a_moved_distance_decides_anew_and_decodes_nothing(lake: Path, tmp_path:
     }
     assert "cleaned" in statuses["skipped"]
     assert "duplicates" in statuses["promoted"]
+
+
+def test_the_page_of_a_release_shows_pictures_and_those_that_rules_left_out_and_reads_no_file(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("winnowry.report.thumbnails.thumbnail", None)
+    monkeypatch.setattr("winnowry.releases.facts.pictures.read_blobs", None)
+    page = tmp_path / "page.html"
+    assert main(["release", "show", "shots", "--root", str(lake), "--out", str(page)]) == 0
+    capsys.readouterr()
+    shown = page.read_text()
+    published = rows(lake, "published", "thumbnail")
+    pictures = [f"base64,{base64.b64encode(row['thumbnail']).decode()}" for row in published.values()]
+    assert all(picture in shown for picture in pictures)
+    icon = json.loads(rows(lake, "quarantine", "columns")["web/icon.png"]["columns"])["thumbnail"]
+    assert f"base64,{icon}" in shown
+    assert shown.count("data:image/jpeg") == len(published) + 1 + 4  # the icon, and four of the duplicates
+    assert len(shown) < 3_000_000

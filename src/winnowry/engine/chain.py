@@ -121,7 +121,7 @@ class _Seen:
 
     @property
     def num_rows(self) -> int:
-        return self.batch.num_rows
+        return int(self.batch.num_rows)
 
     def slice(self, offset: int = 0, length: int | None = None) -> _Seen:
         batch = self.batch.slice(offset, length)

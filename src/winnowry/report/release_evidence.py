@@ -51,7 +51,7 @@ def examples_view(facts: Facts) -> dict[str, Any]:
 
 def _size(record: Facts) -> int:
     texts = (record[key] for key in ("value", "threshold", "record_id", "partition", "text"))
-    return _EXAMPLE_MARKUP + sum(_escaped_size(str(text)) for text in texts if text)
+    return _EXAMPLE_MARKUP + len(record.get("jpeg", "")) + sum(_escaped_size(str(text)) for text in texts if text)
 
 
 def _escaped_size(text: str) -> int:

@@ -15,6 +15,7 @@ from winnowry.lakehouse.view import TableView
 from winnowry.operators.text.pii import Pii
 from winnowry.reading.session import Session
 from winnowry.records.kinds import FILE
+from winnowry.releases.facts.example_pictures import add_pictures
 from winnowry.stages.graph import ARRIVED, DRAWN, LEFT_OUT, reading_stages, shown_before
 
 _EXAMPLES = 30  # a rule
@@ -35,8 +36,8 @@ def examples(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
 
     Returns:
         ``stage``, ``operator``, ``reason``, ``rows`` and ``records``: those with the lowest ids, which are random, each
-        with id, partition, value, threshold, text (at most 300 characters; None where the text is not there) and
-        whether it was ``cut``.
+        with id, partition, value, threshold, text (at most 300 characters; None where the text is not there),
+        whether it was ``cut``, and of a few pictures ``jpeg``, one of them made small.
     """
     rules = [*_quarantined(session), *_duplicates(session), *_not_drawn(session)]
     records = [(rule, record) for rule in rules for record in rule["records"]]
@@ -52,6 +53,7 @@ def examples(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
         record["cut"] = text is not None and len(text) > _CHARACTERS
         record["text"] = None if text is None else text[:_CHARACTERS]
         record["value"], record["threshold"] = (None if v is None else v[:_CHARACTERS] for v in (value, threshold))
+    add_pictures(session, rules)
     return rules
 
 

@@ -12,9 +12,11 @@ from winnowry.core.sql import in_list
 from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.references import DIGEST, read_contents
 from winnowry.lakehouse.view import TableView
-from winnowry.records.kinds import sized_by
+from winnowry.records.kinds import Kind, sized_by
 from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
 
+THUMBNAIL = "thumbnail"
+"""The column of small pictures, JPEG, that ``image.measure`` writes."""
 _READ = ("record_id", "uri", "media_type", "width", "height", "size", "text")
 _SHOWN = 12
 _TRIED = 24  # files: some may be no pictures
@@ -35,6 +37,8 @@ def pictures(published: TableView) -> dict[str, Any] | None:
     columns = [name for name in blob_columns(published.schema) if kind is not None and name == kind.payload_column]
     if kind is None or kind.name != "image" or not columns:
         return None
+    if THUMBNAIL in published.schema.names:
+        return _measured(published, kind)
     why = why_no_thumbnails()
     if why is not None:
         return {"why_none": why, "shown": []}
@@ -60,3 +64,21 @@ def pictures(published: TableView) -> dict[str, Any] | None:
             caption = f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}"
             shown.append({"record_id": row["record_id"], "caption": caption, "jpeg": base64.b64encode(small).decode()})
     return {"why_none": None if shown else "None of the files that were tried is a picture.", "shown": shown}
+
+
+def _measured(published: TableView, kind: Kind) -> dict[str, Any]:
+    """The pictures as they were made small when they were measured; no file is read."""
+    identities = published.to_table(columns=["record_id"])["record_id"]
+    lowest = identities.take(pc.sort_indices(identities)[:_SHOWN]).to_pylist()
+    there = [name for name in (*_READ, THUMBNAIL) if name in published.schema.names]
+    rows = published.to_table(columns=there, where=in_list("record_id", lowest)).sort_by("record_id").to_pylist()
+    shown = [
+        {
+            "record_id": row["record_id"],
+            "caption": f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}",
+            "jpeg": base64.b64encode(row[THUMBNAIL]).decode(),
+        }
+        for row in rows
+        if row[THUMBNAIL]
+    ]
+    return {"why_none": None if shown else "None of the records that were picked has a thumbnail.", "shown": shown}

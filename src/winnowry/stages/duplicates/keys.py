@@ -100,7 +100,7 @@ def groups_of(files: KeyFiles, keys_at_once: int = KEYS_AT_ONCE) -> Groups:
     for operator, keys in enumerate(files.paths):
         near = files.verifications[operator]
         if near is not None:
-            _link_near(files.words(operator, 0), near, parent)
+            link_near_codes(files.words(operator, 0), near, parent)
             continue
         for key in range(len(keys)):
             words = files.words(operator, key)
@@ -111,7 +111,7 @@ def groups_of(files: KeyFiles, keys_at_once: int = KEYS_AT_ONCE) -> Groups:
     return parent
 
 
-def _link_near(words: tuple[Words, ...], near: Verification, parent: Groups) -> None:
+def link_near_codes(words: tuple[Words, ...], near: Verification, parent: Groups) -> None:
     """Unite the records whose codes are near; records of one code first, so that each code is looked for once."""
     from winnowry.operators.dedup.kernels.forest import unite_all
     from winnowry.operators.dedup.kernels.near import link_near, probes

@@ -31,7 +31,7 @@ def laplacian_variance(luma: Plane) -> float:
         squares += row_squares
     count = n * (height - 2)
     mean = total / count
-    return squares / count - mean * mean
+    return float(squares / count - mean * mean)
 
 
 @kernel
@@ -90,7 +90,7 @@ def immerkaer_noise(luma: Plane) -> float:
             sides = int(above[i + 1]) + int(below[i + 1]) + int(here[i]) + int(here[i + 2])
             row += abs(corners - 2 * sides + 4 * int(here[i + 1]))
         total += row
-    return total * _NOISE / (n * (height - 2))
+    return float(total * _NOISE / (n * (height - 2)))
 
 
 @kernel
@@ -128,7 +128,7 @@ def blockiness(luma: Plane) -> float:
                 n_lines += width
     n_lines += height * ((width - 1) // 8)
     inside = (every - across_lines) / (n_every - n_lines)
-    return (across_lines / n_lines + 0.5) / (inside + 0.5) - 1.0
+    return float((across_lines / n_lines + 0.5) / (inside + 0.5) - 1.0)
 
 
 @kernel

@@ -1,0 +1,40 @@
+"""Pictures of records that rules left out, as they were made small when they were measured."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from winnowry.core.sql import in_list
+from winnowry.reading.session import Session
+from winnowry.releases.facts.pictures import THUMBNAIL
+from winnowry.stages.graph import KEPT
+
+_SHOWN = 4  # of a rule
+
+
+def add_pictures(session: Session, rules: Iterable[Mapping[str, Any]]) -> None:
+    """Give the first records of each rule their picture as ``jpeg`` (Base64), where there is one.
+
+    Records that a stage rejected have it in the quarantine, others in ``cleaned``.
+    """
+    records = [record for rule in rules for record in rule["records"][:_SHOWN]]
+    ids = sorted({record["record_id"] for record in records})
+    if not ids or not session.tables.has(KEPT, THUMBNAIL):
+        return
+    where = in_list("record_id", ids)
+    small: dict[str, str] = {}
+    if session.tables.has("quarantine"):
+        for row in session.tables.views["quarantine"].to_table(["record_id", "columns"], where).to_pylist():
+            columns = orjson.loads(row["columns"] or "{}")
+            if columns.get(THUMBNAIL):
+                small[row["record_id"]] = columns[THUMBNAIL]
+    for row in session.tables.views[KEPT].to_table(["record_id", THUMBNAIL], where).to_pylist():
+        if row[THUMBNAIL]:
+            small[row["record_id"]] = base64.b64encode(row[THUMBNAIL]).decode()
+    for record in records:
+        if record["record_id"] in small:
+            record["jpeg"] = small[record["record_id"]]

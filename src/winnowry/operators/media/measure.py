@@ -176,6 +176,8 @@ def _native_middle(pixels: Pixels) -> Plane:
     from winnowry.operators.media.kernels.planes import luma_of
 
     height, width = pixels.stored.shape[:2]
+    if max(height, width) <= _NATIVE_SIDE_PX:
+        return pixels.stored_luma
     top, left = (max(0, side // 2 - _NATIVE_SIDE_PX // 2) & ~7 for side in (height, width))
     middle = np.ascontiguousarray(pixels.stored[top : top + _NATIVE_SIDE_PX, left : left + _NATIVE_SIDE_PX])
     return middle if middle.ndim == 2 else luma_of(middle)

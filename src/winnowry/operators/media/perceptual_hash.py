@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import numpy.typing as npt
 
 from winnowry.operators.media.pictures import Plane
 
@@ -39,20 +38,11 @@ def perceptual_hash(luma: Plane) -> str | None:
     Source: Krawetz 2011, "Looks like it"; the bits are those of the package imagehash (``phash``), which takes the
     32 × 32 pixels by another filter.
     """
-    small = _means(_means(luma.astype(np.float64), 0), 1)
+    from winnowry.operators.media.kernels.planes import area_means
+
+    small = area_means(luma[:, :, None], _SIDE, _SIDE)[:, :, 0]
     low = (_COSINES @ small @ _COSINES.T).ravel()
     if np.count_nonzero(np.abs(low[1:]) >= _LEAST_AMPLITUDE) >= _INFORMATIVE:
         return np.packbits(low > np.median(low)).tobytes().hex()
     steps = np.rint(low / _STEP).astype("<i4")
     return hashlib.blake2b(steps.tobytes(), digest_size=8).hexdigest() if steps[1:].any() else None
-
-
-def _means(plane: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
-    """The plane with 32 rows or columns, each the mean of the area it covers."""
-    n = plane.shape[axis]
-    total = np.concatenate([np.zeros_like(plane.take([0], axis)), plane.cumsum(axis)], axis)
-    edges = np.arange(_SIDE + 1) * n / _SIDE
-    whole = np.minimum(edges.astype(np.int64), n - 1)
-    part = np.expand_dims(edges - whole, 1 - axis)
-    upto = total.take(whole, axis) + part * plane.take(whole, axis)
-    return np.asarray(np.diff(upto, axis=axis) * (_SIDE / n))

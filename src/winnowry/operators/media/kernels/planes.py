@@ -25,34 +25,67 @@ def luma_of(rgb: Plane) -> Plane:
 
 
 @kernel
+def area_means(plane: Plane, height: int, width: int) -> npt.NDArray[np.float64]:
+    """Means of equal areas of a plane.
+
+    Args:
+        plane: rows × columns × channels; an area may be smaller than one of its pixels.
+        height: areas down.
+        width: areas across.
+
+    Returns:
+        ``height`` × ``width`` × channels.
+    """
+    rows, columns, channels = plane.shape
+    n = columns * channels
+    flat = plane.reshape(rows, n)
+    out = np.empty((height, width, channels), np.float64)
+    sums = np.empty(n, np.float32)
+    upto = np.zeros(n + 2 * channels, np.float64)
+    down, across = rows / height, columns / width
+    edges = np.empty(width + 1, np.int64)
+    parts = np.empty(width + 1, np.float64)
+    for x in range(width + 1):
+        edges[x] = min(int(x * across), columns)
+        parts[x] = min(x * across, float(columns)) - edges[x]
+    for y in range(height):
+        top, bottom = y * down, min((y + 1) * down, float(rows))
+        start, stop = min(int(top), rows - 1), min(rows, int(np.ceil(bottom)))
+        sums[:] = 0
+        for row in range(start, stop):
+            share = np.float32(min(row + 1, bottom) - max(row, top))
+            line = flat[row]
+            for i in range(n):
+                sums[i] += share * np.float32(line[i])
+        for i in range(n):
+            upto[i + channels] = upto[i] + sums[i]
+        area = (bottom - top) * across
+        for channel in range(channels):
+            upto[n + channels + channel] = upto[n + channel]
+            before = 0.0
+            for x in range(1, width + 1):
+                at = edges[x] * channels + channel
+                until = upto[at] + parts[x] * (upto[at + channels] - upto[at])
+                out[y, x - 1, channel] = (until - before) / area
+                before = until
+    return out
+
+
+@kernel
 def shrink(plane: Plane, height: int, width: int) -> Plane:
-    """A smaller copy: each of its pixels is the mean of the area that it covers.
+    """A smaller copy: each of its pixels is the mean of the area that it covers, rounded.
 
     Args:
         plane: rows × columns × channels.
-        height: rows of the copy; at most those of the plane.
-        width: columns of the copy; at most those of the plane.
+        height: rows of the copy.
+        width: columns of the copy.
     """
-    rows, columns, channels = plane.shape
-    out = np.empty((height, width, channels), np.uint8)
-    sums = np.empty(columns * channels, np.float32)
-    down, across = rows / height, columns / width
+    means = area_means(plane, height, width)
+    out = np.empty(means.shape, np.uint8)
     for y in range(height):
-        top, bottom = y * down, min((y + 1) * down, float(rows))
-        sums[:] = 0
-        for row in range(int(top), min(rows, int(np.ceil(bottom)))):
-            share = np.float32(min(row + 1, bottom) - max(row, top))
-            line = plane[row].reshape(-1)
-            for i in range(sums.size):
-                sums[i] += share * np.float32(line[i])
         for x in range(width):
-            left, right = x * across, min((x + 1) * across, float(columns))
-            first, last = int(left), min(columns, int(np.ceil(right)))
-            for channel in range(channels):
-                total = np.float32(0)
-                for column in range(first, last):
-                    total += np.float32(min(column + 1, right) - max(column, left)) * sums[column * channels + channel]
-                out[y, x, channel] = np.uint8(min(255.0, total / ((right - left) * (bottom - top)) + 0.5))
+            for channel in range(means.shape[2]):
+                out[y, x, channel] = np.uint8(min(255.0, means[y, x, channel] + 0.5))
     return out
 
 

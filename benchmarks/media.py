@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python benchmarks/media.py [--pictures 40] [--rounds 3]
 
-All sides see the same files in this process, in turn; the first round warms up and does not count. ``limit`` is decoding
+All sides see the same files in this process, in turn; the first round warms up and does not count. ``limit`` decodes
 to RGB with the fastest of the libraries and nothing else. ``fused`` is ``image.measure`` as a chain runs it. ``apart``
 makes the same columns with a decoding for tones, detail, colour, hash, thumbnail and facts each. Printed are pictures a
 CPU second, and the ratios.
@@ -97,7 +97,7 @@ def main() -> None:
             speed = {name: len(files) * options.rounds / seconds for name, seconds in spent.items()}
             shown_speed = ", ".join(f"{name} {value:.0f}" for name, value in speed.items())
             print(
-                f"{size} {form}: {shown_speed} pictures a CPU second; fused {speed['fused'] / speed['limit']:.2f} of the "
+                f"{size} {form}: {shown_speed} a CPU second; fused {speed['fused'] / speed['limit']:.2f} of the "
                 f"limit, {speed['fused'] / speed['apart']:.1f} times apart"
             )
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from winnowry.core.errors import ContractError
 from winnowry.operators.media.containers import PNG_START, gif_marks, jpeg_marks, png_marks
-from winnowry.operators.media.views import DecodeError
+from winnowry.operators.media.faults import DecodeError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

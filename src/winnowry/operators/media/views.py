@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from winnowry.core.errors import ContractError, DataError, UsageError
+from winnowry.core.errors import ContractError, UsageError
+from winnowry.operators.media.faults import DecodeError as DecodeError
 
 if TYPE_CHECKING:
     from winnowry.operators.media.pictures import Picture, PictureReduction
@@ -25,10 +26,6 @@ SPAN_TYPE = pa.struct([("start", pa.float64()), ("end", pa.float64()), ("unit", 
 
 _FAULT_CHARACTERS = 200
 _Decoded = TypeVar("_Decoded")
-
-
-class DecodeError(DataError):
-    """Bytes that are not what they should be: a reason in words, short enough for a column."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from winnowry.operators.media.kernels.planes import Plane
-from winnowry.operators.text.kernels.compile import kernel
+from winnowry.operators.text.kernels.compile import inline, kernel
 
 _NOISE = math.sqrt(math.pi / 2) / 6
 _HALF_BOX = 4  # of the low-pass of nine pixels
+
+
+@inline
+def signed(value: Any) -> int:
+    """A grey level that can be subtracted: levels are unsigned, and differences of those wrap around."""
+    level: int = np.int64(value)
+    return level
 
 
 @kernel
@@ -22,8 +32,8 @@ def laplacian_variance(luma: Plane) -> float:
         row, row_squares = 0, 0
         for i in range(n):
             value = (
-                int(above[i + 1]) + int(below[i + 1]) + int(here[i]) + int(here[i + 2])
-                - 4 * int(here[i + 1])
+                signed(above[i + 1]) + signed(below[i + 1]) + signed(here[i]) + signed(here[i + 2])
+                - 4 * signed(here[i + 1])
             )  # fmt: skip
             row += value
             row_squares += value * value
@@ -52,8 +62,8 @@ def crete_blur(luma: Plane) -> float:
         # The mean of nine pixels moves by (one that enters - one that leaves) / 9: nine times everything is whole.
         row, row_lost = 0, 0
         for x in range(_HALF_BOX + 1, width - _HALF_BOX):
-            sharp = 9 * abs(int(here[x]) - int(here[x - 1]))
-            soft = abs(int(here[x + _HALF_BOX]) - int(here[x - _HALF_BOX - 1]))
+            sharp = 9 * abs(signed(here[x]) - signed(here[x - 1]))
+            soft = abs(signed(here[x + _HALF_BOX]) - signed(here[x - _HALF_BOX - 1]))
             row += sharp
             row_lost += max(0, sharp - soft)
         across += row
@@ -62,8 +72,8 @@ def crete_blur(luma: Plane) -> float:
             above, enters, leaves = luma[y - 1], luma[y + _HALF_BOX], luma[y - _HALF_BOX - 1]
             row, row_lost = 0, 0
             for x in range(width):
-                sharp = 9 * abs(int(here[x]) - int(above[x]))
-                soft = abs(int(enters[x]) - int(leaves[x]))
+                sharp = 9 * abs(signed(here[x]) - signed(above[x]))
+                soft = abs(signed(enters[x]) - signed(leaves[x]))
                 row += sharp
                 row_lost += max(0, sharp - soft)
             down += row
@@ -86,9 +96,9 @@ def immerkaer_noise(luma: Plane) -> float:
         above, here, below = luma[y - 1], luma[y], luma[y + 1]
         row = 0
         for i in range(n):
-            corners = int(above[i]) + int(above[i + 2]) + int(below[i]) + int(below[i + 2])
-            sides = int(above[i + 1]) + int(below[i + 1]) + int(here[i]) + int(here[i + 2])
-            row += abs(corners - 2 * sides + 4 * int(here[i + 1]))
+            corners = signed(above[i]) + signed(above[i + 2]) + signed(below[i]) + signed(below[i + 2])
+            sides = signed(above[i + 1]) + signed(below[i + 1]) + signed(here[i]) + signed(here[i + 2])
+            row += abs(corners - 2 * sides + 4 * signed(here[i + 1]))
         total += row
     return float(total * _NOISE / (n * (height - 2)))
 
@@ -111,17 +121,17 @@ def blockiness(luma: Plane) -> float:
         here = luma[y]
         row = 0
         for x in range(width - 1):
-            row += abs(int(here[x + 1]) - int(here[x]))
+            row += abs(signed(here[x + 1]) - signed(here[x]))
         every += row
         row = 0
         for x in range(7, width - 1, 8):
-            row += abs(int(here[x + 1]) - int(here[x]))
+            row += abs(signed(here[x + 1]) - signed(here[x]))
         across_lines += row
         if y + 1 < height:
             below = luma[y + 1]
             row = 0
             for x in range(width):
-                row += abs(int(below[x]) - int(here[x]))
+                row += abs(signed(below[x]) - signed(here[x]))
             every += row
             if y & 7 == 7:
                 across_lines += row
@@ -143,7 +153,7 @@ def colourfulness(rgb: Plane) -> float:
         row = rgb[y]
         a, a_squares, b, b_squares = 0, 0, 0, 0
         for x in range(width):
-            red, green, blue = int(row[x, 0]), int(row[x, 1]), int(row[x, 2])
+            red, green, blue = signed(row[x, 0]), signed(row[x, 1]), signed(row[x, 2])
             rg, yb = red - green, red + green - 2 * blue  # twice the second
             a += rg
             a_squares += rg * rg

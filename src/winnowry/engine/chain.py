@@ -16,7 +16,7 @@ from winnowry.core.errors import ContractError, UsageError
 from winnowry.engine.children import PATH, children_of
 from winnowry.engine.columns import with_columns
 from winnowry.engine.isolate import Part, isolated
-from winnowry.operators.base import Derivation, Derived, FittedOperator, Operator
+from winnowry.operators.base import Derivation, Derived, FittedOperator, Operator, Refusal
 from winnowry.operators.media.operator import MediaDerivation, MediaOperator, without_content
 from winnowry.operators.media.views import PAYLOAD, SPAN, Views, Wants
 
@@ -80,11 +80,11 @@ def run_chain(
 ) -> Outcome:
     """Apply operators in order.
 
-    Every rule over a computed column is evaluated, so that a rejected row lists all its reasons; rows already
-    rejected are set aside before the next costly operator and before a derivation. A row that crashes an operator is
-    rejected with the error and takes no other row with it. A derivation replaces its rows by their children; a row
-    without children is rejected under the rule :data:`NO_CHILDREN`. Operators on media share one view of each row,
-    which is decoded once, for what all of them want.
+    Every rule over a computed column is evaluated, so that a rejected row lists all its reasons; rows already rejected
+    are set aside before the next costly operator and before a derivation. A row that crashes an operator is rejected
+    with the error and takes no other row with it. A derivation replaces its rows by their children; a row without
+    children is rejected under the rule :data:`NO_CHILDREN`, or under the one that the derivation names. Operators on
+    media share one view of each row, which is decoded once, for what all of them want.
 
     Args:
         operators: the chain.
@@ -164,10 +164,16 @@ class _Chain:
         parents = [start + derived.parent.to_numpy() for start, derived in zip(starts, values, strict=False)]
         parent = np.concatenate(parents).astype(np.int64) if parents else np.empty(0, np.int64)
         written = _joined([derived.batch for derived in values], operator.writes())
+        refused = {
+            int(start) + row: why
+            for start, derived in zip(starts, values, strict=False)
+            for row, why in derived.refused.items()
+        }
         childless = np.bincount(parent, minlength=self.batch.num_rows) == 0
         batch = self.batch
-        for row in np.flatnonzero(childless):
-            self.reasons[row].append(Reason(operator.op, NO_CHILDREN, None, None))
+        for row in np.flatnonzero(childless).tolist():
+            why = refused.get(row, Refusal(NO_CHILDREN))
+            self.reasons[row].append(Reason(operator.op, why.rule, why.value, why.threshold))
         views = self.views
         self.set_aside()
         # Children of media have no bytes of their own: their views are those of their root.

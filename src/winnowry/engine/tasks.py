@@ -16,10 +16,11 @@ from winnowry.core.sql import in_list
 from winnowry.engine.chain import run_chain
 from winnowry.engine.operator_files import OperatorFiles
 from winnowry.engine.quarantine import quarantine_rows
-from winnowry.lakehouse.blobs import blob_columns, blob_sizes, pieces_of
+from winnowry.lakehouse.blobs import blob_columns, blob_sizes
 from winnowry.lakehouse.references import DIGEST, read_contents
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.base import Operator
+from winnowry.operators.media.operator import MediaDerivation, MediaOperator
 
 Unit = TypeVar("Unit")
 
@@ -122,13 +123,39 @@ def _batches(task: ChainTask) -> Iterator[pa.RecordBatch]:
     sizes = blob_sizes(dataset, CONTENT, references, addresses)
     stored = batch.select([name for name in (CONTENT, DIGEST) if name in batch.schema.names])
     batch = batch.drop_columns([_ADDRESS, CONTENT]).append_column("size", sizes)
-    if not any(CONTENT in operator.reads().names for operator in task.operators):
+    readers = [operator for operator in task.operators if CONTENT in operator.reads().names]
+    if not readers:
         yield batch
         return
-    for start, stop in pieces_of(sizes.to_pylist(), _UNIT_BYTES) or [(0, 0)]:
-        n = stop - start
-        contents = read_contents(dataset, CONTENT, stored.slice(start, n), addresses.slice(start, n)) if n else []
-        yield batch.slice(start, n).append_column(CONTENT, pa.array(contents, pa.large_binary()))
+    # Views of one content share what is decoded of it: its bytes are there once. Others are handed them in every row.
+    shared = DIGEST in stored.schema.names and all(isinstance(one, MediaOperator | MediaDerivation) for one in readers)
+    digests = stored.column(DIGEST).to_pylist() if shared else [None] * batch.num_rows
+    for start, stop, first in _pieces(sizes.to_pylist(), digests):
+        rows = pa.array([start + row for row in first], pa.int64())
+        contents: list[bytes | None] = [None] * (stop - start)
+        if first:
+            read = read_contents(dataset, CONTENT, stored.take(rows), addresses.take(rows))
+            for row, data in zip(first, read, strict=True):
+                contents[row] = data
+        yield batch.slice(start, stop - start).append_column(CONTENT, pa.array(contents, pa.large_binary()))
+
+
+def _pieces(sizes: Sequence[int | None], digests: Sequence[str | None]) -> Iterator[tuple[int, int, list[int]]]:
+    """First row, the one behind the last, and the rows whose content is read: the first of each that is the same."""
+    start, held = 0, 0
+    first: list[int] = []
+    seen: set[str] = set()
+    for row, (size, digest) in enumerate(zip(sizes, digests, strict=True)):
+        again = digest is not None and digest in seen
+        if not again and row > start and held + (size or 0) > _UNIT_BYTES:
+            yield start, row, first
+            start, held, first, seen = row, 0, [], set()
+        if not again or row == start:
+            held += size or 0
+            first.append(row - start)
+            if digest is not None:
+                seen.add(digest)
+    yield start, len(sizes), first
 
 
 def _without_content(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
@@ -159,16 +159,27 @@ class FittedOperator(Operator):
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Why a derivation makes nothing of a record, where it is more than that there is nothing in it."""
+
+    rule: str
+    value: str | None = None
+    threshold: str | None = None
+
+
+@dataclass(frozen=True)
 class Derived:
     """The children that a derivation made of a batch.
 
     Attributes:
         parent: int32 or int64, n values, ascending, none null: the row of the batch that each child comes from.
         batch: n rows with exactly the written columns; children of one parent in their order.
+        refused: by row, why it has no children; rows without children that are not in it have none of their own.
     """
 
     parent: pa.Array
     batch: pa.RecordBatch
+    refused: Mapping[int, Refusal] = field(default_factory=dict)
 
 
 class Derivation(Operator):

@@ -109,7 +109,7 @@ _BUILT_IN = (
     TEXT,
     FILE,
     Kind("image", "blob", "pixels", "n_pixels", _image, "image.decode"),
-    Kind("audio", "blob", "seconds", "duration_ms", _length_in_time, sizes_per_unit=1000),
+    Kind("audio", "blob", "seconds", "duration_ms", _length_in_time, "audio.facts", sizes_per_unit=1000),
     Kind("video", "blob", "seconds", "duration_ms", _length_in_time, sizes_per_unit=1000),
     Kind("document", "blob", "pages", "n_pages", _plain_file),
     Kind("conversation", "structured", "turns", "n_turns", _plain_file),

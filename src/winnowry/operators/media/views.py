@@ -6,6 +6,7 @@ a decoder makes all of that in one go and lets the rest go: a view holds results
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,9 +18,11 @@ from winnowry.operators.media.faults import DecodeError as DecodeError
 
 if TYPE_CHECKING:
     from winnowry.operators.media.pictures import Picture, PictureReduction
+    from winnowry.operators.media.sounds import Sound
 
 PAYLOAD = "payload"
 """The column of a file's bytes; no operator on media is handed it, it asks the view."""
+_DIGEST = "content_sha256"
 SPAN = "span"
 SPAN_TYPE = pa.struct([("start", pa.float64()), ("end", pa.float64()), ("unit", pa.string())])
 """The part of its root that a record is: half open, in seconds (``s``) from the first frame; null: all of it."""
@@ -30,10 +33,10 @@ _Decoded = TypeVar("_Decoded")
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a root, half open."""
+    """A part of a root, half open; without an end it goes to that of the root."""
 
     start: float
-    end: float
+    end: float | None
     unit: str = "s"
 
 
@@ -93,6 +96,16 @@ class View:
 
         return self._once("picture", lambda: decode_picture(self.data, self.wants.picture))
 
+    def sound(self) -> Sound:
+        """The sound of the root; :func:`~winnowry.operators.media.sound_operator.part_of` cuts the span out of it.
+
+        Raises:
+            DecodeError: it cannot be decoded.
+        """
+        from winnowry.operators.media.sounds import open_sound
+
+        return self._once("sound", lambda: open_sound(self._root.data, weakref.ref(self._root)))
+
     def _once(self, what: str, decode: Callable[[], _Decoded]) -> _Decoded:
         """Decode the root at the first call; later calls, and those of its other parts, get the same or its error."""
         made = self._root._decoded
@@ -124,15 +137,23 @@ class Views(Sequence[View]):
 
         Args:
             batch: n rows; without a column ``payload`` there is nothing to see; ``span`` says which part a record is.
+                Rows of one ``content_sha256`` are parts of one file, whose bytes the first of them has.
             wants: of all operators that will look.
         """
         n, names = batch.num_rows, batch.schema.names
         data = batch.column(PAYLOAD) if PAYLOAD in names else pa.nulls(n, pa.large_binary())
         spans = batch.column(SPAN).to_pylist() if SPAN in names else [None] * n
-        return cls(
-            View(value.as_buffer(), wants, Span(**span) if span is not None else None)
-            for value, span in zip(data, spans, strict=True)
-        )
+        digests = batch.column(_DIGEST).to_pylist() if _DIGEST in names else [None] * n
+        roots: dict[str, View] = {}
+        rows = []
+        for value, span, digest in zip(data, spans, digests, strict=True):
+            part = Span(**span) if span is not None else None
+            root = roots.get(digest) if digest is not None else None
+            view = View(value.as_buffer(), wants, part) if root is None else View(None, wants, part, root)
+            if digest is not None:
+                roots.setdefault(digest, view)
+            rows.append(view)
+        return cls(rows)
 
     def of(self, row: int) -> View:
         """The view of a row."""

@@ -11,6 +11,7 @@ from winnowry.core.tables import RAW
 from winnowry.operators.base import Derivation, Operator
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.media.operator import MediaOperator
+from winnowry.operators.media.views import SPAN
 from winnowry.recipe.check_columns import check_columns
 from winnowry.recipe.check_comparison import check_comparison
 from winnowry.recipe.check_fields import carried_columns, check_fields
@@ -50,7 +51,10 @@ def check_release(
     kind = kind_of(sources)
     known = None if None in clean or None in sources else _cleaned_names(kind, sources, clean)
     leaves_raw = kind.is_text or bool(clean or score) or sample is not None
-    return check_gates(gates, publish, known, leaves_raw=leaves_raw, has_releases=kind.is_text or sample is not None)
+    scored = None if None in score else columns_written(score)
+    return check_gates(
+        gates, publish, known, scored, leaves_raw=leaves_raw, has_releases=kind.is_text or sample is not None
+    )
 
 
 def _cleaned_names(kind: Kind, sources: Sequence[Source | None], clean: Sequence[Operator | None]) -> set[str]:
@@ -58,8 +62,10 @@ def _cleaned_names(kind: Kind, sources: Sequence[Source | None], clean: Sequence
 
 
 def _beside(sources: Sequence[Source | None]) -> set[str]:
-    """The text beside the bytes of records, where a source may have one."""
-    return {"text"} if any(source is not None and source.options.carries_text for source in sources) else set()
+    """What records have beside their bytes, where a source may have it: a text, a span."""
+    options = [source.options for source in sources if source is not None]
+    text = {"text"} if any(format.carries_text for format in options) else set()
+    return text | ({SPAN} if any(format.carries_span for format in options) else set())
 
 
 def check_parts(

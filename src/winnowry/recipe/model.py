@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 from winnowry.core.partition_keys import wrong_key
 from winnowry.operators.base import Operator
 from winnowry.operators.carried import CARRY, CarriedFields
+from winnowry.operators.media.operator import MediaDerivation
 from winnowry.recipe.as_yaml import as_yaml
 from winnowry.recipe.base import GrowingPart, RecipePart
 from winnowry.recipe.columns import AddedColumn
@@ -284,6 +285,16 @@ class Recipe(GrowingPart):
     def has_text_beside(self) -> bool:
         """Whether its records are bytes that may have a text beside them, such as pictures with captions."""
         return not self.kind.is_text and any(source.options.carries_text for source in self.sources)
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether its records may be parts of their bytes, such as rows of a manifest of speech."""
+        return any(source.options.carries_span for source in self.sources)
+
+    @property
+    def cuts_media(self) -> bool:
+        """Whether its records are cut out of others, whose bytes stay in ``raw``."""
+        return any(isinstance(operator, MediaDerivation) for operator in self.clean)
 
     @property
     def cleaning(self) -> tuple[Operator, ...]:

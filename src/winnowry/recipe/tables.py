@@ -9,6 +9,7 @@ import pyarrow as pa
 from winnowry.core.tables import CLEANED, CLEANED_BLOBS, RAW, SAMPLED, SCORED, TEXT, with_operator_columns
 from winnowry.lakehouse.blobs import blob_field
 from winnowry.operators.base import Operator
+from winnowry.operators.media.operator import SPAN_FIELD
 from winnowry.recipe.fingerprint import key_columns
 from winnowry.recipe.model import Recipe
 from winnowry.records.kinds import Kind
@@ -30,7 +31,14 @@ def raw_schema(recipe: Recipe) -> pa.Schema:
         return RAW
     at = RAW.get_field_index("payload")
     schema = RAW.set(at, blob_field("payload"))
-    return schema.insert(at + 1, TEXT_BESIDE) if recipe.has_text_beside else schema
+    for field in reversed(beside_content(recipe)):
+        schema = schema.insert(at + 1, field)
+    return schema
+
+
+def beside_content(recipe: Recipe) -> list[pa.Field]:
+    """What ``raw`` and ``cleaned`` have of a record beside its bytes."""
+    return [*([TEXT_BESIDE] if recipe.has_text_beside else []), *([SPAN_FIELD] if recipe.has_spans else [])]
 
 
 def columns_written(operators: Iterable[Operator | None]) -> set[str]:
@@ -38,17 +46,19 @@ def columns_written(operators: Iterable[Operator | None]) -> set[str]:
     return {name for operator in operators if operator is not None for name in operator.writes().names}
 
 
-def cleaned_columns(kind: Kind, *, has_text_beside: bool = False) -> pa.Schema:
+def cleaned_columns(kind: Kind, beside: Sequence[pa.Field] = ()) -> pa.Schema:
     """Columns that ``cleaned`` has whatever operators there are."""
     if kind.carries != "blob":
         return CLEANED
-    at = CLEANED_BLOBS.get_field_index("size")
-    return CLEANED_BLOBS.insert(at, TEXT_BESIDE) if has_text_beside else CLEANED_BLOBS
+    schema, at = CLEANED_BLOBS, CLEANED_BLOBS.get_field_index("size")
+    for field in reversed(beside):
+        schema = schema.insert(at, field)
+    return schema
 
 
 def cleaned_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``cleaned`` for a recipe."""
-    fixed = cleaned_columns(recipe.kind, has_text_beside=recipe.has_text_beside)
+    fixed = cleaned_columns(recipe.kind, beside_content(recipe))
     return with_operator_columns(fixed, written_fields(recipe.cleaning))
 
 
@@ -75,11 +85,11 @@ def sampled_schema(recipe: Recipe) -> pa.Schema:
 def published_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``published``: the cleaned record, its scores and how it was drawn; no keys of deduplication.
 
-    Of files it has the bytes too, as ``raw`` holds them.
+    Of files it has the bytes too, as ``raw`` holds them; of parts of files it has none, only where they lie.
     """
     left_out = {"promotion_id", *key_columns(recipe)}
     fields = {f.name: f for f in cleaned_schema(recipe) if f.name not in left_out}
-    if recipe.kind.carries == "blob":
+    if recipe.kind.carries == "blob" and not recipe.cuts_media:
         fields["payload"] = blob_field("payload")
     for field in scored_schema(recipe):
         if field.name not in left_out:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar, Literal, Protocol, Self
 
@@ -42,6 +42,9 @@ class Record:
         text: the text beside the content, of formats that carry one; None where the record has none.
         key: what identifies the record in its object, where that is not its position.
         place: first byte and size of the content, where it lies in the object as it is and can be referred to.
+        content_at: where another object lies that is the content, as the record says it: a path of a manifest.
+        span: the part of the content that the record is, as start and end in seconds; None: all of it. Without an end
+            it goes to that of the content.
     """
 
     position: int
@@ -51,6 +54,13 @@ class Record:
     text: str | None = None
     key: str | None = None
     place: tuple[int, int] | None = None
+    content_at: str | None = None
+    span: tuple[float, float | None] | None = None
+
+    @property
+    def has_content(self) -> bool:
+        """Whether it is bytes, here or elsewhere, that are no text."""
+        return self.content is not None or self.content_at is not None
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,7 @@ class SourceFormat(BaseModel):
         name: what a recipe calls it; reasons of unreadable records begin with ``source.NAME``.
         payload_kind: ``text``: records carry their text in ``data``; ``blob``: they carry bytes as ``content``.
         carries_text: whether records of bytes may have a text beside them.
+        carries_span: whether records may be parts of their content.
         opens_zip: whether an object that is a zip archive is read file by file without being asked for by ``members``.
         one_record: an object is one record.
         selects_by: reasons of records that read well and are not what the options choose: they are no loss.
@@ -114,11 +125,14 @@ class SourceFormat(BaseModel):
     name: ClassVar[str]
     payload_kind: ClassVar[Literal["text", "blob"]] = "text"
     carries_text: ClassVar[bool] = False
+    carries_span: ClassVar[bool] = False
     opens_zip: ClassVar[bool] = False
     one_record: ClassVar[bool] = False
     selects_by: ClassVar[frozenset[str]] = frozenset()
 
     _text_field: str = PrivateAttr(default="text")
+    _id_field: str | None = PrivateAttr(default=None)
+    _neighbour: Callable[[str], BinaryIO | None] | None = PrivateAttr(default=None)
 
     @abstractmethod
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
@@ -138,6 +152,27 @@ class SourceFormat(BaseModel):
         """This format for a source that maps another field as its text."""
         changed = self.model_copy()
         changed._text_field = name
+        return changed
+
+    @property
+    def id_field(self) -> str | None:
+        """The field of a record that the source maps as its id; None: it maps none."""
+        return self._id_field
+
+    def with_id_field(self, name: str | None) -> Self:
+        """This format for a source that maps a field as the id."""
+        changed = self.model_copy()
+        changed._id_field = name
+        return changed
+
+    def neighbour(self, name: str) -> BinaryIO | None:
+        """Another object of the folder that an object lies in; None where there is none of that name."""
+        return self._neighbour(name) if self._neighbour is not None else None
+
+    def with_neighbour(self, open_neighbour: Callable[[str], BinaryIO | None]) -> Self:
+        """This format for an object beside which there are others that belong to it."""
+        changed = self.model_copy()
+        changed._neighbour = open_neighbour
         return changed
 
     @property

@@ -53,6 +53,8 @@ class MappedRecord:
         content: bytes that are no text; read them before the next record.
         source_id: the id that the source gave it, if the recipe maps one.
         place: where they lie in the object, as (first byte, size); None: not as they are, or the object is the content.
+        content_at: where another object lies that is the content, as the record says it.
+        span: the part of the content that the record is, as in :class:`~winnowry.sources.base.Record`.
     """
 
     record_id: RecordId
@@ -67,6 +69,8 @@ class MappedRecord:
     content: BinaryIO | None = None
     source_id: str | None = None
     place: tuple[int, int] | None = None
+    content_at: str | None = None
+    span: tuple[float, float | None] | None = None
 
 
 class _Unmappable(Exception):
@@ -120,7 +124,7 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, writt
         except HiveConflictError as error:
             raise _Unmappable("hive_conflict", str(error)) from None
     text_field = fields.text or "text"
-    text, sha256 = (record.text, "") if record.content is not None else _text(data, text_field)
+    text, sha256 = (record.text, "") if record.has_content else _text(data, text_field)
     mapped_id = _mapped_id(data, fields.id) if fields.id else None
     event_time, wrong_time = _event_time(data, fields, written_at)
     partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
@@ -135,13 +139,15 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, writt
         partition=partition,
         event_time=event_time,
         text=text,
-        meta=serialized(data if record.content is not None else without(data, text_field)).decode(),
+        meta=serialized(data if record.has_content else without(data, text_field)).decode(),
         license=_license(data, fields.license) or source.license,
         content_sha256=sha256,
         media_type=record.media_type or _media_type(text or "", uri),
         content=record.content,
         source_id=mapped_id,
         place=record.place,
+        content_at=record.content_at,
+        span=record.span,
     )
 
 

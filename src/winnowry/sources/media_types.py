@@ -47,6 +47,7 @@ _EXTENSIONS = {
     "video/webm": "webm", "video/x-matroska": "mkv", "video/ogg": "ogv", "video/mpeg": "mpg", "video/x-flv": "flv",
     "application/pdf": "pdf", "text/plain": "txt", "text/html": "html",
 }  # fmt: skip
+_ID3_HEADER = 10
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _PORTABLE_MAP = re.compile(rb"P[1-7]\s")
 _OGG_VIDEO = (b"\x80theora", b"OVP80")
@@ -63,6 +64,7 @@ def media_type_in(head: bytes) -> str:
     >>> media_type_in(b"nothing that is known")
     'application/octet-stream'
     """
+    head = head[_behind_tag(head) :] if b"fLaC" in head else head
     media_type = next((media_type for start, media_type in _STARTS if head.startswith(start)), None)
     if media_type is not None:
         return media_type
@@ -86,6 +88,14 @@ def _in_container(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
     return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+
+
+def _behind_tag(head: bytes) -> int:
+    """Where a leading ID3v2 tag ends, which some programs put before everything; its length is in its header."""
+    size = 0
+    for byte in head[6:_ID3_HEADER]:
+        size = size << 7 | byte & 0x7F
+    return _ID3_HEADER + size if head.startswith(b"ID3") else 0
 
 
 def extension_of(media_type: str | None) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
+from typing import BinaryIO
 
 import winnowry.sources
 from winnowry.core.errors import UsageError
@@ -34,9 +36,15 @@ def register(cls: type[SourceFormat]) -> type[SourceFormat]:
     return cls
 
 
-def format_of(source: SourceSpec) -> Reader:
-    """The reader of a source's objects."""
-    return reader_of(source.options, source.fields.text or "text", source.members)
+def format_of(source: SourceSpec, neighbour: Callable[[str], BinaryIO | None] = lambda name: None) -> Reader:
+    """The reader of an object of a source.
+
+    Args:
+        source: the source.
+        neighbour: opens another object of its folder by its name; None where there is none.
+    """
+    options = source.options.with_id_field(source.fields.id).with_neighbour(neighbour)
+    return reader_of(options, source.fields.text or "text", source.members)
 
 
 def reader_of(options: SourceFormat, text_field: str = "text", members: str | None = None) -> Reader:

@@ -12,12 +12,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from winnowry.core.jsonable import digest
 from winnowry.core.tables import TEXT
 from winnowry.engine.operator_files import publish_files
 from winnowry.engine.tasks import ChainResult, ChainTask, columns_read, run_chain_task, tasks_over
 from winnowry.operators.base import has_derivation
+from winnowry.operators.dedup.content import ContentDuplicates
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.dedup.repeats import RepeatedLines, RepeatedParagraphs
+from winnowry.operators.media.views import SPAN
 from winnowry.promotion.ledger import Ledger, read_ids
 from winnowry.promotion.limits import refuse_many_errors
 from winnowry.promotion.lineage import data_version
@@ -34,6 +37,7 @@ from winnowry.promotion.production import (
     unit_name,
 )
 from winnowry.promotion.trailing import trailing_facts
+from winnowry.recipe.tables import beside_content
 from winnowry.stages.clean_reuse import carry_kept, earlier_run, reconsider_rejected, run_rejected_task
 
 _CARRIED = ("record_id", "partition", "source", "event_time", "license", "payload", "uri", "position")
@@ -51,8 +55,8 @@ class Cleaned(Production):
         self.errors: Counter[str] = Counter()
         self.of_text = work.recipe.kind.is_text
         self.carried = _CARRIED if self.of_text else _CARRIED_OF_FILES
-        if work.recipe.has_text_beside:
-            self.carried = (*self.carried, "text")
+        if not self.of_text:
+            self.carried = (*self.carried, *(field.name for field in beside_content(work.recipe)))
         self.derives = has_derivation(work.recipe.clean)
         # Rows that come back are computed from their text: files, and records made of records, are computed again.
         again = self.of_text and not self.derives and not work.request.force
@@ -153,6 +157,8 @@ class Cleaned(Production):
                 columns["size"] = pa.compute.binary_length(text.cast(pa.large_binary())).cast(pa.int64())
             else:
                 columns |= self._without_keys_of_nothing(columns)
+        if SPAN in columns:
+            columns |= self._keys_of_parts(columns)
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     def _without_keys_of_nothing(self, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
@@ -163,6 +169,20 @@ class Cleaned(Production):
         keys = [op for op in self.work.recipe.clean if isinstance(op, DuplicateKeys) and "text" in op.reads().names]
         names = [name for operator in keys for name in operator.writes().names]
         return {name: compute.if_else(empty, pa.scalar(None, columns[name].type), columns[name]) for name in names}
+
+    def _keys_of_parts(self, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        """Keys of contents that also tell the parts of one content apart."""
+        spans = columns[SPAN].to_pylist()
+        made = {}
+        for operator in self.work.recipe.clean:
+            if isinstance(operator, ContentDuplicates):
+                (name,) = operator.writes().names
+                keys = [
+                    key if span is None or key is None else digest([key, span])
+                    for key, span in zip(columns[name].to_pylist(), spans, strict=True)
+                ]
+                made[name] = pa.array(keys, pa.string())
+        return made
 
 
 def _repeats(work: Work, candidate: Candidate) -> dict[str, float | None]:

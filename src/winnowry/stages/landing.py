@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from winnowry.core.errors import EmptySourceError, ObjectChangedError
+from winnowry.core.errors import EmptySourceError, NotFoundError, ObjectChangedError
 from winnowry.core.ids import record_id
 from winnowry.core.jsonable import digest
 from winnowry.core.tables import LANDING, QUARANTINE, UNPARTITIONED
@@ -190,9 +190,17 @@ def _items(
     ws: Workspace, recipe: Recipe, source: Source, uri: str, stream: BinaryIO, written_at: datetime | None
 ) -> Iterator[MappedRecord | Unreadable]:
     path = relative_path(ws, source, uri)
-    reader = format_of(source)
+    reader = format_of(source, lambda name: _neighbour(ws, uri, name))
     for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}", uri):
         yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path, written_at)
+
+
+def _neighbour(ws: Workspace, uri: str, name: str) -> BinaryIO | None:
+    """Another object of the folder that an object lies in; None where there is none."""
+    try:
+        return ws.store.open(f"{ws.store.resolve(uri).rpartition('/')[0]}/{name}")
+    except NotFoundError:
+        return None
 
 
 def _mapped(

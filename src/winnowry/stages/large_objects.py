@@ -36,7 +36,13 @@ class Content:
 
 
 def take_content(
-    stream: BinaryIO, source: Source, uri: str, max_bytes: int, place: tuple[int, int] | None = None
+    stream: BinaryIO,
+    source: Source,
+    uri: str,
+    max_bytes: int,
+    place: tuple[int, int] | None = None,
+    *,
+    whole: bool = False,
 ) -> Content | Reason:
     """Read a file for ``raw``.
 
@@ -46,21 +52,22 @@ def take_content(
         uri: where they lie.
         max_bytes: of a file that is copied; one at a time is in memory.
         place: first byte and size in the object, of a file inside one; one that has no place is copied.
+        whole: whether the stream is all of an object, though objects of the source hold several records.
 
     Returns:
         The content, or why it is refused.
     """
     try:
-        return _content(stream, source, uri, max_bytes, place)
+        return _content(stream, source, uri, max_bytes, place, whole=whole)
     except BrokenStreamError as broken:  # a file inside an archive
         return Reason(f"source.{source.format}", broken.reason, broken.value, broken.threshold)
 
 
 def _content(
-    stream: BinaryIO, source: Source, uri: str, max_bytes: int, place: tuple[int, int] | None
+    stream: BinaryIO, source: Source, uri: str, max_bytes: int, place: tuple[int, int] | None, *, whole: bool
 ) -> Content | Reason:
     # The files of a shard that is compressed have no place of their own.
-    referenced = source.options.by_reference and (place is not None or source.options.one_record)
+    referenced = source.options.by_reference and (whole or place is not None or source.options.one_record)
     digest, parts, size, head = hashlib.sha256(), [], 0, b""
     while chunk := stream.read(_CHUNK_BYTES):
         head = head or chunk

@@ -27,11 +27,13 @@ from winnowry.promotion.trailing import trailing_facts
 from winnowry.recipe.model import OnUpdate, Recipe, Source
 from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
+from winnowry.sources.mapping import MappedRecord
 from winnowry.stages.content_version import ContentVersion
 from winnowry.stages.gone_objects import GoneObjects
 from winnowry.stages.landing import read_object
 from winnowry.stages.landing_losses import refused_beside
-from winnowry.stages.large_objects import take_content
+from winnowry.stages.large_objects import Content, take_content
+from winnowry.stages.named_content import NamedContents
 from winnowry.stages.retraction import shrinkage
 from winnowry.stages.updates import (
     ANSWERED,
@@ -92,6 +94,7 @@ class Raw(Production):
         self.elsewhere = Elsewhere(ws, recipe, work.partition)
         self.tombstones = read_tombstones(ws, recipe.corpus)
         self.ingested_at = datetime.now(UTC)
+        self.named = NamedContents(ws, recipe.limits.max_record_bytes)
         self.winners: dict[str, Version] = {}
         self.n_ids: Counter[str] = Counter()
         self.settled = True
@@ -177,51 +180,64 @@ class Raw(Production):
         work = self.work
         for entry in self.objects:
             source = self.sources[entry["source"]]
-            stored = work.ws.relative(entry["uri"])
             for item in read_object(work.ws, work.recipe, source, entry):
                 if isinstance(item, Unreadable) or item.partition != work.partition:
                     continue
-                row = {
-                    "record_id": item.record_id,
-                    "partition": work.partition,
-                    "source": source.name,
-                    "uri": entry["uri"],
-                    "position": item.position,
-                    "event_time": item.event_time,
-                    "ingested_at": self.ingested_at,
-                    "content_sha256": item.content_sha256,
-                    "media_type": item.media_type,
-                    "payload": item.text,
-                    "meta": item.meta,
-                    "license": item.license,
-                    "promotion_id": "",
-                }
-                if self.tombstones.hold(
-                    item.record_id, item.content_sha256, source_id=item.source_id, uri=stored, position=item.position
-                ):
-                    yield _erased(row), 0
-                    continue
-                held = len(item.text or "") + len(item.meta)
-                if item.content is not None:
-                    lies, most = work.ws.store.resolve(entry["uri"]), work.recipe.limits.max_record_bytes
-                    content = take_content(item.content, source, lies, most, item.place)
-                    if isinstance(content, Reason):
-                        yield _rejected(row, content), 0
-                        continue
-                    row |= {"payload": content.payload, "content_sha256": content.sha256}
-                    if source.options.carries_text:
-                        row |= {"text": item.text, "media_type": content.media_type, "place": content.place}
-                    held += content.held_bytes
-                    if self.tombstones.hold(row["record_id"], row["content_sha256"]):
-                        yield _erased(row), 0
-                        continue
-                yield row, held
+                yield self._row(item, source, entry["uri"])
         if self.gone_objects is not None:
             for row in self.gone_objects.rows():
                 if self._landed_again(row):
                     continue
                 self.expected[row["uri"]] += 1
                 yield row, len(row["meta"] or "") + (len(row["payload"]) if isinstance(row["payload"], str) else 0)
+
+    def _row(self, item: MappedRecord, source: Source, uri: str) -> tuple[Row | Rejected, int]:
+        """The row of a record, or its rejection, with the bytes it holds."""
+        row: Row = {
+            "record_id": item.record_id,
+            "partition": self.work.partition,
+            "source": source.name,
+            "uri": uri,
+            "position": item.position,
+            "event_time": item.event_time,
+            "ingested_at": self.ingested_at,
+            "content_sha256": item.content_sha256,
+            "media_type": item.media_type,
+            "payload": item.text,
+            "meta": item.meta,
+            "license": item.license,
+            "promotion_id": "",
+        }
+        if self.tombstones.hold(
+            item.record_id,
+            item.content_sha256,
+            source_id=item.source_id,
+            uri=self.work.ws.relative(uri),
+            position=item.position,
+        ):
+            return _erased(row), 0
+        held = len(item.text or "") + len(item.meta)
+        if item.content is None and item.content_at is None:
+            return row, held
+        content = self._content(item, source, uri)
+        if isinstance(content, Reason):
+            return _rejected(row, content), 0
+        row |= {"payload": content.payload, "content_sha256": content.sha256}
+        if source.options.carries_text:
+            row |= {"text": item.text, "media_type": content.media_type, "place": content.place}
+        if item.span is not None:
+            row["span"] = {"start": item.span[0], "end": item.span[1], "unit": "s"}
+        if self.tombstones.hold(row["record_id"], row["content_sha256"]):
+            return _erased(row), 0
+        return row, held + content.held_bytes
+
+    def _content(self, item: MappedRecord, source: Source, uri: str) -> Content | Reason:
+        """The bytes of a record that is no text, or why they are refused."""
+        if item.content_at is not None:
+            return self.named.take(source, uri, item.content_at)
+        assert item.content is not None
+        lies, most = self.work.ws.store.resolve(uri), self.work.recipe.limits.max_record_bytes
+        return take_content(item.content, source, lies, most, item.place)
 
     def _on_update(self, row: Row) -> OnUpdate | None:
         """What the recipe says of the row's source; a kept record may be of one that it no longer has."""

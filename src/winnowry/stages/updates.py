@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
+from winnowry.core.jsonable import canonical_json
 from winnowry.core.sql import in_lists
 from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.operators.media.views import SPAN
 from winnowry.promotion.partitions import partitions_of
 from winnowry.recipe.model import OnUpdate, Recipe
 from winnowry.stages.freshness import why_stale
@@ -45,7 +47,7 @@ class Version(NamedTuple):
     """One of the records that have an id.
 
     Attributes:
-        content: SHA-256 of its text or bytes; of bytes with a text beside them, of both.
+        content: SHA-256 of its text or bytes; of bytes with a text or a span beside them, of all that.
     """
 
     event_time: datetime | None
@@ -144,15 +146,16 @@ def version_of(row: dict[str, object]) -> Version:
     time, position = row["event_time"], row["position"]
     assert time is None or isinstance(time, datetime)
     assert isinstance(position, int)
-    content, text = bytes.fromhex(str(row["content_sha256"])), row.get(_TEXT)
-    if text is not None:
-        content = hashlib.sha256(content + str(text).encode("utf-8", "surrogatepass")).digest()
+    content, text, span = bytes.fromhex(str(row["content_sha256"])), row.get(_TEXT), row.get(SPAN)
+    for beside in (text, None if span is None else canonical_json(span)):
+        if beside is not None:
+            content = hashlib.sha256(content + str(beside).encode("utf-8", "surrogatepass")).digest()
     return Version(time, content, str(row["uri"]), position)
 
 
 def _columns(raw: TableView) -> list[str]:
-    """Columns of a version: of records that have a text beside their bytes with that."""
-    return [*_COLUMNS, *([_TEXT] if _TEXT in raw.schema.names else [])]
+    """Columns of a version: of records that have a text or a span beside their bytes with that."""
+    return [*_COLUMNS, *(name for name in (_TEXT, SPAN) if name in raw.schema.names)]
 
 
 def stored_versions(ws: Workspace, record: PromotionRecord) -> Iterator[tuple[str, str, Version]]:

@@ -16,6 +16,7 @@ from winnowry.erasure.takedown import PLACE, Entry
 from winnowry.erasure.tombstones import ERASED
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.operators.media.views import SPAN
 
 _WINDOW = 40
 _WINDOWS_A_RECORD = 8
@@ -184,7 +185,7 @@ def _matching(looked_at: Sequence[TableView], where: str) -> set[str]:
 
 def _close(looked_at: Sequence[TableView], doomed: Doomed) -> None:
     """Parents, children, and other records of the same id or content, until nothing is added."""
-    names = ("record_id", "parent_ids", "content_sha256", "uri", "position", "source", "value")
+    names = ("record_id", "parent_ids", "content_sha256", "uri", "position", "source", "value", SPAN)
     while True:
         before = len(doomed.ids), len(doomed.contents)
         for row in _rows(looked_at, names):
@@ -202,7 +203,8 @@ def _take(row: dict[str, Any], doomed: Doomed) -> None:
         doomed.ids.add(row["record_id"])
     if related & doomed.ids:
         doomed.ids |= related
-        if content and row.get("position") is not None and _by_place(row):
+        # Of a part of a recording the content is that of all its parts, which stay.
+        if content and row.get("position") is not None and row.get(SPAN) is None and _by_place(row):
             # Its place may hold another record one day, and it may come back at another place.
             doomed.contents.add(content)
 
@@ -221,6 +223,8 @@ def _members(ws: Workspace, corpus: str, ids: set[str]) -> set[str]:
 
 
 def _by_place(row: dict[str, Any]) -> bool:
+    if row.get("position") is None:  # a table after `raw`: that one says it
+        return False
     parts = row["uri"].split("/")
     return any(
         record_id(row["source"], path="/".join(parts[at:]), index=row["position"]) == row["record_id"]

@@ -20,6 +20,8 @@ from winnowry.lakehouse.record import PromotionRecord
 from winnowry.lakehouse.sweep import refuse_if_clocks_disagree
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.units import remove_leftovers
+from winnowry.releases.tags import CONTENT_VERSION
+from winnowry.stages.graph import ARRIVED, PUBLISHED
 from winnowry.storage.probe import store_time
 
 _TOGETHER: Mapping[str, Together] = {"published": "partition", "gates": "table"}
@@ -100,17 +102,23 @@ def _seal(ws: Workspace, corpus: str, table: str, names: Sequence[str]) -> None:
     ws.lake.seals(corpus).seal(table, "fragments merged by upkeep", [f"{table}.lance/data/{name}" for name in names])
 
 
-def _without_number(ws: Workspace, corpus: str, records: Sequence[PromotionRecord]) -> set[int]:
-    """Versions that releases need which were promoted and have not got their number yet.
+def _without_number(ws: Workspace, corpus: str, records: Sequence[PromotionRecord], table: str) -> set[int]:
+    """Versions of a table that releases need which were promoted and have not got their number yet.
 
-    The number goes to the newest version with the same rows, which is told by what made the versions between.
+    The number goes to the newest version with the same rows, which is told by what made the versions between. Of
+    ``raw`` they are those that hold the files of such releases.
     """
+    if table not in (PUBLISHED, ARRIVED):
+        return set()
     tags = ws.lake.tags(corpus)
     versions: set[int] = set()
     for record in records:
         made = record.promoted_version
         if record.stage == "published" and record.state == "promoted" and made is not None:
             if f"v{record.facts.get('release')}" in tags:
+                continue
+            if table == ARRIVED:
+                versions.update([record.facts[CONTENT_VERSION]] if CONTENT_VERSION in record.facts else [])
                 continue
             try:
                 versions.update(range(made, ws.lake.same_rows(corpus, "published", made) + 1))
@@ -146,7 +154,7 @@ def _maintain(
             together=_TOGETHER.get(name, "promotion"),
             dry_run=dry_run,
             seal=partial(_seal, ws, corpus, name),
-            kept_versions=_without_number(ws, corpus, records) if name == "published" else (),
+            kept_versions=_without_number(ws, corpus, records, name),
             ended=records,
             now=now,
         )

@@ -19,7 +19,9 @@ from winnowry.core.errors import DataError, ObjectChangedError, UsageError
 from winnowry.lakehouse.blobs import blob_columns, pieces_of
 from winnowry.lakehouse.references import read_contents
 from winnowry.lakehouse.seal import damaged_files, sealed_files
+from winnowry.operators.media.views import PAYLOAD, SPAN
 from winnowry.releases.model import Release
+from winnowry.releases.parts import Parts
 from winnowry.releases.releases import find_release, releases
 from winnowry.releases.webdataset_export import BYTES_PER_SHARD, ROWS_PER_SHARD, write_shard
 from winnowry.sources.tc609 import FIELDS
@@ -167,6 +169,8 @@ def _export(
     if shape is not None:
         columns = [name for name in columns if name in tc609_export.COLUMNS]
     addresses = _addresses(dataset)
+    parts = _parts(ws, corpus, release, view, format)
+    contents = [*blob_columns(view.schema), *([PAYLOAD] if parts is not None else [])]
     cuts = _cuts(view, order, rows_per_file, format)
     files: list[ExportedFile] = []
     schema = pa.schema([_plain_field(view.schema, column) for column in columns])
@@ -175,7 +179,9 @@ def _export(
             chosen = order[start:stop]
             name = f"part-{index:05d}-of-{len(cuts):05d}.{_SUFFIX[format]}"
             batches = _with_contents(dataset, _batches(dataset, chosen, columns), addresses, chosen)
-            files += _write(target, name, format, schema, batches, len(chosen), shape, blob_columns(view.schema))
+            if parts is not None:
+                batches = parts.beside(batches)
+            files += _write(target, name, format, schema, batches, len(chosen), shape, contents)
     except ObjectChangedError as changed:
         for file in files:
             target.delete(target.resolve(file.name))
@@ -196,6 +202,15 @@ def _export(
     described = {key: value for key, value in done.to_dict().items() if key != "out"}
     target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")
     return done
+
+
+def _parts(ws: Workspace, corpus: str, release: Release, view: TableView, format: Format) -> Parts | None:
+    """What cuts the records of a release out of their files, where they are parts of files and the format holds bytes.
+
+    JSON Lines and Parquet say which part of which record of ``raw`` a row is.
+    """
+    is_parts = SPAN in view.schema.names and not blob_columns(view.schema)
+    return Parts(ws, corpus, release.name) if is_parts and format == "webdataset" else None
 
 
 def _cuts(view: TableView, order: Any, rows_per_file: int, format: Format) -> list[tuple[int, int]]:

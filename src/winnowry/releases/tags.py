@@ -15,6 +15,7 @@ from winnowry.lakehouse.barrier import barrier
 from winnowry.lakehouse.record import WHOLE_TABLE, PromotionRecord
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.model import Recipe
+from winnowry.stages.graph import ARRIVED
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ _NO_RELEASE = (1 << 53) - 1  # versions before 0.2 move a held tag on to a relea
 
 RELEASES = "releases"
 """Folder of a corpus with what belongs to its releases, by number."""
+
+CONTENT_VERSION = "content_version"
+"""Fact of a release of parts of files: the version of ``raw`` that holds the files."""
 
 NUMBERED = re.compile(r"v\d+")
 """What a release is called, and no other tag."""
@@ -89,11 +93,28 @@ def complete_release(
         name = f"v{record.facts['release']}"
         known = [file for other in promoted for file in other.files]
         ws.lake.seals(corpus).seal_version(ws.lake.table(corpus, "published"), f"release {name}", version, known)
+        _keep_contents(ws, record, name)
         if name in lost:  # of a version with an index: the rows that the release has are those of its promotion
             ws.lake.tag(corpus, "published", name, version)
         else:
             ws.lake.tag_once(corpus, "published", name, version)
     _move_tag(ws, corpus, recipe.publish.tag)
+
+
+def _keep_contents(ws: Workspace, record: PromotionRecord, name: str) -> None:
+    """Tag the version of ``raw`` that holds the files whose parts a release is: it stays as long as the release does.
+
+    A version that is gone was written anew, without what was erased: the latest one has what is left of it.
+    """
+    version = record.facts.get(CONTENT_VERSION)
+    if version is None:
+        return
+    corpus = record.corpus
+    try:
+        held = ws.lake.open(corpus, ARRIVED, int(version))
+    except NotFoundError:
+        held = ws.lake.open(corpus, ARRIVED)
+    ws.lake.tag_once(corpus, ARRIVED, name, held.version)
 
 
 def _columns_of_before(promoted: list[PromotionRecord]) -> list[str]:

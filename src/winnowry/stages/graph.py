@@ -192,7 +192,8 @@ def _drawn_from(recipe: Recipe) -> Origins:
 
 def _content(recipe: Recipe) -> Origins:
     """The bytes of a file, which no stage between touches."""
-    return {"payload": (("raw", "payload"),)} if recipe.kind.carries == "blob" else {}
+    with_bytes = recipe.kind.carries == "blob" and not recipe.cuts_media
+    return {"payload": (("raw", "payload"),)} if with_bytes else {}
 
 
 # ------------------------------------------------------------------------------------------------------ the graph

@@ -31,9 +31,9 @@ from winnowry.recipe.model import Recipe
 from winnowry.recipe.tables import FROM_SAMPLED, cleaned_schema, published_schema, scored_schema
 from winnowry.releases.documents import with_documents
 from winnowry.releases.recipes import store_recipe
-from winnowry.releases.tags import complete_release, holds, left_behind, next_release
+from winnowry.releases.tags import CONTENT_VERSION, complete_release, holds, left_behind, next_release
 from winnowry.sampling.draw import id_words, permanent_random
-from winnowry.stages.graph import PUBLISHED, Stage, same_specification
+from winnowry.stages.graph import ARRIVED, PUBLISHED, Stage, same_specification
 
 _TAKEN_AT_ONCE = 1024
 _CONTENT_BYTES = 64 << 20
@@ -54,6 +54,8 @@ class Published(Production):
         valid = _still_valid(work, self.previous, self.selected, self.schema, self.base)
         self.gone = np.setdiff1d(read_ids(self.base), np.intersect1d(self.selected, valid))
         self.new = np.setdiff1d(self.selected, valid)
+        # Parts of files have no bytes of their own: the release keeps the version of `raw` that has them.
+        self.content_version = ws.lake.open(corpus, ARRIVED).version if work.recipe.cuts_media else None
 
     def rows(self) -> Iterator[Rows]:
         """Rows that the release before does not have as they should be."""
@@ -76,6 +78,7 @@ class Published(Production):
         kind = recipe.kind
         size = int(whole.sql(f"SELECT COALESCE(SUM({kind.size_column}), 0) AS n FROM dataset").to_pylist()[0]["n"])
         number = next_release(work.ws, recipe.corpus)
+        held = {CONTENT_VERSION: self.content_version} if self.content_version is not None else {}
         card = release_card(work.ws, recipe, whole, work.promotion_id)
         changed = {"rows_added": len(self.new), "rows_removed": len(self.gone)}
         return Findings(
@@ -85,6 +88,7 @@ class Published(Production):
             measures={
                 "release": number,
                 **changed,
+                **held,
                 "valid2": card,
                 "about": {"description": recipe.description, "owner": recipe.owner},
                 **({"kept_partitions": kept_partitions(work.ws, recipe)} if recipe.keep_gone else {}),

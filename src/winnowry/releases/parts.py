@@ -1,0 +1,103 @@
+"""The bytes of records that are parts of files: cut out of the files that ``raw`` keeps for the release.
+
+A segment of sound becomes a FLAC file of its own, sample by sample what the file has there.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from winnowry.core.errors import DataError
+from winnowry.core.sql import in_list
+from winnowry.lakehouse.references import read_contents
+from winnowry.lakehouse.workspace import Workspace
+from winnowry.operators.media.sounds import decode_sound
+from winnowry.operators.media.views import PAYLOAD, SPAN, DecodeError
+from winnowry.stages.graph import ARRIVED
+
+_PARENTS = "parent_ids"
+_ROWS_AT_ONCE = 256
+_SHALLOW_BITS = 16  # samples of more bits are written with 24
+
+
+class Parts:
+    """The files whose parts the records of a release are.
+
+    Args:
+        ws: the lake.
+        corpus: the corpus.
+        release: number of the release, a tag of ``raw`` too.
+    """
+
+    def __init__(self, ws: Workspace, corpus: str, release: str) -> None:
+        self._dataset = ws.lake.open(corpus, ARRIVED, release).dataset()
+
+    def beside(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Rows with their parts as ``payload``, FLAC; a file is decoded once for every 256 rows that need it.
+
+        Raises:
+            DataError: a file is not there, or does not decode as it did.
+            ObjectChangedError: a file that the lake refers to is not what it was.
+        """
+        for table in tables:
+            for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+                rows = table.slice(start, _ROWS_AT_ONCE)
+                yield rows.append_column(PAYLOAD, pa.array(self._parts(rows), pa.large_binary()))
+
+    def _parts(self, rows: pa.Table) -> list[bytes]:
+        ids, parents = rows["record_id"].to_pylist(), rows[_PARENTS].to_pylist()
+        roots = [names[0] if names else own for own, names in zip(ids, parents, strict=True)]
+        files = self._dataset.to_table(
+            columns=["record_id", PAYLOAD, "content_sha256"],
+            filter=in_list("record_id", sorted(set(roots))),
+            with_row_address=True,
+        )
+        digests = dict(zip(files["record_id"].to_pylist(), files["content_sha256"].to_pylist(), strict=True))
+        gone = [root for root in roots if root not in digests]
+        if gone:
+            raise DataError(f"record {gone[0]}, of which the release has a part, is not in `raw` any more")
+        parts: dict[int, bytes] = {}
+        for at, digest in enumerate(files["content_sha256"].to_pylist()):
+            wanted = [row for row, root in enumerate(roots) if digests[root] == digest and row not in parts]
+            if wanted:
+                parts.update(self._of_file(files.slice(at, 1), wanted, rows[SPAN].to_pylist()))
+        return [parts[row] for row in range(rows.num_rows)]
+
+    def _of_file(
+        self, file: pa.Table, wanted: list[int], spans: Sequence[dict[str, Any] | None]
+    ) -> Iterator[tuple[int, bytes]]:
+        """The parts of one file that rows are."""
+        (data,) = read_contents(self._dataset, PAYLOAD, file, file["_rowaddr"].combine_chunks())
+        try:
+            sound = decode_sound(data or b"")
+        except DecodeError as error:
+            name = file["record_id"][0].as_py()
+            raise DataError(f"record {name} does not decode as it did when it was cleaned: {error}") from None
+        for row in wanted:
+            span = spans[row]
+            samples = sound.samples if span is None else sound.between(span["start"], span["end"])
+            yield row, flac_of(samples, sound.facts.rate_hz, sound.facts.bits)
+
+
+def flac_of(samples: Any, rate: int, bits: int | None) -> bytes:
+    """Samples as a FLAC file: of 16 bits unless the file has more, then of 24.
+
+    Args:
+        samples: float32, n samples of c channels; what is beyond −1 and 1 is cut off.
+        rate: samples a second.
+        bits: of the file; None where it keeps no samples.
+    """
+    import soundfile
+
+    deep = bits is not None and bits > _SHALLOW_BITS
+    # Whole numbers by hand: libsndfile scales by 32,767 what it reads by 32,768. It wants them in the upper bits.
+    scale = 1 << (23 if deep else 15)
+    whole = np.clip(np.round(samples.astype(np.float64) * scale), -scale, scale - 1).astype(np.int32)
+    file = io.BytesIO()
+    soundfile.write(file, whole << (8 if deep else 16), rate, format="FLAC", subtype="PCM_24" if deep else "PCM_16")
+    return file.getvalue()

@@ -297,6 +297,23 @@ class ExpectTokenBudgetToBeMet(ExpectFact):
         return off <= allowed, selected, message
 
 
+class ExpectNothingShared(ExpectFact):
+    """No value of one column lies in two of another, such as a speaker in two splits."""
+
+    of: str
+    between: str
+    success_keys: ClassVar[tuple[str, ...]] = ("of", "between")
+    args_keys: ClassVar[tuple[str, ...]] = ("of", "between")
+    sentence: ClassVar[str] = "No $of may lie in two of $between."
+
+    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
+        """Judge ``facts["shared"]``: values, each with where it lies."""
+        shared = list(_fact(facts, "shared"))
+        if not shared:
+            return True, 0, f"every {self.of} lies in one {self.between}"
+        return False, len(shared), f"{self.of} in several of {self.between}: {_some(shared)}"
+
+
 class ExpectScoreLengthCorrelation(ExpectFact):
     """A score is not a proxy of length."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from expectations.contract import CRITICAL, WARNING, contract, ledger
-from expectations.custom import ExpectTokenBudgetToBeMet
+from expectations.custom import ExpectNothingShared, ExpectTokenBudgetToBeMet
 from winnowry.gates.native import gxe
 from winnowry.gates.suite import Suite
 
@@ -30,6 +30,9 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
         ledger("sampled"),
         Suite(
             "sampled.budget",
-            [ExpectTokenBudgetToBeMet(tolerance_records=gate.budget_tolerance_records, severity=severity)],
+            [
+                ExpectTokenBudgetToBeMet(tolerance_records=gate.budget_tolerance_records, severity=severity),
+                *([ExpectNothingShared(of=gate.disjoint[0], between=gate.disjoint[1])] if gate.disjoint else []),
+            ],
         ),
     ]

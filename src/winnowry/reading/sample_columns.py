@@ -10,9 +10,9 @@ from winnowry.recipe.tables import cleaned_schema, scored_schema
 
 
 def sample_columns(ws: Workspace, recipe: Recipe, without: frozenset[str] = frozenset()) -> pa.Table:
-    """Id, partition, size, score and strata of every scored record.
+    """Id, partition, size, score, strata and what a gate holds apart, of every scored record.
 
-    Strata that ``scored`` does not have (``source``, ``license``, what cleaning operators wrote) are taken from
+    Columns that ``scored`` does not have (``source``, ``license``, what cleaning operators wrote) are taken from
     ``cleaned``, partition by partition.
 
     Args:
@@ -21,21 +21,22 @@ def sample_columns(ws: Workspace, recipe: Recipe, without: frozenset[str] = froz
         without: partitions whose records are left out.
 
     Returns:
-        record_id, partition, size (as its kind calls it), the score column and the strata columns; one row per record
-        of ``scored``.
+        record_id, partition, size (as its kind calls it), the score column, the strata columns and those of the gate;
+        one row per record of ``scored``.
     """
     spec = recipe.sample
     assert spec is not None
+    asked = list(dict.fromkeys([*spec.strata, *(recipe.gates.sampled.disjoint or ())]))
     here = set(scored_schema(recipe).names)
     own = [
         "record_id",
         "partition",
         recipe.kind.size_column,
         *([spec.by] if spec.by else []),
-        *(n for n in spec.strata if n in here),
+        *(n for n in asked if n in here),
     ]
     names = list(dict.fromkeys(own))
-    elsewhere = [name for name in spec.strata if name not in here]
+    elsewhere = [name for name in asked if name not in here]
     if not elsewhere:
         return ws.lake.open_without(recipe.corpus, "scored", without).to_table(columns=names).combine_chunks()
     fields = [*(scored_schema(recipe).field(n) for n in names), *(cleaned_schema(recipe).field(n) for n in elsewhere)]

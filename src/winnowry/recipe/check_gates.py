@@ -8,7 +8,7 @@ from typing import get_args
 
 from winnowry.recipe.columns import ColumnTable
 from winnowry.recipe.gates import Gates
-from winnowry.recipe.messages import Problem
+from winnowry.recipe.messages import Problem, did_you_mean
 from winnowry.recipe.model import Publish, Recipe
 from winnowry.recipe.tables import size_is_taken_over, written_fields
 
@@ -22,6 +22,7 @@ def check_gates(
     gates: Gates | None,
     publish: Publish | None,
     cleaned: Collection[str] | None,
+    scored: Collection[str] | None = None,
     *,
     leaves_raw: bool,
     has_releases: bool,
@@ -32,6 +33,7 @@ def check_gates(
         gates: None stands for a part with a mistake of its own.
         publish: as above.
         cleaned: columns of ``cleaned``; None where they are not known.
+        scored: columns that operators of `score` write; None where they are not known.
         leaves_raw: whether the recipe has a table ``cleaned``.
         has_releases: whether it has a table ``published``.
     """
@@ -47,6 +49,13 @@ def check_gates(
         if leaves_raw and gates.cleaned.languages and cleaned is not None and "language" not in cleaned:
             message = "no operator of `clean` writes `language`; add {op: text.language}"
             problems.append(Problem(("gates", "cleaned", "languages"), message))
+        if cleaned is not None and scored is not None:
+            known = {*cleaned, *scored}
+            problems += [
+                Problem(("gates", "sampled", "disjoint", index), f"no column {name!r}{did_you_mean(name, known)}")
+                for index, name in enumerate(gates.sampled.disjoint or ())
+                if name not in known
+            ]
     if publish is not None and (wrong := _wrong_tag(publish.tag)) is not None:
         problems.append(Problem(("publish", "tag"), wrong))
     return problems

@@ -69,10 +69,17 @@ class ScoredGate(_Drift):
     min_scored_fraction: float = Field(default=0.95, ge=0, le=1, description="share of records with a score")
 
 
-class SampledGate(RecipePart):
+class SampledGate(GrowingPart):
     """Gate of ``sampled``."""
 
     budget_tolerance_records: float = Field(default=1.0, ge=0, description="budget may be missed by so many records")
+    disjoint: tuple[str, str] | None = Field(
+        default=None,
+        description="two columns, e.g. `[speaker, split]`: no value of the first may lie in two of the second among "
+        "the records that are drawn; records without either do not count",
+    )
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"disjoint"})
 
 
 class ComparisonGate(RecipePart):

@@ -46,6 +46,7 @@ class Sampled(Production):
         request.progress.start(request.stage.name, None, table.num_rows)
         strata = _strata(table, spec.strata)
         self.selection = draw(self.work.recipe, table)
+        self.shared = _shared(table, self.selection, self.work.recipe.gates.sampled.disjoint)
         request.progress.advance(table.num_rows)
         repeats = {"repeats": pa.array(self.selection.repeats, pa.int64())} if spec.epochs else {}
         drawn = pa.table(
@@ -74,7 +75,7 @@ class Sampled(Production):
         return Findings(
             Ledger.of(ids, read_ids(candidate.rows), ids[:0]),
             outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
-            facts={"budget": budget},
+            facts={"budget": budget, **({} if self.shared is None else {"shared": self.shared})},
             measures={f"selected_{unit}": selection.selected_tokens // per_unit, "selection": digest(budget)},
             metadata={
                 f"budget_{unit}": selection.budget_tokens // per_unit,
@@ -85,6 +86,19 @@ class Sampled(Production):
             },
             size=int(budget[f"selected_{unit}"]),
         )
+
+
+def _shared(table: pa.Table, selection: Selection, columns: tuple[str, str] | None) -> list[str] | None:
+    """Values of the first column that lie in several of the second, among what is drawn; None where nobody asks."""
+    if columns is None:
+        return None
+    drawn = table.filter(pa.array(selection.selected, pa.bool_())).select(list(dict.fromkeys(columns)))
+    places: dict[str, set[str]] = {}
+    for row in drawn.to_pylist():
+        value, place = (row[name] for name in columns)
+        if value is not None and place is not None:
+            places.setdefault(str(value), set()).add(str(place))
+    return [f"{value} in {', '.join(sorted(of))}" for value, of in sorted(places.items()) if len(of) > 1]
 
 
 def draw(recipe: Recipe, table: pa.Table) -> Selection:

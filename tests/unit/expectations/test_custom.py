@@ -125,6 +125,16 @@ def test_a_budget_is_met_within_one_record(selected: int, met: bool) -> None:
     assert ExpectTokenBudgetToBeMet(tolerance_records=1).judge(facts)[0] is met
 
 
+def test_what_lies_in_several_splits_is_named() -> None:
+    from expectations.custom import ExpectNothingShared
+
+    expectation = ExpectNothingShared(of="speaker", between="split")
+    assert expectation.judge({"shared": []})[:2] == (True, 0)
+    met, observed, message = expectation.judge({"shared": ["anna in dev, train", "bert in dev, test"]})
+    assert (met, observed) == (False, 2)
+    assert "anna in dev, train" in message
+
+
 @pytest.mark.parametrize(("now", "met"), [(100, True), (150, True), (151, False), (50, True), (49, False)])
 def test_drift_is_relative_to_the_median_of_trailing_partitions(now: float, met: bool) -> None:
     from expectations.custom import ExpectNoDrift

@@ -71,6 +71,11 @@ def recipe_of(tmp_path: Path, text: str):  # type: ignore[no-untyped-def]
         ),
         (source("") + SCORE + SAMPLE + ", strata: [url]}\n", "sample.strata.0", "no operator writes 'url'"),
         (source("") + "gates: {cleaned: {languages: [en]}}\n", "gates.cleaned.languages", "add {op: text.language}"),
+        (
+            source("") + "gates: {sampled: {disjoint: [source, spilt]}}\n",
+            "gates.sampled.disjoint.1",
+            "no column 'spilt'",
+        ),
         (source("", ", format: files") + "gates: {cleaned: {}}\n", "gates.cleaned", "the recipe does not have"),
         (
             source("", ", format: files") + "clean:\n  - {op: image.properties}\ngates: {published: {}}\n",

@@ -2,11 +2,19 @@
 from winnowry.operators.dedup.content import ContentDuplicates as _ContentDuplicates
 from winnowry.operators.dedup.decontaminate import Decontaminate as _Decontaminate
 from winnowry.operators.dedup.exact import ExactDuplicates as _ExactDuplicates
+from winnowry.operators.dedup.image import ImageDuplicates as _ImageDuplicates
 from winnowry.operators.dedup.minhash import MinHash as _MinHash
 from winnowry.operators.dedup.repeats import RepeatedLines as _RepeatedLines
 from winnowry.operators.dedup.repeats import RepeatedParagraphs as _RepeatedParagraphs
+from winnowry.operators.media.audio_facts import AudioFacts as _AudioFacts
+from winnowry.operators.media.audio_measure import AudioMeasure as _AudioMeasure
 from winnowry.operators.media.image import ImageDecode as _ImageDecode
+from winnowry.operators.media.measure import ImageMeasure as _ImageMeasure
+from winnowry.operators.media.piqe import ImagePiqe as _ImagePiqe
+from winnowry.operators.media.speech_rate import SpeechRate as _SpeechRate
+from winnowry.operators.media.speech_segments import SpeechSegments as _SpeechSegments
 from winnowry.operators.scoring.bits_per_byte import BitsPerByte as _BitsPerByte
+from winnowry.operators.scoring.column import Column as _Column
 from winnowry.operators.scoring.compression import Compression as _Compression
 from winnowry.operators.scoring.distinct_ngrams import DistinctNgrams as _DistinctNgrams
 from winnowry.operators.scoring.dsir import Dsir as _Dsir
@@ -39,18 +47,26 @@ from winnowry.operators.text.string_filters import StringFilters as _StringFilte
 from winnowry.operators.text.url_filter import UrlFilter as _UrlFilter
 from winnowry.operators.text.word_lists import WordLists as _WordLists
 
+class audio:
+    facts = _AudioFacts
+    measure = _AudioMeasure
+
 class dedup:
     content = _ContentDuplicates
     exact = _ExactDuplicates
+    image = _ImageDuplicates
     lines = _RepeatedLines
     minhash = _MinHash
     paragraphs = _RepeatedParagraphs
 
 class image:
     decode = _ImageDecode
+    measure = _ImageMeasure
+    piqe = _ImagePiqe
 
 class score:
     bits_per_byte = _BitsPerByte
+    column = _Column
     compression = _Compression
     distinct_ngrams = _DistinctNgrams
     dsir = _Dsir
@@ -61,6 +77,10 @@ class score:
     token_count = _TokenCount
     token_fertility = _TokenFertility
     typing_faults = _TypingFaults
+
+class speech:
+    rate = _SpeechRate
+    segments = _SpeechSegments
 
 class text:
     c4 = _C4

@@ -211,9 +211,9 @@ def _cut(data: Mapping[str, object]) -> dict[str, object] | str:
     """A cut of Lhotse as a row: its first file, its span, its text and speaker; or why that cannot be."""
     recording, supervisions = data["recording"], data.get("supervisions") or []
     assert isinstance(recording, Mapping)
-    said = [one for one in supervisions if isinstance(one, Mapping)] if isinstance(supervisions, list) else []
-    if len(said) > 1:
-        return f"{len(said)} supervisions"
+    spoken = [one for one in supervisions if isinstance(one, Mapping)] if isinstance(supervisions, list) else []
+    if len(spoken) > 1:
+        return f"{len(spoken)} supervisions"
     sources = recording.get("sources") or [{}]
     first = sources[0] if isinstance(sources, list) and isinstance(sources[0], Mapping) else {}
     path = first.get("source")
@@ -222,8 +222,8 @@ def _cut(data: Mapping[str, object]) -> dict[str, object] | str:
     row: dict[str, object] = {"id": data.get("id"), "audio_filepath": path, "offset": data.get("start")}
     row["duration"] = data.get("duration")
     for name in ("text", "speaker", "language", "gender"):
-        if said and said[0].get(name) is not None:
-            row[name] = said[0][name]
+        if spoken and spoken[0].get(name) is not None:
+            row[name] = spoken[0][name]
     custom = data.get("custom")
     return {**(custom if isinstance(custom, Mapping) else {}), **row}
 

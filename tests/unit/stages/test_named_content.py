@@ -58,7 +58,8 @@ def test_an_absolute_path_below_it_is_taken_too(root: Path) -> None:
     "path",
     [
         "../../secret.wav", "../../landing2/a.wav", "../wavs/out.wav", "../folder/a.wav", "/etc/hostname",
-        "../../../etc/hostname", "file:///etc/hostname", "https://example.org/a.wav", "s3://bucket/a.wav", "a\0.wav", "..", "/",
+        "../../../etc/hostname", "file:///etc/hostname", "https://example.org/a.wav", "s3://bucket/a.wav", "a\0.wav",
+        "..", "/",
     ],
 )  # fmt: skip
 def test_a_path_that_leads_out_is_refused_before_anything_is_opened(

@@ -116,8 +116,8 @@ def measured(part: Part) -> tuple[Any, ...]:
     mono = mono_of(samples)
     step = max(_LEVELS_ABOVE / (1 << ((facts.bits or 24) - 1)), _SMALLEST_STEP * peak)
     level = in_db(frame_energies(samples, rate))
-    heard = level[level > in_db(0.0)]
-    low, high = np.percentile(heard, [10, 95]) if len(heard) else (0.0, 0.0)
+    audible = level[level > in_db(0.0)]
+    low, high = np.percentile(audible, [10, 95]) if len(audible) else (0.0, 0.0)
     return (
         integrated_loudness(samples, rate),
         float(in_db(float(np.square(mono.samples, dtype=np.float64).mean()))),

@@ -395,5 +395,5 @@ def _length(samples: int, rate: int) -> str:
 
 def _plain(error: Exception) -> str:
     """What a decoder says, without the place of an object in memory."""
-    said = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(said).strip() or type(error).__name__
+    message = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return str(message).strip() or type(error).__name__

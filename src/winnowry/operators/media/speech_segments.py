@@ -124,9 +124,9 @@ class SpeechSegments(MediaDerivation):
         )
         pieces = cut_to(merged(speech, gap_s=self.merge_gap_s, max_s=self.max_s), mono, rate, self.max_s)
         pieces = [(part.start + start, min(part.start + end, part.end)) for start, end in pieces]
-        heard = [(part.start + start, part.start + end) for start, end in speech]
+        voiced = [(part.start + start, part.start + end) for start, end in speech]
         return [
-            _child(pieces, index, _samples(piece, rate), rate, "vad", _share(piece, heard))
+            _child(pieces, index, _samples(piece, rate), rate, "vad", _share(piece, voiced))
             for index, piece in enumerate(pieces)
         ]
 
@@ -144,5 +144,5 @@ def _samples(piece: Segment, rate: int) -> int:
 
 def _share(piece: Segment, speech: list[Segment]) -> float:
     start, end = piece
-    heard = sum(max(0.0, min(end, stop) - max(start, begin)) for begin, stop in speech)
-    return min(1.0, heard / (end - start)) if end > start else 0.0
+    voiced = sum(max(0.0, min(end, stop) - max(start, begin)) for begin, stop in speech)
+    return min(1.0, voiced / (end - start)) if end > start else 0.0

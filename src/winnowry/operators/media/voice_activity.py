@@ -44,10 +44,10 @@ def speech_by_energy(mono: Samples, rate: int) -> list[Segment]:
         Start and end in seconds, ascending, apart from each other.
     """
     level = _voice_levels(mono, rate)
-    heard = level[level > _FLOOR_DB]
-    if not len(heard):
+    audible = level[level > _FLOOR_DB]
+    if not len(audible):
         return []
-    noise, voice = max(float(np.percentile(level, 10)), _FLOOR_DB), float(np.percentile(heard, 95))
+    noise, voice = max(float(np.percentile(level, 10)), _FLOOR_DB), float(np.percentile(audible, 95))
     if voice - noise < _STEADY_DB:
         return [(0.0, len(mono) / rate)]
     threshold = noise + max(_LEAST_ABOVE_NOISE_DB, _SHARE_OF_RANGE * (voice - noise))

@@ -22,6 +22,7 @@ from winnowry.lakehouse.seal import damaged_files, sealed_files
 from winnowry.operators.media.views import PAYLOAD, SPAN
 from winnowry.releases.model import Release
 from winnowry.releases.parts import Parts
+from winnowry.releases.recipes import recipe_of
 from winnowry.releases.releases import find_release, releases
 from winnowry.releases.webdataset_export import BYTES_PER_SHARD, ROWS_PER_SHARD, write_shard
 from winnowry.sources.tc609 import FIELDS
@@ -210,7 +211,11 @@ def _parts(ws: Workspace, corpus: str, release: Release, view: TableView, format
     JSON Lines and Parquet say which part of which record of ``raw`` a row is.
     """
     is_parts = SPAN in view.schema.names and not blob_columns(view.schema)
-    return Parts(ws, corpus, release.name) if is_parts and format == "webdataset" else None
+    if not is_parts or format != "webdataset":
+        return None
+    recipe = recipe_of(ws, release)
+    sources = recipe.spec["sources"] if recipe is not None else []
+    return Parts(ws, corpus, release.name, of_films=any(source.get("kind") == "video" for source in sources))
 
 
 def _cuts(view: TableView, order: Any, rows_per_file: int, format: Format) -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """The bytes of records that are parts of files: cut out of the files that ``raw`` keeps for the release.
 
-A segment of sound becomes a FLAC file of its own, sample by sample what the file has there.
+A segment of sound becomes a FLAC file, sample by sample what its file has there; a clip of a film becomes an MP4 file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from winnowry.lakehouse.references import read_contents
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.media.sounds import decode_sound
 from winnowry.operators.media.views import PAYLOAD, SPAN, DecodeError
+from winnowry.releases.clips import clip_of
 from winnowry.stages.graph import ARRIVED
 
 _PARENTS = "parent_ids"
@@ -32,13 +33,15 @@ class Parts:
         ws: the lake.
         corpus: the corpus.
         release: number of the release, a tag of ``raw`` too.
+        of_films: whether the records are clips of films; otherwise they are sound.
     """
 
-    def __init__(self, ws: Workspace, corpus: str, release: str) -> None:
+    def __init__(self, ws: Workspace, corpus: str, release: str, *, of_films: bool = False) -> None:
         self._dataset = ws.lake.open(corpus, ARRIVED, release).dataset()
+        self._of_films = of_films
 
     def beside(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Rows with their parts as ``payload``, FLAC; a file is decoded once for every 256 rows that need it.
+        """Rows with their parts as ``payload``, FLAC or MP4; sound is decoded once for every 256 rows that need it.
 
         Raises:
             DataError: a file is not there, or does not decode as it did.
@@ -73,15 +76,29 @@ class Parts:
     ) -> Iterator[tuple[int, bytes]]:
         """The parts of one file that rows are."""
         (data,) = read_contents(self._dataset, PAYLOAD, file, file["_rowaddr"].combine_chunks())
+        cut = _clips if self._of_films else _segments
         try:
-            sound = decode_sound(data or b"")
+            yield from cut(data or b"", wanted, spans)
         except DecodeError as error:
             name = file["record_id"][0].as_py()
             raise DataError(f"record {name} does not decode as it did when it was cleaned: {error}") from None
-        for row in wanted:
-            span = spans[row]
-            samples = sound.samples if span is None else sound.between(span["start"], span["end"])
-            yield row, flac_of(samples, sound.facts.rate_hz, sound.facts.bits)
+
+
+_Spans = Sequence[dict[str, Any] | None]
+
+
+def _clips(data: bytes, wanted: list[int], spans: _Spans) -> Iterator[tuple[int, bytes]]:
+    for row in wanted:
+        span = spans[row]
+        yield row, data if span is None else clip_of(data, span["start"], span["end"])
+
+
+def _segments(data: bytes, wanted: list[int], spans: _Spans) -> Iterator[tuple[int, bytes]]:
+    sound = decode_sound(data)
+    for row in wanted:
+        span = spans[row]
+        samples = sound.samples if span is None else sound.between(span["start"], span["end"])
+        yield row, flac_of(samples, sound.facts.rate_hz, sound.facts.bits)
 
 
 def flac_of(samples: Any, rate: int, bits: int | None) -> bytes:

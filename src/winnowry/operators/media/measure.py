@@ -57,6 +57,10 @@ class _Measures:
         }
 
 
+MEASURES = _Measures()
+"""The reduction of a picture to what ``image.measure`` writes of it."""
+
+
 class ImageMeasure(MediaOperator):
     """Decode a picture once, and write what it is, how it looks in plain numbers, its perceptual hash and a thumbnail.
 
@@ -94,7 +98,7 @@ class ImageMeasure(MediaOperator):
 
     def wants(self) -> Wants:
         """The measures."""
-        return Wants(picture=frozenset({_Measures()}))
+        return Wants(picture=frozenset({MEASURES}))
 
     def writes(self) -> pa.Schema:
         """The columns of the class's description, in its order but ``thumbnail`` last; after ``as``, if given."""
@@ -167,7 +171,7 @@ def _row(view: View) -> dict[str, object]:
         "min_side": min(facts.width, facts.height),
         "aspect": max(facts.width, facts.height) / min(facts.width, facts.height),
         **facts._asdict(),
-        **picture.value(_Measures()),
+        **picture.value(MEASURES),
     }
 
 

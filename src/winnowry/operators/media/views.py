@@ -17,6 +17,7 @@ from winnowry.core.errors import ContractError, UsageError
 from winnowry.operators.media.faults import DecodeError as DecodeError
 
 if TYPE_CHECKING:
+    from winnowry.operators.media.films import Film
     from winnowry.operators.media.pictures import Picture, PictureReduction
     from winnowry.operators.media.sounds import Sound
 
@@ -46,9 +47,11 @@ class Wants:
 
     Attributes:
         picture: reductions of a decoded picture, each to a value small enough to be kept.
+        film: reductions of a frame a second of a film.
     """
 
     picture: frozenset[PictureReduction[Any]] = frozenset()
+    film: frozenset[PictureReduction[Any]] = frozenset()
 
     def __or__(self, other: Wants) -> Wants:
         """What both want."""
@@ -105,6 +108,16 @@ class View:
         from winnowry.operators.media.sounds import open_sound
 
         return self._once("sound", lambda: open_sound(self._root.data, weakref.ref(self._root)))
+
+    def film(self) -> Film:
+        """The film of the root; a record that is a part of it looks at the frames of its span.
+
+        Raises:
+            DecodeError: it cannot be decoded.
+        """
+        from winnowry.operators.media.films import decode_film
+
+        return self._once("film", lambda: decode_film(self.data, self.wants.film))
 
     def _once(self, what: str, decode: Callable[[], _Decoded]) -> _Decoded:
         """Decode the root at the first call; later calls, and those of its other parts, get the same or its error."""

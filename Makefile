@@ -9,6 +9,7 @@ CORE    := $(VENV)/.core-installed
 DEV     := $(VENV)/.dev-installed
 EXTRAS  := .venv-extras/.installed
 DOCS    := .venv-docs/.installed
+MEDIA   := .venv-media/.installed
 PEERS   := .venv-peers/.installed
 OTHERS  := .venv-dolma/.installed .venv-data-juicer/.installed
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -35,6 +36,13 @@ help:  ## this list
 .PHONY: demo
 demo: $(CORE)  ## land the demo corpus, run every stage, say what to look at
 	$(BIN)/winnowry demo
+
+.PHONY: demo-media
+demo-media: $(MEDIA)  ## pictures, clips and speech: three corpora of files that packages carry, landed, run and released
+	.venv-media/bin/python examples/media/land.py .venv-media/samples lake-media
+	.venv-media/bin/winnowry run examples/media/pictures.yaml --root lake-media
+	.venv-media/bin/winnowry run examples/media/clips.yaml --root lake-media
+	.venv-media/bin/winnowry run examples/media/speech.yaml --root lake-media
 
 .PHONY: ui
 ui: $(CORE)  ## Dagster's UI on this code location
@@ -100,11 +108,13 @@ bench-peers: $(DEV) $(PEERS) $(OTHERS)  ## CPU seconds against datatrove, Dolma,
 # dev.txt is without the extra web: pip 23, which Python 3.11 brings, cannot install a hashed lxml[html-clean].
 .PHONY: lock
 lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upgrade" or "--upgrade-package NAME")
-	$(LOCK) --extra tagged --extra chinese --extra image --extra audio --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
+	$(LOCK) --extra tagged --extra chinese --extra image --extra audio --extra video --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
 	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra image --extra audio \
-	  --extra s3 --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
+	  --extra video --extra s3 --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
+	$(LOCK) --extra image --extra audio --extra video --group install --constraints requirements/dev.txt --output-file requirements/media.txt $(ARGS)
+	$(LOCK:pyproject.toml=) --no-deps --group media-samples --output-file requirements/media-samples.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group dolma --output-file requirements/dolma.txt $(ARGS)
@@ -183,6 +193,17 @@ $(EXTRAS): requirements/extras.txt pyproject.toml setup.py | $(DEV)
 	@touch $@
 
 # Never the same environment: the peers pin other versions and pull in much that winnowry does not need.
+# The packages of media-samples.txt are never imported: the demo's pictures, films and recordings lie in them.
+$(MEDIA): requirements/media.txt requirements/media-samples.txt pyproject.toml setup.py
+	@echo 'installing winnowry, what decodes media, and packages with pictures, films and speech into .venv-media'
+	$(PYTHON) -m venv .venv-media
+	@echo '*' > .venv-media/.gitignore
+	.venv-media/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/media.txt
+	.venv-media/bin/python -m pip --disable-pip-version-check -qq install --no-deps --no-build-isolation --editable .
+	.venv-media/bin/python -m pip --disable-pip-version-check -qq install --no-deps --no-compile --require-hashes \
+	  --target .venv-media/samples --upgrade -r requirements/media-samples.txt
+	@touch $@
+
 .venv-%/.installed: requirements/%.txt | $(BIN)/python
 	@echo 'installing $* and what is needed to run it into .venv-$* (a minute or two, up to 1 GB)'
 	$(PYTHON) -m venv .venv-$*

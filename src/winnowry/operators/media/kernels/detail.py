@@ -15,10 +15,9 @@ _HALF_BOX = 4  # of the low-pass of nine pixels
 
 
 @inline
-def signed(value: Any) -> int:
+def signed(value: Any) -> Any:
     """A grey level that can be subtracted: levels are unsigned, and differences of those wrap around."""
-    level: int = np.int64(value)
-    return level
+    return np.int64(value)
 
 
 @kernel
@@ -80,7 +79,7 @@ def crete_blur(luma: Plane) -> float:
             down_lost += row_lost
     blur_across = (across - across_lost) / across if across else 0.0
     blur_down = (down - down_lost) / down if down else 0.0
-    return max(blur_across, blur_down)
+    return float(max(blur_across, blur_down))
 
 
 @kernel

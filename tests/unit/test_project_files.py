@@ -126,7 +126,7 @@ def test_contributing_prints_the_ladder_of_imports_as_it_is_enforced() -> None:
 def test_every_requirement_of_a_lock_is_pinned_and_hashed_and_no_registry_is_named(lock: Path) -> None:
     requirements = re.split(r"\n(?=\S)", lock.read_text().strip())
 
-    assert len(requirements) > 20
+    assert len(requirements) >= (4 if lock.stem == "media-samples" else 20)
     assert [text.splitlines()[0] for text in requirements if "==" not in text or "--hash=sha256:" not in text] == []
     assert re.findall(r"://|--index-url|--extra-index-url|--find-links", lock.read_text()) == []
 

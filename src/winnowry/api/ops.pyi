@@ -13,6 +13,9 @@ from winnowry.operators.media.measure import ImageMeasure as _ImageMeasure
 from winnowry.operators.media.piqe import ImagePiqe as _ImagePiqe
 from winnowry.operators.media.speech_rate import SpeechRate as _SpeechRate
 from winnowry.operators.media.speech_segments import SpeechSegments as _SpeechSegments
+from winnowry.operators.media.video_facts import VideoFacts as _VideoFacts
+from winnowry.operators.media.video_measure import VideoMeasure as _VideoMeasure
+from winnowry.operators.media.video_shots import VideoShots as _VideoShots
 from winnowry.operators.scoring.bits_per_byte import BitsPerByte as _BitsPerByte
 from winnowry.operators.scoring.column import Column as _Column
 from winnowry.operators.scoring.compression import Compression as _Compression
@@ -105,3 +108,8 @@ class text:
     string_filters = _StringFilters
     url_filter = _UrlFilter
     word_lists = _WordLists
+
+class video:
+    facts = _VideoFacts
+    measure = _VideoMeasure
+    shots = _VideoShots

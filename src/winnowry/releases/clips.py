@@ -55,13 +55,13 @@ def _copy(film: Any, stream: Any, clip: Any, start: float, end: float) -> None:
 
     pictures = sound = None
     first: float | None = None
-    heard = film.streams.audio[:1]
-    if heard:
-        sound = clip.add_stream(_SOUND, rate=heard[0].codec_context.sample_rate)
-        sound.layout = heard[0].codec_context.layout
+    sounds = film.streams.audio[:1]
+    if sounds:
+        sound = clip.add_stream(_SOUND, rate=sounds[0].codec_context.sample_rate)
+        sound.layout = sounds[0].codec_context.layout
     waiting: list[Any] = []  # the first picture, which may come after them, says which of them are in the span
     seen = listened = False
-    for frame in _frames(film, [stream, *heard]):
+    for frame in _frames(film, [stream, *sounds]):
         time = float(frame.time or 0.0)
         if not isinstance(frame, av.VideoFrame):
             listened = first is not None and time >= first + end
@@ -77,7 +77,7 @@ def _copy(film: Any, stream: Any, clip: Any, start: float, end: float) -> None:
                 picture = av.VideoFrame.from_ndarray(upright, "rgb24")
                 picture.pts, picture.time_base = round((at - start) / _TICK), _TICK
                 clip.mux(pictures.encode(picture))
-        if seen and (listened or not heard):
+        if seen and (listened or not sounds):
             break
     if pictures is None or first is None:
         raise DecodeError(f"no picture between {start:g} s and {end:g} s")

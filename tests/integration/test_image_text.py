@@ -24,6 +24,7 @@ from winnowry.cli.main import main
 from winnowry.core.errors import ObjectChangedError, RecipeError
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.recipe.load import load_recipe
+from winnowry.releases.export import export
 from winnowry.stages.run import run_stage
 
 Image = pytest.importorskip("PIL.Image")
@@ -144,7 +145,7 @@ def test_a_changed_caption_of_the_same_picture_is_a_change(tmp_path: Path) -> No
 
 
 def test_pictures_without_captions_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
-    members = [(f"{n}.jpg", picture(n)) for n in range(3)] + [("3.jpg", picture(3)), ("3.txt", b"  ")]
+    members = [(f"{n}.jpg", picture(n)) for n in range(3)] + captioned("3", 3, "  ") + captioned("4", 4, "")
     text = RECIPE.replace("partition: none,", "partition: none, text: optional,")
     lines = [
         line for line in text.splitlines() if "text.l" not in line and "score" not in line and "caption_t" not in line
@@ -152,7 +153,7 @@ def test_pictures_without_captions_are_no_duplicates_of_each_other(tmp_path: Pat
     ws, recipe = lay(tmp_path, {"0.tar": shard(members)}, "\n".join(lines))
     run_all(ws, recipe)
     assert {row["text"] for row in rows(ws, "cleaned").values()} <= {None, "", "  "}
-    assert (len(rows(ws, "cleaned")), rows(ws, "duplicates")) == (4, {})
+    assert (len(rows(ws, "cleaned")), rows(ws, "duplicates")) == (5, {})
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,11 @@ def test_a_shard_that_changes_under_references_is_noticed_and_never_gives_other_
     for format in ("webdataset", "parquet", "jsonl"):
         assert main(["export", "web", "--format", format, "--out", str(tmp_path / "out"), "--root", str(tmp_path)]) == 1
         assert "pax.tar" in "".join(capsys.readouterr())
+        assert list((tmp_path / "out").glob("*")) == []
+
+    for seed in range(4):  # whichever record comes first, of those that can be read and those that cannot
+        with pytest.raises(ObjectChangedError, match=r"pax\.tar"):
+            export(ws, "web", "jsonl", str(tmp_path / "out"), seed=seed, rows_per_file=1)
         assert list((tmp_path / "out").glob("*")) == []
 
     run_all(ws, recipe)

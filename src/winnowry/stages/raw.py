@@ -373,10 +373,6 @@ class Raw(Production):
             ws.lake.ensure_index(recipe.corpus, "raw")
 
 
-def _version(row: Row) -> Version:
-    return version_of(row)
-
-
 def _described(row: Row, source: Source | None, other: str) -> str:
     """What a conflict is about: the source, the id as the source writes it, both places."""
     field = source.fields.id if source is not None else None

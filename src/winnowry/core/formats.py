@@ -114,6 +114,7 @@ _SHAPES: Mapping[Kind, Shape] = {
     "stopped automation": {"steps": [{"stage": str, "partition?": str, "token": str}]},
     "tombstones": {"marks": [str]},
     "erasure": {"state": str},
+    "note of work": {"work": str, "erases": bool, "process": dict},
 }
 """What a document of a kind holds, whatever wrote it; others may be beside it."""
 
@@ -128,6 +129,7 @@ _REMEDIES: Mapping[Kind, str] = {
     "measurement": "remove the file: it is measured again",
     "seal": "restore the file from a copy, or remove it: what only it seals counts as not sealed then",
     "stopped automation": "remove the file: the automation tries again",
+    "note of work": "remove the file once nothing runs on the corpus",
 }
 _RESTORE = "restore the file from a copy"
 _OF_MANY = frozenset({"facts of a release", "tombstones"})
@@ -218,7 +220,11 @@ def _wrong(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
             key = name if of_any is not None else name.removesuffix("?")
             if key == name or value.get(key) is not None:
                 yield from _wrong(value.get(key), of_value, f"{at}.{key}" if at else key)
-    elif isinstance(shape, dict | list) or not isinstance(value, shape) or isinstance(value, bool):
+    elif (
+        isinstance(shape, dict | list)
+        or not isinstance(value, shape)
+        or (isinstance(value, bool) and shape is not bool)
+    ):
         yield at
 
 

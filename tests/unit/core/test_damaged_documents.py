@@ -30,6 +30,7 @@ WHOLE: Mapping[Kind, dict[str, Any]] = {
     "stopped automation": {"steps": [{"stage": "fit", "partition": None, "token": "t"}]},
     "tombstones": {"marks": ["ab"]},
     "erasure": {"state": "finished"},
+    "note of work": {"work": "cleaned", "erases": False, "process": {"host": "h"}},
 }  # fmt: skip
 """A document of each kind that has a shape; a fit holds whatever its operator fitted."""
 

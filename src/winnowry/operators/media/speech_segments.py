@@ -89,7 +89,9 @@ class SpeechSegments(MediaDerivation):
     def _can_run(self) -> Self:
         need_audio(self.op)
         if self.vad_model is not None and importlib.util.find_spec("onnxruntime") is None:
-            raise ValueError("speech.segments: vad_model needs onnxruntime; install it with: pip install 'winnowry[onnx]'")
+            raise ValueError(
+                "speech.segments: vad_model needs onnxruntime; install it with: pip install 'winnowry[onnx]'"
+            )
         if self.min_s > self.max_s:
             raise ValueError(f"min_s {self.min_s} is above max_s {self.max_s}")
         if self.as_ is not None:

@@ -87,6 +87,9 @@ def test_a_release_of_clips_holds_spans_and_pictures_and_no_bytes_of_films(lake:
     assert len(published) == 3
     assert "payload" not in published[0]
     assert sum(row["duration_ms"] for row in published) == 7000
+    page = (Path(lake.root) / "clips/releases/v1/page.html").read_text()
+    assert page.count('<img alt="') >= 3
+    assert "short.mp4 from 0.0 s, video/mp4, 3.0 s" in page
     assert all(row["thumbnail"][:2] == b"\xff\xd8" and len(row["thumbnail"]) <= 8 << 10 for row in published)
 
 

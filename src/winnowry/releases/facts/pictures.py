@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnowry.core.errors import ObjectChangedError
@@ -12,11 +13,14 @@ from winnowry.core.sql import in_list
 from winnowry.lakehouse.blobs import blob_columns
 from winnowry.lakehouse.references import DIGEST, read_contents
 from winnowry.lakehouse.view import TableView
+from winnowry.operators.media.views import SPAN
 from winnowry.records.kinds import Kind, sized_by
 from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
 
 THUMBNAIL = "thumbnail"
-"""The column of small pictures, JPEG, that ``image.measure`` writes."""
+"""The column of small pictures, JPEG, that ``image.measure`` and ``video.measure`` write."""
+WAVEFORM = "waveform"
+"""The column of levels that ``audio.measure`` writes."""
 _READ = ("record_id", "uri", "media_type", "width", "height", "size", "text")
 _SHOWN = 12
 _TRIED = 24  # files: some may be no pictures
@@ -30,15 +34,17 @@ def pictures(published: TableView) -> dict[str, Any] | None:
         published: the release.
 
     Returns:
-        None where records are no pictures. ``why_none``: a sentence, or None; ``shown``: at most 12 with ``record_id``,
-        ``caption`` and ``jpeg`` (Base64).
+        None where there is nothing to look at: records that are no pictures and have neither thumbnail nor waveform.
+        ``why_none``: a sentence, or None; ``shown``: at most 12 with ``record_id``, ``caption`` and either ``jpeg``
+        (Base64) or ``waveform`` (numbers from 0 to 1).
     """
     kind = sized_by(published.schema.names)
+    measured = _measured(published, kind) if kind is not None else None
+    if measured is not None:
+        return measured
     columns = [name for name in blob_columns(published.schema) if kind is not None and name == kind.payload_column]
     if kind is None or kind.name != "image" or not columns:
         return None
-    if THUMBNAIL in published.schema.names:
-        return _measured(published, kind)
     why = why_no_thumbnails()
     if why is not None:
         return {"why_none": why, "shown": []}
@@ -66,19 +72,35 @@ def pictures(published: TableView) -> dict[str, Any] | None:
     return {"why_none": None if shown else "None of the files that were tried is a picture.", "shown": shown}
 
 
-def _measured(published: TableView, kind: Kind) -> dict[str, Any]:
-    """The pictures as they were made small when they were measured; no file is read."""
+def _measured(published: TableView, kind: Kind) -> dict[str, Any] | None:
+    """What was drawn of the records when they were measured; no file is read. None where nothing was."""
+    schema = published.schema
+    column = next((name for name, is_one in _DRAWN if name in schema.names and is_one(schema.field(name).type)), None)
+    if column is None:
+        return None
     identities = published.to_table(columns=["record_id"])["record_id"]
     lowest = identities.take(pc.sort_indices(identities)[:_SHOWN]).to_pylist()
-    there = [name for name in (*_READ, THUMBNAIL) if name in published.schema.names]
+    there = [name for name in (*_READ, "duration_ms", SPAN, column) if name in schema.names]
     rows = published.to_table(columns=there, where=in_list("record_id", lowest)).sort_by("record_id").to_pylist()
     shown = [
-        {
-            "record_id": row["record_id"],
-            "caption": f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}",
-            "jpeg": base64.b64encode(row[THUMBNAIL]).decode(),
-        }
+        {"record_id": row["record_id"], "caption": _caption(row, kind), **_drawing(column, row[column])}
         for row in rows
-        if row[THUMBNAIL]
+        if row[column]
     ]
-    return {"why_none": None if shown else "None of the records that were picked has a thumbnail.", "shown": shown}
+    return {"why_none": None if shown else "Nothing was drawn of the records that were picked.", "shown": shown}
+
+
+_DRAWN = ((THUMBNAIL, pa.types.is_binary), (WAVEFORM, pa.types.is_list))
+
+
+def _drawing(column: str, value: Any) -> dict[str, Any]:
+    if column == THUMBNAIL:
+        return {"jpeg": base64.b64encode(value).decode()}
+    return {"waveform": [round(min(1.0, level), 3) for level in value]}
+
+
+def _caption(row: dict[str, Any], kind: Kind) -> str:
+    """The file, its part, and what its kind shows of it."""
+    span = row.get(SPAN)
+    part = "" if span is None else f" from {span['start']:.1f} s"
+    return f"{row['uri'].rpartition('/')[2]}{part}, {kind.shows(row)}"

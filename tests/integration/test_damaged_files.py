@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
     "recipe of a release": Kind("releases/v1/recipe.json"),
     "facts of a release": Kind("releases/v1/facts.json"),
     "tombstones": Kind("tombstones/gone.json"),
-    "erasure": Kind("erasures/gone.json"),
+    "erasure": Kind("erasures/gone.json", release_list=True),
     "stopped automation": Kind("stopped.json", plan=True),
 }
 """Files beside the tables, and who needs each."""

@@ -11,6 +11,7 @@ from winnowry.report.cells import most_rows, unit_of
 from winnowry.report.release_changes import changes_view
 from winnowry.report.release_columns import columns_view, rows_view
 from winnowry.report.release_evidence import comparison_view, examples_view, gates_view, made_view
+from winnowry.report.release_pictures import pictures_view
 from winnowry.report.release_sections import (
     chosen_view,
     contents_view,
@@ -34,7 +35,7 @@ def _facts_alone(facts: Facts) -> View:
 _SECTIONS: tuple[tuple[str, str, Callable[[Facts], View]], ...] = (
     ("limits", "Known limits", _facts_alone),
     ("contents", "What the data is", contents_view),
-    ("pictures", "What it looks like", _facts_alone),
+    ("pictures", "What it looks like", pictures_view),
     ("rows", "Some of its records", rows_view),
     ("columns", "Its columns", columns_view),
     ("funnel", "From raw to published", funnel_view),

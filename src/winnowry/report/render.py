@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from winnowry.core import numbers
 from winnowry.core.visible import printable
-from winnowry.report.waves import wave_image
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,7 +58,6 @@ def _environment() -> Environment:
         "day": numbers.day,
         "minute": numbers.minute,
         "px": _coordinate,
-        "wave": wave_image,
     }
     return environment
 

@@ -39,7 +39,7 @@ def test_every_help_has_examples_that_the_command_line_understands(name: str) ->
         "winnowry run",
         "winnowry run support --partitions 2019",
         "winnowry run support --jobs many",
-        "winnowry export support --format webdataset --out out",
+        "winnowry export support --format csv --out out",
         "winnowry release shw support",
         "winnowry explain one two",
     ],

@@ -17,6 +17,7 @@ from winnowry.erasure.tombstones import ERASED
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.media.views import SPAN
+from winnowry.stages.graph import ARRIVED, LEFT_OUT
 
 _WINDOW = 40
 _WINDOWS_A_RECORD = 8
@@ -161,7 +162,7 @@ def _sources(ws: Workspace, corpus: str, looked_at: Sequence[TableView]) -> set[
     """Sources that records may have come from, those of which nothing was taken in as well."""
     sources: set[str] = set()
     landing = [ws.lake.open(corpus, "landing")] if "landing" in ws.lake.tables(corpus) else []
-    for view in (*landing, *(view for view in looked_at if view.name == "raw")):
+    for view in (*landing, *(view for view in looked_at if view.name == ARRIVED)):
         for batch in view.scan(columns=["source"]):
             sources.update(batch.column(0).unique().to_pylist())
     return sources
@@ -211,10 +212,10 @@ def _take(row: dict[str, Any], doomed: Doomed) -> None:
 
 def _members(ws: Workspace, corpus: str, ids: set[str]) -> set[str]:
     """Partitions of the duplicates that one of the records stands for, or that are told to equal it."""
-    if "duplicates" not in ws.lake.tables(corpus):
+    if LEFT_OUT not in ws.lake.tables(corpus):
         return set()
     names = ["record_id", "partition", "kept_record_id", "twin_record_id"]
-    rows = ws.lake.open(corpus, "duplicates").to_table(columns=names).to_pylist()
+    rows = ws.lake.open(corpus, LEFT_OUT).to_table(columns=names).to_pylist()
     return {
         row["partition"]
         for row in rows

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from tests.shards import JPEG, shard
 from winnowry.sources.base import ReadLimits, Record, Unreadable
 from winnowry.sources.registry import formats, reader_of
 
@@ -35,6 +36,9 @@ def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
         return out.getvalue()
     if name == "warc":
         return b"".join(conversion(row["id"], row["text"].encode()) for row in rows)
+    if name == "webdataset":
+        parts = (("jpg", lambda row: JPEG + row["id"].encode()), ("txt", lambda row: row["text"].encode()))
+        return shard((f"{row['id']}.{end}", data(row)) for row in rows for end, data in parts)
     if name in ("sgml", "xml"):
         return "".join(f'<row id="{row["id"]}"><text>{escape(row["text"])}</text></row>\n' for row in rows).encode()
     if name not in ("csv", "files"):
@@ -75,7 +79,8 @@ def rows_of(items: list[Record | Unreadable]) -> list[tuple[int, object, object]
 EXPECTED = [(index, row["id"], row["text"]) for index, row in enumerate(ROWS)]
 
 TABULAR = ["jsonl", "speech_manifest", "csv", "parquet", "warc", "sgml", "xml"]
-TEXTS = [name for name in FORMATS if name != "files"]  # whose content is judged when `raw` takes it in
+TEXTS = [name for name in FORMATS if formats()[name].payload_kind == "text" or name == "speech_manifest"]
+"""The content of others is judged when `raw` takes it in; test_webdataset.py cuts shards."""
 STREAMED = [name for name in TABULAR if name != "parquet"]
 COMPRESSIONS = {
     "plain": lambda data: data,

@@ -31,7 +31,8 @@ def lengths(array: pa.Array) -> Lengths:
     """Length of each value; 0 for null, but in a column of nothing else.
 
     Raises:
-        ValueError: the values are of a type that no column of a Parquet file is read as, such as a union.
+        ValueError: the values are of a type that no column of a Parquet file is read as, such as a union, or refer to
+            entries that their dictionary does not have.
     """
     kind = array.type
     if isinstance(array, pa.ExtensionArray):
@@ -58,6 +59,9 @@ def lengths(array: pa.Array) -> Lengths:
 def _of_dictionary(array: pa.DictionaryArray) -> Lengths:
     of_values = np.append(lengths(array.dictionary), 0)
     numbers: Lengths = pc.fill_null(array.indices.cast(pa.int64()), len(of_values) - 1).to_numpy()
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(of_values):
+        # Arrow does not look, and would read beside the dictionary.
+        raise ValueError(f"a value is entry {numbers.max()} of a dictionary of {len(array.dictionary)}")
     return np.take(of_values, numbers)
 
 

@@ -294,11 +294,12 @@ class WebDataset(SourceFormat):
 @contextmanager
 def _plain(stream: BinaryIO, limits: ReadLimits) -> Iterator[tuple[BinaryIO, BrokenStreamError | None]]:
     """The shard without its compression, and why it breaks off, if it does; a plain one is the stream itself."""
-    head = first_bytes(stream, HEAD_BYTES)
-    stream.seek(0)
-    if compression_of(head) is None:
-        yield stream, None
-        return
+    if stream.seekable():
+        head = first_bytes(stream, HEAD_BYTES)
+        stream.seek(0)
+        if compression_of(head) is None:
+            yield stream, None
+            return
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, prefix="winnowry-shard-") as spool:
         broken: BrokenStreamError | None = None
         try:

@@ -166,7 +166,8 @@ def test_a_machine_whose_clock_is_a_month_ahead_removes_nothing_young(
 ) -> None:
     ws, recipe = open_recipe(root, root / "r.yaml")
     run_all(ws, recipe)
-    maintain(ws)  # what goes however young it is
+    for _ in range(2):  # what goes however young it is, then what the first upkeep wrote of that kind
+        maintain(ws)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 30 * DAY_S)
     (done,) = maintain(ws)

@@ -56,7 +56,7 @@ class JsonLines(SourceFormat):
         items: Iterator[Record | Unreadable]
         if text.layout == "lines":
             lines = split_lines(text.chunks, limits.max_record_bytes)
-            items = (item for line in lines if (item := _parsed_line(line, limits)) is not None)
+            items = _last_ends(item for line in lines if (item := _parsed_line(line, limits)) is not None)
         else:
             values = JsonText(text.chunks, limits.max_record_bytes)
             items = _elements(values.array(), limits) if text.layout == "array" else _parsed(values.values(), limits)
@@ -111,6 +111,17 @@ def _parsed(values: Iterator[JsonValue | BrokenJson], limits: ReadLimits) -> Ite
             yield _over_long(value.index, value.data, value.n_bytes, limits)
         else:
             yield _record(value.index, value.data)
+
+
+def _last_ends(items: Iterator[Record | Unreadable]) -> Iterator[Record | Unreadable]:
+    """The items; what stands before another one ends no object, though it is cut off: what follows may be no line."""
+    before: Record | Unreadable | None = None
+    for item in items:
+        if before is not None:
+            yield replace(before, ends_object=False) if isinstance(before, Unreadable) else before
+        before = item
+    if before is not None:
+        yield before
 
 
 def _parsed_line(line: Line, limits: ReadLimits) -> Record | Unreadable | None:

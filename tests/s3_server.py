@@ -139,6 +139,7 @@ def start_s3_server(
         program, "mini", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={s3}",
         f"-s3.domainName={DOMAIN}", f"-master.port={master}", f"-filer.port={filer}", f"-volume.port={volume}",
         "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
+        "-volume.max=10000",  # a bucket takes several, and by default the disk's free space says how many there are
     ]  # fmt: skip
     env = {**os.environ, "AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret}
     env.pop("PYTHONPATH", None)

@@ -134,7 +134,7 @@ def test_the_page_of_a_release_shows_pictures_and_those_that_rules_left_out_and_
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("winnowry.report.thumbnails.thumbnail", None)
-    monkeypatch.setattr("winnowry.releases.facts.pictures.read_blobs", None)
+    monkeypatch.setattr("winnowry.releases.facts.pictures.read_contents", None)
     page = tmp_path / "page.html"
     assert main(["release", "show", "shots", "--root", str(lake), "--out", str(page)]) == 0
     capsys.readouterr()

@@ -63,7 +63,13 @@ class Patience:
         return wait if passed + wait < borne else None
 
     def _borne_s(self, response: Any, error: Exception | None) -> float:
-        from botocore.exceptions import ConnectionError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+        from botocore.exceptions import (
+            ConnectionError,
+            ConnectTimeoutError,
+            EndpointConnectionError,
+            HTTPClientError,
+            ReadTimeoutError,
+        )
 
         if error is None:
             status, parsed = response
@@ -71,6 +77,7 @@ class Patience:
             return self.busy_s if code in BUSY or str(status.status_code) in BUSY else 0.0
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return 0.0
-        if isinstance(error, EndpointConnectionError | ConnectTimeoutError) or "timed out" in str(error).lower():
+        nobody = EndpointConnectionError | ConnectTimeoutError | ReadTimeoutError
+        if isinstance(error, nobody) or "timed out" in str(error).lower():
             return self.absent_s
         return self.busy_s if isinstance(error, ConnectionError | HTTPClientError) else 0.0

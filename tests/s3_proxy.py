@@ -189,8 +189,8 @@ class S3Proxy:
             content = b"" if bodiless else b"".join([piece async for piece in body_pieces(reader, fields)])
         finally:
             upstream.close()
-        kept = [one for one in head.decode("latin-1").split("\r\n")[:-2] if not one.lower().startswith("connection:")]
-        writer.write("\r\n".join([*kept, "", ""]).encode("latin-1"))
+        lines = [one for one in head.decode("latin-1").split("\r\n")[:-2] if not one.lower().startswith("connection:")]
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         if fate in ("cut", "short") and len(content) > 1:
             writer.write(content[: len(content) // 2])
             await writer.drain()

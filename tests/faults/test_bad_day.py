@@ -167,10 +167,10 @@ def an_expired_store() -> int:
 
 def type_in(line: str) -> str:
     """What a command prints, its white space made one blank each."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         main(shlex.split(line)[1:])
-    return " ".join(said.getvalue().split())
+    return " ".join(printed.getvalue().split())
 
 
 def shown(sentence: str) -> str:
@@ -206,8 +206,8 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scene.write_recipe()
         for day in range(2):
             scene.land(day)
-            said = type_in("winnowry run support")
-            assert "✓ support succeeded" in said, said
+            printed = type_in("winnowry run support")
+            assert "✓ support succeeded" in printed, printed
     shutil.copytree(folder / "lake", folder / "as it was")
     return folder
 
@@ -239,6 +239,6 @@ def test_what_one_sees_and_what_one_types_is_what_the_page_says(
         if line.startswith("# "):
             scene.befall(line.removeprefix("# "))
             continue
-        said = type_in(line.removeprefix("$ "))
-        missing = [sentence for sentence in sentences if not re.search(shown(sentence), said)]
-        assert missing == [], f"{line}: {said}"
+        printed = type_in(line.removeprefix("$ "))
+        missing = [sentence for sentence in sentences if not re.search(shown(sentence), printed)]
+        assert missing == [], f"{line}: {printed}"

@@ -66,7 +66,7 @@ class Browser:
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert self.process.stderr is not None
         lines = iter(self.process.stderr.readline, "")
-        address = next(found.group(1) for line in lines if (found := re.search(r"listening on (ws://\S+)", line)))
+        address = next(urls.group(1) for line in lines if (urls := re.search(r"listening on (ws://\S+)", line)))
         threading.Thread(target=lambda: [None for _ in lines], daemon=True).start()
         self.opened = contextlib.ExitStack()
         self.connection = self.opened.enter_context(connect(address, max_size=None, proxy=None))
@@ -231,13 +231,13 @@ def test_every_page_of_the_lake_that_an_asset_links_to_opens_in_a_sandbox(ui: Ui
     links: dict[str, set[str]] = {}
     for node in ui.ask(_METADATA)["assetNodes"]:
         entries = [entry for made in node["assetMaterializations"] for entry in made["metadataEntries"]]
-        found = {entry["url"] for entry in entries if "url" in entry}
-        found |= {place for entry in entries for place in re.findall(r"\]\((\S+?)\)", entry.get("mdStr", ""))}
-        if found:
-            links["/".join(node["assetKey"]["path"])] = found
+        urls = {entry["url"] for entry in entries if "url" in entry}
+        urls |= {place for entry in entries for place in re.findall(r"\]\((\S+?)\)", entry.get("mdStr", ""))}
+        if urls:
+            links["/".join(node["assetKey"]["path"])] = urls
     assert any("/releases/v1/page.html" in link for link in links["tickets/published"])
-    for asset, found in links.items():
-        assert all(link.startswith("/lake/") for link in found), (asset, found)
+    for asset, urls in links.items():
+        assert all(link.startswith("/lake/") for link in urls), (asset, urls)
     browser.open(f"{ui.url}/assets/tickets/published")
     shown = "[...document.querySelectorAll('a[href*=\"/lake/\"]')].map(one => one.getAttribute('href')).join(' ')"
     assert set(browser.wait_for(shown).split()) <= links["tickets/published"]

@@ -128,9 +128,9 @@ def test_a_picture_and_its_caption_are_one_record_from_the_shard_to_the_release(
 
     name, row = next(iter(published.items()))
     assert main(["explain", name, "--root", str(walked)]) == 0
-    told = capsys.readouterr().out
-    assert f"image/jpeg, {row['width']}×16, " in told
-    assert f"“{ENGLISH[:30]}" in " ".join(told.split())
+    printed = capsys.readouterr().out
+    assert f"image/jpeg, {row['width']}×16, " in printed
+    assert f"“{ENGLISH[:30]}" in " ".join(printed.split())
 
 
 def test_a_changed_caption_of_the_same_picture_is_a_change(tmp_path: Path) -> None:
@@ -258,9 +258,9 @@ def test_a_shard_that_changes_under_references_is_noticed_and_never_gives_other_
     with pytest.raises(ObjectChangedError, match=r"pax\.tar.*holds other bytes"):
         list(winnowry.open(str(tmp_path)).table("web.published", "v1").contents())
     assert main(["verify", "web", "--root", str(tmp_path)]) == 1
-    told = capsys.readouterr().out
-    assert "pax.tar: holds other bytes than were read, and 3 rows of published refer to it" in told
-    assert "releases touched: v1" in told
+    printed = capsys.readouterr().out
+    assert "pax.tar: holds other bytes than were read, and 3 rows of published refer to it" in printed
+    assert "releases touched: v1" in printed
     for format in ("webdataset", "parquet", "jsonl"):
         assert main(["export", "web", "--format", format, "--out", str(tmp_path / "out"), "--root", str(tmp_path)]) == 1
         assert "pax.tar" in "".join(capsys.readouterr())

@@ -121,9 +121,9 @@ def test_the_policies_name_exactly_what_the_commands_of_each_role_ask_for(
             with proxy.recording() as asked:
                 status = main([*arguments, "--root", root])
             seen[role] += asked
-            said = capsys.readouterr()
-            assert status == 0, (arguments, said)
-            return str(said.out)
+            printed = capsys.readouterr()
+            assert status == 0, (arguments, printed)
+            return str(printed.out)
 
         command("writer", "run", "tickets.yaml", "--without-dagster")
         command("writer", "doctor")

@@ -185,10 +185,10 @@ def test_explain_leads_from_a_segment_to_its_row_of_the_manifest(
 ) -> None:
     row = lake.lake.open("speech", "published").to_table().to_pylist()[0]
     assert main(["explain", row["record_id"], "--root", str(made)]) == 0
-    said = capsys.readouterr().out
-    assert "landing/train.jsonl" in said
-    assert row["parent_ids"][0] in said
-    assert "span" in said
+    printed = capsys.readouterr().out
+    assert "landing/train.jsonl" in printed
+    assert row["parent_ids"][0] in printed
+    assert "span" in printed
 
 
 def test_a_file_that_has_changed_under_the_lake_is_no_part_of_an_export(made: Path, tmp_path: Path) -> None:

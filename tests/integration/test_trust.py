@@ -176,8 +176,8 @@ def test_no_secret_is_in_the_lake_its_pages_the_home_of_runs_or_what_is_printed(
     files = [file for folder in (root / "small", home) for file in folder.rglob("*") if file.is_file()]
     assert {"facts.json", "page.html", "README.md", "recipe.json"} <= {file.name for file in files}
     assert all(text.strip() for text in printed)
-    for told in (*(file.read_bytes() for file in files), *(text.encode() for text in printed), caplog.text.encode()):
-        assert b"nobody-may-see" not in told.replace(str(root).encode(), b"")
+    for body in (*(file.read_bytes() for file in files), *(text.encode() for text in printed), caplog.text.encode()):
+        assert b"nobody-may-see" not in body.replace(str(root).encode(), b"")
 
 
 @pytest.mark.parametrize("place", ["s3://user:pass@bucket/x/*", "file://user@/x/*"])

@@ -27,13 +27,13 @@ def pair_values(cleaned: TableView, row: Mapping[str, Any]) -> dict[str, Any]:
     names = cleaned.schema.names
     if "uri" not in names:
         return {}
-    own, kept = str(row["record_id"]), str(row["kept_record_id"])
-    twin = str(row.get("twin_record_id") or kept)
+    own, keeper = str(row["record_id"]), str(row["kept_record_id"])
+    twin = str(row.get("twin_record_id") or keeper)
     code = _code_column(cleaned.schema, str(row["method"]))
     columns = ["record_id", "uri", *([code] if code else [])]
-    held = cleaned.to_table(columns=columns, where=in_list("record_id", (own, twin, kept))).to_pylist()
+    held = cleaned.to_table(columns=columns, where=in_list("record_id", (own, twin, keeper))).to_pylist()
     by_id = {entry["record_id"]: entry for entry in held}
-    places = {"uri": own, "twin_uri": twin, "kept_uri": kept}
+    places = {"uri": own, "twin_uri": twin, "kept_uri": keeper}
     values = {name: by_id[record_id]["uri"] for name, record_id in places.items() if record_id in by_id}
     if code and own in by_id and twin in by_id and None not in (by_id[own][code], by_id[twin][code]):
         values["bits_apart"] = (by_id[own][code] ^ by_id[twin][code]).bit_count()

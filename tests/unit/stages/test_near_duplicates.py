@@ -136,7 +136,7 @@ def by_hand(rows: list[dict[str, Any]], max_distance: int) -> dict[int, tuple[in
     """Keeper and steps of every dropped record: the best that is left stays, with all that equal it or are near it."""
     order = sorted(rows, key=lambda row: (row["event_time"], row["record_id"]))
     left = list(order)
-    told: dict[int, tuple[int, int]] = {}
+    answers: dict[int, tuple[int, int]] = {}
     while left:
         keeper = left.pop(0)
         reached, steps = [keeper], 0
@@ -145,14 +145,14 @@ def by_hand(rows: list[dict[str, Any]], max_distance: int) -> dict[int, tuple[in
             texts = {row["content_key"] for row in reached} - {None}
             reached = [row for row in left if row["content_key"] in texts]
             for row in reached:
-                told[int(row["record_id"], 16)] = (int(keeper["record_id"], 16), steps)
+                answers[int(row["record_id"], 16)] = (int(keeper["record_id"], 16), steps)
                 left.remove(row)
         for row in list(left):
             codes = (keeper["image_key"], row["image_key"])
             if None not in codes and (codes[0] ^ codes[1]).bit_count() <= max_distance:
-                told[int(row["record_id"], 16)] = (int(keeper["record_id"], 16), 1)
+                answers[int(row["record_id"], 16)] = (int(keeper["record_id"], 16), 1)
                 left.remove(row)
-    return told
+    return answers
 
 
 ROWS = st.lists(

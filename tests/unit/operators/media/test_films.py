@@ -73,9 +73,14 @@ def test_a_film_is_as_wide_and_high_as_it_is_shown_and_so_is_its_picture(
     upright: bytes, degrees: int, size: tuple[int, int], red: tuple[int, int]
 ) -> None:
     data = turned(upright, degrees, (320, 240))
-    told = facts(data)
-    assert (told["width"], told["height"], told["rotation"]) == (*size, degrees)
-    assert (told["n_frames"], told["fps"], told["duration_ms"], told["uneven"]) == (30, 10.0, 3000, False)
+    film_facts = facts(data)
+    assert (film_facts["width"], film_facts["height"], film_facts["rotation"]) == (*size, degrees)
+    assert (film_facts["n_frames"], film_facts["fps"], film_facts["duration_ms"], film_facts["uneven"]) == (
+        30,
+        10.0,
+        3000,
+        False,
+    )
     from PIL import Image
 
     measured = measures(data, min_motion=None)
@@ -101,9 +106,9 @@ def test_turned_films_move_alike_and_look_different(upright: bytes) -> None:
 
 
 def test_pixels_that_are_wider_than_high_make_a_wider_film() -> None:
-    told = facts(film(range(0, 1000, 100), corner, ratio=(4, 3)))
-    assert (told["width"], told["height"]) == (427, 240)
-    assert told["aspect"] == pytest.approx(16 / 9, abs=0.01)
+    film_facts = facts(film(range(0, 1000, 100), corner, ratio=(4, 3)))
+    assert (film_facts["width"], film_facts["height"]) == (427, 240)
+    assert film_facts["aspect"] == pytest.approx(16 / 9, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -119,17 +124,17 @@ def test_cuts_lie_where_they_are_shown_however_uneven_frames_are(
     times: list[int], cut_ms: int, form: str, duration_s: float, uneven: bool, longest_s: float
 ) -> None:
     data = film(times, two_scenes(cut_ms), rate=30, form=form)
-    told = facts(data)
-    assert told["decode_error"] is None
-    assert (told["n_frames"], told["uneven"], told["n_backward"]) == (len(times), uneven, 0)
-    assert told["duration_ms"] / 1000 == pytest.approx(duration_s, abs=0.13)
-    assert told["fps"] == pytest.approx(len(times) / duration_s, rel=0.03)
-    assert told["longest_step_s"] == pytest.approx(longest_s, abs=0.002)
+    film_facts = facts(data)
+    assert film_facts["decode_error"] is None
+    assert (film_facts["n_frames"], film_facts["uneven"], film_facts["n_backward"]) == (len(times), uneven, 0)
+    assert film_facts["duration_ms"] / 1000 == pytest.approx(duration_s, abs=0.13)
+    assert film_facts["fps"] == pytest.approx(len(times) / duration_s, rel=0.03)
+    assert film_facts["longest_step_s"] == pytest.approx(longest_s, abs=0.002)
     made = clips(data, min_scene_s=0.1, min_s=0)
     assert [clip["begins_with"] for clip in made] == ["start", "cut"]
     assert made[0]["span"]["start"] == 0.0
     assert made[0]["span"]["end"] == made[1]["span"]["start"] == pytest.approx(cut_ms / 1000, abs=0.01)
-    assert made[1]["span"]["end"] == pytest.approx(told["duration_ms"] / 1000, abs=0.001)
+    assert made[1]["span"]["end"] == pytest.approx(film_facts["duration_ms"] / 1000, abs=0.001)
     assert [(clip["clip_index"], clip["n_clips"]) for clip in made] == [(0, 2), (1, 2)]
 
 
@@ -166,11 +171,11 @@ def test_sound_that_begins_elsewhere_or_goes_on_is_a_fact(
     first_ms: int, sound_ms: tuple[int, int], offset_s: float, beyond_s: float
 ) -> None:
     data = film(range(first_ms, first_ms + 3000, 100), two_scenes(9000), form="matroska", sound_ms=sound_ms)
-    told = facts(data)
-    assert told["decode_error"] is None
-    assert (told["n_frames"], told["duration_ms"]) == (30, 3000)
-    assert told["sound_offset_s"] == pytest.approx(offset_s, abs=0.13)
-    assert told["sound_beyond_s"] == pytest.approx(beyond_s, abs=0.13)
+    film_facts = facts(data)
+    assert film_facts["decode_error"] is None
+    assert (film_facts["n_frames"], film_facts["duration_ms"]) == (30, 3000)
+    assert film_facts["sound_offset_s"] == pytest.approx(offset_s, abs=0.13)
+    assert film_facts["sound_beyond_s"] == pytest.approx(beyond_s, abs=0.13)
     assert [clip["span"]["end"] for clip in clips(data, min_s=0)] == [3.0]
 
 
@@ -188,9 +193,9 @@ def test_black_and_still_films_are_measured_as_such() -> None:
     still = measures(film(range(0, 3000, 100), lambda at: ground(0, SIZE)))
     assert (still["black"], still["motion"]) == (0.0, pytest.approx(0.0, abs=1e-4))
     assert still["still"] > 0.9
-    moved = measures(film(range(0, 3000, 100), lambda at: moving(0, at, SIZE)))
-    assert (moved["still"], moved["seconds"]) == (0.0, 3.0)
-    assert moved["motion"] > 0.0005
+    in_motion = measures(film(range(0, 3000, 100), lambda at: moving(0, at, SIZE)))
+    assert (in_motion["still"], in_motion["seconds"]) == (0.0, 3.0)
+    assert in_motion["motion"] > 0.0005
 
 
 def test_a_part_is_measured_by_its_own_frames() -> None:
@@ -255,18 +260,18 @@ def test_a_film_that_was_cut_off_says_how_many_frames_it_declares(tmp_path: Path
     path = tmp_path / "moved.mp4"
     with (
         av.open(io.BytesIO(whole)) as source,
-        av.open(str(path), "w", options={"movflags": "faststart"}) as moved,
+        av.open(str(path), "w", options={"movflags": "faststart"}) as rewritten,
     ):
-        stream = moved.add_stream_from_template(source.streams.video[0])
+        stream = rewritten.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:
                 packet.stream = stream
-                moved.mux(packet)
+                rewritten.mux(packet)
     data = path.read_bytes()
     assert facts(data)["decode_error"] is None
     for tenth in range(1, 10):
-        told = facts(data[: len(data) * tenth // 10])["decode_error"]
-        assert told, f"{tenth} tenths"
+        film_facts = facts(data[: len(data) * tenth // 10])["decode_error"]
+        assert film_facts, f"{tenth} tenths"
         half = facts(whole[: len(whole) * tenth // 10])["decode_error"]
         assert half, f"{tenth} tenths with its index at the end"
     assert "declares 80 frames" in str(facts(data[: len(data) * 8 // 10])["decode_error"])

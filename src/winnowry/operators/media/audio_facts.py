@@ -8,15 +8,15 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from winnowry.operators.base import Rule
-from winnowry.operators.media.operator import MediaOperator
-from winnowry.operators.media.sound_operator import TOLERANCE_S, as_batch, decodable, need_audio, part_of
+from winnowry.operators.media.operator import MediaMeasure
+from winnowry.operators.media.sound_operator import TOLERANCE_S, need_audio, part_of
 from winnowry.operators.media.sounds import SoundFacts
-from winnowry.operators.media.views import SPAN, SPAN_TYPE, DecodeError, View, Views, Wants
+from winnowry.operators.media.views import SPAN, SPAN_TYPE, DecodeError, View, Wants
 
 _LOSSY_TOLERANCE_S = 0.1
 
 
-class AudioFacts(MediaOperator):
+class AudioFacts(MediaMeasure):
     """Decode a sound file to its end, and write what it is and how long.
 
     Seconds are counted, never taken from the header: many headers do not know (WAV and FLAC that went through a pipe),
@@ -49,9 +49,7 @@ class AudioFacts(MediaOperator):
 
     def writes(self) -> pa.Schema:
         """The facts; after ``as``, if given."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
         columns = [
-            ("decode_error", pa.string()),
             ("audio_format", pa.string()),
             ("codec", pa.string()),
             ("rate_hz", pa.int64()),
@@ -63,32 +61,25 @@ class AudioFacts(MediaOperator):
             ("duration_ms", pa.int64()),
             (SPAN, SPAN_TYPE),
         ]
-        return pa.schema([pa.field(prefix + name, kind) for name, kind in columns])
+        return self.columns(columns)
 
     def rules(self) -> tuple[Rule, ...]:
         """``decodable``: the file decodes to its end, and is as long as it says."""
-        return (decodable(self.writes().names[0]),) if self.decodable else ()
+        return self.limits()
 
     @model_validator(mode="after")
     def _can_decode(self) -> Self:
         need_audio(self.op)
         return self
 
-    def apply_media(self, batch: pa.RecordBatch, views: Views) -> pa.RecordBatch:
-        """Decode n files."""
-        return as_batch(self.writes(), (self._row(views.of(row)) for row in range(len(views))))
-
-    def _row(self, view: View) -> tuple[Any, ...]:
-        try:
-            facts = view.sound().facts
-            tolerance = self._tolerance(facts)
-            _refuse_other_length(facts, tolerance)
-            part = part_of(view, tolerance)
-        except DecodeError as error:
-            return (str(error), *(None,) * (len(self.writes()) - 1))
+    def values_of(self, view: View) -> tuple[Any, ...]:
+        """The facts of a file."""
+        facts = view.sound().facts
+        tolerance = self._tolerance(facts)
+        _refuse_other_length(facts, tolerance)
+        part = part_of(view, tolerance)
         span = None if view.span is None else {"start": part.start, "end": part.end, "unit": "s"}
         return (
-            None,
             facts.audio_format,
             facts.codec,
             facts.rate_hz,

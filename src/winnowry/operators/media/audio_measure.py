@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 
 from winnowry.operators.base import Rule
 from winnowry.operators.media.channels import mono_of
-from winnowry.operators.media.operator import MediaOperator
-from winnowry.operators.media.sound_operator import Part, as_batch, decodable, need_audio, part_of
-from winnowry.operators.media.views import DecodeError, View, Views, Wants
+from winnowry.operators.media.operator import MediaMeasure
+from winnowry.operators.media.sound_operator import Part, need_audio, part_of
+from winnowry.operators.media.views import View, Wants
 
 _SILENT_DB = -60.0
 _WAVEFORM = 60
@@ -20,7 +20,7 @@ _SMALLEST_STEP = 1e-3
 _LEVELS_ABOVE = 4
 
 
-class AudioMeasure(MediaOperator):
+class AudioMeasure(MediaMeasure):
     """Measure the sound of a record: what people hear of it, and what a machine gets out of it.
 
     None of these numbers is the quality of a recording. ``snr_db`` is the range between loud and quiet 20 ms: it falls
@@ -59,51 +59,35 @@ class AudioMeasure(MediaOperator):
 
     def writes(self) -> pa.Schema:
         """The measures; after ``as``, if given."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
         numbers = ("lufs", "rms_dbfs", "peak_dbfs", "clip_ratio", "dc", "silence_ratio", "snr_db", "bandwidth_hz")
-        return pa.schema(
+        return self.columns(
             [
-                pa.field(f"{prefix}decode_error", pa.string()),
-                *(pa.field(prefix + name, pa.float64()) for name in numbers),
-                pa.field(f"{prefix}channel_correlation", pa.float64()),
-                pa.field(f"{prefix}empty_channels", pa.int64()),
-                pa.field(f"{prefix}channel_used", pa.string()),
-                pa.field(f"{prefix}waveform", pa.list_(pa.float32())),
+                *((name, pa.float64()) for name in (*numbers, "channel_correlation")),
+                ("empty_channels", pa.int64()),
+                ("channel_used", pa.string()),
+                ("waveform", pa.list_(pa.float32())),
             ]
         )
 
     def rules(self) -> tuple[Rule, ...]:
         """``decodable``, and one for each limit that is set; silence is not as loud as anything."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
-        limits: tuple[tuple[str, str, Literal["<=", ">="], float | None, Literal["keep", "reject"]], ...] = (
-            ("max_clip_ratio", "clip_ratio", "<=", self.max_clip_ratio, "keep"),
-            ("max_silence_ratio", "silence_ratio", "<=", self.max_silence_ratio, "keep"),
-            ("min_lufs", "lufs", ">=", self.min_lufs, "reject"),
-            ("min_snr_db", "snr_db", ">=", self.min_snr_db, "keep"),
-            ("min_bandwidth_hz", "bandwidth_hz", ">=", self.min_bandwidth_hz, "reject"),
+        return self.limits(
+            rejects_null=("min_lufs", "min_bandwidth_hz"),
+            max_clip_ratio="clip_ratio",
+            max_silence_ratio="silence_ratio",
+            min_lufs="lufs",
+            min_snr_db="snr_db",
+            min_bandwidth_hz="bandwidth_hz",
         )
-        asked = (
-            Rule(name=name, column=prefix + column, comparison=comparison, threshold=limit, null=null)
-            for name, column, comparison, limit, null in limits
-            if limit is not None
-        )
-        return (*((decodable(f"{prefix}decode_error"),) if self.decodable else ()), *asked)
 
     @model_validator(mode="after")
     def _can_decode(self) -> Self:
         need_audio(self.op)
         return self
 
-    def apply_media(self, batch: pa.RecordBatch, views: Views) -> pa.RecordBatch:
-        """Measure n records."""
-        return as_batch(self.writes(), (self._row(views.of(row)) for row in range(len(views))))
-
-    def _row(self, view: View) -> tuple[Any, ...]:
-        try:
-            part = part_of(view)
-        except DecodeError as error:
-            return (str(error), *(None,) * (len(self.writes()) - 1))
-        return (None, *measured(part))
+    def values_of(self, view: View) -> tuple[Any, ...]:
+        """The measures of a record."""
+        return measured(part_of(view))
 
 
 def measured(part: Part) -> tuple[Any, ...]:

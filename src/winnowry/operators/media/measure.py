@@ -11,10 +11,10 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from winnowry.operators.base import Rule
-from winnowry.operators.media.operator import MediaOperator
+from winnowry.operators.media.operator import MediaMeasure
 from winnowry.operators.media.perceptual_hash import perceptual_hash
 from winnowry.operators.media.pictures import Pixels, Plane, smaller
-from winnowry.operators.media.views import DecodeError, View, Views, Wants
+from winnowry.operators.media.views import View, Wants
 
 THUMBNAIL_BYTES = 8 << 10
 """Most of a thumbnail."""
@@ -61,7 +61,7 @@ MEASURES = _Measures()
 """The reduction of a picture to what ``image.measure`` writes of it."""
 
 
-class ImageMeasure(MediaOperator):
+class ImageMeasure(MediaMeasure):
     """Decode a picture once, and write what it is, how it looks in plain numbers, its perceptual hash and a thumbnail.
 
     Everything is about the picture *as it is shown*: the EXIF orientation is applied, alpha lies over white, 16 bits
@@ -102,50 +102,38 @@ class ImageMeasure(MediaOperator):
 
     def writes(self) -> pa.Schema:
         """The columns of the class's description, in its order but ``thumbnail`` last; after ``as``, if given."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
         columns = [
-            ("decode_error", pa.string()),
             ("decode_warning", pa.string()),
             *_FACTS,
             *((name, pa.float64()) for name in _NUMBERS),
             ("phash", pa.string()),
             ("thumbnail", pa.binary()),
         ]
-        return pa.schema([pa.field(prefix + name, kind) for name, kind in columns])
+        return self.columns(columns)
 
     def rules(self) -> tuple[Rule, ...]:
         """One for each threshold; a picture that cannot be decoded fails ``decodable`` and nothing else."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
-        asked: list[tuple[str, str, Literal[">=", "<="], float | None]] = [
-            ("min_side", "min_side", ">=", self.min_side),
-            ("max_aspect", "aspect", "<=", self.max_aspect),
-            ("min_entropy", "entropy", ">=", self.min_entropy),
-            ("max_frames", "n_frames", "<=", self.max_frames),
-        ]
-        decodable = Rule(name="decodable", column=f"{prefix}decode_error", comparison="==", threshold="", null="keep")
-        return (
-            *((decodable,) if self.decodable else ()),
-            *(
-                Rule(name=name, column=prefix + column, comparison=comparison, threshold=threshold, null="keep")
-                for name, column, comparison, threshold in asked
-                if threshold is not None
-            ),
-        )
+        return self.limits(min_side="min_side", max_aspect="aspect", min_entropy="entropy", max_frames="n_frames")
 
     @model_validator(mode="after")
     def _can_decode(self) -> Self:
         require_image_extra(self.op)
         return self
 
-    def apply_media(self, batch: pa.RecordBatch, views: Views) -> pa.RecordBatch:
-        """Measure n pictures."""
-        schema = self.writes()
-        rows = [_row(view) for view in views]
-        names = [name.removeprefix(f"{self.as_}_") if self.as_ is not None else name for name in schema.names]
-        columns = [
-            pa.array([row.get(name) for row in rows], field.type) for name, field in zip(names, schema, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=schema)
+    def values_of(self, view: View) -> list[object]:
+        """The facts and measures of a picture."""
+        picture = view.picture()
+        facts = picture.facts
+        values: dict[str, object] = {
+            "decode_warning": facts.warning,
+            "n_pixels": facts.width * facts.height,
+            "min_side": min(facts.width, facts.height),
+            "aspect": max(facts.width, facts.height) / min(facts.width, facts.height),
+            **facts._asdict(),
+            **picture.value(MEASURES),
+        }
+        prefix = f"{self.as_}_" if self.as_ is not None else ""
+        return [values.get(name.removeprefix(prefix)) for name in self.writes().names[1:]]
 
 
 def require_image_extra(op: str) -> None:
@@ -157,22 +145,6 @@ def require_image_extra(op: str) -> None:
     missing = [name for name in ("PIL", "simplejpeg", "pi_heif") if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"{op} needs {', '.join(missing)}; install it with: pip install 'winnowry[image]'")
-
-
-def _row(view: View) -> dict[str, object]:
-    try:
-        picture = view.picture()
-    except DecodeError as error:
-        return {"decode_error": str(error)}
-    facts = picture.facts
-    return {
-        "decode_warning": facts.warning,
-        "n_pixels": facts.width * facts.height,
-        "min_side": min(facts.width, facts.height),
-        "aspect": max(facts.width, facts.height) / min(facts.width, facts.height),
-        **facts._asdict(),
-        **picture.value(MEASURES),
-    }
 
 
 def _native_middle(pixels: Pixels) -> Plane:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from winnowry.operators.base import Derivation, Derived, Operator
-from winnowry.operators.media.views import PAYLOAD, SPAN, SPAN_TYPE, Views, Wants
+import pyarrow as pa
+from pydantic import Field
+
+from winnowry.operators.base import Derivation, Derived, Operator, Rule
+from winnowry.operators.media.faults import DecodeError
+from winnowry.operators.media.views import PAYLOAD, SPAN, SPAN_TYPE, View, Views, Wants
 
 CONTENT = pa.schema([pa.field(PAYLOAD, pa.large_binary())])
 SPAN_FIELD = pa.field(SPAN, SPAN_TYPE)
@@ -45,6 +50,70 @@ class MediaOperator(Operator):
             n rows in the same order with exactly the columns of :meth:`writes`.
         """
         raise NotImplementedError
+
+
+class MediaMeasure(MediaOperator):
+    """A measure of media. Its column ``decode_error`` says why a file cannot be decoded; the others are null then.
+
+    A subclass has the parameter ``decodable``, declares its columns by :meth:`columns` and its rules by :meth:`limits`,
+    and computes the values of one file in :meth:`values_of`.
+    """
+
+    decodable: bool = Field(default=True, description="whether only files that decode are kept")
+
+    def columns(self, columns: Iterable[tuple[str, pa.DataType]]) -> pa.Schema:
+        """``decode_error`` and other columns; after ``as``, if given."""
+        prefix = f"{self.as_}_" if self.as_ is not None else ""
+        return pa.schema([pa.field(prefix + name, kind) for name, kind in (("decode_error", pa.string()), *columns)])
+
+    def limits(self, *, rejects_null: Collection[str] = (), **columns: str) -> tuple[Rule, ...]:
+        """The rule ``decodable``, and one for each limit that is set.
+
+        Args:
+            rejects_null: limits that a null does not meet; of the others a file that cannot be decoded fails none.
+            columns: parameter of a limit to the column that it is about: ``min_…`` is the least, ``max_…`` the most.
+        """
+        prefix = f"{self.as_}_" if self.as_ is not None else ""
+        decodes = Rule(name="decodable", column=f"{prefix}decode_error", comparison="==", threshold="", null="keep")
+        return (
+            *((decodes,) if self.decodable else ()),
+            *(
+                Rule(
+                    name=name,
+                    column=prefix + column,
+                    comparison=">=" if name.startswith("min_") else "<=",
+                    threshold=threshold,
+                    null="reject" if name in rejects_null else "keep",
+                )
+                for name, column in columns.items()
+                if (threshold := getattr(self, name)) is not None
+            ),
+        )
+
+    def apply_media(self, batch: pa.RecordBatch, views: Views) -> pa.RecordBatch:
+        """Measure n files, each by itself."""
+        return as_batch(self.writes(), (self._row(view) for view in views))
+
+    def _row(self, view: View) -> tuple[Any, ...]:
+        try:
+            return (None, *self.values_of(view))
+        except DecodeError as error:
+            return (str(error), *(None,) * (len(self.writes()) - 1))
+
+    def values_of(self, view: View) -> Sequence[Any]:
+        """The values of a file, in the order of its columns behind ``decode_error``.
+
+        Raises:
+            DecodeError: it cannot be decoded, or is not what it says.
+        """
+        raise NotImplementedError
+
+
+def as_batch(schema: pa.Schema, rows: Iterable[Sequence[Any]]) -> pa.RecordBatch:
+    """Rows of values as a batch."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 class MediaDerivation(Derivation):

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from winnowry.operators.base import Rule
 from winnowry.operators.media.sounds import Sound
 from winnowry.operators.media.views import DecodeError, View
 
@@ -27,11 +23,6 @@ def need_audio(op: str) -> None:
     """
     if importlib.util.find_spec("soundfile") is None:
         raise ValueError(f"{op} needs soundfile; install it with: pip install 'winnowry[audio]'")
-
-
-def decodable(column: str) -> Rule:
-    """The rule of every operator that decodes: there is no reason in its column why it could not."""
-    return Rule(name="decodable", column=column, comparison="==", threshold="", null="keep")
 
 
 @dataclass(frozen=True)
@@ -79,10 +70,3 @@ def part_of(view: View, tolerance_s: float = TOLERANCE_S) -> Part:
             f"span {start:g} s to {length if end is None else end:g} s, the file has 0 s to {length:.3f} s"
         )
     return Part(sound, start, length if end is None else min(end, length), samples)
-
-
-def as_batch(schema: pa.Schema, rows: Iterable[Sequence[Any]]) -> pa.RecordBatch:
-    """Rows of values as a batch."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)

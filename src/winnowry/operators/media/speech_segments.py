@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from winnowry.operators.base import Derived, Refusal, Rule
 from winnowry.operators.input_path import InputPath
 from winnowry.operators.media.channels import mono_of
-from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation
-from winnowry.operators.media.sound_operator import as_batch, need_audio, part_of
+from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation, as_batch
+from winnowry.operators.media.sound_operator import need_audio, part_of
 from winnowry.operators.media.views import DecodeError, View, Views, Wants
 from winnowry.operators.media.voice_activity import Segment, cut_to, merged, speech_by_energy, speech_by_model
 

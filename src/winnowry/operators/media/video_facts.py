@@ -10,12 +10,11 @@ from pydantic import Field, model_validator
 from winnowry.operators.base import Rule
 from winnowry.operators.media.film_operator import need_video, part_of
 from winnowry.operators.media.films import FilmFacts
-from winnowry.operators.media.operator import MediaOperator
-from winnowry.operators.media.sound_operator import as_batch, decodable
-from winnowry.operators.media.views import DecodeError, View, Views, Wants
+from winnowry.operators.media.operator import MediaMeasure
+from winnowry.operators.media.views import DecodeError, View, Wants
 
 
-class VideoFacts(MediaOperator):
+class VideoFacts(MediaMeasure):
     """Decode a film to its end, and write what it is, how long, and how its sound lies to its pictures.
 
     Times are presentation times, from the first picture: uneven frames, a late start and a clock that begins anywhere
@@ -53,9 +52,7 @@ class VideoFacts(MediaOperator):
 
     def writes(self) -> pa.Schema:
         """The facts; after ``as``, if given."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
         columns = [
-            ("decode_error", pa.string()),
             ("video_format", pa.string()),
             ("codec", pa.string()),
             ("width", pa.int64()),
@@ -76,40 +73,24 @@ class VideoFacts(MediaOperator):
             ("sound_offset_s", pa.float64()),
             ("sound_beyond_s", pa.float64()),
         ]
-        return pa.schema([pa.field(prefix + name, kind) for name, kind in columns])
+        return self.columns(columns)
 
     def rules(self) -> tuple[Rule, ...]:
         """``decodable``, and the two about sound where they are asked for; a film without sound has no fault in it."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
-        asked = (("max_sound_offset_s", "sound_offset_s"), ("max_sound_beyond_s", "sound_beyond_s"))
-        return (
-            *((decodable(self.writes().names[0]),) if self.decodable else ()),
-            *(
-                Rule(name=name, column=prefix + column, comparison="<=", threshold=threshold, null="keep")
-                for name, column in asked
-                if (threshold := getattr(self, name)) is not None
-            ),
-        )
+        return self.limits(max_sound_offset_s="sound_offset_s", max_sound_beyond_s="sound_beyond_s")
 
     @model_validator(mode="after")
     def _can_decode(self) -> Self:
         need_video(self.op)
         return self
 
-    def apply_media(self, batch: pa.RecordBatch, views: Views) -> pa.RecordBatch:
-        """Decode n films."""
-        return as_batch(self.writes(), (self._row(views.of(row)) for row in range(len(views))))
-
-    def _row(self, view: View) -> tuple[Any, ...]:
-        try:
-            film, start, end, _ = part_of(view)
-            facts = film.facts
-            self._refuse_missing(facts)
-        except DecodeError as error:
-            return (str(error), *(None,) * (len(self.writes()) - 1))
+    def values_of(self, view: View) -> tuple[Any, ...]:
+        """The facts of a film."""
+        film, start, end, _ = part_of(view)
+        facts = film.facts
+        self._refuse_missing(facts)
         starts, ends = facts.sound_starts_s, facts.sound_ends_s
         return (
-            None,
             facts.video_format,
             facts.codec,
             facts.width,

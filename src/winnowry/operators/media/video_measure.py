@@ -11,15 +11,14 @@ from pydantic import Field, model_validator
 from winnowry.operators.base import Rule
 from winnowry.operators.media.film_operator import need_video, part_of
 from winnowry.operators.media.measure import MEASURES
-from winnowry.operators.media.operator import MediaOperator
-from winnowry.operators.media.sound_operator import as_batch, decodable
-from winnowry.operators.media.views import DecodeError, View, Views, Wants
+from winnowry.operators.media.operator import MediaMeasure
+from winnowry.operators.media.views import View, Wants
 
 _BLACK, _STILL = 10.0, 0.05
 """Grey levels: mean luma of a black frame, difference to the frame before of one that stands still."""
 
 
-class VideoMeasure(MediaOperator):
+class VideoMeasure(MediaMeasure):
     """Measure a film, or the part of it that a record is, and write a picture of its middle.
 
     The film is decoded once for all operators of a chain and all of its parts. No number here is quality.
@@ -36,7 +35,6 @@ class VideoMeasure(MediaOperator):
     """
 
     op: Literal["video.measure"] = "video.measure"
-    decodable: bool = Field(default=True, description="whether only films that decode are kept")
     min_s: float | None = Field(default=2.0, ge=0, description="least seconds; null: any")
     min_motion: float | None = Field(default=0.00098, ge=0, description="least motion; null: any")
     max_black: float | None = Field(default=0.1, ge=0, le=1, description="most of the frames that are black; null: any")
@@ -48,48 +46,26 @@ class VideoMeasure(MediaOperator):
 
     def writes(self) -> pa.Schema:
         """The columns of the class's description; after ``as``, if given."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
         numbers = ("seconds", "motion", "luma_mean", "dynamic_range", "black", "still")
         columns = [
-            ("decode_error", pa.string()),
             *((name, pa.float64()) for name in numbers),
             ("phash", pa.string()),
             ("thumbnail", pa.binary()),
         ]
-        return pa.schema([pa.field(prefix + name, kind) for name, kind in columns])
+        return self.columns(columns)
 
     def rules(self) -> tuple[Rule, ...]:
         """One for each threshold; a film that cannot be decoded fails ``decodable`` and nothing else."""
-        prefix = f"{self.as_}_" if self.as_ is not None else ""
-        asked: list[tuple[str, str, Literal[">=", "<="], float | None]] = [
-            ("min_s", "seconds", ">=", self.min_s),
-            ("min_motion", "motion", ">=", self.min_motion),
-            ("max_black", "black", "<=", self.max_black),
-            ("max_still", "still", "<=", self.max_still),
-        ]
-        return (
-            *((decodable(self.writes().names[0]),) if self.decodable else ()),
-            *(
-                Rule(name=name, column=prefix + column, comparison=comparison, threshold=threshold, null="keep")
-                for name, column, comparison, threshold in asked
-                if threshold is not None
-            ),
-        )
+        return self.limits(min_s="seconds", min_motion="motion", max_black="black", max_still="still")
 
     @model_validator(mode="after")
     def _can_decode(self) -> Self:
         need_video(self.op)
         return self
 
-    def apply_media(self, batch: pa.RecordBatch, views: Views) -> pa.RecordBatch:
-        """Measure n films."""
-        return as_batch(self.writes(), (self._row(views.of(row)) for row in range(len(views))))
-
-    def _row(self, view: View) -> tuple[Any, ...]:
-        try:
-            film, start, end, inside = part_of(view)
-        except DecodeError as error:
-            return (str(error), *(None,) * (len(self.writes()) - 1))
+    def values_of(self, view: View) -> tuple[Any, ...]:
+        """The measures of a film or a part of one."""
+        film, start, end, inside = part_of(view)
         if not inside.any():  # a part between two frames shows the one before
             inside[np.searchsorted(film.times, start, side="right") - 1] = True
         motion = film.motion[inside]
@@ -100,7 +76,6 @@ class VideoMeasure(MediaOperator):
         shown = [picture for at, picture in film.samples if start <= at < end]
         middle = shown[len(shown) // 2].value(MEASURES) if shown else {}
         return (
-            None,
             end - start,
             float(known.mean()) if len(known) else None,
             float(film.luma[inside].mean()),

@@ -10,9 +10,8 @@ from pydantic import Field, model_validator
 
 from winnowry.operators.base import Derived, Refusal, Rule
 from winnowry.operators.media.film_operator import need_video, part_of
-from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation
+from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation, as_batch
 from winnowry.operators.media.shots import cuts, dissolves
-from winnowry.operators.media.sound_operator import as_batch
 from winnowry.operators.media.views import DecodeError, View, Views, Wants
 
 Begin = Literal["start", "cut", "dissolve", "length"]

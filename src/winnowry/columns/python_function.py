@@ -6,19 +6,16 @@ runs winnowry has put it where its code is, or has named it itself.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
-import json
-import os
 import sysconfig
-import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from winnowry.core.errors import UsageError
+from winnowry.core.machine_notes import MachineNotes
 
 
 @lru_cache(maxsize=64)
@@ -72,15 +69,8 @@ def trust(path: Path, code: str) -> None:
     The note is outside the lake, in ``XDG_STATE_HOME``; where that cannot be written, it holds in this process.
     """
     _named.add((str(path), code))
-    with contextlib.suppress(OSError):
-        known = _notes()
-        if known.get(str(path)) != code:
-            file = _notes_file()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            handle, half = tempfile.mkstemp(dir=file.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump({**known, str(path): code}, stream, indent=1)
-            Path(half).replace(file)
+    if _NOTES.read().get(str(path)) != code:
+        _NOTES.add({str(path): code})
 
 
 def check_trusted(path: Path, code: str, root: str) -> None:
@@ -99,7 +89,7 @@ def check_trusted(path: Path, code: str, root: str) -> None:
     in_lake = "://" not in root and real.is_relative_to(Path(root).resolve())
     if any(real.is_relative_to(folder.resolve()) for folder in ours) and not in_lake:
         return
-    if (str(path), code) in _named or _notes().get(str(path)) == code:
+    if (str(path), code) in _named or _NOTES.read().get(str(path)) == code:
         return
     raise UsageError(
         f"{path}: the lake names this file as code to run, but it lies neither in the project ({_project()}) nor in an "
@@ -110,25 +100,13 @@ def check_trusted(path: Path, code: str, root: str) -> None:
 
 
 _named: set[tuple[str, str]] = set()
+_NOTES = MachineNotes("code.json", "XDG_STATE_HOME", "~/.local/state")
 
 
 def _project() -> Path:
     """The nearest folder at or above the working directory with a ``workspace.yaml``, else that directory."""
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / "workspace.yaml").is_file()), here)
-
-
-def _notes_file() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "winnowry" / "code.json"
-
-
-def _notes() -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        notes = json.loads(_notes_file().read_text(encoding="utf-8"))
-        if isinstance(notes, dict):
-            return notes
-    return {}
 
 
 def _hash_of(path: Path) -> str:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, cast
 
+from winnowry.core.machine_notes import MachineNotes
 from winnowry.storage.objects import ObjectInfo, ObjectStore
 
 _BLOCK_BYTES = 1 << 20
-_MOST_NOTES = 200_000
+_NOTES = MachineNotes("digests.json", "XDG_CACHE_HOME", "~/.cache")
 
 
 class DigestedStream(io.RawIOBase):
@@ -87,7 +85,7 @@ def object_sha256(store: ObjectStore, info: ObjectInfo) -> str:
     """
     key = hashlib.sha256("\0".join((store.resolve(info.uri), info.etag, str(info.size))).encode()).hexdigest()
     if key not in _known:
-        _known.update(_notes())
+        _known.update(_NOTES.read())
     if key not in _known:
         digest = hashlib.sha256()
         with store.open(info.uri, etag=info.etag) as stream:
@@ -104,29 +102,9 @@ def digests_noted() -> Iterator[None]:
         yield
     finally:
         if _new:
-            with contextlib.suppress(OSError):
-                notes = {**_notes(), **_new}
-                file = _notes_file()
-                file.parent.mkdir(parents=True, exist_ok=True)
-                handle, half = tempfile.mkstemp(dir=file.parent)
-                with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                    json.dump(dict(list(notes.items())[-_MOST_NOTES:]), stream)
-                Path(half).replace(file)
+            _NOTES.add(_new)
             _new.clear()
 
 
 _known: dict[str, str] = {}
 _new: dict[str, str] = {}
-
-
-def _notes_file() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "winnowry" / "digests.json"
-
-
-def _notes() -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        notes = json.loads(_notes_file().read_text(encoding="utf-8"))
-        if isinstance(notes, dict):
-            return notes
-    return {}

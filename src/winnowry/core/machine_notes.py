@@ -1,4 +1,4 @@
-"""What is noted for one user on one machine, in the folders of the XDG base directories; nothing of it lies in a lake."""
+"""What is noted for one user on one machine, in the folders of the XDG base directories; none of it lies in a lake."""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from winnowry.operators.base import Derivation, Derived, Operator, Rule
+from winnowry.operators.base import Derivation, Derived, Operator, Refusal, Rule
 from winnowry.operators.media.faults import DecodeError
 from winnowry.operators.media.views import PAYLOAD, SPAN, SPAN_TYPE, View, Views, Wants
 
@@ -138,7 +138,7 @@ class MediaDerivation(Derivation):
         return self.derive_media(without_content(batch), Views.of_batch(batch, self.wants()))
 
     def derive_media(self, batch: pa.RecordBatch, views: Views) -> Derived:
-        """Make the children; those of a row do not depend on the other rows.
+        """Make the children; those of a row do not depend on the other rows. A file that does not decode has none.
 
         Args:
             batch: n rows with the columns of :meth:`reads` but the bytes.
@@ -147,7 +147,32 @@ class MediaDerivation(Derivation):
         Returns:
             The children with the columns of :meth:`writes`, among them ``span``.
         """
+        parents: list[int] = []
+        parts: list[Sequence[Any]] = []
+        refused: dict[int, Refusal] = {}
+        for row, view in enumerate(views):
+            try:
+                made = self.parts_of(view)
+            except DecodeError as error:
+                refused[row] = Refusal("decodable", str(error), None)
+                continue
+            parents += [row] * len(made)
+            parts += made
+        return Derived(pa.array(parents, pa.int64()), as_batch(self.writes(), parts), refused)
+
+    def parts_of(self, view: View) -> Sequence[Sequence[Any]]:
+        """The children of a file, in their order: of each the values of :meth:`writes`.
+
+        Raises:
+            DecodeError: it cannot be decoded.
+        """
         raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _has_no_other_name(self) -> Self:
+        if self.as_ is not None:
+            raise ValueError(f"{self.op} says what a record is, and has no columns under another name")
+        return self
 
 
 def without_content(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -8,12 +8,12 @@ from typing import Any, Literal, NamedTuple, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from winnowry.operators.base import Derived, Refusal, Rule
+from winnowry.operators.base import Rule
 from winnowry.operators.input_path import InputPath
 from winnowry.operators.media.channels import mono_of
-from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation, as_batch
+from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation
 from winnowry.operators.media.sound_operator import need_audio, part_of
-from winnowry.operators.media.views import DecodeError, View, Views, Wants
+from winnowry.operators.media.views import View, Wants
 from winnowry.operators.media.voice_activity import Segment, cut_to, merged, speech_by_energy, speech_by_model
 
 Origin = Literal["given", "vad"]
@@ -94,26 +94,10 @@ class SpeechSegments(MediaDerivation):
             )
         if self.min_s > self.max_s:
             raise ValueError(f"min_s {self.min_s} is above max_s {self.max_s}")
-        if self.as_ is not None:
-            raise ValueError("speech.segments says what a record is, and has no columns under another name")
         return self
 
-    def derive_media(self, batch: pa.RecordBatch, views: Views) -> Derived:
-        """Find the segments of n recordings."""
-        parents: list[int] = []
-        children: list[_Child] = []
-        refused: dict[int, Refusal] = {}
-        for row in range(len(views)):
-            try:
-                made = self._segments(views.of(row))
-            except DecodeError as error:
-                refused[row] = Refusal("decodable", str(error), None)
-                continue
-            parents += [row] * len(made)
-            children += made
-        return Derived(pa.array(parents, pa.int64()), as_batch(self.writes(), children), refused)
-
-    def _segments(self, view: View) -> list[_Child]:
+    def parts_of(self, view: View) -> list[_Child]:
+        """The segments of a recording."""
         part = part_of(view)
         rate = part.sound.facts.rate_hz
         if "given" in self.use and (view.span is not None or "vad" not in self.use):

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from winnowry.operators.base import Derived, Refusal, Rule
+from winnowry.operators.base import Rule
 from winnowry.operators.media.film_operator import need_video, part_of
-from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation, as_batch
+from winnowry.operators.media.operator import SPAN_FIELD, MediaDerivation
 from winnowry.operators.media.shots import cuts, dissolves
-from winnowry.operators.media.views import DecodeError, View, Views, Wants
+from winnowry.operators.media.views import View, Wants
 
 Begin = Literal["start", "cut", "dissolve", "length"]
 
@@ -80,26 +80,10 @@ class VideoShots(MediaDerivation):
         need_video(self.op)
         if self.min_s > self.max_s:
             raise ValueError(f"min_s {self.min_s} is above max_s {self.max_s}")
-        if self.as_ is not None:
-            raise ValueError("video.shots says what a record is, and has no columns under another name")
         return self
 
-    def derive_media(self, batch: pa.RecordBatch, views: Views) -> Derived:
-        """Find the shots of n films."""
-        parents: list[int] = []
-        clips: list[_Clip] = []
-        refused: dict[int, Refusal] = {}
-        for row in range(len(views)):
-            try:
-                made = self._clips(views.of(row))
-            except DecodeError as error:
-                refused[row] = Refusal("decodable", str(error), None)
-                continue
-            parents += [row] * len(made)
-            clips += made
-        return Derived(pa.array(parents, pa.int64()), as_batch(self.writes(), clips), refused)
-
-    def _clips(self, view: View) -> list[_Clip]:
+    def parts_of(self, view: View) -> list[_Clip]:
+        """The clips of a film."""
         film, start, end, inside = part_of(view)
         hard = cuts(
             film,

@@ -21,7 +21,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
     gate = recipe.gates.cleaned
     quality: list[Any] = [
         ExpectFractionKeptToBeAtLeast(min_fraction=gate.min_kept_fraction),
-        *([gxe.ExpectColumnValuesToNotBeNull(column="text")] if recipe.kind.is_text else []),
+        *([gxe.ExpectColumnValuesToNotBeNull(column="text")] if recipe.kind.has_text else []),
         gxe.ExpectColumnValuesToBeBetween(column="size", min_value=1),
     ]
     if any(isinstance(operator, RepeatedLines | RepeatedParagraphs) for operator in recipe.clean):

@@ -16,7 +16,7 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
     """Contract, ledger, quality, and the letters of the VALID² card where the recipe sets their gate."""
     gate = recipe.gates.published
     quality: list[Any] = [gxe.ExpectTableRowCountToBeBetween(min_value=gate.min_rows)]
-    if recipe.kind.is_text:
+    if recipe.kind.has_text:
         quality += [
             gxe.ExpectColumnValuesToNotBeNull(column="text"),
             gxe.ExpectColumnValueLengthsToBeBetween(column="text", min_value=1),

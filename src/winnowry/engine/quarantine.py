@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import orjson
@@ -17,16 +17,19 @@ _NOT_COLUMNS = frozenset({"record_id", "partition", "text", "payload", "source",
                           "media_type", "uri", "position", "parent_ids", "promotion_id"})  # fmt: skip
 
 
-def quarantine_rows(batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], stage: str) -> pa.RecordBatch:
+def quarantine_rows(
+    batch: pa.RecordBatch, reasons: Sequence[Sequence[Reason]], stage: str, not_measured: Set[str] = frozenset()
+) -> pa.RecordBatch:
     """Rows set aside by a chain of operators.
 
     Args:
         batch: the rejected rows with the columns computed before they were set aside.
         reasons: every failing rule of each row, in chain order.
         stage: stage that rejected them.
+        not_measured: columns that the records came with.
     """
     names = batch.schema.names
-    computed = [name for name in names if name not in _NOT_COLUMNS]
+    computed = [name for name in names if name not in _NOT_COLUMNS and name not in not_measured]
     measured = batch.select(computed).to_pylist()
     where: Mapping[str, Any] = {
         name: batch.column(name).to_pylist() if name in names else [None] * batch.num_rows

@@ -44,6 +44,7 @@ class ChainTask:
         files: what :func:`~winnowry.engine.operator_files.publish_files` made of the operators; None: they read their
             files where they were declared, which only works where these are.
         refuse_empty: whether rows of which the operators leave nothing are rejected.
+        not_measured: columns of the records themselves, which the quarantine does not hold once more.
     """
 
     view: TableView
@@ -58,6 +59,7 @@ class ChainTask:
     places: TableView | None = None
     files: OperatorFiles | None = None
     refuse_empty: bool = False
+    not_measured: frozenset[str] = frozenset()
 
     def operators_here(self) -> tuple[Operator, ...]:
         """The operators, reading their files on this machine; called in a worker."""
@@ -91,7 +93,7 @@ def run_chain_task(task: ChainTask) -> ChainResult:
         outcome = run_chain(operators, batch, task.fits, refuse_empty=task.refuse_empty)
         kept_batches.append(_without_content(outcome.kept))
         quarantined += [
-            quarantine_rows(_placed(_without_content(rejected), task.places), reasons, task.stage)
+            quarantine_rows(_placed(_without_content(rejected), task.places), reasons, task.stage, task.not_measured)
             for rejected, reasons in outcome.rejected
         ]
         errors.update(outcome.errors)

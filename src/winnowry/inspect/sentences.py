@@ -41,7 +41,7 @@ def kept_by_rules(row: Row, beside: Beside) -> str:
     if row.get("text") and "media_type" not in row:  # files may have a text beside them
         return f"kept by every rule, {len(row['text']):,} characters"
     kind = sized_by(row)
-    shown = kind.shows(row) if kind is not None and not kind.is_text else ""
+    shown = kind.shows(row) if kind is not None and not kind.has_text else ""
     return "kept by every rule" + (f", {shown}" if shown else "")
 
 

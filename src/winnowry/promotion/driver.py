@@ -316,6 +316,6 @@ def _changes(delta: Delta | None) -> dict[str, Any]:
 
 def _sizes(kind: Kind, size: int | None) -> dict[str, Any]:
     """How the result says how much was written."""
-    if kind.is_text or size is None:
+    if kind.in_tokens or size is None:
         return {"tokens": size}
     return {"size": size, "unit": kind.unit}

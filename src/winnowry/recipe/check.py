@@ -29,7 +29,7 @@ from winnowry.sampling.spec import SampleSpec
 def _source_columns(kind: Kind) -> set[str]:
     """What the first operator of `clean` can read."""
     arrived = {*RAW.names} - {"payload", "promotion_id"}
-    return arrived | ({"payload", "size"} if kind.carries == "blob" else {"text"})
+    return arrived | ({"text"} if kind.has_text else {"payload", "size"}) | {field.name for field in kind.columns}
 
 
 def check(recipe: Recipe) -> list[Problem]:
@@ -50,10 +50,10 @@ def check_release(
     """All problems of gates and of the release; None stands for a part with a mistake of its own, or a missing one."""
     kind = kind_of(sources)
     known = None if None in clean or None in sources else _cleaned_names(kind, sources, clean)
-    leaves_raw = kind.is_text or bool(clean or score) or sample is not None
+    leaves_raw = kind.has_text or bool(clean or score) or sample is not None
     scored = None if None in score else columns_written(score)
     return check_gates(
-        gates, publish, known, scored, leaves_raw=leaves_raw, has_releases=kind.is_text or sample is not None
+        gates, publish, known, scored, leaves_raw=leaves_raw, has_releases=kind.has_text or sample is not None
     )
 
 
@@ -87,7 +87,7 @@ def check_parts(
     kind = kind_of(sources)
     problems = _sources(sources) + check_kind(sources)
     carried = carried_columns(sources)
-    leaves_raw = kind.is_text or bool(clean or score) or sample is not None
+    leaves_raw = kind.has_text or bool(clean or score) or sample is not None
     problems += check_fields(sources, {"clean": clean, "score": score}, kind, leaves_raw)
     beside = _beside(sources)
     problems += _chain("clean", clean, _source_columns(kind) | beside | carried)
@@ -130,8 +130,8 @@ def check_kind(sources: Sequence[Source | None]) -> list[Problem]:
 
 def tables_of(kind: Kind, operators: Sequence[Operator | None], sample: SampleSpec | None) -> tuple[str, ...]:
     """The tables that columns can be added to."""
-    further = kind.is_text or bool(operators) or sample is not None
-    released = kind.is_text or sample is not None
+    further = kind.has_text or bool(operators) or sample is not None
+    released = kind.has_text or sample is not None
     arrived, cleaned, scored, published = get_args(ColumnTable)
     return (arrived, *((cleaned, scored) if further else ()), *((published,) if released else ()))
 
@@ -341,9 +341,9 @@ def _size(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str]) -
             f"`{wrong}` is a budget in {unit}; records of kind {kind.name} are counted in {kind.unit}: say {right}"
         )
         problems.append(Problem(("sample", wrong), message))
-    counted = {*scores, *(() if kind.is_text else {*cleaned_columns(kind).names, *cleaned})}
+    counted = {*scores, *(() if kind.in_tokens else {*cleaned_columns(kind).names, *cleaned})}
     if kind.size_column not in counted:
-        place = "score" if kind.is_text else "clean"
+        place = "score" if kind.in_tokens else "clean"
         add = f"; add {{op: {kind.counted_by}}}" if kind.counted_by is not None else ""
         problems.append(Problem((place,), f"nothing writes {kind.size_column}, the unit of the budget{add}", True))
     return problems

@@ -75,7 +75,7 @@ def _own_columns(
     sized = ({*SCORED.names} - {TEXT.size_column}) | {kind.size_column}
     # In the order of ColumnTable: as read, as cleaned, as scored, as released.
     own = (
-        {*RAW.names} | beside,
+        {*RAW.names} | beside | {field.name for field in kind.columns},
         cleaned | columns_written(keys),
         sized | scored,
         cleaned | content | scored | sized | {*FROM_SAMPLED},

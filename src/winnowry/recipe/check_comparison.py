@@ -24,7 +24,7 @@ def check_comparison(
     at = ("gates", "comparison")
     if comparison is None:
         return [Problem(at, "a gate for a comparison that the recipe does not make: add `comparison`")] if gate else []
-    if not kind.is_text:
+    if not kind.in_tokens:
         return [Problem(("comparison",), f"a comparison trains models of text; the records are of kind {kind.name}")]
     problems = []
     if sample is None:

@@ -79,7 +79,7 @@ def _carried(
     problems += [
         Problem(at, f"{field!r} is the text, which `cleaned` has as `text`")
         for field in source.fields.carried.values()
-        if kind.is_text and field == text
+        if kind.carries == "text" and field == text
     ]
     return problems
 

@@ -90,7 +90,7 @@ def lacking_for(recipe: Recipe, stages: Collection[str]) -> list[str]:
     counted = size_is_taken_over(recipe) or size in {field.name for field in written_fields(recipe.score)}
     if _SCORED in stages and not counted:
         add = f"; add {{op: {recipe.kind.counted_by}}}" if recipe.kind.counted_by is not None else ""
-        place = "score" if recipe.kind.is_text else "clean"
+        place = "score" if recipe.kind.in_tokens else "clean"
         lacking.append(f"{place}: nothing writes {size}, the size of a record, which stage scored needs{add}")
     if _DRAWN in stages and recipe.sample is None:
         example = "{method: uniform, fraction: 1.0}, which takes every record"

@@ -78,7 +78,9 @@ def _written(operator: Operator, stage: str, column: pa.Field, kind: Kind, fixed
     if expected is not None:
         return f"column {name!r}, which {operator.op} writes, cannot be named so: expected {expected}"
     measures_size = name == kind.size_column and pa.types.is_integer(column.type)
-    transforms = name == "text" and stage == "clean" and column.type in (TEXT, pa.string())
+    transforms = stage == "clean" and (
+        column in kind.columns or (name == "text" and column.type in (TEXT, pa.string()))
+    )
     if name in fixed and not (measures_size or transforms) and (operator.as_ is not None or name in _OWNED):
         return f"column {name!r} is one of winnowry's own"
     return None
@@ -87,7 +89,11 @@ def _written(operator: Operator, stage: str, column: pa.Field, kind: Kind, fixed
 def _replaces(before: Operator, operator: Operator, name: str, kind: Kind) -> bool:
     """Whether an operator that was given a name writes over what another kind of operator has measured."""
     named = before.as_ is not None or operator.as_ is not None
-    return named and before.op != operator.op and name not in ("text", kind.size_column)
+    return (
+        named
+        and before.op != operator.op
+        and name not in ("text", kind.size_column, *(field.name for field in kind.columns))
+    )
 
 
 def _declared(columns: Sequence[AddedColumn | None], spelled: Mapping[str, tuple[str, str]]) -> Iterator[Problem]:

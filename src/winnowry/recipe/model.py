@@ -284,7 +284,7 @@ class Recipe(GrowingPart):
     @property
     def has_text_beside(self) -> bool:
         """Whether its records are bytes that may have a text beside them, such as pictures with captions."""
-        return not self.kind.is_text and any(source.options.carries_text for source in self.sources)
+        return not self.kind.has_text and any(source.options.carries_text for source in self.sources)
 
     @property
     def has_spans(self) -> bool:
@@ -305,12 +305,12 @@ class Recipe(GrowingPart):
     @property
     def leaves_raw(self) -> bool:
         """Whether records go on from ``raw``: texts always do, files where the recipe cleans, scores or samples."""
-        return self.kind.is_text or bool(self.clean or self.score or self.sample is not None)
+        return self.kind.has_text or bool(self.clean or self.score or self.sample is not None)
 
     @property
     def has_releases(self) -> bool:
         """Whether records are drawn and published: texts always, files where the recipe has a sample."""
-        return self.kind.is_text or self.sample is not None
+        return self.kind.has_text or self.sample is not None
 
     def to_yaml(self) -> str:
         """The recipe as the YAML of a file: what is set and nothing else; its hashes are those of this recipe."""

@@ -27,18 +27,17 @@ _TEXT_SIZE = "n_tokens"  # what the fixed columns call the size; other kinds hav
 
 def raw_schema(recipe: Recipe) -> pa.Schema:
     """Columns of ``raw`` for a recipe."""
-    if recipe.kind.carries != "blob":
-        return RAW
     at = RAW.get_field_index("payload")
-    schema = RAW.set(at, blob_field("payload"))
+    schema = RAW.set(at, blob_field("payload")) if recipe.kind.carries == "blob" else RAW
     for field in reversed(beside_content(recipe)):
         schema = schema.insert(at + 1, field)
     return schema
 
 
 def beside_content(recipe: Recipe) -> list[pa.Field]:
-    """What ``raw`` and ``cleaned`` have of a record beside its bytes."""
-    return [*([TEXT_BESIDE] if recipe.has_text_beside else []), *([SPAN_FIELD] if recipe.has_spans else [])]
+    """What ``raw`` and ``cleaned`` have of a record beside its text or its bytes."""
+    media = [*([TEXT_BESIDE] if recipe.has_text_beside else []), *([SPAN_FIELD] if recipe.has_spans else [])]
+    return [*media, *recipe.kind.columns]
 
 
 def columns_written(operators: Iterable[Operator | None]) -> set[str]:
@@ -46,12 +45,11 @@ def columns_written(operators: Iterable[Operator | None]) -> set[str]:
     return {name for operator in operators if operator is not None for name in operator.writes().names}
 
 
-def cleaned_columns(kind: Kind, beside: Sequence[pa.Field] = ()) -> pa.Schema:
+def cleaned_columns(kind: Kind, beside: Sequence[pa.Field] | None = None) -> pa.Schema:
     """Columns that ``cleaned`` has whatever operators there are."""
-    if kind.carries != "blob":
-        return CLEANED
-    schema, at = CLEANED_BLOBS, CLEANED_BLOBS.get_field_index("size")
-    for field in reversed(beside):
+    schema = CLEANED if kind.has_text else CLEANED_BLOBS
+    at = schema.get_field_index("size")
+    for field in reversed(kind.columns if beside is None else beside):
         schema = schema.insert(at, field)
     return schema
 

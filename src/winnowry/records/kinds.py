@@ -14,6 +14,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from winnowry.core.column_names import wrong_word
 from winnowry.core.errors import UsageError
 from winnowry.core.numbers import byte_size
@@ -63,12 +65,15 @@ class Kind:
 
     Attributes:
         name: what a recipe calls it.
-        carries: ``text``, the column `text`; ``blob``, bytes in the column `payload`; ``structured``, columns.
+        carries: ``text``, the column `text`; ``blob``, bytes in the column `payload`; ``structured``, columns of its
+            own, and a `text` that says what the record is to people and to operators on text.
         unit: what its size is counted in, as budgets and people say it, in the plural.
         size_column: the column that holds the size, in whole numbers.
         shows: what people are shown of a row; columns that the row lacks are left out.
         counted_by: an operator that writes the size column, as a recipe writes it; None where every row has it.
         sizes_per_unit: of the size column; 1000 where it holds milliseconds and the unit is seconds.
+        columns: of ``structured`` records, as ``raw``, ``cleaned`` and ``published`` hold them beside the text. The
+            size column may be one of them. What one means, for cards and pages, is the ``description`` of its metadata.
     """
 
     name: str
@@ -78,11 +83,12 @@ class Kind:
     shows: Callable[[Mapping[str, Any]], str]
     counted_by: str | None = None
     sizes_per_unit: int = 1
+    columns: tuple[pa.Field, ...] = ()
 
     @property
     def payload_column(self) -> str:
-        """The column of ``cleaned`` or ``published`` that holds what is trained on."""
-        return "text" if self.carries == "text" else "payload"
+        """The column of ``cleaned`` or ``published`` that holds what is trained on, or says what it is."""
+        return "text" if self.has_text else "payload"
 
     def size_in_sql(self, table: str = "") -> str:
         """A record's size in the unit, as an expression over its row.
@@ -94,9 +100,14 @@ class Kind:
         return column if self.sizes_per_unit == 1 else f"({column} / {self.sizes_per_unit}.0)"
 
     @property
-    def is_text(self) -> bool:
-        """Whether its records are texts."""
-        return self.carries == "text"
+    def has_text(self) -> bool:
+        """Whether each of its records has a text; those of files may have one beside their bytes."""
+        return self.carries != "blob"
+
+    @property
+    def in_tokens(self) -> bool:
+        """Whether its sizes are counted in tokens of the text."""
+        return self.size_column == TEXT.size_column
 
 
 TEXT = Kind("text", "text", "tokens", "n_tokens", _excerpt, "score.token_count")

@@ -297,9 +297,9 @@ def _release(
             "stale_partitions": tuple(record.lineage.get("stale_partitions", ())) or None,
             "left_out_partitions": tuple(record.lineage.get("left_out_partitions", ())) or None,
         }
-    if kind is not None and not kind.is_text:
+    if kind is not None and not kind.in_tokens:
         history |= {"size": size, "unit": kind.unit}
-    tokens = size if kind is not None and kind.is_text else None
+    tokens = size if kind is not None and kind.in_tokens else None
     return Release(corpus, name, version, tags, view.count_rows(), tokens, **history)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar, Literal, Protocol, Self
 
@@ -45,6 +45,9 @@ class Record:
         content_at: where another object lies that is the content, as the record says it: a path of a manifest.
         span: the part of the content that the record is, as start and end in seconds; None: all of it. Without an end
             it goes to that of the content.
+        columns: of a structured record a value for each column of its kind, as pyarrow takes it (null where one is
+            missing; numpy arrays for long lists of numbers). ``data`` then holds everything else, and ``text`` what
+            the record is to people and to operators on text.
     """
 
     position: int
@@ -56,6 +59,7 @@ class Record:
     place: tuple[int, int] | None = None
     content_at: str | None = None
     span: tuple[float, float | None] | None = None
+    columns: Mapping[str, object] | None = None
 
     @property
     def has_content(self) -> bool:
@@ -112,7 +116,8 @@ class SourceFormat(BaseModel):
 
     Attributes:
         name: what a recipe calls it; reasons of unreadable records begin with ``source.NAME``.
-        payload_kind: ``text``: records carry their text in ``data``; ``blob``: they carry bytes as ``content``.
+        payload_kind: ``text``: records carry their text in ``data``; ``blob``: they carry bytes as ``content``;
+            ``structured``: they carry ``columns``, and :attr:`record_kind` says which.
         carries_text: whether records of bytes may have a text beside them.
         carries_span: whether records may be parts of their content.
         opens_zip: whether an object that is a zip archive is read file by file without being asked for by ``members``.
@@ -123,7 +128,7 @@ class SourceFormat(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
-    payload_kind: ClassVar[Literal["text", "blob"]] = "text"
+    payload_kind: ClassVar[Literal["text", "blob", "structured"]] = "text"
     carries_text: ClassVar[bool] = False
     carries_span: ClassVar[bool] = False
     opens_zip: ClassVar[bool] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from decimal import Decimal
 from typing import BinaryIO
 from uuid import UUID
 
+import numpy as np
 import orjson
 
 from winnowry.core.ids import RecordId, record_id
@@ -47,14 +49,16 @@ class MappedRecord:
         text: the text as it arrived; of a record with content the one beside it, or None.
         meta: JSON object of all other fields, mapped ones included, keys sorted.
         license: of the record, else of the source.
-        content_sha256: hexadecimal SHA-256 of the text in UTF-8; empty for a record with content, not read yet.
-        media_type: that of the format; else ``text/html`` when the text starts as an HTML document or the object
-            is named so, else ``text/plain``.
+        content_sha256: hexadecimal SHA-256 of the text in UTF-8, of a structured record of its columns as JSON; empty
+            for a record with content, not read yet.
+        media_type: that of the format; else ``application/json`` of a structured record, ``text/html`` when the text
+            starts as an HTML document or the object is named so, and ``text/plain``.
         content: bytes that are no text; read them before the next record.
         source_id: the id that the source gave it, if the recipe maps one.
         place: where they lie in the object, as (first byte, size); None: not as they are, or the object is the content.
         content_at: where another object lies that is the content, as the record says it.
         span: the part of the content that the record is, as in :class:`~winnowry.sources.base.Record`.
+        columns: of a structured record, a value for each.
     """
 
     record_id: RecordId
@@ -71,6 +75,7 @@ class MappedRecord:
     place: tuple[int, int] | None = None
     content_at: str | None = None
     span: tuple[float, float | None] | None = None
+    columns: Mapping[str, object] | None = None
 
 
 class _Unmappable(Exception):
@@ -112,7 +117,7 @@ def _with_identities(refused: Unreadable, record: Record, source: SourceSpec) ->
     with suppress(_Unmappable):
         source_id = _mapped_id(record.data, source.fields.id) if source.fields.id else None
     with suppress(_Unmappable):
-        sha256 = _text(record.data, source.fields.text or "text")[1] if record.content is None else None
+        sha256 = _content(record, source.fields.text or "text")[1] or None
     return replace(refused, source_id=source_id, content_sha256=sha256)
 
 
@@ -124,7 +129,7 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, writt
         except HiveConflictError as error:
             raise _Unmappable("hive_conflict", str(error)) from None
     text_field = fields.text or "text"
-    text, sha256 = (record.text, "") if record.has_content else _text(data, text_field)
+    text, sha256 = _content(replace(record, data=data), text_field)
     mapped_id = _mapped_id(data, fields.id) if fields.id else None
     event_time, wrong_time = _event_time(data, fields, written_at)
     partition = _partition(data, source.partition, fields.event_time, event_time, wrong_time, relative_path)
@@ -139,16 +144,28 @@ def _map(record: Record, source: SourceSpec, uri: str, relative_path: str, writt
         partition=partition,
         event_time=event_time,
         text=text,
-        meta=serialized(data if record.has_content else without(data, text_field)).decode(),
+        meta=serialized(without(data, text_field) if _text_is_field(record) else data).decode(),
         license=_license(data, fields.license) or source.license,
         content_sha256=sha256,
-        media_type=record.media_type or _media_type(text or "", uri),
+        media_type=record.media_type or ("application/json" if record.columns else _media_type(text or "", uri)),
         content=record.content,
         source_id=mapped_id,
         place=record.place,
         content_at=record.content_at,
         span=record.span,
+        columns=record.columns,
     )
+
+
+def _text_is_field(record: Record) -> bool:
+    return not record.has_content and record.columns is None
+
+
+def _content(record: Record, text_field: str) -> tuple[str | None, str]:
+    """The text, and the SHA-256 of what the record is; empty where that is not read yet."""
+    if record.columns is not None:
+        return record.text, hashlib.sha256(serialized(record.columns)).hexdigest()
+    return (record.text, "") if record.has_content else _text(record.data, text_field)
 
 
 def _text(data: dict[str, object], name: str) -> tuple[str, str]:
@@ -166,9 +183,9 @@ def _text(data: dict[str, object], name: str) -> tuple[str, str]:
 
 
 def serialized(data: object) -> bytes:
-    """JSON with sorted keys; dates as ISO 8601, decimals as strings, bytes as base64, NaN as null."""
+    """JSON with sorted keys; dates as ISO 8601, decimals as strings, bytes as base64, NaN as null, arrays as lists."""
     try:
-        options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+        options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
         return orjson.dumps(data, default=_plain, option=options)
     except TypeError:  # integers beyond 64 bits, lone surrogates
         return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":")).encode("utf-8")
@@ -183,6 +200,8 @@ def _plain(value: object) -> object:
         return sorted(value, key=repr) if not isinstance(value, tuple) else list(value)
     if isinstance(value, Decimal):
         return str(value)
+    if isinstance(value, np.ndarray):  # not contiguous, or beside what orjson does not take
+        return value.tolist()
     return str(value)
 
 

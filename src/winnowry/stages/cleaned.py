@@ -53,13 +53,13 @@ class Cleaned(Production):
         self.files = publish_files(work.ws.store, work.recipe.cleaning)
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.of_text = work.recipe.kind.is_text
-        self.carried = _CARRIED if self.of_text else _CARRIED_OF_FILES
-        if not self.of_text:
-            self.carried = (*self.carried, *(field.name for field in beside_content(work.recipe)))
+        self.of_text = work.recipe.kind.has_text
+        beside = (field.name for field in beside_content(work.recipe))
+        self.carried = (*(_CARRIED if self.of_text else _CARRIED_OF_FILES), *beside)
         self.derives = has_derivation(work.recipe.clean)
-        # Rows that come back are computed from their text: files, and records made of records, are computed again.
-        again = self.of_text and not self.derives and not work.request.force
+        # Rows that come back are computed from their text: files, records with columns of their own, and records made
+        # of records, are computed again.
+        again = work.recipe.kind.carries == "text" and not self.derives and not work.request.force
         self.earlier = earlier_run(work) if again else None
         self.judged = 0
 
@@ -105,7 +105,7 @@ class Cleaned(Production):
             )
 
     def _unit(self, offset: int, n_rows: int) -> ChainTask:
-        operators = self.work.recipe.cleaning
+        work, operators = self.work, self.work.recipe.cleaning
         return ChainTask(
             view=self.raw,
             columns=columns_read(operators, self.raw.schema.names, self.carried),
@@ -113,9 +113,10 @@ class Cleaned(Production):
             operators=operators,
             offset=offset,
             n_rows=n_rows,
-            stage=self.work.request.stage.name,
+            stage=work.request.stage.name,
             files=self.files,
             refuse_empty=True,
+            not_measured=frozenset(field.name for field in work.recipe.kind.columns),
         )
 
     def findings(self, candidate: Candidate) -> Findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from winnowry.core.errors import EmptySourceError, PromotionConflictError
 from winnowry.core.ids import record_id
-from winnowry.core.tables import QUARANTINE, RAW
+from winnowry.core.tables import QUARANTINE, RAW, TEXT
 from winnowry.engine.chain import Reason
 from winnowry.engine.quarantine import quarantine_rows
 from winnowry.erasure.tombstones import ERASED, read_tombstones
@@ -27,7 +27,7 @@ from winnowry.promotion.trailing import trailing_facts
 from winnowry.recipe.model import OnUpdate, Recipe, Source
 from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
-from winnowry.sources.mapping import MappedRecord
+from winnowry.sources.mapping import MappedRecord, serialized
 from winnowry.stages.content_version import ContentVersion
 from winnowry.stages.gone_objects import GoneObjects
 from winnowry.stages.landing import read_object
@@ -216,7 +216,8 @@ class Raw(Production):
             position=item.position,
         ):
             return _erased(row), 0
-        held = len(item.text or "") + len(item.meta)
+        row |= item.columns or {}
+        held = len(item.text or "") + len(item.meta) + _held(item.columns)
         if item.content is None and item.content_at is None:
             return row, held
         content = self._content(item, source, uri)
@@ -373,6 +374,11 @@ class Raw(Production):
             ws.lake.ensure_index(recipe.corpus, "raw")
 
 
+def _held(columns: Mapping[str, object] | None) -> int:
+    """About how many bytes the columns of a structured record hold, before they are Arrow."""
+    return 0 if columns is None else len(serialized(columns))
+
+
 def _described(row: Row, source: Source | None, other: str) -> str:
     """What a conflict is about: the source, the id as the source writes it, both places."""
     field = source.fields.id if source is not None else None
@@ -389,8 +395,8 @@ def _left(work: Work, ids: Ids) -> int:
 
 def _raw_batch(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
     """Rows as a batch of :func:`raw_schema`; a payload is a text, or a large object of ``lakehouse.blobs``."""
-    if schema.equals(RAW):
-        return pa.RecordBatch.from_pylist(list(rows), schema=RAW)
+    if schema.field("payload").type == TEXT:
+        return pa.RecordBatch.from_pylist(list(rows), schema=schema)
     at = schema.get_field_index("payload")
     plain = pa.RecordBatch.from_pylist(
         [{**row, "payload": None} for row in rows], schema=schema.set(at, pa.field("payload", pa.null()))

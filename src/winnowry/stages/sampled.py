@@ -120,7 +120,7 @@ def _strata(table: pa.Table, names: tuple[str, ...]) -> pa.Array | None:
 
 def _in_unit(stratum: dict[str, Any], kind: Kind) -> dict[str, Any]:
     """What was drawn from a stratum, its sizes named by the unit of the kind."""
-    if kind.is_text:
+    if kind.in_tokens:
         return stratum
     return {
         name.replace("tokens", kind.unit): value / kind.sizes_per_unit if "tokens" in name else value
@@ -143,4 +143,4 @@ def _budget(view: TableView, selection: Selection, spec: SampleSpec, kind: Kind)
         "largest_record": -(-int(selection.largest_record) // per_unit),
         "mode": spec.mode,
     }
-    return budget if kind.is_text else {**budget, "unit": kind.unit}
+    return budget if kind.in_tokens else {**budget, "unit": kind.unit}

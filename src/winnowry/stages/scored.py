@@ -48,7 +48,7 @@ class Scored(Production):
         self.size_from_cleaned = size_is_taken_over(recipe)
         if not self.size_from_cleaned and kind.size_column not in {f.name for f in written_fields(recipe.score)}:
             add = f"; add {kind.counted_by}" if kind.counted_by is not None else ""
-            place = "score" if kind.is_text else "clean"
+            place = "score" if kind.in_tokens else "clean"
             raise UsageError(f"{recipe.corpus}: `{place}` has no operator that writes {kind.size_column}{add}")
         self.schema = scored_schema(recipe)
         self.cleaned = work.part("cleaned")

@@ -33,7 +33,7 @@ def contents(session: Session) -> dict[str, Any]:
     return {
         "rows": totals["rows"],
         "tokens": None if tokens == "0" else totals["tokens"],
-        **({} if kind is None or kind.is_text else {"unit": kind.unit}),
+        **({} if kind is None or kind.in_tokens else {"unit": kind.unit}),
         "tokens_with_repeats": totals.get("tokens_with_repeats"),
         "characters": totals.get("characters"),
         "unlicensed": totals["rows"] - totals["licensed"],

@@ -42,7 +42,7 @@ def make_pool(session: Session, by: str | None) -> bool:
     kind = sized_by(tables.views[SCORED].schema.names) if tables.has(SCORED) else None
     if kind is None:
         return False
-    size = kind.size_in_sql(f"{SCORED}.") + ("" if kind.is_text else " AS n_tokens")  # one name for sizes of any kind
+    size = kind.size_in_sql(f"{SCORED}.") + ("" if kind.in_tokens else " AS n_tokens")  # one name for sizes of any kind
     score = f"{SCORED}.{identifier(by)}::DOUBLE" if by is not None else "NULL::DOUBLE"
     drawn, join = "NULL::DOUBLE", ""
     if tables.has(DRAWN):

@@ -199,8 +199,9 @@ def gx_and_views(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def judge(gx: Any, dataset: str, kind: str, arguments: dict[str, Any]) -> tuple[Any, Any, Any]:
     import pandas as pd
 
-    from winnowry.gates.engine import Session, audit
+    from winnowry.gates.engine import audit
     from winnowry.gates.native import gxe
+    from winnowry.gates.session import Session
 
     data = gx.datasets[dataset]
     ours_batch = gx.candidate.get_batch({"dataframe": pd.DataFrame(columns=data.view.schema.names)})

@@ -79,10 +79,10 @@ def test_an_expectation_that_raises_is_broken_and_blocks_and_takes_no_other_with
 def test_what_sql_cannot_answer_is_refused_by_name_on_a_large_table(
     view: TableView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from winnowry.gates import engine
+    from winnowry.gates import session
     from winnowry.gates.native import gxe
 
-    monkeypatch.setattr(engine, "PANDAS_ROWS", 99)
+    monkeypatch.setattr(session, "PANDAS_ROWS", 99)
     result = only(judged(view, gxe.ExpectColumnValuesToBeIncreasing(column="n")))
     assert result.verdict == "broken"
     assert "column_values.increasing" in result.message

@@ -89,7 +89,7 @@ def by_pandas(path: str) -> list[bool]:
 
 def measure(engine: str, path: str) -> None:
     import winnowry.gates.context
-    import winnowry.gates.docs  # noqa: F401 imports are not timed
+    import winnowry.gates.native_docs  # noqa: F401 imports are not timed
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = []

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from expectations.contract import WARNING, contract, ledger
 from expectations.custom import ExpectFewRepeatsToBeRemoved, ExpectFractionKeptToBeAtLeast, ExpectNoDrift
-from winnowry.gates.native import gxe
+from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
 from winnowry.operators.dedup.repeats import RepeatedLines, RepeatedParagraphs
 

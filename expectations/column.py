@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from expectations.contract import CRITICAL
-from expectations.custom import ExpectFact
+from winnowry.gates.facts import ExpectFact
 from winnowry.gates.suite import Suite
 
 

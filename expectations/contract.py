@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from expectations.custom import ExpectColumnTypes, ExpectLedgerToBalance
-from winnowry.gates.native import FailureSeverity, gxe
+from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
 
-CRITICAL = FailureSeverity.CRITICAL  # blocks the promotion
-WARNING = FailureSeverity.WARNING  # reports
+CRITICAL: Literal["critical"] = "critical"  # blocks the promotion
+WARNING: Literal["warning"] = "warning"  # reports
 UNUSUAL = 0.1
 """More than this share of refused records warns where the recipe sets no limit."""
 RECORD_ID = "^[0-9a-f]{32}$"

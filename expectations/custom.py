@@ -10,72 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from great_expectations.expectations.expectation import BatchExpectation, render_suite_parameter_string
-from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
-from great_expectations.render.renderer.renderer import renderer
-
-from winnowry.gates.facts import METRIC
-
-
-class ExpectFact(BatchExpectation):
-    """Base of expectations on the pipeline's facts; not used by itself."""
-
-    metric_dependencies: ClassVar[tuple[str, ...]] = (METRIC,)
-    success_keys: ClassVar[tuple[str, ...]] = ()
-    args_keys: ClassVar[tuple[str, ...]] = ()
-    sentence: ClassVar[str] = ""
-
-    def judge(self, facts: Mapping[str, Any]) -> tuple[bool, Any, str]:
-        """Decide.
-
-        Args:
-            facts: what the pipeline measured.
-
-        Returns:
-            Whether the expectation is met, the observed value, and one line for people.
-
-        Raises:
-            LookupError: the pipeline did not measure what is judged; the verdict is then ``broken``.
-        """
-        raise LookupError(f"{type(self).__name__} judges nothing by itself")
-
-    def _validate(
-        self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
-    ) -> dict[str, Any]:
-        met, observed, message = self.judge(metrics[METRIC])
-        return {"success": bool(met), "result": {"observed_value": observed, "details": {"message": message}}}
-
-    @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-    @render_suite_parameter_string
-    def _prescriptive_renderer(
-        cls,
-        configuration: ExpectationConfiguration | None = None,
-        result: Any = None,
-        runtime_configuration: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> list[Any]:
-        configuration = configuration or (result.expectation_config if result is not None else None)
-        arguments = dict(configuration.kwargs) if configuration is not None else {}
-        shown = {key: arguments.get(key, _default(cls, key)) for key in cls.success_keys}
-        sentence = cls.sentence
-        if result is not None and result.result.get("details", {}).get("message"):
-            sentence += " Found: $found"
-            shown["found"] = result.result["details"]["message"]
-        styling = (runtime_configuration or {}).get("styling", {})
-        template = {"template": sentence, "params": shown, "styling": styling}
-        return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
-
-    @classmethod
-    def _prescriptive_template(cls, renderer_configuration: Any) -> Any:
-        renderer_configuration.template_str = cls.sentence.replace("$", "")
-        return renderer_configuration
-
-
-def _default(cls: type, key: str) -> Any:
-    field = getattr(cls, "__fields__", {}).get(key)
-    return None if field is None else field.default
+from winnowry.gates.facts import ExpectFact
 
 
 def _fact(facts: Mapping[str, Any], *path: str) -> Any:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from expectations.contract import RECORD_ID, WARNING, contract, ledger
 from expectations.custom import ExpectFractionDroppedToBeAtMost, ExpectKeepersToBeKept
-from winnowry.gates.native import gxe
+from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.recipe.gates import DuplicatesGate

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from expectations.contract import CRITICAL, WARNING, columns_and_types, ledger, refusal_limits
-from expectations.custom import ExpectFact, rounded_up, within
+from expectations.custom import rounded_up, within
 from winnowry.core.numbers import byte_size, counted
-from winnowry.gates.native import gxe
+from winnowry.gates.facts import ExpectFact
+from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
 from winnowry.recipe.gates import LandingGate
 from winnowry.stages.landing_losses import Losses

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from expectations.custom import ExpectFact
 from winnowry.core.outcome import outcome
+from winnowry.gates.facts import ExpectFact
 
 _RECIPE = "recipe"
 

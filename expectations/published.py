@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from expectations.contract import contract, ledger
 from expectations.valid2 import valid2_suites
-from winnowry.gates.native import gxe
+from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from expectations.contract import WARNING, contract, ledger, refusal_limits
 from expectations.custom import ExpectFractionQuarantinedToBeAtMost, ExpectNoCollidingIds, ExpectNoDrift
 from winnowry.core.tables import TEXT
-from winnowry.gates.native import gxe
+from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
 
 

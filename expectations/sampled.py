@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from expectations.contract import CRITICAL, WARNING, contract, ledger
 from expectations.custom import ExpectNothingShared, ExpectTokenBudgetToBeMet
-from winnowry.gates.native import gxe
+from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
 
 

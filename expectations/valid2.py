@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from expectations.contract import CRITICAL, WARNING
-from expectations.custom import ExpectFact
+from winnowry.gates.facts import ExpectFact
 from winnowry.gates.suite import Suite
 from winnowry.recipe.valid2 import LETTERS, Valid2Gate
 

@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from winnowry.gates.docs import stored_page, write_docs
+from winnowry.gates.judge import judge
 from winnowry.gates.result import CheckpointResult, GateResult
+from winnowry.gates.session import Session
+from winnowry.gates.specification import native
 from winnowry.gates.suite import Suite
+from winnowry.gates.verdicts import gate_result
 
 if TYPE_CHECKING:
-    from winnowry.gates.engine import Session
     from winnowry.lakehouse.view import TableView
 
 SAMPLES = 20
@@ -64,22 +68,36 @@ def _run(
     docs: Path | None,
     settle: Callable[[GateResult], GateResult] | None,
 ) -> CheckpointResult:
-    from winnowry.gates.direct import judge_directly
-    from winnowry.gates.docs import write_index, write_page
-    from winnowry.gates.engine import Session, audit
-    from winnowry.gates.verdicts import gate_result
-
     session = Session(view, facts)
-    ids = {"unexpected_index_column_names": ["record_id"]} if "record_id" in session.schema.names else {}
-    result_format = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES, **ids}
-    with audit(session):
-        judged = judge_directly(session, suites, result_format) or _by_checkpoint(session, suites, result_format, name)
+    judged: Sequence[Any] | None = judge(session, suites, SAMPLES)
+    page = stored_page(name, judged) if docs is not None and judged is not None else None
+    if judged is None or (docs is not None and page is None):
+        judged, page = _by_great_expectations(session, suites, name, with_page=docs is not None)
     results = tuple(gate_result(suite.suite_name, one) for suite in judged for one in suite.results)
     if settle is not None:
         results = tuple(map(settle, results))
-    if docs is None:
+    if docs is None or page is None:
         return CheckpointResult(results)
-    return CheckpointResult(results, write_index(docs, name, results, write_page(docs, judged)))
+    return CheckpointResult(results, write_docs(docs, name, results, judged, page))
+
+
+def _by_great_expectations(
+    session: Session, suites: Mapping[str, list[Any]], name: str, *, with_page: bool
+) -> tuple[Sequence[Any], str | None]:
+    """A result a suite, and the page of them."""
+    from winnowry.gates.direct import judge_directly
+    from winnowry.gates.engine import audit
+
+    made = {suite: [native(expectation) for expectation in expectations] for suite, expectations in suites.items()}
+    ids = {"unexpected_index_column_names": ["record_id"]} if "record_id" in session.schema.names else {}
+    result_format = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLES, **ids}
+    with audit(session):
+        judged = judge_directly(session, made, result_format) or _by_checkpoint(session, made, result_format, name)
+    if not with_page:
+        return judged, None
+    from winnowry.gates.native_docs import native_page
+
+    return judged, native_page(judged)
 
 
 def _by_checkpoint(

@@ -24,7 +24,7 @@ from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.expectations.expectation import BatchExpectation, ColumnMapExpectation, Expectation
 from great_expectations.validator.v1_validator import calc_validation_statistics
 
-from winnowry.gates.engine import Plan, Session, plan_metric
+from winnowry.gates.session import Plan, Session, plan_metric
 
 _MAP_METRICS = ("unexpected_count", "unexpected_values", "unexpected_index_list", "unexpected_index_query")
 _NULLS = "column_values.nonnull.unexpected_count"
@@ -100,7 +100,8 @@ def judge_directly(
         judged: dict[str, list[ExpectationValidationResult]] = {suite: [] for suite in suites}
         for suite, expectation, answers in asked:
             judged[suite].append(_judge(expectation, answers, result_format))
-        return [_suite_result(suite, results) for suite, results in judged.items()]
+        now = datetime.now(UTC)
+        return [suite_result(suite, results, now) for suite, results in judged.items()]
     return None
 
 
@@ -135,9 +136,11 @@ def _in_order(expectations: Sequence[Any]) -> list[Any]:
     return [expectation for of_column in columns.values() for expectation in of_column]
 
 
-def _suite_result(name: str, results: list[ExpectationValidationResult]) -> ExpectationSuiteValidationResult:
+def suite_result(
+    name: str, results: list[ExpectationValidationResult], judged_at: datetime
+) -> ExpectationSuiteValidationResult:
+    """The results of a suite as a checkpoint puts them together."""
     statistics = calc_validation_statistics(results)
-    now = datetime.now(UTC)
     return ExpectationSuiteValidationResult(
         results=results,
         success=statistics.success,
@@ -148,5 +151,9 @@ def _suite_result(name: str, results: list[ExpectationValidationResult]) -> Expe
             "unsuccessful_expectations": statistics.unsuccessful_expectations,
             "success_percent": statistics.success_percent,
         },
-        meta={"great_expectations_version": __version__, "run_id": RunIdentifier(run_time=now), "validation_time": now},
+        meta={
+            "great_expectations_version": __version__,
+            "run_id": RunIdentifier(run_time=judged_at),
+            "validation_time": judged_at,
+        },
     )

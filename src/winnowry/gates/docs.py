@@ -1,104 +1,160 @@
 """Data Docs of one promotion, in a folder of its own: building them never grows with history.
 
-Great Expectations' site builder renders every page anew a suite, compiles its templates for each, and copies 4 MB of
-fonts and pictures: seconds a promotion. Here its own renderer is called once a suite with templates compiled once a
-process, all suites are one page (small partitions are many, and each file is an object of the store), and the index is
-a small page that needs neither scripts nor network.
+Two small pages that need neither scripts nor network: an index of all verdicts, and every suite with what was asked
+for, observed and shown of failing rows. What was judged without Great Expectations lies in the second page, as data:
+whoever opens it in the UI is shown the page that Great Expectations makes of it (:mod:`winnowry.gates.native_docs`).
 """
 
 from __future__ import annotations
 
-import copy
 import html
+import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from great_expectations.render.renderer import ValidationResultsPageRenderer
-from great_expectations.render.view import DefaultJinjaPageView
-
+from winnowry.gates.judge import Judged, JudgedSuite
 from winnowry.gates.result import GateResult
-from winnowry.report.cells import GATE_TONES, Word
-from winnowry.report.render import render, stylesheet
+from winnowry.report.cells import GATE_TONES, Tone, Word
+from winnowry.report.render import render
 
-SUITES_PAGE = "suites.html"
-_SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
-_REMOTE = re.compile(r"<link\b[^>]*>|<img\b[^>]*src=\"https?:[^>]*>", re.IGNORECASE)
+INDEX_PAGE, SUITES_PAGE = "index.html", "suites.html"
+_VERSION = 1
+_STORED = re.compile(r'<script type="application/json" id="judged">(.*?)</script>', re.DOTALL)
 
 
-def write_page(folder: Path, suites: Sequence[Any]) -> dict[str, str]:
-    """Write what Great Expectations shows of every suite, one below the other, as ``suites.html``.
+def stored_page(name: str, suites: Sequence[JudgedSuite]) -> str | None:
+    """The page of all suites, with the results in it as data.
 
     Args:
-        folder: of the promotion; made when missing.
-        suites: Great Expectations' results, one a suite; at least one.
+        name: title.
+        suites: what was judged.
 
     Returns:
-        Where each suite begins, as an address from the folder.
+        None where a value in the results is not one that JSON keeps as it is.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    renderer = ValidationResultsPageRenderer()
-    parts = [renderer.render(_escaped(result)) for result in suites]
-    whole, begins = parts[0], dict[str, str]()
-    sections: list[Any] = []
-    for result, part in zip(suites, parts, strict=True):
-        begins[result.suite_name] = f"{SUITES_PAGE}#section-{len(sections) + 1}"
-        part.sections[0].section_name = result.suite_name  # all are called Overview
-        sections += part.sections
-    whole.sections = sections
-    page = self_contained(_view().render(whole, show_how_to_buttons=False))
-    (folder / SUITES_PAGE).write_text(page, encoding="utf-8", errors="replace")
-    return begins
+    document = {
+        "version": _VERSION,
+        "judged_at": datetime.now(UTC).isoformat(),
+        "suites": [
+            {
+                "name": suite.suite_name,
+                "results": [
+                    {
+                        "asked": asdict(result.expectation_config),
+                        "success": result.success,
+                        "result": result.result,
+                    }
+                    for result in suite.results
+                ],
+            }
+            for suite in suites
+        ],
+    }
+    try:
+        stored = json.dumps(document)
+    except (TypeError, ValueError):
+        return None
+    anchors = _anchors(suites)
+    shown = [
+        {
+            "name": suite.suite_name,
+            "anchor": anchors[suite.suite_name],
+            "met": sum(result.success for result in suite.results),
+            "results": [_shown(result) for result in suite.results],
+        }
+        for suite in suites
+    ]
+    return render("suites.html.j2", name=name, suites=shown, stored=stored)
 
 
-def self_contained(page: str) -> str:
-    """A page of Great Expectations without what it loads from other hosts, in a style of its own.
+def _anchors(suites: Sequence[Any]) -> dict[str, str]:
+    """Where each suite begins on the page: Great Expectations numbers its overviews and columns through."""
+    anchors: dict[str, str] = {}
+    at = 1
+    for suite in suites:
+        anchors[suite.suite_name] = f"section-{at}"
+        columns = {result.expectation_config.kwargs.get("column") for result in suite.results}
+        at += 1 + len(columns)
+    return anchors
 
-    Its stylesheets, scripts, fonts and logo come from six content delivery networks: without network the page is bare,
-    and with one they learn what is looked at when. The scripts only fold sections.
+
+def _shown(result: Judged) -> dict[str, Any]:
+    asked = result.expectation_config
+    tone: Tone = "good" if result.success else "bad" if asked.severity == "critical" else "warn"
+    rows = result.result.get("partial_unexpected_index_list")
+    samples = rows if rows is not None else result.result.get("partial_unexpected_list", [])
+    return {
+        "met": Word("yes" if result.success else "no", tone),
+        "column": asked.kwargs.get("column", ""),
+        "type": asked.type,
+        "expected": _expected(result),
+        "observed": _observed(result),
+        "samples": [_sample(sample) for sample in samples],
+    }
+
+
+def _sample(sample: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sample.items()) if isinstance(sample, dict) else str(sample)
+
+
+def stored_results(page: str) -> dict[str, Any] | None:
+    """What :func:`stored_page` put into a page; None where the page is Great Expectations' own."""
+    match = _STORED.search(page)
+    if match is None:
+        return None
+    document: dict[str, Any] = json.loads(html.unescape(match[1]))
+    return document if document.get("version") == _VERSION else None
+
+
+def _expected(result: Judged) -> str:
+    asked = result.expectation_config
+    if asked.meta:
+        shown = {key: str(value) for key, value in asked.meta["shown"].items()}
+        return re.sub(r"\$(\w+)", lambda match: shown.get(match[1], match[0]), asked.meta["sentence"])
+    return ", ".join(f"{key}: {value}" for key, value in asked.kwargs.items() if key != "column")
+
+
+def _observed(result: Judged) -> str:
+    details = result.result.get("details", {})
+    if "message" in details:
+        return str(details["message"])
+    if "observed_value" in result.result:
+        differences = "; ".join(f"{key}: {', '.join(names)}" for key, names in details.get("mismatched", {}).items())
+        return f"{result.result['observed_value']}" + (f" ({differences})" if differences else "")
+    return f"{result.result['unexpected_count']:,} of {result.result['element_count']:,} rows do not meet it"
+
+
+def write_docs(docs: Path, name: str, results: Sequence[GateResult], suites: Sequence[Any], page: str) -> str:
+    """Write the page of the suites, and the page to open first: every verdict, with a link to its suite.
+
+    Args:
+        docs: the promotion's folder; made when missing.
+        name: title.
+        results: all verdicts.
+        suites: what was judged.
+        page: of all suites.
+
+    Returns:
+        Path of the page to open first.
     """
-    page = _SCRIPT.sub("", page)
-    page = _REMOTE.sub("", page)
-    return page.replace("</head>", f"<style>{stylesheet('great_expectations.css')}</style></head>", 1)
-
-
-def _escaped(result: Any) -> Any:
-    """A copy whose values cannot be markup: Great Expectations puts values of failing rows into its pages as they are.
-
-    Values come from crawled text; unescaped, one could run a script in the browser of whoever reads the page.
-    """
-    copied = copy.deepcopy(result)
-    for judged in copied.results:
-        judged.result = _text_only(judged.result)
-        judged.exception_info = _text_only(judged.exception_info)
-    return copied
-
-
-def _text_only(value: Any) -> Any:
-    if isinstance(value, str):
-        return html.escape(value)
-    if isinstance(value, dict):
-        return {key: _text_only(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return type(value)(_text_only(item) for item in value)
-    return value
-
-
-@cache
-def _view() -> Any:
-    return DefaultJinjaPageView()  # holds the compiled templates
+    docs.mkdir(parents=True, exist_ok=True)
+    (docs / SUITES_PAGE).write_text(page, encoding="utf-8", errors="replace")
+    addresses = {suite: f"{SUITES_PAGE}#{anchor}" for suite, anchor in _anchors(suites).items()}
+    return write_index(docs, name, results, addresses)
 
 
 def write_index(docs: Path, name: str, results: Sequence[GateResult], suites: Mapping[str, str]) -> str:
-    """Write the page to open first: every verdict, with links to what Great Expectations shows of its suite.
+    """Write the page to open first.
 
     Args:
         docs: the promotion's folder.
         name: title.
         results: all verdicts.
-        suites: address of each suite, see :func:`write_page`.
+        suites: address of each suite.
 
     Returns:
         Path of the page.
@@ -110,6 +166,6 @@ def write_index(docs: Path, name: str, results: Sequence[GateResult], suites: Ma
         counts=[Word(f"{n} {verdict}", GATE_TONES[verdict]) for verdict, n in n_by_verdict.items() if n],
         rows=[(result, Word(result.verdict, GATE_TONES[result.verdict]), suites[result.suite]) for result in results],
     )
-    index = docs / "index.html"
+    index = docs / INDEX_PAGE
     index.write_text(page, encoding="utf-8", errors="replace")
     return str(index)

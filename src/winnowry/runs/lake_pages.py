@@ -1,15 +1,18 @@
 """Pages of the lake, served beside the UI: release pages, cards and Data Docs, and nothing else below the root.
 
-They are data: a page is shown in a sandbox, where it is of no origin and may ask the UI for nothing.
+They are data: a page is shown in a sandbox, where it is of no origin and may ask the UI for nothing. The page of a
+promotion's suites is shown as Great Expectations makes it, which is done when it is opened.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winnowry.core.errors import WinnowryError
+from winnowry.gates.docs import SUITES_PAGE, stored_results
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/lake/"
 """Where they are served."""
+
+_log = logging.getLogger(__name__)
 
 _MOST_BYTES = 64 * 2**20
 _PAGE = re.compile(
@@ -85,9 +90,25 @@ def read_page(root: str, path: str) -> bytes | None:
             return None
         with store.open(f"{store.root.rstrip('/')}/{path}") as stream:
             body = stream.read(_MOST_BYTES + 1)
-        return body if len(body) <= _MOST_BYTES else None
     except (WinnowryError, OSError):
         return None
+    if len(body) > _MOST_BYTES:
+        return None
+    return _by_great_expectations(body) if path.endswith(f"/{SUITES_PAGE}") else body
+
+
+def _by_great_expectations(page: bytes) -> bytes:
+    """What Great Expectations shows of a promotion's suites; the page itself where it cannot be made."""
+    try:
+        stored = stored_results(page.decode("utf-8"))
+        if stored is None:
+            return page
+        from winnowry.gates.native_docs import page_of_stored
+
+        return page_of_stored(stored).encode("utf-8", "replace")
+    except Exception:  # anything may lie there, and the page says by itself what was judged
+        _log.warning("Great Expectations cannot show a page of results", exc_info=True)
+        return page
 
 
 def _stays(root: Path, path: str) -> bool:

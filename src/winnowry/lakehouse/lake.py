@@ -129,7 +129,8 @@ class Lakehouse:
         if name in SIDE_TABLES and version is None:
             return self._side_view(corpus, name, lambda _: True)
         table = self.table(corpus, name)
-        return TableView(table.uri, int(table.dataset(version).version), self._options, name)
+        dataset = table.dataset(version)
+        return TableView(table.uri, int(dataset.version), self._options, name).opened(dataset)
 
     def open_without(self, corpus: str, name: str, partitions: Set[str]) -> TableView:
         """A table as readers see it, but for the rows of some partitions."""
@@ -167,7 +168,7 @@ class Lakehouse:
         self, table: Table, dataset: Any, fragments: Sequence[int], partition: str | None = None
     ) -> TableView:
         seen = None if len(fragments) == len(dataset.get_fragments()) else tuple(fragments)
-        return TableView(table.uri, int(dataset.version), self._options, table.name, partition, seen)
+        return TableView(table.uri, int(dataset.version), self._options, table.name, partition, seen).opened(dataset)
 
     def live_promotions(self, corpus: str) -> dict[tuple[str, str], str]:
         """The live promotion of every (stage, partition), from the tables' rows and, for empty ones, the records."""

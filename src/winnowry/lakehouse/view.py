@@ -51,9 +51,13 @@ class TableView:
             ValueError, OSError: the table or the version is not there.
         """
         if self._opened is None:
-            whole = open_dataset(self.uri, self.version, self.storage_options)
-            self._opened = whole if self.fragments is None else FragmentSubset(whole, self.fragments)
+            self.opened(open_dataset(self.uri, self.version, self.storage_options))
         return self._opened
+
+    def opened(self, whole: Any) -> TableView:
+        """This view, reading a dataset that is open already at its version."""
+        self._opened = whole if self.fragments is None else FragmentSubset(whole, self.fragments)
+        return self
 
     @property
     def schema(self) -> pa.Schema:

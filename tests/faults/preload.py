@@ -18,7 +18,7 @@ def warm_up() -> None:
     from tests.small_corpus import page, write_recipe
     from winnowry.recipe.load import load_recipe
 
-    for module in ("great_expectations", "expectations.registry", "winnowry.stages.run"):
+    for module in ("expectations.registry", "winnowry.stages.run"):
         importlib.import_module(module)
     with tempfile.TemporaryDirectory() as folder:
         recipe = load_recipe(write_recipe(Path(folder)))

@@ -31,6 +31,8 @@ def parameters_of(name: str) -> dict[str, Any]:
         return {"model": fasttext_model(), "label": "en"}
     if name == "text.chunks":
         return {"max_chars": 16}
+    if name == "speech.wer":
+        return {"hypothesis": "hypothesis"}
     if name == "score.column":
         return {"column": "size"}
     if name == "score.dsir":

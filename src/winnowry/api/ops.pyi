@@ -11,11 +11,14 @@ from winnowry.operators.media.audio_measure import AudioMeasure as _AudioMeasure
 from winnowry.operators.media.image import ImageDecode as _ImageDecode
 from winnowry.operators.media.measure import ImageMeasure as _ImageMeasure
 from winnowry.operators.media.piqe import ImagePiqe as _ImagePiqe
+from winnowry.operators.media.resolution import ImageResolution as _ImageResolution
 from winnowry.operators.media.speech_rate import SpeechRate as _SpeechRate
 from winnowry.operators.media.speech_segments import SpeechSegments as _SpeechSegments
+from winnowry.operators.media.stability import ImageStability as _ImageStability
 from winnowry.operators.media.video_facts import VideoFacts as _VideoFacts
 from winnowry.operators.media.video_measure import VideoMeasure as _VideoMeasure
 from winnowry.operators.media.video_shots import VideoShots as _VideoShots
+from winnowry.operators.media.word_errors import WordErrorRate as _WordErrorRate
 from winnowry.operators.scoring.bits_per_byte import BitsPerByte as _BitsPerByte
 from winnowry.operators.scoring.column import Column as _Column
 from winnowry.operators.scoring.compression import Compression as _Compression
@@ -66,6 +69,8 @@ class image:
     decode = _ImageDecode
     measure = _ImageMeasure
     piqe = _ImagePiqe
+    resolution = _ImageResolution
+    stability = _ImageStability
 
 class score:
     bits_per_byte = _BitsPerByte
@@ -84,6 +89,7 @@ class score:
 class speech:
     rate = _SpeechRate
     segments = _SpeechSegments
+    wer = _WordErrorRate
 
 class text:
     c4 = _C4

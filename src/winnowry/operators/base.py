@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from winnowry.core.sql import identifier, in_list, literal
 from winnowry.operators.input_path import InputPath, input_paths, with_moved_paths
+from winnowry.operators.quality import Quality
 
 Comparison = Literal[">=", ">", "<=", "<", "==", "in"]
 
@@ -82,6 +83,9 @@ class Operator(BaseModel):
     VERSION: ClassVar[int] = 1
     COST: ClassVar[Literal["cheap", "costly"]] = "cheap"
     """Rows that a rule rejected are set aside before the next costly operator, never before a cheap one."""
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {}
+    """What its columns say of quality, by their names without ``as``; of the others nothing is said. Of a column of
+    text it is whether there is one: it says what is wrong."""
 
     op: str
     """Registered name, ``modality.verb_or_measure``; subclasses narrow it to a Literal."""
@@ -112,6 +116,12 @@ class Operator(BaseModel):
             n rows in the same order with exactly the columns of :meth:`writes`.
         """
         raise NotImplementedError
+
+    def qualities(self) -> dict[str, Quality]:
+        """:attr:`QUALITIES` by the names of the written columns."""
+        unnamed = self.model_copy(update={"as_": type(self).model_fields["as_"].default})
+        names = zip(unnamed.writes().names, self.writes().names, strict=True)
+        return {written: self.QUALITIES[name] for name, written in names if name in self.QUALITIES}
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the columns of this operator: its name, version and every parameter they depend on."""

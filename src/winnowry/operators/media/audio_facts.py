@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -12,6 +13,7 @@ from winnowry.operators.media.operator import MediaMeasure
 from winnowry.operators.media.sound_operator import TOLERANCE_S, need_audio, part_of
 from winnowry.operators.media.sounds import SoundFacts
 from winnowry.operators.media.views import SPAN, SPAN_TYPE, DecodeError, View, Wants
+from winnowry.operators.quality import Quality
 
 _LOSSY_TOLERANCE_S = 0.1
 
@@ -32,6 +34,8 @@ class AudioFacts(MediaMeasure):
 
     Needs the extra ``audio``; sound in MP4 and the like needs ``video``.
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"decode_error": Quality("machine", "lower")}
 
     op: Literal["audio.facts"] = "audio.facts"
     decodable: bool = Field(default=True, description="whether only files that decode, and are as they say, are kept")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from winnowry.operators.media.channels import mono_of
 from winnowry.operators.media.operator import MediaMeasure
 from winnowry.operators.media.sound_operator import Part, need_audio, part_of
 from winnowry.operators.media.views import View, Wants
+from winnowry.operators.quality import Quality
 
 _SILENT_DB = -60.0
 _WAVEFORM = 60
@@ -40,6 +42,15 @@ class AudioMeasure(MediaMeasure):
 
     Needs the extra ``audio``.
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {
+        "decode_error": Quality("machine", "lower"),
+        **{name: Quality("people") for name in ("lufs", "rms_dbfs", "peak_dbfs", "silence_ratio")},
+        "clip_ratio": Quality("people", "lower"),
+        "snr_db": Quality("people", "higher"),
+        "bandwidth_hz": Quality("machine", "higher"),
+        "empty_channels": Quality("machine", "lower"),
+    }
 
     op: Literal["audio.measure"] = "audio.measure"
     decodable: bool = Field(default=True, description="whether only files that decode are kept")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from winnowry.operators.media.operator import MediaMeasure
 from winnowry.operators.media.perceptual_hash import perceptual_hash
 from winnowry.operators.media.pictures import Pixels, Plane, smaller
 from winnowry.operators.media.views import View, Wants
+from winnowry.operators.quality import Quality
 
 THUMBNAIL_BYTES = 8 << 10
 """Most of a thumbnail."""
@@ -50,7 +52,7 @@ class _Measures:
         small, luma = pixels.small, pixels.small_luma
         return {
             **_of_tones(luma),
-            **_of_detail(luma, _native_middle(pixels)),
+            **_of_detail(luma, native_middle(pixels)),
             "colour": _colour(small),
             "phash": perceptual_hash(luma),
             "thumbnail": _thumbnail(small),
@@ -86,6 +88,12 @@ class ImageMeasure(MediaMeasure):
 
     Source of the thresholds: DataComp (Gadre et al. 2023), basic filter: shorter side 200, aspect 3.
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {
+        "decode_error": Quality("machine", "lower"),
+        **{name: Quality("people") for name in _NUMBERS},
+        **{name: Quality("people", "lower") for name in ("noise", "blockiness", "blur")},
+    }
 
     op: Literal["image.measure"] = "image.measure"
     decodable: bool = Field(default=True, description="whether only pictures that can be decoded are kept")
@@ -147,7 +155,7 @@ def require_image_extra(op: str) -> None:
         raise ValueError(f"{op} needs {', '.join(missing)}; install it with: pip install 'winnowry[image]'")
 
 
-def _native_middle(pixels: Pixels) -> Plane:
+def native_middle(pixels: Pixels) -> Plane:
     """Luma of the middle of the stored picture, cut on the 8 × 8 grid of a codec."""
     from winnowry.operators.media.kernels.planes import luma_of
 

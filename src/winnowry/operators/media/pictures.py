@@ -69,6 +69,10 @@ class Pixels:
         self._turn = turn
         self._profile = profile
 
+    def like(self, stored: Plane) -> Pixels:
+        """Another stored picture that is shown as this one is: turned alike, in the same colours."""
+        return Pixels(self.facts, stored, self._turn, self._profile)
+
     def upright(self, plane: Plane) -> Plane:
         """A plane of the stored picture, or a smaller copy of one, as it is shown; contiguous."""
         return np.ascontiguousarray(_turned(plane, self._turn))

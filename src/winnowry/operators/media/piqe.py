@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from winnowry.operators.media.measure import require_image_extra
 from winnowry.operators.media.operator import MediaOperator
 from winnowry.operators.media.pictures import Pixels
 from winnowry.operators.media.views import DecodeError, View, Views, Wants
+from winnowry.operators.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class ImagePiqe(MediaOperator):
     Source: Venkatanath et al. 2015, "Blind image quality evaluation using perception based features", as MATLAB's
     ``piqe`` computes it, which calls up to 20 excellent, 35 good, 50 fair, 80 poor, and more bad.
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"piqe": Quality("people", "lower")}
 
     op: Literal["image.piqe"] = "image.piqe"
     max_piqe: float | None = Field(default=None, ge=0, le=100, description="most distortion; null: any")

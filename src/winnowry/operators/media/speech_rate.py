@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT
+from winnowry.operators.quality import Quality
 
 
 class SpeechRate(Operator):
@@ -23,6 +25,8 @@ class SpeechRate(Operator):
 
     Source: NVIDIA NeMo Curator and the NeMo Speech Data Processor (40 characters a second).
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"chars_s": Quality("machine")}
 
     op: Literal["speech.rate"] = "speech.rate"
     min_chars_s: float | None = Field(default=None, ge=0, description="fewest characters a second to keep")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -12,6 +13,7 @@ from winnowry.operators.media.film_operator import need_video, part_of
 from winnowry.operators.media.films import FilmFacts
 from winnowry.operators.media.operator import MediaMeasure
 from winnowry.operators.media.views import DecodeError, View, Wants
+from winnowry.operators.quality import Quality
 
 
 class VideoFacts(MediaMeasure):
@@ -33,6 +35,13 @@ class VideoFacts(MediaMeasure):
 
     Needs the extra ``video``.
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {
+        "decode_error": Quality("machine", "lower"),
+        "uneven": Quality("machine", "lower"),
+        "n_backward": Quality("machine", "lower"),
+        "longest_step_s": Quality("people", "lower"),
+    }
 
     op: Literal["video.facts"] = "video.facts"
     decodable: bool = Field(default=True, description="whether only films that decode, and are as they say, are kept")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from winnowry.operators.media.film_operator import need_video, part_of
 from winnowry.operators.media.measure import MEASURES
 from winnowry.operators.media.operator import MediaMeasure
 from winnowry.operators.media.views import View, Wants
+from winnowry.operators.quality import Quality
 
 _BLACK, _STILL = 10.0, 0.05
 """Grey levels: mean luma of a black frame, difference to the frame before of one that stands still."""
@@ -33,6 +35,15 @@ class VideoMeasure(MediaMeasure):
 
     Needs the extra ``video``.
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {
+        "decode_error": Quality("machine", "lower"),
+        "motion": Quality("people"),
+        "luma_mean": Quality("people"),
+        "dynamic_range": Quality("people"),
+        "black": Quality("people", "lower"),
+        "still": Quality("people", "lower"),
+    }
 
     op: Literal["video.measure"] = "video.measure"
     min_s: float | None = Field(default=2.0, ge=0, description="least seconds; null: any")

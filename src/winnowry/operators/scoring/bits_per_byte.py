@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.base import FittedOperator
+from winnowry.operators.quality import Quality
 from winnowry.operators.scoring.ngram import MAX_ORDER, NgramModel
 from winnowry.operators.scoring.ngram_tokens import encoded, vocabulary_size
 from winnowry.operators.scoring.target_texts import TargetTexts
@@ -43,6 +44,8 @@ class BitsPerByte(FittedOperator):
     """
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"bits_per_byte": Quality("machine", "lower")}
 
     op: Literal["score.bits_per_byte"] = "score.bits_per_byte"
     as_: str = Field(default="bits_per_byte", alias="as", min_length=1, description="name of the written column")

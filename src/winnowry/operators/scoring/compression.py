@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import ClassVar, Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import utf8_buffers
+from winnowry.operators.quality import Quality
 
 _LEVEL = 3
 
@@ -31,6 +33,8 @@ class Compression(Operator):
     """
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"zstd_ratio": Quality("machine")}
 
     op: Literal["score.compression"] = "score.compression"
     as_: str = Field(default="zstd_ratio", alias="as", min_length=1, description="name of the written column")

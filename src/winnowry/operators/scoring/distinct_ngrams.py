@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import utf8_buffers
+from winnowry.operators.quality import Quality
 
 
 class DistinctNgrams(Operator):
@@ -29,6 +31,8 @@ class DistinctNgrams(Operator):
     >>> DistinctNgrams().apply(pa.record_batch({"text": texts}))["distinct_ngrams"].to_pylist()
     [0.8]
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"distinct_ngrams": Quality("machine", "higher")}
 
     op: Literal["score.distinct_ngrams"] = "score.distinct_ngrams"
     as_: str = Field(default="distinct_ngrams", alias="as", min_length=1, description="name of the written column")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import utf8_buffers
+from winnowry.operators.quality import Quality
 
 _KINDS = ("broken", "markup", "marks", "capitals", "long_words", "brackets")
 
@@ -38,6 +40,8 @@ class FormattingNoise(Operator):
     """
 
     VERSION: ClassVar[int] = 2
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"formatting_noise": Quality("people", "lower")}
 
     op: Literal["score.formatting_noise"] = "score.formatting_noise"
     as_: str = Field(default="formatting_noise", alias="as", min_length=1, description="name of the written column")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import ClassVar, Literal
 
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import utf8_buffers
+from winnowry.operators.quality import Quality
 from winnowry.operators.scoring.function_words import CHINESE_FUNCTION_CHARACTERS, FUNCTION_WORDS
 
 _SHARES = {"en": ("content_words", "numbers", "names"), "zh": ("content_chars", "numbers")}
@@ -48,6 +50,8 @@ class KnowledgeDensity(Operator):
     """
 
     VERSION: ClassVar[int] = 2
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"knowledge_density": Quality("machine", "higher")}
 
     op: Literal["score.knowledge_density"] = "score.knowledge_density"
     as_: str = Field(default="knowledge_density", alias="as", min_length=1, description="name of the written column")

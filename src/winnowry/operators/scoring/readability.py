@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import utf8_buffers
+from winnowry.operators.quality import Quality
 
 FORMULAS = ("flesch", "kincaid", "fog", "coleman_liau", "ari")
 CHINESE = ("common_chars", "sentence_chars", "punctuation")
@@ -44,6 +46,11 @@ class Readability(Operator):
     >>> round(Readability().apply(batch)["readability_kincaid"][0].as_py(), 2)
     -1.45
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {
+        "readability_flesch": Quality("people", "higher"),
+        "readability_fog": Quality("people", "lower"),
+    }
 
     op: Literal["score.readability"] = "score.readability"
     as_: str = Field(default="readability", alias="as", min_length=1, description="prefix of the written columns")

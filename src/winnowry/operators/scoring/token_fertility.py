@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from winnowry.operators.base import Operator
+from winnowry.operators.quality import Quality
 
 
 class TokenFertility(Operator):
@@ -22,6 +24,8 @@ class TokenFertility(Operator):
 
     Source: Rust et al. 2021, ACL (tokens a word); here characters a token, which needs no words.
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"chars_per_token": Quality("machine", "higher")}
 
     op: Literal["score.token_fertility"] = "score.token_fertility"
     as_: str = Field(default="chars_per_token", alias="as", min_length=1, description="name of the written column")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from winnowry.operators.base import Operator
 from winnowry.operators.buffers import utf8_buffers
+from winnowry.operators.quality import Quality
 from winnowry.operators.scoring.function_words import FUNCTION_WORDS, MAY_BE_DOUBLED
 
 _KINDS = ("doubled", "stretched", "spacing", "small_i")
@@ -37,6 +39,8 @@ class TypingFaults(Operator):
     >>> TypingFaults().apply(pa.record_batch({"text": texts}))["typing_faults"].to_pylist()
     [40.0]
     """
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {"typing_faults": Quality("people", "lower")}
 
     op: Literal["score.typing_faults"] = "score.typing_faults"
     as_: str = Field(default="typing_faults", alias="as", min_length=1, description="name of the written column")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
 from winnowry.operators.buffers import column, ratio, utf8_buffers
+from winnowry.operators.quality import Quality
 from winnowry.operators.text.heuristic import Heuristic, Limits
 from winnowry.operators.text.tokenizer import TOKENIZER_DESCRIPTION, Tokenizer, how_to_find_words
 
@@ -53,6 +55,10 @@ class GopherRepetition(Heuristic):
         ("min_chars", "n_chars", ">="),
         *((f"max_{measure}", measure, "<=") for measure in _RATIOS),
     )
+
+    QUALITIES: ClassVar[Mapping[str, Quality]] = {
+        f"repetition_{measure}": Quality("machine", "lower") for measure in _RATIOS if measure.startswith("duplicate")
+    }
 
     op: Literal["text.gopher_repetition"] = "text.gopher_repetition"
     tokenizer: Tokenizer = Field(default="unicode", description=TOKENIZER_DESCRIPTION)

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-from pydantic import ValidationError
 
 from winnowry.core.column_meanings import MEANINGS
 from winnowry.core.sql import identifier, in_list
 from winnowry.lakehouse.blobs import blob_columns
-from winnowry.operators.registry import operators as registered
 from winnowry.reading.session import Session
 from winnowry.releases.facts.examples import masked, words_of
+from winnowry.releases.facts.specified import specified_operators
 from winnowry.stages.graph import PUBLISHED, stage_named
 
 _ROWS = 5
@@ -68,25 +67,11 @@ def _meaning(field: pa.Field, writers: Mapping[str, str]) -> str | None:
 
 def _writers(stages: Mapping[str, Any]) -> dict[str, str]:
     """Which operator writes a column, by the specifications of the stages."""
-    known = registered()
-    writers: dict[str, str] = {}
-    for spec in stages.values():
-        for item in [*(spec.get("clean") or []), *(spec.get("score") or [])]:
-            kind = known.get(str(item.get("op")))
-            if kind is None:
-                continue
-            try:
-                operator = kind.model_validate({name: value for name, value in item.items() if name in _options(kind)})
-            except ValidationError:  # of another version, with other options
-                continue
-            writers |= {
-                name: f"written by {item['op']}, version {item.get('version', 1)}" for name in operator.writes().names
-            }
-    return writers
-
-
-def _options(kind: Any) -> set[str]:
-    return {field.alias or name for name, field in kind.model_fields.items()}
+    return {
+        name: f"written by {operator.op}, version {version}"
+        for version, operator in specified_operators(stages)
+        for name in operator.writes().names
+    }
 
 
 def _spread(session: Session, names: list[str]) -> dict[str, dict[str, Any]]:

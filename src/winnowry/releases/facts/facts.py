@@ -14,6 +14,7 @@ from winnowry.releases.facts.changes import changes
 from winnowry.releases.facts.columns import columns, rows
 from winnowry.releases.facts.contents import contents
 from winnowry.releases.facts.examples import examples, masked
+from winnowry.releases.facts.families import families
 from winnowry.releases.facts.funnel import duplicates, funnel
 from winnowry.releases.facts.limits import limits
 from winnowry.releases.facts.pictures import pictures
@@ -68,6 +69,9 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
             "masked": mask,
             "gates": _without_personal_data(gates(opened, release)) if mask else gates(opened, release),
         }
+        experienced = families(opened, facts["made"]["stages"])
+    if experienced is not None:
+        facts["families"] = experienced
     shown = pictures(tables.views[PUBLISHED])
     if shown is not None:
         facts["pictures"] = shown

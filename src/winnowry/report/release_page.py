@@ -11,6 +11,7 @@ from winnowry.report.cells import most_rows, unit_of
 from winnowry.report.release_changes import changes_view
 from winnowry.report.release_columns import columns_view, rows_view
 from winnowry.report.release_evidence import comparison_view, examples_view, gates_view, made_view
+from winnowry.report.release_families import families_view
 from winnowry.report.release_pictures import pictures_view
 from winnowry.report.release_sections import (
     chosen_view,
@@ -38,6 +39,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Facts], View]], ...] = (
     ("pictures", "What it looks like", pictures_view),
     ("rows", "Some of its records", rows_view),
     ("columns", "Its columns", columns_view),
+    ("families", "Quality, to people and to a machine", families_view),
     ("funnel", "From raw to published", funnel_view),
     ("chosen", "How it was chosen", chosen_view),
     ("shifts", "What the choice shifted", shifts_view),
@@ -53,7 +55,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Facts], View]], ...] = (
 )
 
 
-_WHERE_THERE = frozenset({"pictures", "rows", "columns"})
+_WHERE_THERE = frozenset({"pictures", "rows", "columns", "families"})
 """Sections that a page has only where the facts have them."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.page_structure import structure
+from winnowry.report.release_families import families_view
 from winnowry.report.release_page import release_page
 
 _BAD = "<script>alert(1)</script>"
@@ -175,3 +176,50 @@ def test_a_worse_selection_is_no_green_verdict() -> None:
     worse = {**facts()["comparison"], "outcome": "worse"}
     assert 'class="verdict bad"' in release_page(facts(comparison=worse))
     assert 'class="verdict"' in release_page(facts())
+
+
+def experienced(**changes: Any) -> dict[str, Any]:
+    column = {"operator": "image.piqe", "better": "lower", "records": 3, "low": 10.0, "median": 20.0, "high": 30.0}
+    pair = {"people": "piqe", "machine": "flipped", "records": 3, "agreement": -0.5}
+    return {
+        "records": 3,
+        "columns": [
+            {"column": "piqe", "family": "people", **column},
+            {"column": _BAD, "family": "people", **column, "better": None},
+            {"column": "flipped", "family": "machine", **column},
+        ],
+        "pairs": [pair, {**pair, "machine": "constant", "agreement": None}],
+        **changes,
+    }
+
+
+def test_both_families_stand_by_themselves_with_their_rank_correlation() -> None:
+    page = release_page(facts(families=experienced()))
+    assert structure(page).unclosed == []
+    shown = " ".join(text_of(page).split())
+    assert "What people see, hear and read" in shown
+    assert "What a machine gets out of it" in shown
+    assert "piqe -0.50 –" in shown
+    assert "neither end" in shown
+    assert "asks for no limits on either" in shown
+
+
+def test_a_family_that_nobody_measured_is_said_and_a_release_without_either_has_no_such_section() -> None:
+    machine = [column for column in experienced()["columns"] if column["family"] == "machine"]
+    shown = text_of(release_page(facts(families=experienced(columns=machine, pairs=[]))))
+    assert "No operator of the recipe measures what people experience" in shown
+    assert "Do they agree?" not in shown
+    assert "to people and to a machine" not in text_of(release_page(facts()))
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        (None, "asks for no limits on either"),
+        ({"gated": False, "consumer": "machine"}, "asks for no limits on either"),
+        ({"gated": True, "consumer": "people"}, "consumer is people: VALID² judges that family; of machine it only"),
+        ({"gated": True, "consumer": "machine"}, "consumer is machine: VALID² judges that family; of people it only"),
+    ],
+)
+def test_the_family_that_is_judged_is_that_of_the_declared_consumer(card: Any, says: str) -> None:
+    assert says in families_view({"families": experienced(), "valid2": card})["judged"]

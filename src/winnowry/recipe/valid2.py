@@ -11,26 +11,28 @@ from typing import ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import Field, model_validator
 
+from winnowry.operators.quality import Family
 from winnowry.recipe.base import GrowingPart, RecipePart
 
 Letter = Literal["vitality", "authenticity", "large_sample", "integrity", "diversity", "density"]
 LETTERS: tuple[Letter, ...] = get_args(Letter)
 
 Domain = Literal["general", "news", "industry", "code", "timeless"]
-Consumer = Literal["people", "machine"]
+Consumer = Family
 Unit = Literal["share", "count", "days", "number"]
 
 IndicatorName = Literal[
     "time_known", "fresh_share", "future_share", "half_life_score", "age_p50",
     "source_known", "license_known", "url_valid", "hash_verified", "synthetic_share", "synthetic_gap",
     "fact_conflict", "annotated_share", "annotation_accuracy", "annotation_kappa",
-    "rows", "tokens", "effective_share", "effective_rows", "smallest_stratum", "rate_half_width",
+    "rows", "tokens", "size", "effective_share", "effective_rows", "smallest_stratum", "rate_half_width",
     "required_known", "text_present", "decoded_share", "traced_share", "truncated_share", "split_leak",
     "quarantined_share",
     "source_entropy", "top_source_share", "language_entropy", "license_entropy", "time_entropy", "stratum_entropy",
     "duplicate_share", "near_duplicate_share", "compression_ratio", "vendi_score", "effective_clusters",
     "boilerplate_share", "bytes_per_token", "content_word_share", "numbers_per_100_tokens", "zstd_ratio",
     "zstd_typical", "bits_per_byte", "knowledge_density", "reading_ease",
+    "distorted_share", "clipped_share", "unstable_share", "narrow_share", "word_error_rate",
 ]  # fmt: skip
 
 
@@ -70,6 +72,7 @@ INDICATORS: dict[IndicatorName, Wanted] = {
     "annotation_kappa": Wanted("authenticity", True, None, "number", "Cohen's kappa of labels and reference"),
     "rows": Wanted("large_sample", True, 1, "count", "records"),
     "tokens": Wanted("large_sample", True, None, "count", "tokens"),
+    "size": Wanted("large_sample", True, None, "number", "size of files in the unit of their kind"),
     "effective_share": Wanted("large_sample", True, 0.9, "share", "effective records of all records"),
     "effective_rows": Wanted("large_sample", True, None, "count", "records / mean size of a group of copies"),
     "smallest_stratum": Wanted("large_sample", True, None, "count", "records of the smallest declared stratum"),
@@ -101,6 +104,11 @@ INDICATORS: dict[IndicatorName, Wanted] = {
     "bits_per_byte": Wanted("density", False, None, "number", "mean bits per byte under the recipe's model"),
     "knowledge_density": Wanted("density", True, None, "number", "mean of the column `knowledge_density`"),
     "reading_ease": Wanted("density", True, None, "number", "mean Flesch reading ease"),
+    "distorted_share": Wanted("density", False, None, "share", "pictures that look poor to people"),
+    "clipped_share": Wanted("density", False, None, "share", "recordings that people hear cut off"),
+    "unstable_share": Wanted("density", False, None, "share", "pictures whose copies a machine takes for others"),
+    "narrow_share": Wanted("density", False, None, "share", "recordings without high frequencies"),
+    "word_error_rate": Wanted("density", False, None, "number", "words that a recogniser had wrong, of all"),
 }
 """Every indicator, in the order of the card."""
 
@@ -119,8 +127,8 @@ _DOMAINS: dict[Domain, _Preset] = {
     "timeless": _Preset(3650, 3650, None),
 }
 _CONSUMERS: dict[Consumer, dict[IndicatorName, float]] = {
-    "people": {"reading_ease": 30.0},
-    "machine": {"bytes_per_token": 2.0},
+    "people": {"reading_ease": 30.0, "distorted_share": 0.1, "clipped_share": 0.1},
+    "machine": {"bytes_per_token": 2.0, "unstable_share": 0.1, "narrow_share": 0.1, "word_error_rate": 0.3},
 }
 
 
@@ -148,7 +156,9 @@ class Valid2Gate(GrowingPart):
         default="general", description="preset of what is fresh: general, news, industry, code, timeless"
     )
     consumer: Consumer = Field(
-        default="machine", description="whose reading counts for density: people (reading ease) or machine (tokens)"
+        default="machine",
+        description="whose family of quality is judged, in density: people (reading ease, distortion, clipping) or "
+        "machine (tokens, stable hashes, bandwidth, word errors)",
     )
     blocks: tuple[Letter, ...] = Field(
         default=LETTERS, description="letters that stop a release when they fail; the others warn"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from winnowry.evidence.valid2.consistency import annotation, fact_conflicts
 from winnowry.evidence.valid2.diversity import diversity
 from winnowry.evidence.valid2.indicators import Setting, judged, unmeasured
+from winnowry.evidence.valid2.media import media_indicators
 from winnowry.evidence.valid2.texts import text_indicators
 from winnowry.evidence.valid2.variety import embedded
 from winnowry.evidence.valid2.whole import authenticity, counts, integrity, large_sample, vitality
@@ -53,7 +54,7 @@ def card_at(ws: Workspace, recipe: Recipe, published: TableView, as_of: datetime
     views = {name: ws.lake.open(recipe.corpus, name) for name in _READ if name in present}
     operators = frozenset(operator.op for operator in (*recipe.clean, *recipe.score))
     strata = recipe.sample.strata if recipe.sample is not None else ()
-    setting = Setting(as_of, as_of_from, operators, tuple(strata))
+    setting = Setting(as_of, as_of_from, operators, tuple(strata), recipe.kind)
     tables = Tables(views={**views, PUBLISHED: published}, records={})
     card = make_card(tables, asked_of(recipe), setting, required=gate is not None)
     return {
@@ -106,7 +107,8 @@ def make_card(tables: Tables, gate: Valid2Gate, setting: Setting, *, required: b
                 **fact_conflicts(database, gate),
                 **integrity(database, gate, totals),
                 **diversity(database, gate, setting, totals),
-                **text_indicators(database, gate, totals),
+                **text_indicators(database, gate, setting, totals),
+                **media_indicators(database, gate, setting, totals),
                 **embedded(database, gate, totals),
             }
         else:

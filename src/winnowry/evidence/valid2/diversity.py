@@ -23,7 +23,8 @@ from winnowry.recipe.valid2 import Valid2Gate
 from winnowry.stages.graph import ARRIVED, LEFT_OUT, PUBLISHED
 
 _LOOKED_AT = 20_000  # texts (by the hash of the text, so that all copies of one are there)
-_NEAR = "dedup.minhash"
+_NEAR = ("dedup.minhash", "dedup.image")
+"""Operators that find copies which are not equal."""
 _KNOWN = 0.5  # of the tokens must have a value
 
 
@@ -136,8 +137,10 @@ def _copies(session: Session, setting: Setting, totals: Counts) -> Indicators:
     if not n:
         why = "none of its records is in `raw`" if bound is None else "the texts that were drawn are not in the release"
         return {"duplicate_share": unmeasured(why), "split_leak": unmeasured(why)}
-    looked = "dedup.exact" in setting.operators or _NEAR in setting.operators
-    note = "of the text as it was read" + ("" if looked else "; the recipe looks for no duplicates")
+    looked = not setting.operators.isdisjoint(("dedup.exact", "dedup.content", *_NEAR))
+    note = f"of the {'text' if setting.kind.is_text else 'file'} as it was read" + (
+        "" if looked else "; the recipe looks for no duplicates"
+    )
 
     def examples() -> list[Example]:
         rows = session.rows(
@@ -169,8 +172,9 @@ def _leak(session: Session, n: int) -> Measured:
 
 
 def _near(session: Session, setting: Setting, totals: Counts) -> Measured:
-    if _NEAR not in setting.operators:
-        return unmeasured(f"the recipe has no {_NEAR}: nobody looked")
+    ran = [name for name in _NEAR if name in setting.operators]
+    if not ran:
+        return unmeasured(f"the recipe has no {' or '.join(_NEAR)}: nobody looked")
     if not session.tables.has(LEFT_OUT):
         return unmeasured("there is no table `duplicates`")
     bound = id_bound(session.tables.views[PUBLISHED], 5 * _LOOKED_AT, totals.rows)
@@ -187,4 +191,4 @@ def _near(session: Session, setting: Setting, totals: Counts) -> Measured:
 
     interval = wilson(twice, n) if n and bound is not None else None
     share = twice / n if n else None
-    return Measured(share, "no record was looked at", n, interval, f"left over by {_NEAR}", examples)
+    return Measured(share, "no record was looked at", n, interval, f"left over by {' and '.join(ran)}", examples)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from winnowry.core.sql import literal
 from winnowry.recipe.valid2 import INDICATORS, IndicatorName, Valid2Gate
+from winnowry.records.kinds import TEXT, Kind
 
 if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
@@ -61,12 +62,14 @@ class Setting:
         as_of_from: ``recipe``, ``release`` or ``now``.
         operators: names of the recipe's operators.
         strata: columns by which the sample was drawn.
+        kind: of the records.
     """
 
     as_of: datetime
     as_of_from: str
     operators: frozenset[str]
     strata: tuple[str, ...]
+    kind: Kind = TEXT
 
 
 def unmeasured(why: str) -> Measured:

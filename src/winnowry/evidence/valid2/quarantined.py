@@ -38,11 +38,15 @@ _BY_RULE: Mapping[str, RuleKind] = {
 }
 """Rules that are known by their name, whatever reader they are of."""
 
+_UNDECODABLE = frozenset({"decodable", "decodes"})
+"""Rules of cleaning that say that a file is not what it says: nobody decodes one before."""
+
 
 def rule_kind(stage: str, operator: str, rule: str, reading: Collection[str]) -> RuleKind:
     """Kind of the rule that rejected a row.
 
-    A reader's rule that is not listed counts as undecodable, one of the mapping as incomplete.
+    A reader's rule that is not listed counts as undecodable, one of the mapping as incomplete. Of cleaning only the
+    rules that say that a file cannot be decoded count as more than cleaning.
 
     Args:
         stage: that rejected it.
@@ -54,5 +58,5 @@ def rule_kind(stage: str, operator: str, rule: str, reading: Collection[str]) ->
     ('undecodable', 'incomplete')
     """
     if stage not in reading:
-        return "cleaned away"
+        return "undecodable" if rule in _UNDECODABLE else "cleaned away"
     return _BY_RULE.get(rule, "incomplete" if operator == _MAPPING else "undecodable")

@@ -1,13 +1,15 @@
 """What the SAC/TC609 quality specification asks of a data set, answered from a release's facts.
 
 Source: TC609-5-2025-04 as implemented in dingo-python 2.5.0 (rules and prompts ``TC609``); the standard itself was not
-read. Items of images, video and audio do not apply to text and are counted in one line.
+read. An item of a modality that the release does not hold is not applicable; what has no reference is not measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
+
+from winnowry.evidence.valid2.tc609_media import media_items
 
 Facts = Mapping[str, Any]
 Status = Literal["measured", "declared", "not applicable", "not measured"]
@@ -34,10 +36,12 @@ _COMPLIANCE, _ACCURACY = "annotation compliance", "annotation accuracy"
 _NO_LABELS = "the gate names no column of labels"
 _SAFETY = ("text.pii", "text.word_lists", "text.url_filter")
 _CLEANLINESS = "0208"
+_TEXTS = "020801"
+_NO_TEXT = "the release holds no text"
 
 
 def tc609(facts: Facts) -> dict[str, Any]:
-    """The 17 indicators with the text's seven items of cleanliness, and the 20 checks of the documentation.
+    """The 17 indicators with 23 items of cleanliness, 7 of text and 16 of media, and 20 checks of the documentation.
 
     Args:
         facts: what ``release_facts`` knows, ``valid2`` included.
@@ -49,13 +53,22 @@ def tc609(facts: Facts) -> dict[str, Any]:
     card = {item["name"]: item for letter in facts["valid2"]["letters"] for item in letter["indicators"]}
     checks = _documentation(facts, card["annotated_share"])
     indicators = [_part(part, name, checks) for part, name in _PARTS.items()]
-    indicators += [_by_card(*item, card) for item in _MEASURED]
-    indicators += [_safety(facts), *_labels(card), *_fixed(facts)]
-    cleanliness = [item for item in indicators if item["id"].startswith(_CLEANLINESS)]
+    indicators += [
+        _item(item[0], item[1], "not applicable", _NO_TEXT, "–")
+        if item[0].startswith(_TEXTS) and "text" not in facts["media"]
+        else _by_card(*item, card)
+        for item in _MEASURED
+    ]
+    indicators += [_safety(facts), *_labels(card), *_fixed(facts), *media_items(facts)]
+    cleanliness = [
+        item for item in indicators if item["id"].startswith(_CLEANLINESS) and item["status"] != "not applicable"
+    ]
     n = sum(item["status"] == "measured" for item in cleanliness)
     status: Status = "measured" if n else "not measured"
     indicators.append(
-        _item(_CLEANLINESS, "content cleanliness", status, f"{n} of 7 text items measured", "the items below")
+        _item(
+            _CLEANLINESS, "content cleanliness", status, f"{n} of {len(cleanliness)} items measured", "the items below"
+        )
     )
     return {"indicators": sorted(indicators, key=lambda item: str(item["id"])), "documentation": checks}
 
@@ -108,14 +121,16 @@ def _fixed(facts: Facts) -> list[dict[str, str]]:
     fitness = _item("0305", "model fitness", "not measured", "no comparison was made for this release", "comparison")
     if compared is not None:
         fitness = _item("0305", "model fitness", "measured", str(compared["verdict"]), "comparison")
+    coherence = _item("02080107", "text: coherence", "not applicable", _NO_TEXT, "–")
+    if "text" in facts["media"]:
+        coherence = _item("02080107", "text: coherence", "not measured", "no operator of winnowry measures it", "–")
     one = "a record has one content"
     consistent = "the class of the data set is not checked against its content"
     return [
         fitness,
         _item("0206", "content consistency", "not applicable", one, "–"),
         _item("0207", "type consistency", "not measured", consistent, "–"),
-        _item("02080107", "text: coherence", "not measured", "no operator of winnowry measures it", "–"),
-        _item("020802–04", "image, video and audio: 16 items", "not applicable", "the release holds text", "–"),
+        coherence,
     ]
 
 
@@ -134,7 +149,7 @@ def _documentation(facts: Facts, labelled: Facts) -> list[dict[str, Any]]:
     operators = _operators(facts)
     suites = facts["gates"]["suites"]
     verdicts = sum(suite[kind] for suite in suites for kind in ("passed", "warned", "failed", "broken"))
-    tokens = "" if data["tokens"] is None else f", {data['tokens']:,} tokens"
+    tokens = "" if data["tokens"] is None else f", {data['tokens']:,} {data.get('unit', 'tokens')}"
     licenses = [entry["name"] for entry in data["licenses"]["listed"] if entry["name"]]
     languages = data["languages"]["listed"] if data["languages"] else []
     spread = f"{data['sources']['total']:,} sources"
@@ -144,13 +159,13 @@ def _documentation(facts: Facts, labelled: Facts) -> list[dict[str, Any]]:
     answers: dict[str, list[tuple[str, str]]] = {
         "0101": [
             ("scale", f"{data['rows']:,} records{tokens}"),
-            ("format", "Lance table; JSON Lines and Parquet by winnowry export"),
+            ("format", "Lance table; JSON Lines, Parquet and, of files, WebDataset by winnowry export"),
             ("file structure", "one table; an export has a manifest of its files"),
             ("access", facts["use"]["read"].splitlines()[1]),
             ("support", card.get("owner") or ""),
         ],
         "0102": [
-            ("modality", "text"),
+            ("modality", ", ".join(facts["media"])),
             ("distribution", spread),
             ("label statistics", f"{_shown(labelled)}, {labelled['note']}" if has_labels else _NO_LABELS),
             ("samples", ""),

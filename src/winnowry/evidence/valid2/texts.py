@@ -16,6 +16,7 @@ from winnowry.evidence.valid2.indicators import (
     EXAMPLES,
     Example,
     Measured,
+    Setting,
     drawn,
     id_bound,
     unmeasured,
@@ -90,7 +91,7 @@ def ends_well(text: str) -> bool:
     return text[-64:].rstrip(_MARKUP)[-1:] in _TERMINAL
 
 
-def text_indicators(session: Session, gate: Valid2Gate, totals: Counts) -> Indicators:
+def text_indicators(session: Session, gate: Valid2Gate, setting: Setting, totals: Counts) -> Indicators:
     """Measure a sample of the texts, and the columns that other operators wrote about them."""
     result = _columns(session)
     if not session.tables.has("published", "text"):
@@ -101,7 +102,10 @@ def text_indicators(session: Session, gate: Valid2Gate, totals: Counts) -> Indic
         return result | {name: unmeasured("no text was drawn") for name in _TEXT}
     part = bound is not None
     languages = session.tables.has("published", "language")
-    return result | _integrity(sample, part) | _density(sample, gate, totals, part, languages) | _together(sample)
+    integrity = _integrity(sample, part)
+    if not setting.kind.is_text:
+        integrity["truncated_share"] = unmeasured("captions and transcripts need no full stop")
+    return result | integrity | _density(sample, gate, totals, part, languages) | _together(sample)
 
 
 def _read(session: Session, bound: str | None) -> _Sample:

@@ -17,6 +17,7 @@ from winnowry.releases.facts.examples import examples, masked
 from winnowry.releases.facts.families import families
 from winnowry.releases.facts.funnel import duplicates, funnel
 from winnowry.releases.facts.limits import limits
+from winnowry.releases.facts.media import media
 from winnowry.releases.facts.pictures import pictures
 from winnowry.releases.facts.selection import make_pool, partitions, score_column, scores, shifts
 from winnowry.releases.facts.verdicts import comparison, gates
@@ -69,6 +70,7 @@ def release_facts(ws: Workspace, corpus: str, release: Release, *, mask: bool = 
             "masked": mask,
             "gates": _without_personal_data(gates(opened, release)) if mask else gates(opened, release),
         }
+        facts["media"] = media(opened)
         experienced = families(opened, facts["made"]["stages"])
     if experienced is not None:
         facts["families"] = experienced

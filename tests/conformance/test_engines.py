@@ -210,7 +210,7 @@ def rows_of(engine: Engine, view: TableView) -> Rows:
         return ChainTask(view, ("record_id", "text"), {}, chain(), offset, n_rows, "cleaned")
 
     kept, rejected, errors = [], [], Counter[str]()
-    for result in engine.map(run_chain_task, tasks_over(view, unit)):
+    for result in engine.map(run_chain_task, tasks_over(view, unit(0, 0).columns, unit)):
         kept += result.kept.to_pylist() if result.kept is not None else []
         for batch in result.quarantined:
             rejected += [(row["record_id"], row["operator"], row["reason"]) for row in batch.to_pylist()]

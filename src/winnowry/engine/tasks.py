@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -182,24 +182,29 @@ def _placed(rejected: pa.RecordBatch, places: TableView | None) -> pa.RecordBatc
     return rejected
 
 
-def tasks_over(view: TableView, make: Callable[[int, int], Unit]) -> Iterator[Unit]:
+def tasks_over(view: TableView, columns: Collection[str], make: Callable[[int, int], Unit]) -> Iterator[Unit]:
     """Cut a view into units, by its rows alone: every machine and every attempt cuts the same version alike.
 
     An eighth of the rows, at least 256 and at most :data:`UNIT_ROWS`. Long rows make smaller units: a worker holds a
     unit at once.
+
+    Args:
+        view: what is cut.
+        columns: that the units read; how long others are does not matter.
+        make: a unit of its first row and how many it has.
     """
     share = -(-view.count_rows() // _UNITS)
     offset = 0
-    for n_rows in _unit_sizes(view, min(UNIT_ROWS, max(_LEAST_ROWS, share))):
+    for n_rows in _unit_sizes(view, columns, min(UNIT_ROWS, max(_LEAST_ROWS, share))):
         yield make(offset, n_rows)
         offset += n_rows
 
 
-def _unit_sizes(view: TableView, most_rows: int) -> Iterator[int]:
+def _unit_sizes(view: TableView, columns: Collection[str], most_rows: int) -> Iterator[int]:
     """Rows of each unit: at most ``most_rows``, and at most :data:`_UNIT_BYTES` unless one row has more."""
     n_rows, n_bytes = 0, 0.0
     for fragment in view.dataset().get_fragments():
-        ends = np.cumsum(_row_sizes(fragment))
+        ends = np.cumsum(_row_sizes(fragment, columns))
         at, begin = 0, 0.0
         while at < len(ends):
             fitting = int(np.searchsorted(ends, begin + _UNIT_BYTES - n_bytes, side="right")) - at
@@ -214,8 +219,8 @@ def _unit_sizes(view: TableView, most_rows: int) -> Iterator[int]:
         yield n_rows
 
 
-def _row_sizes(fragment: Any) -> npt.NDArray[np.float64]:
-    """Bytes of each row that is there, as stored.
+def _row_sizes(fragment: Any, columns: Collection[str]) -> npt.NDArray[np.float64]:
+    """Bytes of each row that is there, as stored; of few rows also those of some columns as they are read.
 
     Text that repeats itself is stored in a hundredth of its length. What a stage writes ends a fragment at 128 MiB in
     memory, so that only one of few rows can hold many long ones: there the lengths are looked at.
@@ -225,9 +230,12 @@ def _row_sizes(fragment: Any) -> npt.NDArray[np.float64]:
     sizes = np.full(n_rows, stored / max(1, fragment.physical_rows))
     if fragment.physical_rows >= _MANY_ROWS and stored <= _LARGE_BYTES:
         return sizes
-    names = [field.name for field in fragment.schema if field.name not in blob_columns(fragment.schema)]
+    blobs = blob_columns(fragment.schema)
+    names = [name for name in fragment.schema.names if name in columns and name not in blobs]
+    if not names:
+        return sizes
     scanner = fragment.scanner(columns=names, batch_size=UNIT_ROWS, batch_size_bytes=_UNIT_BYTES)
-    lengths = [row_bytes(batch) for batch in scanner.to_batches()] if names else []
+    lengths = [row_bytes(batch) for batch in scanner.to_batches()]
     return np.maximum(sizes, np.concatenate(lengths)) if lengths else sizes
 
 

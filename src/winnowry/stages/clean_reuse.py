@@ -109,12 +109,14 @@ def carry_kept(task: ChainTask, cleaned: TableView) -> Iterator[ChainTask]:
             refuse_empty=task.refuse_empty,
         )
 
-    return tasks_over(cleaned, unit)
+    return tasks_over(cleaned, columns, unit)
 
 
 def reconsider_rejected(task: ChainTask, quarantine: TableView) -> Iterator[RejectedTask]:
     """Tasks that decide anew about the rows the earlier run set aside."""
-    return tasks_over(quarantine, lambda offset, n_rows: RejectedTask(quarantine, task, offset, n_rows))
+    return tasks_over(
+        quarantine, _QUARANTINE_COLUMNS, lambda offset, n_rows: RejectedTask(quarantine, task, offset, n_rows)
+    )
 
 
 def run_rejected_task(task: RejectedTask) -> ChainResult:

@@ -88,11 +88,12 @@ class Cleaned(Production):
     def _results(self) -> Iterator[ChainResult]:
         """Every row of the partition once: from ``raw``, or from what an earlier promotion left of it."""
         work = self.work
+        whole = self._unit(0, self.raw.count_rows())
         if self.earlier is None:
-            yield from work.run(run_chain_task, tasks_over(self.raw, self._unit), unit_name, [self.raw])
+            tasks = tasks_over(self.raw, whole.columns, self._unit)
+            yield from work.run(run_chain_task, tasks, unit_name, [self.raw])
             return
         cleaned, quarantine = self.earlier.cleaned, self.earlier.quarantine
-        whole = self._unit(0, self.raw.count_rows())
         yield from work.run(
             run_chain_task, carry_kept(whole, cleaned), lambda task: f"kept-{unit_name(task)}", [cleaned, self.raw]
         )

@@ -76,7 +76,7 @@ class Scored(Production):
 
     def _results(self) -> Iterator[ChainResult]:
         names = f"-without-{len(self.carried)}" if self.carried else ""
-        tasks = tasks_over(self.cleaned, self._unit)
+        tasks = tasks_over(self.cleaned, self._unit(0, 0).columns, self._unit)
         for result in self.work.run(run_chain_task, tasks, lambda task: unit_name(task) + names, [self.cleaned]):
             self.calls.update(result.calls)
             self.errors.update(result.errors)

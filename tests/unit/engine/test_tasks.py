@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import lance
 import pyarrow as pa
@@ -34,7 +35,7 @@ def test_units_hold_every_row_once_and_no_more_bytes_than_allowed(
     view: TableView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain_task, "_UNIT_BYTES", 4 * LARGE)
-    units = list(tasks_over(view, lambda offset, n_rows: (offset, n_rows)))
+    units = list(tasks_over(view, ["text"], lambda offset, n_rows: (offset, n_rows)))
     assert [offset for offset, _ in units] == [sum(n for _, n in units[:i]) for i in range(len(units))]
     assert sum(n for _, n in units) == view.count_rows() == 940
     texts = [text for batch in view.scan(["text"]) for text in batch.column(0).to_pylist()]
@@ -45,7 +46,7 @@ def test_units_hold_every_row_once_and_no_more_bytes_than_allowed(
 
 def test_a_row_above_the_bound_is_a_unit_of_its_own(view: TableView, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_task, "_UNIT_BYTES", 1000)
-    units = list(tasks_over(view, lambda offset, n_rows: (offset, n_rows)))
+    units = list(tasks_over(view, ["text"], lambda offset, n_rows: (offset, n_rows)))
     assert [n for offset, n in units if 510 <= offset < 530] == [1] * 20
     assert sum(n for _, n in units) == 940
 
@@ -62,7 +63,7 @@ def test_units_depend_on_the_rows_and_on_no_machine(
     monkeypatch.setenv("WINNOWRY_WORKERS", workers)
     uri = str(tmp_path / "numbers.lance")
     lance.write_dataset(pa.table({"n": range(n_rows)}, pa.schema([("n", pa.int64())])), uri)
-    units = list(tasks_over(TableView(uri, 1, {}, "numbers"), lambda offset, n_rows: n_rows))
+    units = list(tasks_over(TableView(uri, 1, {}, "numbers"), ["n"], lambda offset, n_rows: n_rows))
     assert units == expected
 
 
@@ -74,5 +75,26 @@ def test_a_unit_is_bounded_by_what_its_rows_hold_and_not_by_what_they_are_stored
     lance.write_dataset(pa.table({"text": pa.array(["word " * 40_000] * 40, pa.large_string())}), uri)
     stored = sum(path.stat().st_size for path in (tmp_path / "rows.lance" / "data").iterdir())
     assert stored < 1 << 20
-    units = list(tasks_over(TableView(uri, 1, {}, "rows"), lambda offset, n_rows: n_rows))
+    units = list(tasks_over(TableView(uri, 1, {}, "rows"), ["text"], lambda offset, n_rows: n_rows))
     assert units == [5] * 8  # 200,000 bytes each
+
+
+def test_columns_that_a_unit_does_not_read_are_not_read_to_cut_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_task, "_UNIT_BYTES", 1 << 20)
+    read: list[list[str]] = []
+    scanner = lance.LanceFragment.scanner
+
+    def watched(fragment: Any, *arguments: Any, **named: Any) -> Any:
+        read.append(named["columns"])
+        return scanner(fragment, *arguments, **named)
+
+    monkeypatch.setattr(lance.LanceFragment, "scanner", watched)
+    uri = str(tmp_path / "rows.lance")
+    long = pa.array(["word " * 40_000] * 40, pa.large_string())
+    lance.write_dataset(pa.table({"n": range(40), "name": ["a"] * 40, "text": long}), uri)
+    view = TableView(uri, 1, {}, "rows")
+    assert list(tasks_over(view, ["n", "name", "not_there"], lambda offset, n_rows: n_rows)) == [40]
+    assert list(tasks_over(view, ["not_there"], lambda offset, n_rows: n_rows)) == [40]
+    assert read == [["n", "name"]]

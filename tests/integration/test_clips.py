@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,16 @@ import pytest
 
 pytest.importorskip("av", reason="needs the extra winnowry[video]")
 
+from expectations.registry import suites_for
 from tests.film_files import film, moving
 from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.operators.media.films import decode_film
+from winnowry.promotion.partitions import partitions_of
+from winnowry.recipe.load import apply_overrides
+from winnowry.stages.published import Published
+from winnowry.stages.run import run_stage
 
 RECIPE = """\
 version: 1
@@ -106,3 +112,33 @@ def test_clips_are_exported_as_films_of_their_own(lake: Workspace, tmp_path: Pat
                     facts = decode_film(data.read(), ()).facts
                     lengths.append((round(facts.duration_s, 2), facts.n_frames, facts.width, facts.height))
     assert sorted(lengths) == [(2.0, 20, 240, 180), (2.0, 20, 240, 180), (3.0, 30, 240, 180)]
+
+
+def test_a_release_keeps_the_films_that_its_clips_were_made_from_though_others_arrive_meanwhile(
+    lake: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(lake.root, tmp_path / "lake")
+    ws, recipe = open_recipe(tmp_path / "lake", tmp_path / "lake" / "clips.yaml")
+    before = ws.lake.open("clips", "raw").version
+    made = {row["content_sha256"] for row in lake.lake.open("clips", "published").to_table().to_pylist()}
+    begin = Published.__init__
+
+    def while_another_run_takes_in(production: Published, work: Any) -> None:
+        # Another run promotes `raw` anew, after this one looked at what it is made from.
+        landing = tmp_path / "lake" / "landing"
+        (landing / "two.mp4").write_bytes(film(range(0, 3000, 100), scenes(1500)))
+        run_stage(ws, recipe, "landing", None, suites=suites_for, run_id="other")
+        (key,) = partitions_of(ws, recipe)
+        assert run_stage(ws, recipe, "raw", key, suites=suites_for, run_id="other").status == "promoted"
+        begin(production, work)
+
+    monkeypatch.setattr(Published, "__init__", while_another_run_takes_in)
+    changed = apply_overrides(recipe, ["sample.seed=2", "sample.budget={seconds: 5}"])
+    results = run_all(ws, changed)
+    assert [result.status for result in results if result.stage == "published"] == ["promoted"]
+    assert ws.lake.open("clips", "raw").version > before
+    assert ws.lake.tags("clips", "raw")["v2"] == before
+    held = {
+        row["content_sha256"] for row in ws.lake.open("clips", "raw", "v2").to_table(["content_sha256"]).to_pylist()
+    }
+    assert made <= held

@@ -23,7 +23,7 @@ from winnowry.lakehouse.references import places_by_id
 from winnowry.lakehouse.view import TableView
 from winnowry.lakehouse.workspace import Workspace
 from winnowry.promotion.ledger import Ids, Ledger, read_ids
-from winnowry.promotion.lineage import data_version, live
+from winnowry.promotion.lineage import data_version, live, output_version
 from winnowry.promotion.partitions import kept_partitions, partitions_of
 from winnowry.promotion.production import Candidate, Delta, Findings, Production, Rows, Work
 from winnowry.promotion.result import StageResult
@@ -33,7 +33,7 @@ from winnowry.releases.documents import with_documents
 from winnowry.releases.recipes import store_recipe
 from winnowry.releases.tags import CONTENT_VERSION, complete_release, holds, left_behind, next_release
 from winnowry.sampling.draw import id_words, permanent_random
-from winnowry.stages.graph import ARRIVED, PUBLISHED, Stage, same_specification
+from winnowry.stages.graph import ARRIVED, KEPT, PUBLISHED, Stage, same_specification
 
 _TAKEN_AT_ONCE = 1024
 _CONTENT_BYTES = 64 << 20
@@ -55,7 +55,7 @@ class Published(Production):
         self.gone = np.setdiff1d(read_ids(self.base), np.intersect1d(self.selected, valid))
         self.new = np.setdiff1d(self.selected, valid)
         # Parts of files have no bytes of their own: the release keeps the version of `raw` that has them.
-        self.content_version = ws.lake.open(corpus, ARRIVED).version if work.recipe.cuts_media else None
+        self.content_version = _content_version(work) if work.recipe.cuts_media else None
 
     def rows(self) -> Iterator[Rows]:
         """Rows that the release before does not have as they should be."""
@@ -116,6 +116,23 @@ class Published(Production):
             "left_behind": "; ".join(left_behind(ws, result.corpus)) if result.status == "promoted" else "",
         }
         return replace(result, metadata={**result.metadata, **{key: text for key, text in stay.items() if text}})
+
+
+def _content_version(work: Work) -> int:
+    """The version of ``raw`` with the files that the records were made from.
+
+    That is the latest one, unless a partition was promoted anew since its records were made, by a run beside this one.
+    """
+    ws, recipe = work.ws, work.recipe
+    latest = ws.lake.open(recipe.corpus, ARRIVED).version
+    made = {key: live(ws, recipe, KEPT, key) for key in ws.lake.partitions(recipe.corpus, "sampled")}
+    lineages = {key: record.lineage for key, record in made.items() if record is not None}
+    if all(
+        lineage.get("inputs", {}).get(f"{ARRIVED}/{key}") == output_version(live(ws, recipe, ARRIVED, key), key)
+        for key, lineage in lineages.items()
+    ):
+        return latest
+    return max(int(lineage.get("input_versions", {}).get(ARRIVED, latest)) for lineage in lineages.values())
 
 
 def content_versions(ws: Workspace, recipe: Recipe, stage: Stage, partition: str | None) -> dict[str, str | None]:

@@ -23,6 +23,8 @@ from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
 from winnowry.lakehouse.blobs import read_blobs
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.releases.facts.facts import release_facts
+from winnowry.releases.releases import releases
 
 RECIPE = """\
 version: 1
@@ -32,6 +34,8 @@ sources:
 clean:
   - {op: image.measure, min_side: 100, min_entropy: null}
   - {op: image.piqe}
+  - {op: image.resolution}
+  - {op: image.stability}
   - {op: dedup.image, keep: best, by: n_pixels}
 score:
   - {op: score.column, column: piqe}
@@ -128,6 +132,34 @@ def test_a_moved_distance_decides_anew_and_decodes_nothing(lake: Path, tmp_path:
     }
     assert "cleaned" in statuses["skipped"]
     assert "duplicates" in statuses["promoted"]
+
+
+def test_a_budget_may_be_a_number_of_pictures(lake: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "lake"
+    shutil.copytree(lake, copy)
+    (copy / "shots.yaml").write_text(RECIPE.replace("fraction: 1.0", "budget: {images: 3}"))
+    results = {result.stage: result for result in run_all(*open_recipe(copy, copy / "shots.yaml"))}
+    drawn, release = results["sampled"].metadata, results["published"]
+    assert (drawn["budget_images"], drawn["selected_images"], drawn["selected_rows"]) == (3, 3, 3)
+    best = sorted(row["piqe"] for row in rows(lake, "published", "piqe").values())[:3]
+    chosen = rows(copy, "published", "piqe", "n_pixels").values()
+    assert sorted(row["piqe"] for row in chosen) == best
+    assert (release.unit, release.size) == ("pixels", sum(row["n_pixels"] for row in chosen))
+
+
+def test_the_page_ranks_what_people_see_against_what_a_machine_gets(lake: Path) -> None:
+    from scipy.stats import spearmanr
+
+    held = list(rows(lake, "published", "piqe", "flipped_bits_jpeg").values())
+    known = [(row["piqe"], row["flipped_bits_jpeg"]) for row in held if row["flipped_bits_jpeg"] is not None]
+    expected = float(spearmanr(*zip(*known, strict=True)).statistic)
+    ws = Workspace.open(str(lake))
+    found = release_facts(ws, "shots", releases(ws, "shots")[0])
+    pairs = {(pair["people"], pair["machine"]): pair for pair in found["families"]["pairs"]}
+    pair = pairs["piqe", "flipped_bits_jpeg"]  # of both the lower is better: the sign stays
+    assert (pair["agreement"], pair["records"]) == (pytest.approx(expected), len(known))
+    items = {item["name"]: item["status"] for item in found["tc609"]["indicators"]}
+    assert [items[f"image: {name}"] for name in ("resolution", "clarity", "duplication rate")] == ["measured"] * 3
 
 
 def test_the_page_of_a_release_shows_pictures_and_those_that_rules_left_out_and_reads_no_file(

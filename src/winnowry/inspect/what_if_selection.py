@@ -73,7 +73,7 @@ def after_cleaning(ws: Workspace, changed: Recipe, moves: bool) -> Later | None:
         selected_tokens_then=tokens_then,
         enters=None if then is None else len(then) - both,
         leaves=None if then is None or before is None else len(before) - both,
-        unit=changed.kind.unit,
+        unit=changed.sample.drawn_unit(changed.kind)[0] if changed.sample is not None else changed.kind.unit,
         not_judged=tuple(why for why in (why_groups, why_draw) if why is not None),
     )
 
@@ -114,10 +114,10 @@ def _changed(record: PromotionRecord, changed: Recipe, stage: str, part: str) ->
 
 def _selected(ws: Workspace, changed: Recipe) -> tuple[Ids, int]:
     """Ids and size of the live selection."""
-    view, size = ws.lake.open(changed.corpus, DRAWN), changed.kind.size_column
+    view, (size, per_unit) = ws.lake.open(changed.corpus, DRAWN), _counted(changed)
     drawn_size = f"{size} * repeats" if "repeats" in view.schema.names else size
     row = view.sql(f"SELECT COALESCE(SUM({drawn_size}), 0) AS n FROM dataset WHERE selected").to_pylist()[0]
-    return read_ids(view, where="selected"), int(row["n"]) // changed.kind.sizes_per_unit
+    return read_ids(view, where="selected"), int(row["n"]) // per_unit
 
 
 def _drawn(ws: Workspace, changed: Recipe) -> tuple[Ids, int]:
@@ -125,4 +125,10 @@ def _drawn(ws: Workspace, changed: Recipe) -> tuple[Ids, int]:
     columns = sample_columns(ws, changed)
     selection = draw(changed, columns)
     ids = np.asarray(columns["record_id"].to_pylist(), dtype="S32")[selection.selected]
-    return np.sort(ids), selection.selected_tokens // changed.kind.sizes_per_unit
+    return np.sort(ids), selection.selected_tokens // _counted(changed)[1]
+
+
+def _counted(changed: Recipe) -> tuple[str, int]:
+    """What of a record is counted, in SQL, and how much of that one of the unit is."""
+    kind, sample = changed.kind, changed.sample
+    return ("1", 1) if sample is not None and sample.counts_records(kind) else (kind.size_column, kind.sizes_per_unit)

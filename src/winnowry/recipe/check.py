@@ -306,6 +306,9 @@ def _sample(
             problems.append(Problem(at, f"no operator writes {name!r}{hint}"))
         elif name in strata and pa.types.is_nested(strata[name]):
             problems.append(Problem(at, f"column {name!r} is {strata[name]}; strata are named by single values"))
+        elif name in sample.bins and name in strata and not _is_number(strata[name]):
+            message = f"column {name!r} is {strata[name]}; only numbers are cut into ranges"
+            problems.append(Problem(("sample", "bins", name), message))
     problems += _size(kind, sample, {*scores}, {*cleaned})
     return problems
 
@@ -334,7 +337,7 @@ def _size(kind: Kind, sample: SampleSpec, scores: set[str], cleaned: set[str]) -
     """A budget in another unit than the kind's, or in one that nothing counts."""
     problems = []
     unit = sample.unit
-    if unit is not None and unit != kind.unit:
+    if unit is not None and unit != kind.unit and not sample.counts_records(kind):
         wrong = sample.unit_option
         right = f"`fraction` or `budget: {{{kind.unit}: …}}`"
         message = (

@@ -6,11 +6,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from winnowry.records.kinds import Kind
+
 Method = Literal["cdf", "uniform", "top_k", "threshold", "temperature", "gumbel_top_k", "length_matched"]
 Mode = Literal["exact", "paper"]
 
 _SINCE_VERSION_1: dict[str, Any] = {"prefer": "highest", "match": None, "quotas": {}, "weights": {}, "epochs": {},
-                                    "fraction": None, "budget": None}  # fmt: skip
+                                    "fraction": None, "budget": None, "bins": {}}  # fmt: skip
 """Parameters added without a change of results: as long as they have these values a fingerprint leaves them out."""
 
 
@@ -30,6 +32,8 @@ class Quota(BaseModel):
 
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+Edge = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class SampleSpec(BaseModel):
@@ -87,7 +91,7 @@ class SampleSpec(BaseModel):
     budget: dict[str, Annotated[int, Field(gt=0)]] | None = Field(
         default=None,
         description="budget in the unit of the corpus's kind, e.g. `{pixels: 1000000}`, `{tokens: 1000000}`, "
-        "`{seconds: 3600}`, `{bytes: 1000000}`",
+        "`{seconds: 3600}`, `{bytes: 1000000}`; or a number of records, `{records: 1000}` (`{images: 1000}` of images)",
     )
     hard_fraction: float = Field(
         default=0.4,
@@ -109,6 +113,13 @@ class SampleSpec(BaseModel):
             "columns (e.g. source, language) whose combinations are sampled each on its own; every stratum gets the "
             "share of the budget that it has of the tokens, unless `quotas` or `weights` say otherwise; a stratum is "
             "named by its values, joined by `|`"
+        ),
+    )
+    bins: dict[str, tuple[Edge, ...]] = Field(
+        default_factory=dict,
+        description=(
+            "edges, ascending, by numeric column of `strata`, which cut its values into ranges; each is a stratum: "
+            "with `{aspect: [1.2, 2]}` they are `below 1.2`, `1.2 to 2` and `from 2`"
         ),
     )
     quotas: dict[str, Share | Quota] = Field(
@@ -196,6 +207,11 @@ class SampleSpec(BaseModel):
             problems.append(f"{' and '.join(mixing)} need strata: the columns that name the strata")
         if mixing and self.mode == "paper":
             problems.append(f"mode paper has no {' or '.join(mixing)}: use mode: exact")
+        for name, edges in self.bins.items():
+            if name not in self.strata:
+                problems.append(f"bins cuts {name}, which strata does not name")
+            if not edges or list(edges) != sorted(set(edges)):
+                problems.append(f"bins.{name} is {list(edges)}; expected numbers that ascend")
         floors = sum(self.bounds(name)[0] for name in self.quotas)
         if floors > 1.0 + 1e-9:
             problems.append(f"quotas add up to {floors:g} of the budget; they must not exceed 1")
@@ -232,6 +248,23 @@ class SampleSpec(BaseModel):
     def unit_option(self) -> str:
         """The option that gives the budget."""
         return next(name for name in ("fraction", "budget", "token_fraction", "tokens") if getattr(self, name))
+
+    def counts_records(self, kind: Kind) -> bool:
+        """Whether the budget is a number of records, not of what their size is counted in."""
+        return self.unit == "records" or (self.unit == "images" and kind.name == "image")
+
+    def drawn_unit(self, kind: Kind) -> tuple[str, int]:
+        """What is counted in a draw, and how much of the counted sizes one of it is.
+
+        >>> from winnowry.records.kinds import kind_named
+        >>> SampleSpec(method="uniform", fraction=0.5).drawn_unit(kind_named("audio"))
+        ('seconds', 1000)
+        >>> SampleSpec(method="uniform", budget={"records": 5}).drawn_unit(kind_named("audio"))
+        ('records', 1)
+        """
+        if self.counts_records(kind):
+            return str(self.unit), 1
+        return kind.unit, kind.sizes_per_unit
 
     def budget_of(self, total: int, capacity: int | None = None) -> int:
         """How much to select of a corpus, in its unit of size, never more than there is.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,23 @@ def stratum_labels(columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Arra
         parts.append(pc.binary_join_element_wise(pa.scalar(f"{name}"), values, "="))
     joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "/")
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def range_labels(values: pa.Array, edges: Sequence[float]) -> pa.Array:
+    """Name the range of each number: ``below 1.2``, ``1.2 to 2``, ``from 2``; a range holds its lower edge.
+
+    Args:
+        values: n numbers; what is none is in no range.
+        edges: ascending, at least one.
+
+    >>> range_labels(pa.array([1.0, 1.2, None, 2.0, 9]), (1.2, 2.0)).to_pylist()
+    ['below 1.2', '1.2 to 2', None, 'from 2', 'from 2']
+    """
+    inner = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    names = pa.array([f"below {edges[0]:g}", *inner, f"from {edges[-1]:g}"])
+    numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    places = np.searchsorted(np.asarray(edges), numbers, side="right")
+    return names.take(pa.array(places, mask=np.isnan(numbers)))
 
 
 def stratum_codes(

@@ -17,9 +17,10 @@ from winnowry.promotion.lineage import data_version
 from winnowry.promotion.production import Candidate, Findings, Production, Rows, Work
 from winnowry.reading.sample_columns import sample_columns
 from winnowry.recipe.model import Recipe
-from winnowry.records.kinds import Kind
+from winnowry.records.kinds import TEXT, Kind
 from winnowry.sampling.select import Selection, select
 from winnowry.sampling.spec import SampleSpec
+from winnowry.sampling.strata import range_labels
 
 _ONE_STRATUM = "all"
 
@@ -36,7 +37,8 @@ class Sampled(Production):
         if work.recipe.sample is None:
             raise UsageError(f"{work.recipe.corpus}: the recipe has no `sample`")
         self.kind = work.recipe.kind
-        self.spec: SampleSpec = work.recipe.sample.in_stored_sizes(self.kind.sizes_per_unit)
+        self.unit, self.per_unit = work.recipe.sample.drawn_unit(self.kind)
+        self.spec: SampleSpec = work.recipe.sample.in_stored_sizes(self.per_unit)
         self.scored = work.table("scored")
 
     def rows(self) -> Iterator[Rows]:
@@ -44,7 +46,7 @@ class Sampled(Production):
         spec, request = self.spec, self.work.request
         table = sample_columns(self.work.ws, self.work.recipe, self.work.gaps.unread)
         request.progress.start(request.stage.name, None, table.num_rows)
-        strata = _strata(table, spec.strata)
+        strata = _strata(table, spec)
         self.selection = draw(self.work.recipe, table)
         self.shared = _shared(table, self.selection, self.work.recipe.gates.sampled.disjoint)
         request.progress.advance(table.num_rows)
@@ -71,7 +73,7 @@ class Sampled(Production):
         work, selection = self.work, self.selection
         ids = read_ids(self.scored)
         budget = _budget(candidate.rows, selection, self.spec, self.kind)
-        unit, per_unit = self.kind.unit, self.kind.sizes_per_unit
+        unit, per_unit = self.unit, self.per_unit
         return Findings(
             Ledger.of(ids, read_ids(candidate.rows), ids[:0]),
             outputs={work.partition: data_version(work.request.stage, work.recipe, work.inputs)},
@@ -82,9 +84,9 @@ class Sampled(Production):
                 f"selected_{unit}": selection.selected_tokens // per_unit,
                 f"unfilled_{unit}": selection.unfilled_tokens // per_unit,
                 "selected_rows": int(selection.selected.sum()),
-                "strata": [_in_unit(asdict(stratum), self.kind) for stratum in selection.strata],
+                "strata": [_in_unit(asdict(stratum), unit, per_unit) for stratum in selection.strata],
             },
-            size=int(budget[f"selected_{unit}"]),
+            size=_drawn_size(candidate.rows, self.spec, self.kind),
         )
 
 
@@ -104,43 +106,60 @@ def _shared(table: pa.Table, selection: Selection, columns: tuple[str, str] | No
 def draw(recipe: Recipe, table: pa.Table) -> Selection:
     """The sample of a recipe, from the columns of :func:`~winnowry.reading.sample_columns.sample_columns`."""
     assert recipe.sample is not None
-    spec = recipe.sample.in_stored_sizes(recipe.kind.sizes_per_unit)
-    sizes = table[recipe.kind.size_column].to_numpy().astype(np.int64)
+    kind = recipe.kind
+    spec = recipe.sample.in_stored_sizes(recipe.sample.drawn_unit(kind)[1])
+    sizes = table[kind.size_column].to_numpy().astype(np.int64)
+    if spec.counts_records(kind):
+        sizes = np.ones_like(sizes)
     scores = table[spec.by].to_numpy(zero_copy_only=False).astype(np.float64) if spec.by else None
-    return select(table["record_id"], scores, sizes, spec, _strata(table, spec.strata))
+    return select(table["record_id"], scores, sizes, spec, _strata(table, spec))
 
 
-def _strata(table: pa.Table, names: tuple[str, ...]) -> pa.Array | None:
-    """One label a row: the values of the strata columns joined by ``|``."""
-    if not names:
+def _strata(table: pa.Table, spec: SampleSpec) -> pa.Array | None:
+    """One label a row: the values of the strata columns, or the ranges that they are in, joined by ``|``."""
+    parts = []
+    for name in spec.strata:
+        values = table[name].combine_chunks()
+        labels = range_labels(values, spec.bins[name]) if name in spec.bins else values.cast(pa.string())
+        parts.append(pa.compute.fill_null(labels, "null"))
+    if not parts:
         return None
-    parts = [pa.compute.fill_null(table[name].cast(pa.string()), "null").combine_chunks() for name in names]
     return parts[0] if len(parts) == 1 else pa.compute.binary_join_element_wise(*parts, "|")
 
 
-def _in_unit(stratum: dict[str, Any], kind: Kind) -> dict[str, Any]:
-    """What was drawn from a stratum, its sizes named by the unit of the kind."""
-    if kind.in_tokens:
+def _in_unit(stratum: dict[str, Any], unit: str, per_unit: int) -> dict[str, Any]:
+    """What was drawn from a stratum, its sizes named by the unit that was drawn in."""
+    if unit == TEXT.unit:
         return stratum
     return {
-        name.replace("tokens", kind.unit): value / kind.sizes_per_unit if "tokens" in name else value
-        for name, value in stratum.items()
+        name.replace("tokens", unit): value / per_unit if "tokens" in name else value for name, value in stratum.items()
     }
+
+
+def _drawn(size: str, spec: SampleSpec) -> str:
+    return f"{size} * repeats" if spec.epochs else size
+
+
+def _drawn_size(view: TableView, spec: SampleSpec, kind: Kind) -> int:
+    """Size of what was selected in the unit of the kind, with repetitions."""
+    drawn = _drawn(kind.size_column, spec)
+    row = view.sql(f"SELECT COALESCE(SUM({drawn}), 0) AS drawn FROM dataset WHERE selected").to_pylist()[0]
+    return int(row["drawn"]) // kind.sizes_per_unit
 
 
 def _budget(view: TableView, selection: Selection, spec: SampleSpec, kind: Kind) -> dict[str, Any]:
-    """What was selected, as read back from the candidate; sizes are named by the unit of the kind."""
-    size, per_unit = kind.size_column, kind.sizes_per_unit
-    drawn = f"{size} * repeats" if spec.epochs else size
+    """What was selected, as read back from the candidate; sizes are named by the unit that was drawn in."""
+    unit, per_unit = spec.drawn_unit(kind)
+    size = "1" if spec.counts_records(kind) else kind.size_column
     row = view.sql(
-        f"SELECT COALESCE(SUM({drawn}), 0) AS drawn, COUNT(*) AS n, COALESCE(MAX({size}), 0) AS largest "
+        f"SELECT COALESCE(SUM({_drawn(size, spec)}), 0) AS drawn, COUNT(*) AS n, COALESCE(MAX({size}), 0) AS largest "
         "FROM dataset WHERE selected"
     ).to_pylist()[0]
     budget = {
-        kind.unit: int(selection.budget_tokens) // per_unit,
+        unit: int(selection.budget_tokens) // per_unit,
         "selected": int(row["n"]),
-        f"selected_{kind.unit}": int(row["drawn"]) // per_unit,
+        f"selected_{unit}": int(row["drawn"]) // per_unit,
         "largest_record": -(-int(selection.largest_record) // per_unit),
         "mode": spec.mode,
     }
-    return budget if kind.in_tokens else {**budget, "unit": kind.unit}
+    return budget if unit == TEXT.unit else {**budget, "unit": unit}

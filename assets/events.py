@@ -25,6 +25,8 @@ _TABLES = {
     "columns": ("name", "type", "meaning", "nulls", "low", "mean", "high"),
 }
 """Lists of a result that people look at as tables."""
+_PICTURES = "pictures"
+"""Markdown that holds some pictures of a release."""
 _CELL_CHARACTERS = 300
 
 
@@ -100,6 +102,8 @@ def _own_value(name: str, value: object, corpus: str) -> Any:
         return link(value, corpus)
     if name in _TABLES and isinstance(value, list):
         return table(value, _TABLES[name])
+    if name == _PICTURES and isinstance(value, str):
+        return dg.MetadataValue.md(value)
     return _metadata_value(value)
 
 

@@ -220,6 +220,40 @@ def test_webdataset_itself_reads_the_export(walked: Path, tmp_path: Path) -> Non
     assert held == {key: (row["content_sha256"], row["text"]) for key, row in published.items()}
 
 
+def test_datasets_of_hugging_face_reads_the_exports(walked: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    lake, published = winnowry.open(str(walked)), rows(Workspace.open(str(walked)), "published")
+    expected = {key: (row["content_sha256"], row["text"]) for key, row in published.items()}
+    for form, suffix in (("parquet", "parquet"), ("webdataset", "tar")):
+        lake.export("web", form, tmp_path / form)
+        files = [str(path) for path in sorted((tmp_path / form).glob(f"*.{suffix}"))]
+        loaded = datasets.load_dataset(form, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+        if form == "parquet":
+            held = {row["record_id"]: (row["payload"], row["text"]) for row in loaded}
+        else:
+            loaded = loaded.cast_column("jpg", datasets.Image(decode=False))
+            held = {row["__key__"]: (row["jpg"]["bytes"], row["txt"]) for row in loaded}
+        assert {key: (hashlib.sha256(data).hexdigest(), text) for key, (data, text) in held.items()} == expected
+
+
+def test_a_loader_of_pytorch_reads_the_export(walked: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    lake, published = winnowry.open(str(walked)), rows(Workspace.open(str(walked)), "published")
+    lake.export("web", "webdataset", tmp_path / "out")
+
+    class Samples(torch.utils.data.IterableDataset):  # type: ignore[misc, name-defined]
+        def __iter__(self) -> Any:
+            for path in sorted((tmp_path / "out").glob("*.tar")):
+                with tarfile.open(path) as archive:
+                    for member in archive:
+                        if member.name.endswith(".jpg"):
+                            yield member.name.removesuffix(".jpg"), archive.extractfile(member).read()  # type: ignore[union-attr]
+
+    batches = torch.utils.data.DataLoader(Samples(), batch_size=2, collate_fn=list)
+    held = {key: hashlib.sha256(data).hexdigest() for batch in batches for key, data in batch}
+    assert held == {key: row["content_sha256"] for key, row in published.items()}
+
+
 REFERENCED = """\
 version: 1
 corpus: web

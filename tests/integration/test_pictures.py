@@ -23,6 +23,7 @@ from tests.walk import open_recipe, run_all
 from winnowry.cli.main import main
 from winnowry.lakehouse.blobs import read_blobs
 from winnowry.lakehouse.workspace import Workspace
+from winnowry.promotion.result import StageResult
 from winnowry.releases.facts.facts import release_facts
 from winnowry.releases.releases import releases
 
@@ -41,6 +42,9 @@ score:
   - {op: score.column, column: piqe}
 sample: {method: top_k, by: piqe_score, prefer: lowest, fraction: 1.0, seed: 3}
 """
+
+RESULTS: list[StageResult] = []
+"""Of the run that made the lake."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     (folder / "shots.yaml").write_text(RECIPE)
-    run_all(*open_recipe(folder, folder / "shots.yaml"))
+    RESULTS[:] = run_all(*open_recipe(folder, folder / "shots.yaml"))
     return folder
 
 
@@ -119,6 +123,40 @@ def test_explain_says_how_far_two_pictures_are_apart_and_where_both_lie(
     )  # fmt: skip
     cleaned = next(step for step in walk["steps"] if step["table"] == "cleaned")
     assert cleaned["values"]["thumbnail"].endswith(("B", "KB", "KiB"))
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "decoded"),
+    [
+        ("web/large.png", "cleaned", "PNG, 800×600 pixels as shown, 8 bits a sample"),
+        ("phone/o6.jpg", "cleaned", "JPEG, 240×160 pixels as shown, 8 bits a sample, stored with orientation 6"),
+        ("web/many.gif", "cleaned", "GIF, 240×200 pixels as shown, 8 bits a sample, 40 frames"),
+        ("web/icon.png", "quarantine", "PNG, 32×32 pixels as shown, 8 bits a sample"),
+        ("web/page.jpg", "quarantine", "not: no picture of a known format"),
+    ],
+)
+def test_explain_says_what_was_decoded_and_where_the_picture_lies(
+    lake: Path, name: str, table: str, decoded: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", rows(lake, table)[name]["record_id"], "--root", str(lake), "--json"]) == 0
+    step = next(step for step in json.loads(capsys.readouterr().out)["steps"] if step["table"] == table)
+    assert step["values"]["decoded"] == decoded
+    assert Path(step["values"]["file"]).samefile(lake / "landing/shots" / name)
+
+
+def test_dagster_shows_pictures_of_a_release(lake: Path) -> None:
+    import dagster as dg
+
+    from assets.events import RESULT_KEY, result_metadata
+
+    (result,) = [one for one in RESULTS if one.stage == "published"]
+    shown = result_metadata(result)
+    assert isinstance(shown["pictures"], dg.MarkdownMetadataValue)
+    thumbnails = [row["thumbnail"] for row in rows(lake, "published", "thumbnail").values()]
+    held = [one for one in thumbnails if base64.b64encode(one).decode() in str(shown["pictures"].value)]
+    assert held
+    assert len(str(shown["pictures"].value)) <= 12 << 10
+    assert "pictures" not in shown[RESULT_KEY].value["metadata"]  # programs read it: no pictures there
 
 
 def test_a_moved_distance_decides_anew_and_decodes_nothing(lake: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from winnowry.inspect.explain_erased import verdict_on_erased
 from winnowry.inspect.explain_family import PARENTS, Origin, became, children_of, listed, origin_of, with_family
 from winnowry.inspect.explain_gone import Withdrawal, withdrawals_of
 from winnowry.inspect.explain_group import Twin, group_values, keeper_values, twin_of
-from winnowry.inspect.explain_pictures import pair_values
+from winnowry.inspect.explain_pictures import decoded_values, pair_values
 from winnowry.inspect.explain_refused import QUARANTINE, InRefused, ids_in_refused, in_refused
 from winnowry.inspect.sentences import Beside, draw, rejected
 from winnowry.records.kinds import FILE
@@ -318,7 +318,7 @@ def _steps(
                 table,
                 version,
                 outcome,
-                {**_values(row), **beside.draw},
+                {**_values(row), **_decoded(ws, table, row), **beside.draw},
                 row.get("promotion_id"),
                 None if at is None else datetime.fromtimestamp(at, UTC),
                 promotion.lineage.get("run_id") if promotion is not None else None,
@@ -407,6 +407,14 @@ def _landing_rows(ws: Workspace, corpus: str, rows: Rows) -> list[tuple[Stage, i
     columns = ["uri", "source", "size", "etag", "modified_at", "n_records", "promotion_id"]
     held = view.to_table(columns=columns, where=in_list("uri", stored_as(ws, uris[0]))).to_pylist()
     return [(start, view.version, row) for row in held]
+
+
+def _decoded(ws: Workspace, table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the file of a row lies and what was decoded of it, where the table is that of the decoding."""
+    if table == KEPT:
+        return decoded_values(ws, row, row)
+    computed = _parsed(row["columns"]) if table == QUARANTINE and row.get("columns") else None
+    return decoded_values(ws, row, computed) if isinstance(computed, dict) else {}
 
 
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,19 @@
-"""Two pictures that look alike: where they lie and in how many bits their hashes differ, for ``winnowry explain``."""
+"""Files for ``winnowry explain``: where one lies and what was decoded of it, and how far two that look alike differ."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from winnowry.core.sql import in_list
+
 if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
+    from winnowry.lakehouse.workspace import Workspace
 
-from winnowry.core.sql import in_list
+_FORMATS = ("image_format", "audio_format", "video_format")
 
 
 def pair_values(cleaned: TableView, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +41,48 @@ def pair_values(cleaned: TableView, row: Mapping[str, Any]) -> dict[str, Any]:
     if code and own in by_id and twin in by_id and None not in (by_id[own][code], by_id[twin][code]):
         values["bits_apart"] = (by_id[own][code] ^ by_id[twin][code]).bit_count()
     return values
+
+
+def decoded_values(ws: Workspace, row: Mapping[str, Any], computed: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a file lies and what was decoded of it; nothing of records that no operator decoded.
+
+    Args:
+        ws: the lake.
+        row: of ``cleaned``, or of the quarantine of cleaning.
+        computed: what operators wrote of it.
+
+    Returns:
+        ``file``, its whole path or URI, that of its archive where it lies in one; ``decoded``, in words.
+    """
+    form = next((str(computed[name]) for name in _FORMATS if computed.get(name)), None)
+    error = computed.get("decode_error")
+    if form is None and error is None:
+        return {}
+    values = {"file": ws.store.resolve(str(row["uri"]))} if row.get("uri") else {}
+    return values | {"decoded": f"not: {error}" if error is not None else ", ".join([str(form), *_facts(computed)])}
+
+
+def _facts(computed: Mapping[str, Any]) -> Iterator[str]:
+    """What a decoder says of a file, in words."""
+    if None not in (computed.get("width"), computed.get("height")):
+        yield f"{computed['width']}×{computed['height']} pixels as shown"
+    for name, words in (
+        ("bit_depth", "{} bits a sample"),
+        ("orientation", "stored with orientation {}"),
+        ("codec", "{}"),
+        ("fps", "{:.4g} frames a second"),
+        ("rate_hz", "{:,} Hz"),
+        ("channels", "{} channels"),
+        ("bits", "{} bits a sample"),
+    ):
+        if computed.get(name) is not None:
+            yield words.format(computed[name])
+    if (computed.get("n_frames") or 1) > 1:
+        yield f"{computed['n_frames']:,} frames"
+    if computed.get("duration_ms") is not None:
+        yield f"{computed['duration_ms'] / 1000:.1f} s"
+    if computed.get("decode_warning"):
+        yield str(computed["decode_warning"])
 
 
 def _code_column(schema: pa.Schema, method: str) -> str | None:

@@ -12,6 +12,8 @@ from winnowry.gates.result import GateResult
 WAITS = "it waits for a change of inputs or rule"
 """What becomes of a candidate that a gate has refused."""
 
+LOOKED_AT = frozenset({"pictures"})
+"""What of the metadata is there to be looked at, and is large."""
 _SIZED = frozenset({"size", "unit"})
 
 
@@ -53,8 +55,10 @@ class StageResult:
     unit: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-serialisable data; ``size`` and ``unit`` only where records are no texts."""
-        return {name: value for name, value in asdict(self).items() if self.unit is not None or name not in _SIZED}
+        """The result as JSON-serialisable data, without pictures; ``size`` and ``unit`` only where records are no texts."""
+        data = {name: value for name, value in asdict(self).items() if self.unit is not None or name not in _SIZED}
+        data["metadata"] = {name: value for name, value in self.metadata.items() if name not in LOOKED_AT}
+        return data
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> StageResult:

@@ -22,6 +22,7 @@ from winnowry.releases.releases import find_release
 from winnowry.report.croissant import croissant
 from winnowry.report.markdown_card import markdown_card
 from winnowry.report.release_page import release_page
+from winnowry.report.release_pictures import pictures_in_markdown
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ def with_documents(ws: Workspace, result: StageResult) -> StageResult:
 
     Returns:
         The result with ``page``, ``card`` and ``readme`` (URIs) in its metadata, or with ``page_problem``; where they
-        were made, also with ``sample`` and ``columns``, what the page shows of both.
+        were made, also with ``sample`` and ``columns``, what the page shows of both, and with ``pictures`` as Markdown
+        where it has any.
     """
     name = result.metadata.get("release")
     if not isinstance(name, str):
@@ -117,7 +119,8 @@ def _looked_at(facts: Mapping[str, Any]) -> dict[str, Any]:
     shown = ("name", "type", "meaning", "nulls", "low", "mean", "high")
     rows = [{name: row[name] for name in ("record_id", "partition", "text")} for row in facts["rows"]]
     columns = [{name: column.get(name) for name in shown} for column in facts["columns"]]
-    return {"sample": jsonable(rows), "columns": jsonable(columns)}
+    drawn = pictures_in_markdown(facts["pictures"]["shown"]) if "pictures" in facts else ""
+    return {"sample": jsonable(rows), "columns": jsonable(columns), **({"pictures": drawn} if drawn else {})}
 
 
 def _store(ws: Workspace, corpus: str, name: str, stored: Mapping[str, str]) -> dict[str, Any]:

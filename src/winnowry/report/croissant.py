@@ -57,6 +57,9 @@ _LANCE = (
     "https://lance.org/format/"  # there is no media type of Lance files; then a Web page of the format is asked for
 )
 _MANIFEST, _FILES, _RECORDS = "manifest", "data-files", "records"
+_CONTENT, _THUMBNAIL = "payload", "thumbnail"
+_OBJECTS = {"image": "sc:ImageObject", "audio": "sc:AudioObject", "video": "sc:VideoObject"}
+_STRUCTURE = re.compile(r"struct<([^<>]*)>")
 _INTEGER = re.compile(r"u?int(8|16|32|64)")
 _LIST = re.compile(r"(?:large_|fixed_size_)?list(?:_view)?<\w+: (.+?)(?: not null)?>(?:\[\d+\])?")
 
@@ -167,25 +170,57 @@ def _record_set(facts: Facts) -> dict[str, Any]:
         "name": _RECORDS,
         "description": f"{facts['contents']['rows']:,} records, one a row.",
         "key": {"@id": f"{_RECORDS}/record_id"},
-        "field": [field for column in facts["table"]["columns"] if (field := _field(column)) is not None],
+        "field": [
+            field
+            for column in facts["table"]["columns"]
+            if (field := _field(column, _content_type(facts, column["name"]))) is not None
+        ],
     }
 
 
-def _field(column: Facts) -> dict[str, Any] | None:
+def _content_type(facts: Facts, column: str) -> str | None:
+    """Croissant's type of a column that holds pictures, sound or films; None of other columns."""
+    if column == _THUMBNAIL:
+        return _OBJECTS["image"]
+    held = [modality for modality in facts.get("media", {}) if modality in _OBJECTS]
+    return _OBJECTS[held[0]] if column == _CONTENT and len(held) == 1 else None
+
+
+def _field(column: Facts, content: str | None) -> dict[str, Any] | None:
     """One column; None where the vocabulary has no type for it."""
-    inner = _LIST.fullmatch(column["type"])
-    kind = data_type(inner[1] if inner else column["type"])
-    if kind is None:
-        return None
-    name = column["name"]
+    name, arrow = column["name"], column["type"]
     field: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": f"{_RECORDS}/{name}",
         "name": name,
-        "dataType": kind,
         "source": {"fileSet": {"@id": _FILES}, "extract": {"column": name}},
     }
-    return field | {"repeated": True} if inner else field
+    inner = _LIST.fullmatch(arrow)
+    kind = content or data_type(inner[1] if inner else arrow)
+    if kind is not None:
+        return field | {"dataType": kind} | ({"repeated": True} if inner else {})
+    parts = _parts(arrow, name)
+    return field | {"subField": parts} if parts else None
+
+
+def _parts(arrow: str, name: str) -> list[dict[str, Any]]:
+    """The fields of a column that is a structure, such as the part of a film that a record is."""
+    structure = _STRUCTURE.fullmatch(arrow)
+    if structure is None:
+        return []
+    named = [part.partition(": ") for part in structure[1].split(", ")]
+    typed = [(part, data_type(kind)) for part, _, kind in named]
+    return [
+        {
+            "@type": "cr:Field",
+            "@id": f"{_RECORDS}/{name}/{part}",
+            "name": f"{name}/{part}",
+            "dataType": kind,
+            "source": {"fileSet": {"@id": _FILES}, "extract": {"column": name}, "transform": {"jsonPath": f"$.{part}"}},
+        }
+        for part, kind in typed
+        if kind is not None
+    ]
 
 
 def data_type(arrow: str) -> str | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from winnowry.core.numbers import byte_size, counted, day, percent, rounded
+from winnowry.core.numbers import byte_size, counted, day, fixed, percent, rounded, significant
 from winnowry.report.card_terms import (
     dates_sentence,
     hub_license,
@@ -52,6 +52,8 @@ def markdown_facts(facts: Facts) -> str:
     """What the card says in words and tables: limits, contents, funnel, choice, changes, VALID² and gates."""
     parts = [f"# {_text(facts['corpus'])}, release {_text(facts['release']['name'])}", _lead(facts)]
     parts += ["## Known limits", _limits(facts), "## What the data is", *_contents(facts)]
+    if facts.get("families") is not None:
+        parts += ["## Quality, to people and to a machine", *_families(facts["families"])]
     parts += ["## From raw to published", _funnel(facts)]
     parts += ["## How it was chosen", _chosen(facts)]
     if facts.get("changes") is not None:
@@ -73,6 +75,9 @@ def _front_matter(facts: Facts) -> str:
         lines.append(f"license_name: {_quoted(', '.join(others))}")
     if languages(facts):
         lines += ["language:", *(f"- {_quoted(code)}" for code in languages(facts))]
+    media = [modality for modality in facts.get("media", {}) if modality != "text"]
+    if media:
+        lines += ["tags:", *(f"- {_quoted(modality)}" for modality in media)]
     if facts["contents"]["rows"]:
         lines += ["size_categories:", f"- {size_category(facts['contents']['rows'])}"]
     return "\n".join(["---", *lines, "---"])
@@ -146,6 +151,24 @@ def _contents(facts: Facts) -> list[str]:
         rest = mix["total"] - len(mix["listed"])
         if rest:
             parts.append(f"and {rest:,} more, with {counted(mix['rest_rows'], 'record')}.")
+    return parts
+
+
+def _families(found: Facts) -> list[str]:
+    """Each family for itself, and the rank correlations of the two."""
+    parts = []
+    for family, title in (("people", "What people experience"), ("machine", "What a machine gets out of it")):
+        rows = [
+            [column["column"], column["better"] or "neither end", significant(column["median"])]
+            for column in found["columns"]
+            if column["family"] == family
+        ]
+        parts.append(_table([title, "better", "median"], rows, left=2) if rows else f"{title}: not measured.")
+    ranked = [pair for pair in found["pairs"] if pair["agreement"] is not None]
+    if ranked:
+        rows = [[pair["people"], pair["machine"], fixed(pair["agreement"], 2, sign=True)] for pair in ranked]
+        parts.append("Rank correlation (Spearman) of the two, each counted so that more is better:")
+        parts.append(_table(["people", "machine", "correlation"], rows, left=2))
     return parts
 
 

@@ -27,7 +27,8 @@ def families_view(facts: Facts) -> dict[str, Any]:
             {"title": title, "table": _table(found, family), "none": _NO_COLUMN[family]}
             for family, title in _TITLES.items()
         ],
-        "agreement": _agreement(found["pairs"]),
+        "agreement": _agreement([pair for pair in found["pairs"] if pair["agreement"] is not None]),
+        "unranked": _unranked(found["pairs"]),
     }
 
 
@@ -44,20 +45,27 @@ def _table(found: Facts, family: str) -> Table:
     rows = [
         [
             column["column"],
-            column["operator"],
             column["better"] or "neither end",
+            *(significant(column[end]) for end in ("median", "low", "high")),
             number(column["records"], missing=NONE),
-            *(significant(column[end]) for end in ("low", "median", "high")),
+            column["operator"],
         ]
         for column in found["columns"]
         if column["family"] == family
     ]
-    return Table(["column", "operator", "better", "records", "5 %", "median", "95 %"], rows, left=(0, 1, 2))
+    return Table(["column", "better", "median", "5 %", "95 %", "records", "operator"], rows, left=(0, 1, 6), tight=(1,))
 
 
 def _agreement(pairs: list[Facts]) -> Table:
     """People's columns down, the machine's across."""
-    by_pair = {(pair["people"], pair["machine"]): pair["agreement"] for pair in pairs}
+    by_pair: dict[tuple[str, str], float] = {(pair["people"], pair["machine"]): pair["agreement"] for pair in pairs}
     people, machine = (list(dict.fromkeys(pair[family] for pair in pairs)) for family in ("people", "machine"))
-    rows = [[left, *(fixed(by_pair[left, right], 2, sign=True) for right in machine)] for left in people]
+    rows = [[left, *(fixed(by_pair.get((left, right)), 2, sign=True) for right in machine)] for left in people]
     return Table(["people ↓ machine →", *machine], rows)
+
+
+def _unranked(pairs: list[Facts]) -> str:
+    """Columns that no other can be ranked against: they have one value."""
+    names = dict.fromkeys(pair[family] for family in ("people", "machine") for pair in pairs)
+    ranked = {pair[family] for family in ("people", "machine") for pair in pairs if pair["agreement"] is not None}
+    return ", ".join(name for name in names if name not in ranked)

@@ -11,6 +11,7 @@ from winnowry.report.render import render
 _WIDTH_PX, _HEIGHT_PX = 160, 48
 _FILLED = 0.7  # of the room of a bar
 _LEAST_PX = 1.0
+_MARKDOWN_BYTES = 12 << 10
 
 
 class _Bar(NamedTuple):
@@ -45,8 +46,29 @@ def pictures_view(facts: Mapping[str, Any]) -> Mapping[str, Any]:
             {
                 "caption": one["caption"],
                 "record_id": one["record_id"],
-                "image": ("svg+xml", wave_image(one["waveform"])) if "waveform" in one else ("jpeg", one["jpeg"]),
+                "image": _image(one),
             }
             for one in shown
         ],
     }
+
+
+def _image(one: Mapping[str, Any]) -> tuple[str, str]:
+    """Type and Base64 of what is shown of a record."""
+    return ("svg+xml", wave_image(one["waveform"])) if "waveform" in one else ("jpeg", one["jpeg"])
+
+
+def pictures_in_markdown(shown: Sequence[Mapping[str, Any]]) -> str:
+    """The first pictures, or sounds as bars, as Markdown that holds them; at most 12 KiB, empty without any.
+
+    Args:
+        shown: of the facts of a release; captions are not among it: they may hold text of the data.
+    """
+    lines: list[str] = []
+    for one in shown:
+        kind, data = _image(one)
+        line = f"![{one['record_id']}](data:image/{kind};base64,{data})"
+        if sum(map(len, lines)) + len(line) > _MARKDOWN_BYTES:
+            break
+        lines.append(line)
+    return " ".join(lines)

@@ -14,6 +14,7 @@ from winnowry.report.card_terms import license_sentence
 from winnowry.report.croissant import croissant, data_type
 from winnowry.report.markdown_card import markdown_card
 from winnowry.report.release_page import release_page
+from winnowry.report.release_pictures import pictures_in_markdown
 
 EVIL = "a\n---\nlicense: mit\n| <b>x</b> `y` [z](http://w)"
 
@@ -141,3 +142,55 @@ def test_records_made_of_records_are_no_share_of_what_was_read() -> None:
     assert "<b>2</b><span>records read</span>" in page
     assert "of the step with most" in card
     assert "made from 2 that were read" in described
+
+
+def of_media(modality: str, *columns: tuple[str, str]) -> dict[str, Any]:
+    named = [{"name": name, "type": kind, "nullable": True} for name, kind in columns]
+    return facts(media={modality: {"records": 3, "medians": {}}}, table={**facts()["table"], "columns": named})
+
+
+BLOB = "extension<lance.blob.v2<BlobType>>"
+
+
+@pytest.mark.parametrize(
+    ("modality", "kind"), [("image", "sc:ImageObject"), ("audio", "sc:AudioObject"), ("video", "sc:VideoObject")]
+)
+def test_croissant_says_that_contents_and_thumbnails_are_media(modality: str, kind: str) -> None:
+    span = "struct<start: double, end: double, unit: string>"
+    columns = (("payload", BLOB), ("thumbnail", "binary"), ("other", "binary"), ("span", span))
+    fields = {field["name"]: field for field in croissant(of_media(modality, *columns))["recordSet"][0]["field"]}
+    assert list(fields) == ["payload", "thumbnail", "span"]
+    assert (fields["payload"]["dataType"], fields["thumbnail"]["dataType"]) == (kind, "sc:ImageObject")
+    assert "dataType" not in fields["span"]
+    assert [(part["name"], part["dataType"]) for part in fields["span"]["subField"]] == [
+        ("span/start", "cr:Float64"), ("span/end", "cr:Float64"), ("span/unit", "sc:Text"),
+    ]  # fmt: skip
+    assert front(markdown_card(of_media(modality, *columns)))["tags"] == [modality]
+
+
+def test_of_texts_and_mixed_files_nobody_says_what_they_are() -> None:
+    mixed = of_media("image", ("payload", BLOB), ("text", "large_string"))
+    mixed["media"]["audio"] = {"records": 1, "medians": {}}
+    assert [field["name"] for field in croissant(mixed)["recordSet"][0]["field"]] == ["text"]
+    assert "tags" not in front(markdown_card(facts()))
+
+
+def test_the_card_has_both_families_and_escapes_their_names() -> None:
+    from tests.unit.report.test_release_page import experienced
+
+    card = markdown_card(facts(families=experienced()))
+    assert "## Quality, to people and to a machine" in card
+    assert "| piqe | flipped | -0.50 |" in card
+    assert "<script" not in card.partition("## Quality")[2].partition("## From raw")[0]
+    assert "not measured" in markdown_card(facts(families=experienced(columns=[], pairs=[])))
+
+
+def test_markdown_holds_as_many_pictures_as_fit() -> None:
+    picture = {"record_id": "0" * 32, "caption": EVIL, "jpeg": "A" * 5000}
+    drawn = pictures_in_markdown([picture] * 9)
+    assert drawn.count("](data:image/jpeg;base64,AAAA") == 2
+    assert len(drawn) <= 12 << 10
+    assert EVIL not in drawn
+    assert pictures_in_markdown([{**picture, "jpeg": "A" * 20_000}]) == ""
+    sound = pictures_in_markdown([{"record_id": "1" * 32, "caption": "", "waveform": [0.5, 1.0]}])
+    assert sound.startswith("![11111111111111111111111111111111](data:image/svg+xml;base64,")

@@ -55,7 +55,7 @@ class StageResult:
     unit: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-serialisable data, without pictures; ``size`` and ``unit`` only where records are no texts."""
+        """The result as JSON data, without pictures; ``size`` and ``unit`` only where records are no texts."""
         data = {name: value for name, value in asdict(self).items() if self.unit is not None or name not in _SIZED}
         data["metadata"] = {name: value for name, value in self.metadata.items() if name not in LOOKED_AT}
         return data

@@ -72,7 +72,7 @@ INDICATORS: dict[IndicatorName, Wanted] = {
     "annotation_kappa": Wanted("authenticity", True, None, "number", "Cohen's kappa of labels and reference"),
     "rows": Wanted("large_sample", True, 1, "count", "records"),
     "tokens": Wanted("large_sample", True, None, "count", "tokens"),
-    "size": Wanted("large_sample", True, None, "number", "size of files in the unit of their kind"),
+    "size": Wanted("large_sample", True, None, "number", "size in the unit of the kind, where that is not tokens"),
     "effective_share": Wanted("large_sample", True, 0.9, "share", "effective records of all records"),
     "effective_rows": Wanted("large_sample", True, None, "count", "records / mean size of a group of copies"),
     "smallest_stratum": Wanted("large_sample", True, None, "count", "records of the smallest declared stratum"),

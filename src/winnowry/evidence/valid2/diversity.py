@@ -138,7 +138,7 @@ def _copies(session: Session, setting: Setting, totals: Counts) -> Indicators:
         why = "none of its records is in `raw`" if bound is None else "the texts that were drawn are not in the release"
         return {"duplicate_share": unmeasured(why), "split_leak": unmeasured(why)}
     looked = not setting.operators.isdisjoint(("dedup.exact", "dedup.content", *_NEAR))
-    note = f"of the {'text' if setting.kind.is_text else 'file'} as it was read" + (
+    note = f"of the {'text' if setting.kind.has_text else 'file'} as it was read" + (
         "" if looked else "; the recipe looks for no duplicates"
     )
 

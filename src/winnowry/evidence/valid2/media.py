@@ -48,7 +48,7 @@ def media_indicators(session: Session, gate: Valid2Gate, setting: Setting, total
 
 def _size(session: Session, setting: Setting, totals: Counts) -> Measured:
     kind = setting.kind
-    if kind.is_text:
+    if kind.in_tokens:
         return unmeasured("texts are counted in `tokens`")
     if not _has(session, kind.size_column):
         return unmeasured(f"the release has no column `{kind.size_column}`")

@@ -103,7 +103,7 @@ def text_indicators(session: Session, gate: Valid2Gate, setting: Setting, totals
     part = bound is not None
     languages = session.tables.has("published", "language")
     integrity = _integrity(sample, part)
-    if not setting.kind.is_text:
+    if not setting.kind.has_text:
         integrity["truncated_share"] = unmeasured("captions and transcripts need no full stop")
     return result | integrity | _density(sample, gate, totals, part, languages) | _together(sample)
 

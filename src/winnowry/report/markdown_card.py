@@ -154,17 +154,17 @@ def _contents(facts: Facts) -> list[str]:
     return parts
 
 
-def _families(found: Facts) -> list[str]:
+def _families(measured: Facts) -> list[str]:
     """Each family for itself, and the rank correlations of the two."""
     parts = []
     for family, title in (("people", "What people experience"), ("machine", "What a machine gets out of it")):
         rows = [
             [column["column"], column["better"] or "neither end", significant(column["median"])]
-            for column in found["columns"]
+            for column in measured["columns"]
             if column["family"] == family
         ]
         parts.append(_table([title, "better", "median"], rows, left=2) if rows else f"{title}: not measured.")
-    ranked = [pair for pair in found["pairs"] if pair["agreement"] is not None]
+    ranked = [pair for pair in measured["pairs"] if pair["agreement"] is not None]
     if ranked:
         rows = [[pair["people"], pair["machine"], fixed(pair["agreement"], 2, sign=True)] for pair in ranked]
         parts.append("Rank correlation (Spearman) of the two, each counted so that more is better:")

@@ -19,16 +19,16 @@ _NO_COLUMN = {
 
 def families_view(facts: Facts) -> dict[str, Any]:
     """The columns of each family with their spread, and the rank correlation of each pair of the two."""
-    found = facts["families"]
+    measured = facts["families"]
     return {
         "judged": _judged(facts),
-        "looked_at": counted(found["records"], "record"),
+        "looked_at": counted(measured["records"], "record"),
         "families": [
-            {"title": title, "table": _table(found, family), "none": _NO_COLUMN[family]}
+            {"title": title, "table": _table(measured, family), "none": _NO_COLUMN[family]}
             for family, title in _TITLES.items()
         ],
-        "agreement": _agreement([pair for pair in found["pairs"] if pair["agreement"] is not None]),
-        "unranked": _unranked(found["pairs"]),
+        "agreement": _agreement([pair for pair in measured["pairs"] if pair["agreement"] is not None]),
+        "unranked": _unranked(measured["pairs"]),
     }
 
 
@@ -41,7 +41,7 @@ def _judged(facts: Facts) -> str:
     return f"The recipe's consumer is {card['consumer']}: VALID² judges that family; of {other} it only reports."
 
 
-def _table(found: Facts, family: str) -> Table:
+def _table(measured: Facts, family: str) -> Table:
     rows = [
         [
             column["column"],
@@ -50,7 +50,7 @@ def _table(found: Facts, family: str) -> Table:
             number(column["records"], missing=NONE),
             column["operator"],
         ]
-        for column in found["columns"]
+        for column in measured["columns"]
         if column["family"] == family
     ]
     return Table(["column", "better", "median", "5 %", "95 %", "records", "operator"], rows, left=(0, 1, 6), tight=(1,))

@@ -12,7 +12,7 @@ Facts = Mapping[str, Any]
 Modality = Literal["image", "video", "audio"]
 
 
-class _Asked(NamedTuple):
+class _Item(NamedTuple):
     """One item: the columns of which all are shown, their words, and what writes them."""
 
     identity: str
@@ -24,28 +24,28 @@ class _Asked(NamedTuple):
 
 _DUPLICATION, _SDR = "duplication rate", "signal-to-distortion ratio"
 _NO_REFERENCE = "it needs the undistorted signal, which a release does not have"
-_ASKED: dict[Modality, tuple[_Asked, ...]] = {
+_ITEMS: dict[Modality, tuple[_Item, ...]] = {
     "image": (
-        _Asked("02080201", "resolution", ("width", "height"), "{:,.0f} × {:,.0f} pixels", "image.measure"),
-        _Asked("02080202", _DUPLICATION),
-        _Asked("02080203", "signal-to-noise ratio", ("snr_db",), "{:.1f} dB", "image.measure"),
-        _Asked("02080204", "clarity", ("piqe",), "PIQE {:.1f} (0 excellent to 100 bad)", "image.piqe"),
+        _Item("02080201", "resolution", ("width", "height"), "{:,.0f} × {:,.0f} pixels", "image.measure"),
+        _Item("02080202", _DUPLICATION),
+        _Item("02080203", "signal-to-noise ratio", ("snr_db",), "{:.1f} dB", "image.measure"),
+        _Item("02080204", "clarity", ("piqe",), "PIQE {:.1f} (0 excellent to 100 bad)", "image.piqe"),
     ),
     "video": (
-        _Asked("02080301", "resolution", ("width", "height"), "{:,.0f} × {:,.0f} pixels", "video.facts"),
-        _Asked("02080302", _DUPLICATION),
-        _Asked("02080303", "frame rate", ("fps",), "{:.3g} frames a second", "video.facts"),
-        _Asked("02080304", "duration", ("duration_ms",), "{:,.1f} s", "video.facts"),
-        _Asked("02080305", "clarity", ("piqe",), "PIQE {:.1f}", ""),
-        _Asked("02080306", "dynamic range", ("dynamic_range",), "{:.0f} of 255 grey levels", "video.measure"),
+        _Item("02080301", "resolution", ("width", "height"), "{:,.0f} × {:,.0f} pixels", "video.facts"),
+        _Item("02080302", _DUPLICATION),
+        _Item("02080303", "frame rate", ("fps",), "{:.3g} frames a second", "video.facts"),
+        _Item("02080304", "duration", ("duration_ms",), "{:,.1f} s", "video.facts"),
+        _Item("02080305", "clarity", ("piqe",), "PIQE {:.1f}", ""),
+        _Item("02080306", "dynamic range", ("dynamic_range",), "{:.0f} of 255 grey levels", "video.measure"),
     ),
     "audio": (
-        _Asked("02080401", "signal-to-noise ratio", ("snr_db",), "{:.1f} dB", "audio.measure"),
-        _Asked("02080402", _SDR),
-        _Asked("02080403", "sample rate", ("rate_hz",), "{:,.0f} Hz", "audio.facts"),
-        _Asked("02080404", "bit depth", ("bits",), "{:.0f} bits", "audio.facts"),
-        _Asked("02080405", "bit rate", ("bit_rate",), "{:,.0f} bits a second", "audio.facts"),
-        _Asked("02080406", "duration", ("duration_ms",), "{:,.1f} s", "audio.facts"),
+        _Item("02080401", "signal-to-noise ratio", ("snr_db",), "{:.1f} dB", "audio.measure"),
+        _Item("02080402", _SDR),
+        _Item("02080403", "sample rate", ("rate_hz",), "{:,.0f} Hz", "audio.facts"),
+        _Item("02080404", "bit depth", ("bits",), "{:.0f} bits", "audio.facts"),
+        _Item("02080405", "bit rate", ("bit_rate",), "{:,.0f} bits a second", "audio.facts"),
+        _Item("02080406", "duration", ("duration_ms",), "{:,.1f} s", "audio.facts"),
     ),
 }
 NAMES: dict[Modality, str] = {"image": "pictures", "video": "films", "audio": "sound"}
@@ -58,27 +58,27 @@ def media_items(facts: Facts) -> list[dict[str, str]]:
         facts: ``media``, ``duplicates`` and ``made`` of a release.
     """
     return [
-        {"id": asked.identity, "name": f"{modality}: {asked.name}", **_answer(facts, modality, asked)}
-        for modality, items in _ASKED.items()
-        for asked in items
+        {"id": item.identity, "name": f"{modality}: {item.name}", **_answer(facts, modality, item)}
+        for modality, items in _ITEMS.items()
+        for item in items
     ]
 
 
-def _answer(facts: Facts, modality: Modality, asked: _Asked) -> dict[str, str]:
+def _answer(facts: Facts, modality: Modality, item: _Item) -> dict[str, str]:
     held = facts["media"].get(modality)
     if held is None:
         return {"status": "not applicable", "value": f"the release holds no {NAMES[modality]}", "by": "–"}
-    if asked.name == _DUPLICATION:
+    if item.name == _DUPLICATION:
         return _copies(facts)
-    if asked.name == _SDR:
+    if item.name == _SDR:
         return {"status": "not measured", "value": _NO_REFERENCE, "by": "–"}
     medians = held["medians"]
-    absent = [name for name in asked.columns if name not in medians]
+    absent = [name for name in item.columns if name not in medians]
     if absent:
-        by = f" (operator {asked.operator})" if asked.operator else ""
+        by = f" (operator {item.operator})" if item.operator else ""
         return {"status": "not measured", "value": f"the release has no value of `{absent[0]}`{by}", "by": "–"}
-    values = (medians[name] / (1000 if name == "duration_ms" else 1) for name in asked.columns)
-    return {"status": "measured", "value": f"median {asked.form.format(*values)}", "by": ", ".join(asked.columns)}
+    values = (medians[name] / (1000 if name == "duration_ms" else 1) for name in item.columns)
+    return {"status": "measured", "value": f"median {item.form.format(*values)}", "by": ", ".join(item.columns)}
 
 
 def _copies(facts: Facts) -> dict[str, str]:

@@ -33,7 +33,7 @@ def media(session: Session) -> dict[str, Any]:
         return held
     modality = "split_part(media_type, '/', 1)"
     rows = session.rows(f"SELECT {modality} AS name, COUNT(*) AS n FROM {PUBLISHED} GROUP BY 1 ORDER BY n DESC, name")
-    found: dict[str, Any] = {}
+    modalities: dict[str, Any] = {}
     for row in rows:
         columns = {name: identifier(name) for name in _WANTED.get(row["name"], ()) if _is_number(schema, name)}
         if row["name"] == "image" and {"luma_std", "noise"} <= columns.keys():
@@ -46,11 +46,11 @@ def media(session: Session) -> dict[str, Any]:
             )
             where = f"{modality} = {literal(row['name'])}"
             medians = session.one(f"SELECT {selected} FROM {PUBLISHED} WHERE {where}")
-        found[row["name"]] = {
+        modalities[row["name"]] = {
             "records": row["n"],
             "medians": {name: float(value) for name, value in medians.items() if value is not None},
         }
-    return found | held
+    return modalities | held
 
 
 def _is_number(schema: pa.Schema, name: str) -> bool:

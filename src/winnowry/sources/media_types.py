@@ -48,6 +48,8 @@ _EXTENSIONS = {
     "application/pdf": "pdf", "text/plain": "txt", "text/html": "html",
 }  # fmt: skip
 _ID3_HEADER = 10
+_PDF = re.compile(rb"%PDF-[12]\.[0-9]")
+_PDF_HEADER_BYTES = 1024  # within which readers look for it (ISO 32000-1, H.3)
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _PORTABLE_MAP = re.compile(rb"P[1-7]\s")
 _OGG_VIDEO = (b"\x80theora", b"OVP80")
@@ -76,7 +78,9 @@ def media_type_in(head: bytes) -> str:
         return "video/mp2t"
     if _PORTABLE_MAP.match(head):
         return "image/x-portable-anymap"
-    return "text/html" if _HTML.match(head) else UNKNOWN
+    if _HTML.match(head):
+        return "text/html"
+    return "application/pdf" if _PDF.search(head, 0, _PDF_HEADER_BYTES) else UNKNOWN
 
 
 def _in_container(head: bytes) -> str:

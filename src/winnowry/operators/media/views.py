@@ -17,6 +17,7 @@ from winnowry.core.errors import ContractError, UsageError
 from winnowry.operators.media.faults import DecodeError as DecodeError
 
 if TYPE_CHECKING:
+    from winnowry.operators.media.documents import Document
     from winnowry.operators.media.films import Film
     from winnowry.operators.media.pictures import Picture, PictureReduction
     from winnowry.operators.media.sounds import Sound
@@ -26,7 +27,8 @@ PAYLOAD = "payload"
 _DIGEST = "content_sha256"
 SPAN = "span"
 SPAN_TYPE = pa.struct([("start", pa.float64()), ("end", pa.float64()), ("unit", pa.string())])
-"""The part of its root that a record is: half open, in seconds (``s``) from the first frame; null: all of it."""
+"""The part of its root that a record is: half open, in seconds (``s``) from the first frame, or in pages (``page``) from
+0; null: all of it."""
 
 _FAULT_CHARACTERS = 200
 _Decoded = TypeVar("_Decoded")
@@ -118,6 +120,16 @@ class View:
         from winnowry.operators.media.films import decode_film
 
         return self._once("film", lambda: decode_film(self.data, self.wants.film))
+
+    def document(self) -> Document:
+        """The document of the root; a record that is a part of it looks at the pages of its span.
+
+        Raises:
+            DecodeError: it cannot be decoded.
+        """
+        from winnowry.operators.media.documents import decode_document
+
+        return self._once("document", lambda: decode_document(self.data))
 
     def _once(self, what: str, decode: Callable[[], _Decoded]) -> _Decoded:
         """Decode the root at the first call; later calls, and those of its other parts, get the same or its error."""

@@ -53,6 +53,16 @@ def _plain_file(row: Mapping[str, Any]) -> str:
     return _beside_text(", ".join(filter(None, _file(row))), row)
 
 
+def _document(row: Mapping[str, Any]) -> str:
+    number, n_pages = row.get("page_number"), row.get("n_document_pages")
+    media_type, size = _file(row)
+    if number is not None:  # a page of it
+        return _beside_text(f"page {number} of {n_pages}", row)
+    counted = row.get("n_pages")
+    length = "" if counted is None else "1 page" if counted == 1 else f"{counted} pages"
+    return _beside_text(", ".join(filter(None, (row.get("title"), media_type, length, size))), row)
+
+
 def _beside_text(described: str, row: Mapping[str, Any]) -> str:
     """What is said of a file, and the text beside it, such as a caption, where it has one."""
     text = " ".join(_excerpt(row).split())
@@ -122,7 +132,7 @@ _BUILT_IN = (
     Kind("image", "blob", "pixels", "n_pixels", _image, "image.decode"),
     Kind("audio", "blob", "seconds", "duration_ms", _length_in_time, "audio.facts", sizes_per_unit=1000),
     Kind("video", "blob", "seconds", "duration_ms", _length_in_time, sizes_per_unit=1000),
-    Kind("document", "blob", "pages", "n_pages", _plain_file),
+    Kind("document", "blob", "pages", "n_pages", _document, "document.facts"),
     Kind("conversation", "structured", "turns", "n_turns", _plain_file),
     Kind("annotation", "structured", "annotations", "n_annotations", _plain_file),
     Kind("trajectory", "structured", "steps", "n_steps", _plain_file),

@@ -215,7 +215,8 @@ def _parts(ws: Workspace, corpus: str, release: Release, view: TableView, format
         return None
     recipe = recipe_of(ws, release)
     sources = recipe.spec["sources"] if recipe is not None else []
-    return Parts(ws, corpus, release.name, of_films=any(source.get("kind") == "video" for source in sources))
+    kinds = {kind for source in sources if (kind := source.get("kind"))}
+    return Parts(ws, corpus, release.name, *sorted(kinds)[:1])
 
 
 def _cuts(view: TableView, order: Any, rows_per_file: int, format: Format) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """The bytes of records that are parts of files: cut out of the files that ``raw`` keeps for the release.
 
-A segment of sound becomes a FLAC file, sample by sample what its file has there; a clip of a film becomes an MP4 file.
+A segment of sound becomes a FLAC file, sample by sample what its file has there; a clip of a film becomes an MP4 file,
+a page of a document a JPEG picture of it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from winnowry.stages.graph import ARRIVED
 
 _PARENTS = "parent_ids"
 _ROWS_AT_ONCE = 256
+_PAGE_SIDE_PX, _PAGE_QUALITY = 1600, 85
 _SHALLOW_BITS = 16  # samples of more bits are written with 24
 
 
@@ -33,15 +35,15 @@ class Parts:
         ws: the lake.
         corpus: the corpus.
         release: number of the release, a tag of ``raw`` too.
-        of_films: whether the records are clips of films; otherwise they are sound.
+        kind: of the records: ``video``, ``document``; all others are sound.
     """
 
-    def __init__(self, ws: Workspace, corpus: str, release: str, *, of_films: bool = False) -> None:
+    def __init__(self, ws: Workspace, corpus: str, release: str, kind: str = "audio") -> None:
         self._dataset = ws.lake.open(corpus, ARRIVED, release).dataset()
-        self._of_films = of_films
+        self._cut = {"video": _clips, "document": _pages}.get(kind, _segments)
 
     def beside(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Rows with their parts as ``payload``, FLAC or MP4; sound is decoded once for every 256 rows that need it.
+        """Rows with their parts as ``payload``, FLAC, MP4 or JPEG; sound is decoded once for all of 256 rows.
 
         Raises:
             DataError: a file is not there, or does not decode as it did.
@@ -76,9 +78,8 @@ class Parts:
     ) -> Iterator[tuple[int, bytes]]:
         """The parts of one file that rows are."""
         (data,) = read_contents(self._dataset, PAYLOAD, file, file["_rowaddr"].combine_chunks())
-        cut = _clips if self._of_films else _segments
         try:
-            yield from cut(data or b"", wanted, spans)
+            yield from self._cut(data or b"", wanted, spans)
         except DecodeError as error:
             name = file["record_id"][0].as_py()
             raise DataError(f"record {name} does not decode as it did when it was cleaned: {error}") from None
@@ -91,6 +92,19 @@ def _clips(data: bytes, wanted: list[int], spans: _Spans) -> Iterator[tuple[int,
     for row in wanted:
         span = spans[row]
         yield row, data if span is None else clip_of(data, span["start"], span["end"])
+
+
+def _pages(data: bytes, wanted: list[int], spans: _Spans) -> Iterator[tuple[int, bytes]]:
+    import simplejpeg
+
+    from winnowry.operators.media.documents import pictures_of_pages
+
+    whole = [row for row in wanted if spans[row] is None]
+    yield from ((row, data) for row in whole)
+    rows = [(row, int(span["start"])) for row in wanted if (span := spans[row]) is not None]
+    pictures = pictures_of_pages(data, [number for _, number in rows], _PAGE_SIDE_PX)
+    for (row, _), picture in zip(rows, pictures, strict=True):
+        yield row, simplejpeg.encode_jpeg(np.ascontiguousarray(picture), _PAGE_QUALITY, "RGB", "420")
 
 
 def _segments(data: bytes, wanted: list[int], spans: _Spans) -> Iterator[tuple[int, bytes]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,11 +11,8 @@ import numpy as np
 from winnowry.operators.media.faults import DecodeError
 from winnowry.operators.media.pdf_process import read_pdf
 from winnowry.operators.media.pictures import Plane, smaller
-from winnowry.operators.media.views import View
 from winnowry.sources.media_types import HEAD_BYTES, media_type_in
 
-PAGE = "page"
-"""The unit of the span of a page: numbers of pages from 0, half open."""
 THUMBNAIL_BYTES = 8 << 10
 """Most of a thumbnail."""
 SCAN_IMAGE_SHARE = 0.5
@@ -106,17 +103,6 @@ class Document:
     pages: tuple[Page, ...]
 
 
-def need_document(op: str) -> None:
-    """Refuse a recipe whose operator cannot run here.
-
-    Raises:
-        ValueError: the extra is missing.
-    """
-    missing = [name for name in ("pypdfium2", "simplejpeg") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(f"{op} needs {', '.join(missing)}; install it with: pip install 'winnowry[document]'")
-
-
 def decode_document(data: bytes) -> Document:
     """Read a file to its last page.
 
@@ -126,8 +112,7 @@ def decode_document(data: bytes) -> Document:
     media_type = media_type_in(data[:HEAD_BYTES])
     if media_type != "application/pdf":
         raise DecodeError(f"no PDF: {media_type}")
-    # A reader looks for the header there; pdfium counts places in the file from it.
-    answers = read_pdf(data[data.index(_HEADER) :])
+    answers = read_pdf(_from_header(data))
     read, _ = next(answers)
     if read["fault"] is not None:
         for _ in answers:
@@ -144,20 +129,27 @@ def decode_document(data: bytes) -> Document:
     return Document(facts, pages)
 
 
-def pages_of(view: View) -> tuple[Document, range]:
-    """The document of a record and the numbers, from 0, of the pages that it is.
+def pictures_of_pages(data: bytes, numbers: Sequence[int], side_px: int) -> Iterator[Plane]:
+    """Some pages as they are shown, each with a longer side of ``side_px``: rows × columns × 3.
 
     Raises:
-        DecodeError: it cannot be decoded, or the pages are not in it.
+        DecodeError: one of them cannot be read.
     """
-    document, span = view.document(), view.span
-    n_pages = len(document.pages)
-    if span is None:
-        return document, range(n_pages)
-    end = n_pages if span.end is None else span.end
-    if span.unit != PAGE or not 0 <= span.start < end <= n_pages:
-        raise DecodeError(f"span {span.start:g} to {end:g} in {span.unit}, the document has {n_pages} pages")
-    return document, range(int(span.start), int(end))
+    answers = read_pdf(_from_header(data), draw=numbers, side_px=side_px)
+    for values, content in answers:
+        if values["fault"] is not None:
+            raise DecodeError(values["fault"])
+        if "picture" in values:
+            width, height = values["picture"]
+            yield np.frombuffer(content, np.uint8).reshape(height, width, 3)
+
+
+def _from_header(data: bytes) -> bytes:
+    """The file from its header on, from which the places in it are counted."""
+    start = data.find(_HEADER, 0, _HEADER_BYTES)
+    if start < 0:
+        raise DecodeError("no PDF: no header")
+    return data[start:]
 
 
 def _page(values: dict[str, Any], content: bytes) -> Page:
@@ -180,9 +172,7 @@ def _thumbnail(picture: Plane) -> bytes | None:
     plane = picture[:, :, :1] if grey else picture
     for side, quality in _THUMBNAILS:
         small = smaller(np.ascontiguousarray(plane), side)
-        written: bytes = simplejpeg.encode_jpeg(
-            small, quality, "GRAY" if grey else "RGB", "Gray" if grey else "420"
-        )
+        written: bytes = simplejpeg.encode_jpeg(small, quality, "GRAY" if grey else "RGB", "Gray" if grey else "420")
         if len(written) <= THUMBNAIL_BYTES:
             return written
     return None

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from winnowry.operators.media.faults import DecodeError
@@ -35,13 +35,14 @@ class _Reader:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         )
 
-    def ask(self, data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def ask(self, data: bytes, draw: Sequence[int] | None, side_px: int) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Hand a file over; yields what is read of it, and of each page, with the bytes that go with it."""
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None
         assert answers is not None
         with contextlib.suppress(BrokenPipeError):  # its answer is missing then
-            questions.write(b"%d\n" % len(data))
+            question = {"n_bytes": len(data), "draw": None if draw is None else list(draw), "side_px": side_px}
+            questions.write(json.dumps(question).encode() + b"\n")
             questions.write(data)
             questions.flush()
         facts, _ = self._answer(answers)
@@ -82,11 +83,15 @@ _lock = threading.Lock()
 _readers: list[_Reader] = []
 
 
-def read_pdf(data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
+def read_pdf(
+    data: bytes, *, draw: Sequence[int] | None = None, side_px: int = 0
+) -> Iterator[tuple[dict[str, Any], bytes]]:
     """What is read of a file, and then of each of its pages, with the bytes of the page's picture.
 
     Args:
         data: the file.
+        draw: numbers of pages, from 0, of which only pictures are wanted; None: everything, of all pages.
+        side_px: longer side of those pictures.
 
     Raises:
         DecodeError: the reader did not outlive it.
@@ -96,7 +101,7 @@ def read_pdf(data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
             _readers.append(_Reader())
         whole = False
         try:
-            yield from _readers[0].ask(data)
+            yield from _readers[0].ask(data, draw, side_px)
             whole = True
         finally:
             if not whole:  # what it still has to say belongs to this file

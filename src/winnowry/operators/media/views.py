@@ -27,8 +27,8 @@ PAYLOAD = "payload"
 _DIGEST = "content_sha256"
 SPAN = "span"
 SPAN_TYPE = pa.struct([("start", pa.float64()), ("end", pa.float64()), ("unit", pa.string())])
-"""The part of its root that a record is: half open, in seconds (``s``) from the first frame, or in pages (``page``) from
-0; null: all of it."""
+"""The part of its root that a record is: half open, in seconds (``s``) from the first frame or in pages (``page``)
+from 0; null: all of it."""
 
 _FAULT_CHARACTERS = 200
 _Decoded = TypeVar("_Decoded")

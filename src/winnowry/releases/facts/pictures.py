@@ -18,11 +18,15 @@ from winnowry.records.kinds import Kind, sized_by
 from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
 
 THUMBNAIL = "thumbnail"
-"""The column of small pictures, JPEG, that ``image.measure`` and ``video.measure`` write."""
+"""The column of small pictures, JPEG, that operators on pictures, films and documents write."""
 WAVEFORM = "waveform"
 """The column of levels that ``audio.measure`` writes."""
-_READ = ("record_id", "uri", "media_type", "width", "height", "size", "text")
+_READ = (
+    "record_id", "uri", "media_type", "width", "height", "size", "text", "title", "n_pages", "page_number",
+    "n_document_pages",
+)  # fmt: skip
 _SHOWN = 12
+_CAPTION_CHARACTERS = 120
 _TRIED = 24  # files: some may be no pictures
 _READ_BYTES = 16 << 20  # of a file
 
@@ -67,7 +71,7 @@ def pictures(published: TableView) -> dict[str, Any] | None:
             continue  # another picture lies there now; `winnowry verify` says so
         small = thumbnail(data) if data else None
         if small is not None:
-            caption = f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}"
+            caption = _short(f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}")
             shown.append({"record_id": row["record_id"], "caption": caption, "jpeg": base64.b64encode(small).decode()})
     return {"why_none": None if shown else "None of the files that were tried is a picture.", "shown": shown}
 
@@ -102,5 +106,9 @@ def _drawing(column: str, value: Any) -> dict[str, Any]:
 def _caption(row: dict[str, Any], kind: Kind) -> str:
     """The file, its part, and what its kind shows of it."""
     span = row.get(SPAN)
-    part = "" if span is None else f" from {span['start']:.1f} s"
-    return f"{row['uri'].rpartition('/')[2]}{part}, {kind.shows(row)}"
+    part = f" from {span['start']:.1f} s" if span is not None and span["unit"] == "s" else ""
+    return _short(f"{row['uri'].rpartition('/')[2]}{part}, {kind.shows(row)}")
+
+
+def _short(caption: str) -> str:
+    return caption if len(caption) <= _CAPTION_CHARACTERS else caption[:_CAPTION_CHARACTERS] + "…"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pypdfium2.raw as pdfium
 
-from winnowry.operators.media.parsers.pdf_objects import PageObjects, TextObject
+from winnowry.operators.media.parsers.pdf_objects import Box, PageObjects, TextObject
 from winnowry.operators.media.parsers.pdf_picture import PagePicture
 from winnowry.operators.media.parsers.reading_order import Piece, text_of
 
@@ -87,14 +87,30 @@ def text_of_page(page: object, objects: PageObjects, picture: PagePicture) -> Pa
         glyphs = _with_replacements(list(_glyphs(text_page, objects)), objects)
     finally:
         pdfium.FPDFText_ClosePage(text_page)
+    n_silent = _n_silent({glyph.source for glyph in glyphs}, objects, picture)
     layers = _by_who_sees(_without_shadows(glyphs), objects, picture)
     shown = [glyph for glyph in (*layers.visible, *layers.over_image) if glyph.source]
     return PageText(
         text=_joined(layers.visible, layers.over_image),
         hidden=_joined(layers.hidden),
-        n_glyphs=len(shown),
-        n_unmapped=sum(not glyph.is_mapped for glyph in shown),
+        n_glyphs=len(shown) + n_silent,
+        n_unmapped=sum(not glyph.is_mapped for glyph in shown) + n_silent,
         source=_source(_says(layers.visible), _says(layers.over_image)),
+    )
+
+
+def _n_silent(sources: set[int], objects: PageObjects, picture: PagePicture) -> int:
+    """Text objects that are seen and of which pdfium has no glyph; how many they would be is not known."""
+    silent = [
+        text for text in objects.texts.values()
+        if text.address not in sources and text.is_painted and text.replacement is None
+    ]  # fmt: skip
+    with_glyphs = [objects.texts[source].box for source in sources if source in objects.texts] if silent else []
+    return sum(
+        not any(_is_over(box, text.box) for box in with_glyphs)
+        and picture.shows([text.box], text.colour, can_be_trusted=True)
+        for text in silent
+        if text.box[2] > text.box[0] and text.box[3] > text.box[1]
     )
 
 
@@ -110,19 +126,17 @@ def _says(glyphs: Sequence[_Glyph]) -> bool:
 
 def _glyphs(text_page: object, objects: PageObjects) -> Iterator[_Glyph]:
     """The glyphs in pdfium's order, with the blanks and line breaks that it adds."""
-    box, high = pdfium.FS_RECTF(), 0
+    high = 0
     for index in range(pdfium.FPDFText_CountChars(text_page)):
-        code = pdfium.FPDFText_GetUnicode(text_page, index)
+        code = _code(text_page, index)
         source = _address(pdfium.FPDFText_GetTextObject(text_page, index))
         if not source or pdfium.FPDFText_IsGenerated(text_page, index) == 1:
             yield _Glyph(chr(code), 0, 0, 0, 0, 0)
             continue
-        if not pdfium.FPDFText_GetLooseCharBox(text_page, index, ctypes.byref(box)):
+        if 0xD800 <= code < 0xDC00 and not high and 0xDC00 <= _code(text_page, index + 1) < 0xE000:
+            high = code  # the first half of a character beyond the basic plane
             continue
-        if 0xD800 <= code < 0xDC00:  # the first half of a character beyond the basic plane
-            high = code
-            continue
-        if 0xDC00 <= code < 0xE000 and high:
+        if high:
             code = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00
         high = 0
         if code in _HYPHENS and pdfium.FPDFText_IsHyphen(text_page, index) == 1:
@@ -133,14 +147,28 @@ def _glyphs(text_page: object, objects: PageObjects) -> Iterator[_Glyph]:
             known.quarter = round(angle / (math.pi / 2)) % 4 if angle >= 0 else 0
         yield _Glyph(
             chr(code),
-            box.left,
-            box.bottom,
-            box.right,
-            box.top,
+            *_box(text_page, index, known),
             source,
             _is_character(code) and pdfium.FPDFText_HasUnicodeMapError(text_page, index) != 1,
             known.quarter or 0 if known is not None else 0,
         )
+
+
+def _box(text_page: object, index: int, text: TextObject | None) -> Box:
+    """The box of a glyph by its font, or by what is painted, or that of its text object."""
+    box = pdfium.FS_RECTF()
+    if pdfium.FPDFText_GetLooseCharBox(text_page, index, ctypes.byref(box)):
+        return box.left, box.bottom, box.right, box.top
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    sides = (ctypes.byref(side) for side in (left, right, bottom, top))
+    if pdfium.FPDFText_GetCharBox(text_page, index, *sides) and right.value > left.value:
+        return left.value, bottom.value, right.value, top.value
+    return text.box if text is not None else (0.0, 0.0, 0.0, 0.0)
+
+
+def _code(text_page: object, index: int) -> int:
+    code: int = pdfium.FPDFText_GetUnicode(text_page, index)
+    return code
 
 
 def _address(handle: object) -> int:
@@ -181,8 +209,7 @@ def _with_replacements(glyphs: list[_Glyph], objects: PageObjects) -> list[_Glyp
         end = at + 1 if at < len(kept) and not kept[at].source and kept[at].text == " " else at
         after = kept[end] if end < len(kept) else None
         gap_before = [_blank()] if at and kept[at - 1].source and _are_apart(kept[at - 1], made[0]) else []
-        # Where nothing is painted, pdfium does not know how far it goes.
-        is_apart = right > left and after is not None and after.source and _are_apart(made[-1], after)
+        is_apart = text.end_is_known and after is not None and after.source and _are_apart(made[-1], after)
         gap_after = [_blank()] if is_apart else []
         kept[at:end] = [*gap_before, *made, *gap_after]
     return kept
@@ -237,9 +264,7 @@ def _by_who_sees(glyphs: Sequence[_Glyph], objects: PageObjects, picture: PagePi
             last.append(glyph)  # what pdfium adds goes with what it is behind
             continue
         how = seen[glyph.source]
-        if not picture.is_on_page((glyph.left + glyph.right) / 2, (glyph.bottom + glyph.top) / 2):
-            last = layers.hidden
-        elif how == "visible":
+        if how == "visible":
             last = layers.visible
         elif how == "over_image" and _cell(glyph) not in visible_cells:
             last = layers.over_image
@@ -264,6 +289,10 @@ def _seen(
     if text is None:
         return "visible"
     boxes = [(glyph.left, glyph.bottom, glyph.right, glyph.top) for glyph in glyphs if glyph.text.strip()]
+    # A line that runs off the page is one of the page.
+    if 2 * sum(picture.is_on_page((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for box in boxes) < len(boxes):
+        return "hidden"
+    middle = ((text.box[0] + text.box[2]) / 2, (text.box[1] + text.box[3]) / 2)
     if not text.is_painted:
         # pdfium leaves out text that is drawn again in the same place: here the one that is seen.
         if any(
@@ -271,9 +300,11 @@ def _seen(
             for other in objects.texts.values()
         ):
             return "visible"
-        middle = ((text.box[0] + text.box[2]) / 2, (text.box[1] + text.box[3]) / 2)
         return "over_image" if objects.is_image_at(*middle) else "hidden"
-    return "visible" if picture.shows(boxes, text.colour, can_be_trusted=text.draws_surely) else "hidden"
+    if picture.shows(boxes, text.colour, can_be_trusted=text.draws_surely):
+        return "visible"
+    # Some programs put what they recognised below the picture of the scan.
+    return "over_image" if objects.is_image_at(*middle, above=text.at) else "hidden"
 
 
 def _is_over(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:

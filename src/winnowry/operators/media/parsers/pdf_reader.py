@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pypdfium2.raw as pdfium
@@ -47,10 +48,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     pdfium.FPDF_InitLibrary()
     files = sys.stdin.buffer
-    while header := files.readline():
-        data = files.read(int(header))
+    while question := files.readline():
+        wanted = json.loads(question)
+        data = files.read(wanted["n_bytes"])
         _limit(_MEMORY_BYTES + 2 * len(data))
-        _read(data, answers)
+        if wanted["draw"] is None:
+            _read(data, answers)
+        else:
+            _draw(data, wanted["draw"], wanted["side_px"], answers)
 
 
 def _limit(memory_bytes: int) -> None:
@@ -58,8 +63,7 @@ def _limit(memory_bytes: int) -> None:
     _allow(_OPENING_S)
     used = 0
     try:
-        with open("/proc/self/statm", encoding="ascii") as sizes:
-            used = int(sizes.read().split()[0]) * resource.getpagesize()
+        used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
     except OSError:
         pass  # systems without it do not keep to this limit either
     resource.setrlimit(resource.RLIMIT_AS, (used + memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
@@ -78,7 +82,8 @@ def _used_s() -> float:
 def _read(data: bytes, answers: BinaryIO) -> None:
     document = pdfium.FPDF_LoadMemDocument64(data, len(data), None)
     if not document:
-        _answer(answers, {"fault": _FAULTS.get(pdfium.FPDF_GetLastError(), "damaged: no pages can be found in it")})
+        other = "truncated: it has no end" if _is_cut(data) else "damaged: no pages can be found in it"
+        _answer(answers, {"fault": _FAULTS.get(pdfium.FPDF_GetLastError(), other)})
         return
     try:
         facts = _facts(document, data)
@@ -87,6 +92,28 @@ def _read(data: bytes, answers: BinaryIO) -> None:
             left = _OPENING_S + _PAGE_S * (number + 1)
             _allow(max(1, left - int(_used_s() - facts["begun"])))
             _answer(answers, *_page(document, number))
+    finally:
+        pdfium.FPDF_CloseDocument(document)
+
+
+def _draw(data: bytes, numbers: list[int], side_px: int, answers: BinaryIO) -> None:
+    """Answer with pictures of some pages."""
+    document = pdfium.FPDF_LoadMemDocument64(data, len(data), None)
+    _answer(answers, {"fault": None if document else "it cannot be read", "n_pages": len(numbers)})
+    if not document:
+        return
+    try:
+        for number in numbers:
+            _allow(_OPENING_S)
+            page = pdfium.FPDF_LoadPage(document, number)
+            if not page:
+                _answer(answers, {"fault": f"page {number + 1} cannot be read"})
+                continue
+            try:
+                picture = PagePicture(page, side_px)
+                _answer(answers, {"fault": None, "picture": (picture.width, picture.height)}, picture.rgb())
+            finally:
+                pdfium.FPDF_ClosePage(page)
     finally:
         pdfium.FPDF_CloseDocument(document)
 
@@ -101,7 +128,7 @@ def _facts(document: object, data: bytes) -> dict[str, Any]:
     if n_pages > MOST_PAGES:
         fault = f"{n_pages} pages, more than {MOST_PAGES}"
     elif repaired and _is_cut(data):
-        fault = "truncated: it has neither its table of contents nor its end"
+        fault = "truncated: it has no end"
     elif n_pages == 0:
         fault = "damaged: it has no pages"
     return {
@@ -118,9 +145,9 @@ def _facts(document: object, data: bytes) -> dict[str, Any]:
 
 
 def _is_cut(data: bytes) -> bool:
-    """Whether a file whose table of objects was made anew lacks its end: objects go on behind its last end mark."""
-    end = data.rfind(b"%%EOF")
-    return end < 0 or b" obj" in data[end:]
+    """Whether a file whose table of objects is not where it should be lacks its end, and not only that table."""
+    last = data[max(0, data.rfind(b" obj")) :]
+    return b"startxref" not in last and b"%%EOF" not in last
 
 
 def _meta(document: object, name: str) -> str | None:

@@ -98,9 +98,7 @@ def _bands(pieces: Sequence[Piece]) -> list[list[Piece]]:
     return bands
 
 
-def _columns(
-    bands: Sequence[list[Piece]], lowest: int, seed: int
-) -> tuple[int, int, tuple[float, float]] | None:
+def _columns(bands: Sequence[list[Piece]], lowest: int, seed: int) -> tuple[int, int, tuple[float, float]] | None:
     """The longest run of bands around one, none before ``lowest``, that a strip parts into columns; None for none."""
     ended: list[tuple[int, tuple[float, float]]] = []
     strips = _inner_gaps(bands[seed])

@@ -6,6 +6,7 @@ page's picture to its standard output. Nothing it writes is code: who reads it n
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -62,10 +63,8 @@ def _limit(memory_bytes: int) -> None:
     """Bound what the next file takes."""
     _allow(_OPENING_S)
     used = 0
-    try:
+    with contextlib.suppress(OSError):  # systems without it do not keep to this limit either
         used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
-    except OSError:
-        pass  # systems without it do not keep to this limit either
     resource.setrlimit(resource.RLIMIT_AS, (used + memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 

@@ -108,12 +108,12 @@ bench-peers: $(DEV) $(PEERS) $(OTHERS)  ## CPU seconds against datatrove, Dolma,
 # dev.txt is without the extra web: pip 23, which Python 3.11 brings, cannot install a hashed lxml[html-clean].
 .PHONY: lock
 lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upgrade" or "--upgrade-package NAME")
-	$(LOCK) --extra tagged --extra chinese --extra image --extra audio --extra video --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
+	$(LOCK) --extra tagged --extra chinese --extra image --extra audio --extra video --extra document --extra s3 --group dev --output-file requirements/dev.txt $(ARGS)
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
 	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra image --extra audio \
-	  --extra video --extra s3 --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
-	$(LOCK) --extra image --extra audio --extra video --group install --constraints requirements/dev.txt --output-file requirements/media.txt $(ARGS)
+	  --extra video --extra document --extra s3 --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
+	$(LOCK) --extra image --extra audio --extra video --extra document --group install --constraints requirements/dev.txt --output-file requirements/media.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --no-deps --group media-samples --output-file requirements/media-samples.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group peers --constraints requirements/dev.txt --output-file requirements/peers.txt $(ARGS)

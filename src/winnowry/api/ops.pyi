@@ -8,6 +8,8 @@ from winnowry.operators.dedup.repeats import RepeatedLines as _RepeatedLines
 from winnowry.operators.dedup.repeats import RepeatedParagraphs as _RepeatedParagraphs
 from winnowry.operators.media.audio_facts import AudioFacts as _AudioFacts
 from winnowry.operators.media.audio_measure import AudioMeasure as _AudioMeasure
+from winnowry.operators.media.document_facts import DocumentFacts as _DocumentFacts
+from winnowry.operators.media.document_pages import DocumentPages as _DocumentPages
 from winnowry.operators.media.image import ImageDecode as _ImageDecode
 from winnowry.operators.media.measure import ImageMeasure as _ImageMeasure
 from winnowry.operators.media.piqe import ImagePiqe as _ImagePiqe
@@ -64,6 +66,10 @@ class dedup:
     lines = _RepeatedLines
     minhash = _MinHash
     paragraphs = _RepeatedParagraphs
+
+class document:
+    facts = _DocumentFacts
+    pages = _DocumentPages
 
 class image:
     decode = _ImageDecode

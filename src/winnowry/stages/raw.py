@@ -28,6 +28,7 @@ from winnowry.recipe.model import OnUpdate, Recipe, Source
 from winnowry.recipe.tables import raw_schema
 from winnowry.sources.base import Unreadable
 from winnowry.sources.mapping import MappedRecord, serialized
+from winnowry.sources.media_types import UNKNOWN
 from winnowry.stages.content_version import ContentVersion
 from winnowry.stages.gone_objects import GoneObjects
 from winnowry.stages.landing import read_object
@@ -224,6 +225,8 @@ class Raw(Production):
         if isinstance(content, Reason):
             return _rejected(row, content), 0
         row |= {"payload": content.payload, "content_sha256": content.sha256}
+        if content.media_type != UNKNOWN:  # what the bytes say; the name only where they say nothing
+            row["media_type"] = content.media_type
         if source.options.carries_text:
             row |= {"text": item.text, "media_type": content.media_type, "place": content.place}
         if item.span is not None:

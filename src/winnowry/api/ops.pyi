@@ -11,6 +11,7 @@ from winnowry.operators.media.audio_measure import AudioMeasure as _AudioMeasure
 from winnowry.operators.media.document_facts import DocumentFacts as _DocumentFacts
 from winnowry.operators.media.document_pages import DocumentPages as _DocumentPages
 from winnowry.operators.media.image import ImageDecode as _ImageDecode
+from winnowry.operators.media.interleaved import InterleavedImages as _InterleavedImages
 from winnowry.operators.media.measure import ImageMeasure as _ImageMeasure
 from winnowry.operators.media.piqe import ImagePiqe as _ImagePiqe
 from winnowry.operators.media.resolution import ImageResolution as _ImageResolution
@@ -77,6 +78,9 @@ class image:
     piqe = _ImagePiqe
     resolution = _ImageResolution
     stability = _ImageStability
+
+class interleaved:
+    images = _InterleavedImages
 
 class score:
     bits_per_byte = _BitsPerByte

@@ -126,6 +126,21 @@ TEXT = Kind("text", "text", "tokens", "n_tokens", _excerpt, "score.token_count")
 FILE = Kind("file", "blob", "bytes", "size", _plain_file)
 """A file of which nothing is known but its bytes."""
 
+PICTURE_MARK = "\ufffc"
+"""In the text of an interleaved document: here is a picture."""
+
+
+def _interleaved(row: Mapping[str, Any]) -> str:
+    n_images, left_out = row.get("n_images"), row.get("n_images_left_out")
+    _, size = _file(row)
+    counted = "" if n_images is None else "1 picture" if n_images == 1 else f"{n_images} pictures"
+    without = f"{left_out} left out" if left_out else ""
+    return _beside_text(", ".join(filter(None, (counted, without, size))), row)
+
+
+INTERLEAVED = Kind("interleaved", "blob", "images", "n_images", _interleaved, "interleaved.images")
+"""Texts and pictures in one order; behind documents, whose pages count their images too."""
+
 _BUILT_IN = (
     TEXT,
     FILE,
@@ -133,6 +148,7 @@ _BUILT_IN = (
     Kind("audio", "blob", "seconds", "duration_ms", _length_in_time, "audio.facts", sizes_per_unit=1000),
     Kind("video", "blob", "seconds", "duration_ms", _length_in_time, sizes_per_unit=1000),
     Kind("document", "blob", "pages", "n_pages", _document, "document.facts"),
+    INTERLEAVED,
     Kind("conversation", "structured", "turns", "n_turns", _plain_file),
     Kind("annotation", "structured", "annotations", "n_annotations", _plain_file),
     Kind("trajectory", "structured", "steps", "n_steps", _plain_file),

@@ -113,6 +113,7 @@ def export(
         corpus: the corpus.
         format: ``jsonl`` (one object a line, UTF-8; bytes of files in Base64), ``parquet`` (zstd) or ``webdataset``
             (tar archives of bytes as they arrived, ``.txt`` and ``.json``; beside each a list of its files and hashes).
+            Documents of texts and pictures are put together again, in order, in JSON Lines and archives.
         out: folder or URI; made when missing.
         tag: release or tag; ``prod`` where there is one, else the newest release.
         seed: of the shuffle.
@@ -150,7 +151,7 @@ def _export(
     rows_per_file: int,
     profile: Profile | None,
 ) -> Export:
-    from winnowry.releases import tc609_export
+    from winnowry.releases import interleaved_export, tc609_export
     from winnowry.sampling.draw import ascending, id_words, permanent_random
     from winnowry.storage.open import open_store
 
@@ -169,6 +170,8 @@ def _export(
     columns = [name for name in view.schema.names if name != "promotion_id"]
     if shape is not None:
         columns = [name for name in columns if name in tc609_export.COLUMNS]
+    elif interleaved_export.is_interleaved(columns) and format == "jsonl":
+        shape = interleaved_export.with_lists
     addresses = _addresses(dataset)
     parts = _parts(ws, corpus, release, view, format)
     contents = [*blob_columns(view.schema), *([PAYLOAD] if parts is not None else [])]
@@ -196,7 +199,7 @@ def _export(
         seed=seed,
         rows=len(order),
         bytes=sum(file.bytes for file in files),
-        columns=tuple(columns if shape is None else FIELDS),
+        columns=tuple(columns if profile is None else FIELDS),
         files=tuple(files),
         profile=profile,
     )

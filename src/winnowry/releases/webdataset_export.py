@@ -1,6 +1,7 @@
 """A release as shards of WebDataset: the files of one record share its id as their key.
 
 ``ID.jpg`` (or what its bytes are) holds the bytes as they arrived, ``ID.txt`` the text, ``ID.json`` every other column.
+Documents of texts and pictures are ``ID.json``, which has their order, and ``ID.0.jpg``, ``ID.1.png``, ….
 Nothing of a shard depends on when or where it was written.
 """
 
@@ -15,6 +16,7 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
+from winnowry.releases.interleaved_export import files_of, is_interleaved
 from winnowry.sources.media_types import HEAD_BYTES, UNKNOWN, extension_of, media_type_in
 
 BYTES_PER_SHARD = 1 << 30
@@ -51,7 +53,13 @@ def write_shard(
 
 
 def _files(row: dict[str, Any], contents: list[str], plain: Callable[[object], object]) -> Iterator[tuple[str, bytes]]:
-    key = row.pop("record_id")
+    key = row["record_id"]
+    if is_interleaved(list(row)):
+        described, pictures = files_of(row)
+        yield from ((f"{key}.{extension}", data) for extension, data in pictures)
+        yield f"{key}.json", orjson.dumps(described, default=plain, option=orjson.OPT_UTC_Z)
+        return
+    del row["record_id"]
     for column in contents:
         data = row.pop(column)
         if data is not None:
@@ -61,5 +69,4 @@ def _files(row: dict[str, Any], contents: list[str], plain: Callable[[object], o
     text = row.pop("text", None)
     if text is not None:
         yield f"{key}.txt", text.encode("utf-8", "surrogatepass")
-    described = orjson.dumps({"record_id": key, **row}, default=plain, option=orjson.OPT_UTC_Z)
-    yield f"{key}.json", described
+    yield f"{key}.json", orjson.dumps({"record_id": key, **row}, default=plain, option=orjson.OPT_UTC_Z)

@@ -8,7 +8,7 @@ from typing import BinaryIO, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from winnowry.records.kinds import kinds
+from winnowry.records.kinds import INTERLEAVED, kinds
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable
 
 _UNKNOWN = "application/octet-stream"
@@ -35,7 +35,7 @@ class Files(SourceFormat):
     @field_validator("kind")
     @classmethod
     def _of_files(cls, value: str | None) -> str | None:
-        known = [name for name, kind in kinds().items() if kind.carries == "blob"]
+        known = [name for name, kind in kinds().items() if kind.carries == "blob" and kind != INTERLEAVED]
         if value is not None and value not in known:
             raise ValueError(f"files have one of the kinds {', '.join(known)}; got {value!r}")
         return value

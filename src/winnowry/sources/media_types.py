@@ -45,7 +45,8 @@ _EXTENSIONS = {
     "audio/mpeg": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/aac": "aac", "audio/ogg": "ogg",
     "audio/mp4": "m4a", "video/mp4": "mp4", "video/quicktime": "mov", "video/x-msvideo": "avi",
     "video/webm": "webm", "video/x-matroska": "mkv", "video/ogg": "ogv", "video/mpeg": "mpg", "video/x-flv": "flv",
-    "application/pdf": "pdf", "text/plain": "txt", "text/html": "html",
+    "application/pdf": "pdf", "application/x-tar": "tar", "text/plain": "txt",
+    "text/html": "html",
 }  # fmt: skip
 _ID3_HEADER = 10
 _PDF = re.compile(rb"%PDF-[12]\.[0-9]")
@@ -74,6 +75,8 @@ def media_type_in(head: bytes) -> str:
         return _in_container(head)
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:  # a frame of MPEG audio
         return "audio/aac" if head[1] & 0x06 == 0 else "audio/mpeg"
+    if head[257:262] == b"ustar":
+        return "application/x-tar"
     if head[:1] == b"G" and head[188:189] == b"G":
         return "video/mp2t"
     if _PORTABLE_MAP.match(head):

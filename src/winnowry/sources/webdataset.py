@@ -12,7 +12,7 @@ from typing import BinaryIO, ClassVar, Literal, cast
 
 from pydantic import Field, field_validator
 
-from winnowry.records.kinds import kinds
+from winnowry.records.kinds import INTERLEAVED, kinds
 from winnowry.sources.base import ReadLimits, Record
 from winnowry.sources.fields import absent, described, value_at, without
 from winnowry.sources.media_types import UNKNOWN
@@ -69,7 +69,7 @@ class WebDataset(Shards):
     @field_validator("kind")
     @classmethod
     def _of_bytes(cls, value: str) -> str:
-        known = [name for name, kind in kinds().items() if kind.carries == "blob"]
+        known = [name for name, kind in kinds().items() if kind.carries == "blob" and kind != INTERLEAVED]
         if value not in known:
             raise ValueError(f"records have one of the kinds {', '.join(known)}; got {value!r}")
         return value

@@ -77,7 +77,9 @@ def _of_field(reason: str, value: str) -> str | None:
     if is_there:
         kind = "list" if kind.startswith("list of ") else kind
         return f"field `{field}` is {_TYPES.get(kind, kind)}{separator}{rest}"
-    return f"there is no field `{name}`{separator}{rest}" if reason != "missing_partition_part" else None
+    if reason in ("missing_part", "missing_partition_part"):  # of a shard, of a path: no field
+        return None
+    return f"there is no field `{name}`{separator}{rest}"
 
 
 @dataclass

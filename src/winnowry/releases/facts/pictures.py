@@ -23,7 +23,7 @@ WAVEFORM = "waveform"
 """The column of levels that ``audio.measure`` writes."""
 _READ = (
     "record_id", "uri", "media_type", "width", "height", "size", "text", "title", "n_pages", "page_number",
-    "n_document_pages",
+    "n_document_pages", "n_images", "n_images_left_out",
 )  # fmt: skip
 _SHOWN = 12
 _CAPTION_CHARACTERS = 120

@@ -39,6 +39,11 @@ def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
     if name == "webdataset":
         parts = (("jpg", lambda row: JPEG + row["id"].encode()), ("txt", lambda row: row["text"].encode()))
         return shard((f"{row['id']}.{end}", data(row)) for row in rows for end, data in parts)
+    if name == "interleaved":
+        order = ({"id": row["id"], "texts": [row["text"], None], "images": [None, "0.jpg"]} for row in rows)
+        pairs = ((fields["id"], json.dumps(fields).encode()) for fields in order)
+        files = ((f"{key}.json", data) for key, data in pairs)
+        return shard(file for json_file in files for file in (json_file, (f"{json_file[0][:-5]}.0.jpg", JPEG)))
     if name in ("sgml", "xml"):
         return "".join(f'<row id="{row["id"]}"><text>{escape(row["text"])}</text></row>\n' for row in rows).encode()
     if name not in ("csv", "files"):

@@ -67,6 +67,7 @@ class InterleavedImages(MediaOperator):
     min_side: int | None = Field(default=150, ge=1, description="least shorter side of a picture in pixels; null: any")
     max_side: int | None = Field(default=20_000, ge=1, description="most longer side in pixels; null: any")
     max_aspect: float | None = Field(default=2.0, ge=1, description="most of longer over shorter side; null: any")
+    marks: bool = Field(default=True, description="whether only documents are kept whose pictures all have a mark")
     min_images: int = Field(default=1, ge=0, description="fewest pictures of a document")
     max_images: int | None = Field(default=30, ge=1, description="most pictures of a document; null: any")
 
@@ -79,37 +80,34 @@ class InterleavedImages(MediaOperator):
         return Wants()
 
     def writes(self) -> pa.Schema:
-        """The columns of the class's description, in its order."""
-        return pa.schema(
-            [
-                pa.field("marks_error", pa.string()),
-                pa.field("text", pa.large_string()),
-                pa.field("n_images", pa.int64()),
-                pa.field("n_images_left_out", pa.int64()),
-                pa.field("images", pa.list_(_PICTURE)),
-                pa.field("images_left_out", pa.list_(_LEFT_OUT)),
-                pa.field("thumbnail", pa.binary()),
-            ]
-        )
+        """The columns of the class's description, in its order; after ``as``, if given."""
+        columns = [
+            ("marks_error", pa.string()),
+            ("text", pa.large_string()),
+            ("n_images", pa.int64()),
+            ("n_images_left_out", pa.int64()),
+            ("images", pa.list_(_PICTURE)),
+            ("images_left_out", pa.list_(_LEFT_OUT)),
+            ("thumbnail", pa.binary()),
+        ]
+        return pa.schema([pa.field(self._named(name), kind) for name, kind in columns])
+
+    def _named(self, column: str) -> str:
+        return column if self.as_ is None else f"{self.as_}_{column}"
 
     def rules(self) -> tuple[Rule, ...]:
-        """``marks``, ``min_images`` and ``max_images``."""
-        most = self.max_images
-        return (
-            Rule(name="marks", column="marks_error", comparison="==", threshold="", null="keep"),
-            Rule(name="min_images", column="n_images", comparison=">=", threshold=self.min_images, null="keep"),
-            *(
-                (Rule(name="max_images", column="n_images", comparison="<=", threshold=most, null="keep"),)
-                if most is not None
-                else ()
-            ),
-        )
+        """``marks``, ``min_images`` and ``max_images``; a document whose marks do not fit fails the first alone."""
+        marked = Rule(name="marks", column=self._named("marks_error"), comparison="==", threshold="", null="keep")
+        n_images, most = self._named("n_images"), self.max_images
+        rules = [marked] if self.marks else []
+        rules.append(Rule(name="min_images", column=n_images, comparison=">=", threshold=self.min_images, null="keep"))
+        if most is not None:
+            rules.append(Rule(name="max_images", column=n_images, comparison="<=", threshold=most, null="keep"))
+        return tuple(rules)
 
     @model_validator(mode="after")
     def _can_decode(self) -> Self:
         require_image_extra(self.op)
-        if self.as_ is not None:
-            raise ValueError(f"{self.op} rewrites the text of a record, and has no columns under another name")
         return self
 
     def apply_media(self, batch: pa.RecordBatch, views: Views) -> pa.RecordBatch:

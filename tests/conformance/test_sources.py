@@ -9,25 +9,36 @@ import json
 import tarfile
 from xml.sax.saxutils import escape
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from tests.motion_files import amc, c3d, march
 from tests.shards import JPEG, shard
+from winnowry.records.motion_files import bvh_of
 from winnowry.sources.base import ReadLimits, Record, Unreadable
 from winnowry.sources.registry import formats, reader_of
 
 ROWS = [{"id": "1", "text": "grüße"}, {"id": "2", "text": 'line\nbreak, "quoted"'}, {"id": "3", "text": ""}]
 FORMATS = tuple(formats())
-OPTIONS = {"sgml": {"record_element": "row"}, "xml": {"record_element": "row"}}
+OPTIONS: dict[str, dict[str, object]] = {
+    "sgml": {"record_element": "row"},
+    "xml": {"record_element": "row"},
+    "amc": {"fps": 120},
+}
 WHOLE_OBJECT = ("text", "html")
+MOTION = {"bvh": bvh_of(march(2)), "amc": amc().encode(), "c3d": c3d(np.zeros((2, 2, 3)))}
+"""A clip is no row; these files have none."""
 
 
 def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
     if name == "speech_manifest":
         rows = [{**row, "audio_filepath": f"wavs/{row['id']}.flac"} for row in rows]
         return encoded("jsonl", rows)
+    if name in MOTION:
+        return MOTION[name]
     if name == "jsonl" or name in WHOLE_OBJECT:
         return "".join(json.dumps(row) + "\n" for row in rows).encode()
     if name == "parquet":

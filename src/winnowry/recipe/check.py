@@ -97,7 +97,8 @@ def check_parts(
     problems += _derivations(clean, score)
     problems += _keepers(kind, clean, None if None in score else columns_written(score))
     if sample is not None and None not in score:
-        cleaned_types = dict.fromkeys(carried, pa.string()) | _types(clean)
+        own = {field.name: field.type for field in kind.columns}
+        cleaned_types = own | dict.fromkeys(carried, pa.string()) | _types(clean)
         unknown = None in clean or None in sources  # what a source with a mistake carries is not known
         problems += _sample(kind, sample, score, cleaned_types, unknown)
     problems += _tables(kind, (*clean, *score), sample, columns)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from winnowry.core.column_names import wrong_word
 from winnowry.core.errors import UsageError
 from winnowry.core.numbers import byte_size
+from winnowry.records.motion import MOTION_COLUMNS
 
 Carries = Literal["text", "blob", "structured"]
 _GROUP = "winnowry.kinds"
@@ -152,6 +153,7 @@ _BUILT_IN = (
     Kind("conversation", "structured", "turns", "n_turns", _plain_file),
     Kind("annotation", "structured", "annotations", "n_annotations", _plain_file),
     Kind("trajectory", "structured", "steps", "n_steps", _plain_file),
+    Kind("motion", "structured", "seconds", "duration_ms", _excerpt, None, 1000, MOTION_COLUMNS),
 )
 
 
@@ -201,8 +203,8 @@ def sized_by(columns: Collection[str]) -> Kind | None:
     >>> sized_by(["record_id", "n_pixels", "size"]).name, sized_by(["record_id"])
     ('image', None)
     """
-    for kind in kinds().values():
-        if kind is not FILE and kind.size_column in columns:
-            return kind
+    sized = [kind for kind in kinds().values() if kind is not FILE and kind.size_column in columns]
+    if sized:  # several count seconds; a table that has all columns of one is of that one
+        return max(sized, key=lambda kind: len(kind.columns) if {c.name for c in kind.columns} <= {*columns} else -1)
     of_files = "media_type" in columns or TEXT.payload_column not in columns
     return FILE if FILE.size_column in columns and of_files else None

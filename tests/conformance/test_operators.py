@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.motion_files import march
 from tests.operator_examples import example_of
 from winnowry.operators.base import Derivation, FittedOperator, Operator, Rule
 from winnowry.operators.dedup.keys import DuplicateKeys
 from winnowry.operators.media.operator import MediaDerivation
 from winnowry.operators.registry import operators
+from winnowry.records.motion import MOTION_COLUMNS
 
 NAMES = tuple(operators())
 MEASURES = tuple(name for name, cls in operators().items() if not issubclass(cls, Derivation))
@@ -54,6 +56,9 @@ def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
     """Plausible values for a column that an operator reads."""
     if field.name == "text":
         return pa.array(texts, field.type)
+    if field in MOTION_COLUMNS:
+        clips = [None if text is None else march(len(text) % 40, swing=len(text) % 50).columns() for text in texts]
+        return pa.array([None if clip is None else clip[field.name] for clip in clips], field.type)
     if pa.types.is_large_binary(field.type):
         return pa.array([None if text is None else file_of(text) for text in texts], field.type)
     if field.name == "content_sha256":

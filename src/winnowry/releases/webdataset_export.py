@@ -2,6 +2,7 @@
 
 ``ID.jpg`` (or what its bytes are) holds the bytes as they arrived, ``ID.txt`` the text, ``ID.json`` every other column.
 Documents of texts and pictures are ``ID.json``, which has their order, and ``ID.0.jpg``, ``ID.1.png``, ….
+A clip of captured motion is ``ID.bvh``, or ``ID.amc`` and ``ID.asf``; one of points is in the JSON.
 Nothing of a shard depends on when or where it was written.
 """
 
@@ -16,6 +17,8 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
+from winnowry.records.motion import motion_of
+from winnowry.records.motion_files import files_of as motion_files_of
 from winnowry.releases.interleaved_export import files_of, is_interleaved
 from winnowry.sources.media_types import HEAD_BYTES, UNKNOWN, extension_of, media_type_in
 
@@ -66,7 +69,20 @@ def _files(row: dict[str, Any], contents: list[str], plain: Callable[[object], o
             media_type = media_type_in(data[:HEAD_BYTES])
             extension = extension_of(media_type if media_type != UNKNOWN else row.get("media_type"))
             yield f"{key}.{extension}" if column == contents[0] else f"{key}.{column}.{extension}", data
+    if "skeleton" in row and "frame_time" in row:
+        yield from _motion_files(key, row)
     text = row.pop("text", None)
     if text is not None:
         yield f"{key}.txt", text.encode("utf-8", "surrogatepass")
     yield f"{key}.json", orjson.dumps({"record_id": key, **row}, default=plain, option=orjson.OPT_UTC_Z)
+
+
+def _motion_files(key: str, row: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """A clip of captured motion as the files that it was read from; their numbers are not in the JSON, too."""
+    motion = motion_of(row)
+    files = motion_files_of(motion) if motion is not None else {}
+    for extension, data in files.items():
+        yield f"{key}.{extension}", data
+    if files:
+        for name in ("skeleton", "values", "layout"):
+            row.pop(name)

@@ -51,7 +51,8 @@ def examples_view(facts: Facts) -> dict[str, Any]:
 
 def _size(record: Facts) -> int:
     texts = (record[key] for key in ("value", "threshold", "record_id", "partition", "text"))
-    return _EXAMPLE_MARKUP + len(record.get("jpeg", "")) + sum(_escaped_size(str(text)) for text in texts if text)
+    drawn = record.get("jpeg", "") + record.get("svg", "")
+    return _EXAMPLE_MARKUP + len(drawn) + sum(_escaped_size(str(text)) for text in texts if text)
 
 
 def _escaped_size(text: str) -> int:

@@ -38,10 +38,11 @@ def wave_image(levels: Sequence[float]) -> str:
 
 
 def pictures_view(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was drawn of the records: ``of_sound``, and ``shown`` with ``image`` (a type and Base64)."""
+    """What was drawn of the records: ``of``, and ``shown`` with ``image`` (a type and Base64)."""
     shown = facts["pictures"]["shown"]
+    kinds = {"waveform": "sound", "svg": "motion"}
     return {
-        "of_sound": any("waveform" in one for one in shown),
+        "of": next((kind for key, kind in kinds.items() if any(key in one for one in shown)), "pictures"),
         "shown": [
             {
                 "caption": one["caption"],
@@ -55,7 +56,9 @@ def pictures_view(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _image(one: Mapping[str, Any]) -> tuple[str, str]:
     """Type and Base64 of what is shown of a record."""
-    return ("svg+xml", wave_image(one["waveform"])) if "waveform" in one else ("jpeg", one["jpeg"])
+    if "waveform" in one:
+        return "svg+xml", wave_image(one["waveform"])
+    return ("svg+xml", one["svg"]) if "svg" in one else ("jpeg", one["jpeg"])
 
 
 def pictures_in_markdown(shown: Sequence[Mapping[str, Any]]) -> str:

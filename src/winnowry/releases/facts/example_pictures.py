@@ -10,7 +10,7 @@ import orjson
 
 from winnowry.core.sql import in_list
 from winnowry.reading.session import Session
-from winnowry.releases.facts.pictures import THUMBNAIL
+from winnowry.releases.facts.pictures import THUMBNAIL, drawing
 from winnowry.stages.graph import KEPT
 
 _SHOWN = 4  # of a rule
@@ -37,4 +37,4 @@ def add_pictures(session: Session, rules: Iterable[Mapping[str, Any]]) -> None:
             small[row["record_id"]] = base64.b64encode(row[THUMBNAIL]).decode()
     for record in records:
         if record["record_id"] in small:
-            record["jpeg"] = small[record["record_id"]]
+            record |= drawing(small[record["record_id"]])

@@ -37,7 +37,7 @@ def examples(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
     Returns:
         ``stage``, ``operator``, ``reason``, ``rows`` and ``records``: those with the lowest ids, which are random, each
         with id, partition, value, threshold, text (at most 300 characters; None where the text is not there),
-        whether it was ``cut``, and of a few pictures ``jpeg``, one of them made small.
+        whether it was ``cut``, and of a few pictures ``jpeg`` or ``svg``: a small one.
     """
     rules = [*_quarantined(session), *_duplicates(session), *_not_drawn(session)]
     records = [(rule, record) for rule in rules for record in rule["records"]]

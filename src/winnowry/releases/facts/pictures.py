@@ -18,7 +18,7 @@ from winnowry.records.kinds import Kind, sized_by
 from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
 
 THUMBNAIL = "thumbnail"
-"""The column of small pictures, JPEG, that operators on pictures, films and documents write."""
+"""The column of small pictures, JPEG or SVG, that operators on pictures, films, documents and motion write."""
 WAVEFORM = "waveform"
 """The column of levels that ``audio.measure`` writes."""
 _READ = (
@@ -39,8 +39,8 @@ def pictures(published: TableView) -> dict[str, Any] | None:
 
     Returns:
         None where there is nothing to look at: records that are no pictures and have neither thumbnail nor waveform.
-        ``why_none``: a sentence, or None; ``shown``: at most 12 with ``record_id``, ``caption`` and either ``jpeg``
-        (Base64) or ``waveform`` (numbers from 0 to 1).
+        ``why_none``: a sentence, or None; ``shown``: at most 12 with ``record_id``, ``caption`` and one of ``jpeg``,
+        ``svg`` (Base64) and ``waveform`` (numbers from 0 to 1).
     """
     kind = sized_by(published.schema.names)
     measured = _measured(published, kind) if kind is not None else None
@@ -99,12 +99,23 @@ _DRAWN = ((THUMBNAIL, pa.types.is_binary), (WAVEFORM, pa.types.is_list))
 
 def _drawing(column: str, value: Any) -> dict[str, Any]:
     if column == THUMBNAIL:
-        return {"jpeg": base64.b64encode(value).decode()}
+        return drawing(base64.b64encode(value).decode())
     return {"waveform": [round(min(1.0, level), 3) for level in value]}
 
 
+def drawing(encoded: str) -> dict[str, str]:
+    """A thumbnail in Base64, by what it is: ``jpeg`` or ``svg``.
+
+    >>> drawing("PHN2ZyAvPg==")
+    {'svg': 'PHN2ZyAvPg=='}
+    """
+    return {"svg" if base64.b64decode(encoded[:8]).startswith(b"<svg") else "jpeg": encoded}
+
+
 def _caption(row: dict[str, Any], kind: Kind) -> str:
-    """The file, its part, and what its kind shows of it."""
+    """The file, its part, and what its kind shows of it; the text of structured records says all of that."""
+    if kind.carries == "structured":
+        return kind.shows(row)
     span = row.get(SPAN)
     part = f" from {span['start']:.1f} s" if span is not None and span["unit"] == "s" else ""
     return _short(f"{row['uri'].rpartition('/')[2]}{part}, {kind.shows(row)}")

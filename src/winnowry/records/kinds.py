@@ -19,6 +19,8 @@ import pyarrow as pa
 from winnowry.core.column_names import wrong_word
 from winnowry.core.errors import UsageError
 from winnowry.core.numbers import byte_size
+from winnowry.records.annotations import COLUMNS as ANNOTATION_COLUMNS
+from winnowry.records.annotations import described as described_annotation
 from winnowry.records.motion import MOTION_COLUMNS
 
 Carries = Literal["text", "blob", "structured"]
@@ -85,6 +87,7 @@ class Kind:
         sizes_per_unit: of the size column; 1000 where it holds milliseconds and the unit is seconds.
         columns: of ``structured`` records, as ``raw``, ``cleaned`` and ``published`` hold them beside the text. The
             size column may be one of them. What one means, for cards and pages, is the ``description`` of its metadata.
+        may_be_empty: a record of size 0 says something, as an image with nothing in it does, and is drawn like others.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Kind:
     counted_by: str | None = None
     sizes_per_unit: int = 1
     columns: tuple[pa.Field, ...] = ()
+    may_be_empty: bool = False
 
     @property
     def payload_column(self) -> str:
@@ -151,7 +155,15 @@ _BUILT_IN = (
     Kind("document", "blob", "pages", "n_pages", _document, "document.facts"),
     INTERLEAVED,
     Kind("conversation", "structured", "turns", "n_turns", _plain_file),
-    Kind("annotation", "structured", "annotations", "n_annotations", _plain_file),
+    Kind(
+        "annotation",
+        "structured",
+        "boxes",
+        "n_boxes",
+        described_annotation,
+        columns=ANNOTATION_COLUMNS,
+        may_be_empty=True,
+    ),
     Kind("trajectory", "structured", "steps", "n_steps", _plain_file),
     Kind("motion", "structured", "seconds", "duration_ms", _excerpt, None, 1000, MOTION_COLUMNS),
 )

@@ -109,6 +109,8 @@ def select(
     sizes: Int64s,
     spec: SampleSpec,
     strata: npt.NDArray[np.generic] | pa.Array | pa.ChunkedArray | None = None,
+    *,
+    may_be_empty: bool = False,
 ) -> Selection:
     """Select records for a token budget.
 
@@ -127,9 +129,12 @@ def select(
         record_ids: n ids in any form of :func:`~winnowry.sampling.draw.id_words`.
         scores: n floats, see ``spec.prefer``; NaN means no score and ranks below every score. None only where the
             specification names no score column.
-        sizes: n token counts, not negative. Mode exact never selects a record of 0 tokens (probability 0).
+        sizes: n token counts, not negative. Mode exact never selects a record of 0 tokens (probability 0), unless
+            ``may_be_empty``.
         spec: method, budget, mode and seed.
         strata: n stratum labels, or None for one stratum.
+        may_be_empty: a record of size 0 says something, as an image with nothing in it does: those of a stratum are
+            drawn with the share of it that the budget is, and cost nothing.
 
     Returns:
         The selection, n rows in the order given.
@@ -167,18 +172,23 @@ def select(
         epochs, rest = divmod(share, whole) if share > whole else (0, share)
         inclusion = _inclusion(spec, scored, sizes[rows], rest)
         probability[rows] = inclusion.probability
+        empty = _eligible(spec, scored, np.ones(len(rows), np.int64)) & (sizes[rows] == 0) & may_be_empty
+        probability[rows[empty]] = 0.0
         if spec.mode == "paper":
             selected[rows] = drawn[rows] <= inclusion.probability
         else:
             _take(rows, rest, sizes, probability, drawn, words, selected, ranking)
-        repeats[rows] = epochs * (sizes[rows] > 0)
+        if empty.any():
+            probability[rows[empty]] = min(1.0, rest / whole) if whole else 1.0
+            selected[rows[empty]] = drawn[rows[empty]] <= probability[rows[empty]]
+        repeats[rows] = epochs * ((sizes[rows] > 0) | empty)
         draws.append(_Draw(label, rows, scored, share, inclusion, epochs))
     if spec.mode == "exact" and codes is not None and len(labels) > 1:
         for capped in (False, True):
             gap = budget - int((sizes * (repeats + selected)).sum())
             if gap > 0:
                 open_rows = shared.capped[codes] == capped
-                left = np.flatnonzero(~selected & (probability > 0.0) & open_rows)
+                left = np.flatnonzero(~selected & (probability > 0.0) & (sizes > 0) & open_rows)
                 _take(left, gap, sizes, probability, drawn, words, selected, ranking)
     if spec.epochs:
         probability[repeats > 0] = 1.0
@@ -275,9 +285,7 @@ def _inclusion(spec: SampleSpec, scores: Float64s, sizes: Int64s, budget: int) -
     """Probabilities of one stratum; outside mode paper a record without tokens has probability 0."""
     if spec.mode == "paper":
         return probabilities.paper(sizes, budget, spec.hard_fraction)
-    eligible = sizes > 0
-    if spec.threshold is not None:
-        eligible &= scores >= (-spec.threshold if spec.prefer == "lowest" else spec.threshold)
+    eligible = _eligible(spec, scores, sizes)
     if eligible.all():
         return _inclusion_of_eligible(spec, scores, sizes, budget)
     probability = np.zeros(len(sizes))
@@ -286,6 +294,14 @@ def _inclusion(spec: SampleSpec, scores: Float64s, sizes: Int64s, budget: int) -
     probability[eligible] = inclusion.probability
     hard[eligible] = inclusion.hard
     return probabilities.Inclusion(probability, inclusion.r, hard)
+
+
+def _eligible(spec: SampleSpec, scores: Float64s, sizes: Int64s) -> Bools:
+    """Records that have a size, and a score that passes the threshold."""
+    eligible: Bools = sizes > 0
+    if spec.threshold is not None:
+        eligible &= scores >= (-spec.threshold if spec.prefer == "lowest" else spec.threshold)
+    return eligible
 
 
 def _inclusion_of_eligible(spec: SampleSpec, scores: Float64s, sizes: Int64s, budget: int) -> probabilities.Inclusion:

@@ -112,7 +112,8 @@ def draw(recipe: Recipe, table: pa.Table) -> Selection:
     if spec.counts_records(kind):
         sizes = np.ones_like(sizes)
     scores = table[spec.by].to_numpy(zero_copy_only=False).astype(np.float64) if spec.by else None
-    return select(table["record_id"], scores, sizes, spec, _strata(table, spec))
+    strata = _strata(table, spec)
+    return select(table["record_id"], scores, sizes, spec, strata, may_be_empty=kind.may_be_empty)
 
 
 def _strata(table: pa.Table, spec: SampleSpec) -> pa.Array | None:

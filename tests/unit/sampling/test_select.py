@@ -306,3 +306,30 @@ def test_wrong_input_is_refused(scores: np.ndarray | None, sizes: np.ndarray, me
     with pytest.raises(UsageError) as error:
         select(ids, scores, sizes, EXACT)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("mode", ["exact", "paper"])
+def test_records_of_size_0_that_say_something_are_drawn_with_the_share_of_the_budget(mode: str) -> None:
+    n = 4_000
+    ids = np.array([[number, 0] for number in range(n)], np.uint64)
+    sizes = np.where(np.arange(n) % 2 == 0, 0, 3)
+    by = {} if mode == "exact" else {"by": "score", "hard_fraction": 0.0}
+    spec = SampleSpec.model_validate(
+        {"token_fraction": 0.25, "seed": 3, "mode": mode, "method": "uniform" if mode == "exact" else "cdf", **by}
+    )
+    scores = None if mode == "exact" else np.arange(n, dtype=np.float64)
+    without = select(ids, scores, sizes, spec)
+    drawn = select(ids, scores, sizes, spec, may_be_empty=True)
+    empty = sizes == 0
+    if mode == "exact":
+        assert without.selected[empty].sum() == 0
+    assert (drawn.selected[~empty] == without.selected[~empty]).all()
+    assert drawn.selected_tokens == without.selected_tokens
+    assert set(drawn.probability[empty]) == {0.25}
+    assert abs(drawn.selected[empty].mean() - 0.25) < 0.04  # four standard deviations of 2,000 draws
+
+
+def test_a_corpus_of_records_of_size_0_is_drawn_whole() -> None:
+    ids = np.array([[number, 0] for number in range(5)], np.uint64)
+    spec = SampleSpec(method="uniform", token_fraction=0.5, seed=1)
+    assert select(ids, None, np.zeros(5, np.int64), spec, may_be_empty=True).selected.all()

@@ -6,6 +6,7 @@ partition, is quarantined here, because no partition run would ever see it.
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -190,17 +191,37 @@ def _items(
     ws: Workspace, recipe: Recipe, source: Source, uri: str, stream: BinaryIO, written_at: datetime | None
 ) -> Iterator[MappedRecord | Unreadable]:
     path = relative_path(ws, source, uri)
-    reader = format_of(source, lambda name: _neighbour(ws, uri, name))
+    reader = format_of(source, _neighbours(ws, source, uri))
     for item in guarded(reader.read(stream, uri, read_limits(recipe)), f"source.{source.format}", uri):
         yield item if isinstance(item, Unreadable) else _mapped(item, source, uri, path, written_at)
 
 
-def _neighbour(ws: Workspace, uri: str, name: str) -> BinaryIO | None:
-    """Another object of the folder that an object lies in; None where there is none."""
-    try:
-        return ws.store.open(f"{ws.store.resolve(uri).rpartition('/')[0]}/{name}")
-    except NotFoundError:
-        return None
+def _neighbours(ws: Workspace, source: Source, uri: str) -> Callable[[str], BinaryIO | None]:
+    """Opens other objects of the folder that an object lies in, and of those beside it; None where there is none.
+
+    A name that leads out of the landing is that of no object.
+    """
+    store = ws.store
+    scheme, separator, folder = store.resolve(uri).rpartition("/")[0].rpartition("://")
+    leads_out = why_out_of_reach(store, store.resolve(source.uri))
+    top = f"{scheme}{separator}{_first_part(folder)}/"
+
+    def neighbour(name: str) -> BinaryIO | None:
+        place = scheme + separator + posixpath.normpath(f"{folder}/{name}")
+        if not place.startswith(top) or leads_out(place) is not None:
+            return None
+        try:
+            return store.open(place)
+        except NotFoundError:
+            return None
+
+    return neighbour
+
+
+def _first_part(folder: str) -> str:
+    """The first folder of a path, or the bucket of an object."""
+    start = len(folder) - len(folder.lstrip("/"))
+    return folder[:start] + folder[start:].split("/", 1)[0]
 
 
 def _mapped(

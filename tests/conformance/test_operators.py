@@ -63,9 +63,27 @@ def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
         return pa.array([None if text is None else file_of(text) for text in texts], field.type)
     if field.name == "content_sha256":
         return pa.array([hashlib.sha256(repr(text).encode()).hexdigest() for text in texts], field.type)
+    if pa.types.is_nested(field.type):
+        return pa.array([None if text is None else value_of(field.type, len(text)) for text in texts], field.type)
     if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
         return pa.array([f"{field.name}-{index}" for index in range(len(texts))], field.type)
     return pa.array([None if text is None else len(text) for text in texts], pa.int64()).cast(field.type)
+
+
+def value_of(kind: pa.DataType, seed: int) -> Any:
+    """A plausible value of a column of lists and structs; fields are null now and then."""
+    if pa.types.is_struct(kind):
+        return {
+            field.name: None if (seed + place) % 5 == 0 else value_of(field.type, seed + place)
+            for place, field in enumerate(kind)
+        }
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [value_of(kind.value_type, seed + place) for place in range(seed % 4)]
+    if pa.types.is_boolean(kind):
+        return seed % 2 == 0
+    if pa.types.is_floating(kind):
+        return seed % 97 + 0.5
+    return f"value {seed % 3}" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else seed % 7
 
 
 def batch_of(operator: Operator, texts: list[str | None]) -> pa.RecordBatch:

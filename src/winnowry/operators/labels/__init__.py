@@ -1,0 +1,1 @@
+"""Operators on annotations: boxes, masks, tracks and poses, and how annotators agree."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from winnowry.core.arguments import names_of
 from winnowry.core.errors import UsageError
+from winnowry.core.export_formats import ExportFormat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -369,7 +370,7 @@ class Lake:
     def export(
         self,
         corpus: str,
-        format: Literal["jsonl", "parquet", "webdataset"],
+        format: ExportFormat,
         out: str | os.PathLike[str],
         tag: str | None = None,
         *,
@@ -380,7 +381,8 @@ class Lake:
 
         Args:
             corpus: the corpus.
-            format: ``jsonl``, ``parquet`` or ``webdataset``.
+            format: ``jsonl``, ``parquet`` or ``webdataset``; of annotations also ``coco``, ``yolo``, ``voc``, ``cvat``
+                or ``kitti``.
             out: folder or ``s3://`` URI that holds no export yet.
             tag: release or tag; ``prod`` where there is one, else the newest release.
             seed: of the shuffle.

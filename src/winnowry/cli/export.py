@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
 from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
+from winnowry.core.export_formats import ExportFormat
 
 
 @click.command(
     "export",
-    short_help="Write a release as JSONL, Parquet or WebDataset files, shuffled.",
+    short_help="Write a release as JSONL, Parquet, WebDataset or label files, shuffled.",
     epilog=examples(
         "winnowry export support --format parquet --out out/",
         "winnowry export support --format jsonl --tag v2 --out out-v2/",
         "winnowry export photos --format webdataset --out shards/  # pictures, captions, fields",
+        "winnowry export street --format coco --out coco/  # annotations, also as yolo, voc, cvat, kitti",
     ),
 )
 @click.argument("corpus")
-@click.option(
-    "--format", "format_", type=click.Choice(["jsonl", "parquet", "webdataset"]), required=True, help="File format."
-)
+@click.option("--format", "format_", type=click.Choice(get_args(ExportFormat)), required=True, help="File format.")
 @click.option("--out", required=True, metavar="DIR", help="Folder or s3:// URI; must not hold an export yet.")
 @click.option("--tag", metavar="TAG", help="Release or tag; default: prod, else the newest release.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
@@ -30,7 +30,7 @@ from winnowry.cli.options import Call, common_options
 @common_options
 def command(
     corpus: str,
-    format_: Literal["jsonl", "parquet", "webdataset"],
+    format_: ExportFormat,
     out: str,
     tag: str | None,
     seed: int,
@@ -41,7 +41,8 @@ def command(
 
     The same release and seed give the same bytes. manifest.json lists the files with rows, bytes and SHA-256. Bytes of
     files are Base64 in jsonl, a binary column of parquet, and files as they arrived in the archives of webdataset;
-    beside each archive NAME.files.jsonl has the SHA-256 of every file in it.
+    beside each archive NAME.files.jsonl has the SHA-256 of every file in it. Annotations are also written as coco,
+    yolo, voc, cvat and kitti; what such a format cannot say is counted under "losses" in manifest.json.
     """
     done = call.lake().export(corpus, format_, out, tag, seed=seed, profile=profile)
     output = call.output()
@@ -62,6 +63,9 @@ def command(
             ("✓ ", "bold green"), (f"{corpus} {done.release}", "bold"), f": {amount} below {done.out}"
         )
         output.show(headline, "", table)
+        if done.losses:
+            left_out = ", ".join(f"{name} {number(count)}" for name, count in done.losses.items())
+            output.show(Text(f"{format_} cannot say, and leaves out: {left_out}", "yellow"))
         if len(done.files) > 20:
             output.show(Text(f"… {counted(len(done.files) - 20, 'more file')} in manifest.json", "bright_black"))
     return 0

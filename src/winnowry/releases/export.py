@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from winnowry.core.arguments import check_choice
 from winnowry.core.errors import DataError, ObjectChangedError, UsageError
+from winnowry.core.export_formats import ExportFormat as Format
 from winnowry.lakehouse.blobs import blob_columns, pieces_of
 from winnowry.lakehouse.references import read_contents
 from winnowry.lakehouse.seal import damaged_files, sealed_files
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from winnowry.releases.tc609_export import Shape
     from winnowry.storage.objects import ObjectStore
 
-Format = Literal["jsonl", "parquet", "webdataset"]
 Profile = Literal["tc609"]
 
 MANIFEST = "manifest.json"
@@ -73,6 +73,7 @@ class Export:
         out: URI of the folder.
         seed: of the shuffle.
         profile: record format that rows were brought to; None: rows as they are.
+        losses: of formats of labels, what they cannot say and how often it was left out.
     """
 
     corpus: str
@@ -86,10 +87,12 @@ class Export:
     columns: tuple[str, ...]
     files: tuple[ExportedFile, ...]
     profile: Profile | None = None
+    losses: Mapping[str, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The export as JSON-serialisable data; ``profile`` only where there is one."""
-        return {key: value for key, value in asdict(self).items() if key != "profile" or value is not None}
+        """The export as JSON-serialisable data; ``profile`` and ``losses`` only where there are any."""
+        optional = ("profile", "losses")
+        return {key: value for key, value in asdict(self).items() if key not in optional or value is not None}
 
 
 def export(
@@ -112,7 +115,8 @@ def export(
         ws: the lake.
         corpus: the corpus.
         format: ``jsonl`` (one object a line, UTF-8; bytes of files in Base64), ``parquet`` (zstd) or ``webdataset``
-            (tar archives of bytes as they arrived, ``.txt`` and ``.json``; beside each a list of its files and hashes).
+            (tar archives of bytes as they arrived, ``.txt`` and ``.json``; beside each a list of its files and hashes);
+            of annotations also ``coco``, ``yolo``, ``voc``, ``cvat`` and ``kitti``, as their programs read them.
             Documents of texts and pictures are put together again, in order, in JSON Lines and archives.
         out: folder or URI; made when missing.
         tag: release or tag; ``prod`` where there is one, else the newest release.
@@ -152,6 +156,8 @@ def _export(
     profile: Profile | None,
 ) -> Export:
     from winnowry.releases import interleaved_export, tc609_export
+    from winnowry.releases.labels import layouts
+    from winnowry.releases.labels.formats import label_layout
     from winnowry.sampling.draw import ascending, id_words, permanent_random
     from winnowry.storage.open import open_store
 
@@ -168,6 +174,9 @@ def _export(
     words = id_words(view.to_table(columns=["record_id"])["record_id"])
     order = ascending(permanent_random(words, seed), words)  # equal draws by id, never by where a row happens to lie
     columns = [name for name in view.schema.names if name != "promotion_id"]
+    layout = label_layout(format, columns, f"{corpus} {release.name}")
+    if layout is not None:
+        columns = list(layouts.COLUMNS)
     if shape is not None:
         columns = [name for name in columns if name in tc609_export.COLUMNS]
     elif interleaved_export.is_interleaved(columns) and format == "jsonl":
@@ -175,9 +184,12 @@ def _export(
     addresses = _addresses(dataset)
     parts = _parts(ws, corpus, release, view, format)
     contents = [*blob_columns(view.schema), *([PAYLOAD] if parts is not None else [])]
-    cuts = _cuts(view, order, rows_per_file, format)
+    cuts = _cuts(view, order, rows_per_file, format) if layout is None else []
     files: list[ExportedFile] = []
     schema = pa.schema([_plain_field(view.schema, column) for column in columns])
+    if layout is not None:
+        rows = (row for table in _batches(dataset, order, columns) for row in table.to_pylist())
+        files = [_written(target, *file) for file in layout.files(rows)]
     try:
         for index, (start, stop) in enumerate(cuts):
             chosen = order[start:stop]
@@ -202,6 +214,7 @@ def _export(
         columns=tuple(columns if profile is None else FIELDS),
         files=tuple(files),
         profile=profile,
+        losses=dict(sorted((+layout.losses).items())) if layout is not None else None,
     )
     described = {key: value for key, value in done.to_dict().items() if key != "out"}
     target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")
@@ -330,6 +343,11 @@ def _write(
             for table in batches:
                 scratch.writelines(_line(row if shape is None else shape(row)) for row in table.to_pylist())
         return [_uploaded(target, name, scratch, rows)]
+
+
+def _written(target: ObjectStore, name: str, data: bytes, rows: int) -> ExportedFile:
+    target.write(target.resolve(name), data)
+    return ExportedFile(name, rows, len(data), hashlib.sha256(data).hexdigest())
 
 
 def _uploaded(target: ObjectStore, name: str, scratch: IO[bytes], rows: int) -> ExportedFile:

@@ -1,0 +1,1 @@
+"""Annotations of a release in the formats that training programs read."""

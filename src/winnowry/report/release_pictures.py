@@ -38,27 +38,25 @@ def wave_image(levels: Sequence[float]) -> str:
 
 
 def pictures_view(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was drawn of the records: ``of``, and ``shown`` with ``image`` (a type and Base64)."""
+    """What was drawn of the records: ``of``, and ``shown`` with ``image`` (a type and Base64) or ``frame``."""
     shown = facts["pictures"]["shown"]
-    kinds = {"waveform": "sound", "svg": "motion"}
+    kinds = {"waveform": "sound", "svg": "motion", "frame": "boxes"}
     return {
         "of": next((kind for key, kind in kinds.items() if any(key in one for one in shown)), "pictures"),
         "shown": [
-            {
-                "caption": one["caption"],
-                "record_id": one["record_id"],
-                "image": _image(one),
-            }
+            {"caption": one["caption"], "record_id": one["record_id"], "frame": one.get("frame"), "image": _image(one)}
             for one in shown
         ],
     }
 
 
-def _image(one: Mapping[str, Any]) -> tuple[str, str]:
-    """Type and Base64 of what is shown of a record."""
+def _image(one: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Type and Base64 of what is shown of a record; None of what is drawn into the page."""
     if "waveform" in one:
         return "svg+xml", wave_image(one["waveform"])
-    return ("svg+xml", one["svg"]) if "svg" in one else ("jpeg", one["jpeg"])
+    if "svg" in one:
+        return "svg+xml", one["svg"]
+    return ("jpeg", one["jpeg"]) if "jpeg" in one else None
 
 
 def pictures_in_markdown(shown: Sequence[Mapping[str, Any]]) -> str:
@@ -69,7 +67,10 @@ def pictures_in_markdown(shown: Sequence[Mapping[str, Any]]) -> str:
     """
     lines: list[str] = []
     for one in shown:
-        kind, data = _image(one)
+        image = _image(one)
+        if image is None:
+            continue
+        kind, data = image
         line = f"![{one['record_id']}](data:image/{kind};base64,{data})"
         if sum(map(len, lines)) + len(line) > _MARKDOWN_BYTES:
             break

@@ -15,6 +15,7 @@ from winnowry.lakehouse.references import DIGEST, read_contents
 from winnowry.lakehouse.view import TableView
 from winnowry.operators.media.views import SPAN
 from winnowry.records.kinds import Kind, sized_by
+from winnowry.releases.facts.box_frames import READ, box_frame, holds_boxes
 from winnowry.report.thumbnails import thumbnail, why_no_thumbnails
 
 THUMBNAIL = "thumbnail"
@@ -40,8 +41,10 @@ def pictures(published: TableView) -> dict[str, Any] | None:
     Returns:
         None where there is nothing to look at: records that are no pictures and have neither thumbnail nor waveform.
         ``why_none``: a sentence, or None; ``shown``: at most 12 with ``record_id``, ``caption`` and one of ``jpeg``,
-        ``svg`` (Base64) and ``waveform`` (numbers from 0 to 1).
+        ``svg`` (Base64), ``waveform`` (numbers from 0 to 1) and ``frame`` (see :func:`box_frame`).
     """
+    if holds_boxes(published.schema):
+        return _frames(published)
     kind = sized_by(published.schema.names)
     measured = _measured(published, kind) if kind is not None else None
     if measured is not None:
@@ -74,6 +77,17 @@ def pictures(published: TableView) -> dict[str, Any] | None:
             caption = _short(f"{row['uri'].rpartition('/')[2]}, {kind.shows(row)}")
             shown.append({"record_id": row["record_id"], "caption": caption, "jpeg": base64.b64encode(small).decode()})
     return {"why_none": None if shown else "None of the files that were tried is a picture.", "shown": shown}
+
+
+def _frames(published: TableView) -> dict[str, Any]:
+    """The boxes of the records with the lowest ids, as they lie in their frames."""
+    lowest = published.to_table(columns=["record_id"])["record_id"]
+    chosen = lowest.take(pc.sort_indices(lowest)[:_TRIED]).to_pylist()
+    columns = [name for name in ("record_id", "text", *READ) if name in published.schema.names]
+    rows = published.to_table(columns=columns, where=in_list("record_id", chosen)).sort_by("record_id").to_pylist()
+    drawn = [(row, frame) for row in rows if (frame := box_frame(row)) is not None][:_SHOWN]
+    shown = [{"record_id": row["record_id"], "caption": row["text"][:_CAPTION_CHARACTERS], "frame": frame} for row, frame in drawn]
+    return {"why_none": None if shown else "None of the records that were picked has a box.", "shown": shown}
 
 
 def _measured(published: TableView, kind: Kind) -> dict[str, Any] | None:

@@ -227,7 +227,7 @@ def _box(region: Mapping[str, Any]) -> Box | None:
 def _geometry(
     shape: str, value: Mapping[str, Any], scale: tuple[float, float], where: str, attributes: dict[str, Any]
 ) -> Box:
-    def given(*names: str) -> list[float]:
+    def values_of(*names: str) -> list[float]:
         missing = [name for name in names if value.get(name) is None]
         if missing:
             raise RefusedLabels("missing_field", f"{where}: {absent(value, missing[0])}")
@@ -239,11 +239,11 @@ def _geometry(
             raise RefusedLabels("missing_field", f"{where}: {absent(value, 'points')}")
         corners = [(x * scale[0], y * scale[1]) for x, y in points]
         return {**edges_of(corners), "polygon": [[number for corner in corners for number in corner]]}
-    x, y = (number * factor for number, factor in zip(given("x", "y"), scale, strict=True))
+    x, y = (number * factor for number, factor in zip(values_of("x", "y"), scale, strict=True))
     if shape == "keypoint":
         return {"keypoints": [x, y, 2.0]}
     names = ("radiusX", "radiusY") if shape == "ellipse" else ("width", "height")
-    w, h = (number * factor for number, factor in zip(given(*names), scale, strict=True))
+    w, h = (number * factor for number, factor in zip(values_of(*names), scale, strict=True))
     turn = math.radians(numbers(where, [value.get("rotation") or 0])[0])
     if shape == "ellipse":
         attributes["ellipse"] = {"radius_x": w, "radius_y": h, "rotation": math.degrees(turn)}

@@ -175,7 +175,7 @@ def yolo(text: str | bytes | None, yaml: bytes = YAML, **options: Any) -> list[R
 )
 def test_a_row_of_yolo_is_a_box_or_a_polygon(text: str, expected: list[Any]) -> None:
     (record,) = records(yolo(text))
-    found = [
+    shapes = [
         (
             one["class"],
             edges(one),
@@ -183,7 +183,7 @@ def test_a_row_of_yolo_is_a_box_or_a_polygon(text: str, expected: list[Any]) -> 
         )
         for one in record["boxes"]
     ]
-    assert found == expected
+    assert shapes == expected
     assert record["state"] == ("labelled" if expected else "background")
 
 

@@ -86,7 +86,10 @@ def _frames(published: TableView) -> dict[str, Any]:
     columns = [name for name in ("record_id", "text", *READ) if name in published.schema.names]
     rows = published.to_table(columns=columns, where=in_list("record_id", chosen)).sort_by("record_id").to_pylist()
     drawn = [(row, frame) for row in rows if (frame := box_frame(row)) is not None][:_SHOWN]
-    shown = [{"record_id": row["record_id"], "caption": row["text"][:_CAPTION_CHARACTERS], "frame": frame} for row, frame in drawn]
+    shown = [
+        {"record_id": row["record_id"], "caption": row["text"][:_CAPTION_CHARACTERS], "frame": frame}
+        for row, frame in drawn
+    ]
     return {"why_none": None if shown else "None of the records that were picked has a box.", "shown": shown}
 
 

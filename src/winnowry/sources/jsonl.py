@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import BinaryIO, ClassVar, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import orjson
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from winnowry.core.jsonable import exact_json
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
@@ -15,6 +15,7 @@ from winnowry.sources.content import text_chunks
 from winnowry.sources.json_layout import laid_out, list_of_objects
 from winnowry.sources.json_values import BrokenJson, JsonText, JsonValue
 from winnowry.sources.lines import Line, split_lines
+from winnowry.sources.strict_json import RefusedJson, strict_json
 from winnowry.sources.tc609 import lift_text
 from winnowry.sources.transcode import Encoding
 
@@ -44,6 +45,17 @@ class JsonLines(SourceFormat):
         "`original_time`",
     )
 
+    _strict: bool = PrivateAttr(default=False)
+
+    def strictly(self) -> JsonLines:
+        """This format for records with structure: as :func:`~winnowry.sources.strict_json.strict_json` reads them.
+
+        An object is a record whatever lists it holds.
+        """
+        changed = self.model_copy()
+        changed._strict = True
+        return changed
+
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
         """See :meth:`~winnowry.sources.base.Reader.read`.
 
@@ -52,15 +64,19 @@ class JsonLines(SourceFormat):
         :class:`~winnowry.sources.streams.BrokenStreamError`, and with a profile those of
         :func:`~winnowry.sources.tc609.lift_text`.
         """
+        parse = strict_json if self._strict else exact_json
         text = laid_out(text_chunks(stream, self.encoding, limits), limits.max_record_bytes)
         items: Iterator[Record | Unreadable]
         if text.layout == "lines":
             lines = split_lines(text.chunks, limits.max_record_bytes)
-            items = _last_ends(item for line in lines if (item := _parsed_line(line, limits)) is not None)
+            parsed = (_parsed_line(line, limits, parse) for line in lines)
+            items = _last_ends(item for item in parsed if item is not None)
         else:
             values = JsonText(text.chunks, limits.max_record_bytes)
-            items = _elements(values.array(), limits) if text.layout == "array" else _parsed(values.values(), limits)
-        for item in self._with_sole_value_judged(items):
+            several = values.array() if text.layout == "array" else values.values()
+            items = _parsed(several, limits, parse)
+            items = _elements(items) if text.layout == "array" else items
+        for item in items if self._strict else self._with_sole_value_judged(items):
             yield lift_text(item, self.text_field) if self.profile == "tc609" and isinstance(item, Record) else item
 
     def _with_sole_value_judged(self, items: Iterator[Record | Unreadable]) -> Iterator[Record | Unreadable]:
@@ -92,16 +108,18 @@ def _written(data: dict[str, object]) -> bytes:
         return b""
 
 
-def _elements(values: Iterator[JsonValue | BrokenJson], limits: ReadLimits) -> Iterator[Record | Unreadable]:
+def _elements(items: Iterator[Record | Unreadable]) -> Iterator[Record | Unreadable]:
     """The elements of an array; one whose first element is no object holds no records at all."""
-    for item in _parsed(values, limits):
+    for item in items:
         if item.position == 0 and isinstance(item, Unreadable) and item.reason == "not_an_object":
             yield replace(item, value=f"an array whose first element is a {item.value}", ends_object=True)
             return
         yield item
 
 
-def _parsed(values: Iterator[JsonValue | BrokenJson], limits: ReadLimits) -> Iterator[Record | Unreadable]:
+def _parsed(
+    values: Iterator[JsonValue | BrokenJson], limits: ReadLimits, parse: Callable[[bytes], Any]
+) -> Iterator[Record | Unreadable]:
     for value in values:
         if isinstance(value, BrokenJson):
             yield unreadable(
@@ -110,7 +128,7 @@ def _parsed(values: Iterator[JsonValue | BrokenJson], limits: ReadLimits) -> Ite
         elif value.too_long:
             yield _over_long(value.index, value.data, value.n_bytes, limits)
         else:
-            yield _record(value.index, value.data)
+            yield _record(value.index, value.data, parse)
 
 
 def _last_ends(items: Iterator[Record | Unreadable]) -> Iterator[Record | Unreadable]:
@@ -124,7 +142,7 @@ def _last_ends(items: Iterator[Record | Unreadable]) -> Iterator[Record | Unread
         yield before
 
 
-def _parsed_line(line: Line, limits: ReadLimits) -> Record | Unreadable | None:
+def _parsed_line(line: Line, limits: ReadLimits, parse: Callable[[bytes], Any]) -> Record | Unreadable | None:
     if line.broken is not None:
         broken = line.broken
         return unreadable(
@@ -134,7 +152,7 @@ def _parsed_line(line: Line, limits: ReadLimits) -> Record | Unreadable | None:
         return _over_long(line.number, line.data, line.n_bytes, limits)
     if not line.data or line.data.isspace():
         return None
-    item = _record(line.number, line.data)
+    item = _record(line.number, line.data, parse)
     cut = not line.ended and isinstance(item, Unreadable) and item.reason in ("bad_json", "bad_utf8")
     return replace(item, ends_object=True) if cut and isinstance(item, Unreadable) else item
 
@@ -143,15 +161,16 @@ def _over_long(position: int, beginning: bytes, n_bytes: int, limits: ReadLimits
     return unreadable(position, _OPERATOR, "over_long_record", beginning, str(n_bytes), str(limits.max_record_bytes))
 
 
-def _record(position: int, text: bytes) -> Record | Unreadable:
+def _record(position: int, text: bytes, parse: Callable[[bytes], Any]) -> Record | Unreadable:
     try:
-        data = exact_json(text)
-    except orjson.JSONDecodeError as error:
+        data = parse(text)
+    except (orjson.JSONDecodeError, RefusedJson, UnicodeDecodeError) as error:
         try:
             text.decode("utf-8")
         except UnicodeDecodeError as wrong:
             return unreadable(position, _OPERATOR, "bad_utf8", text, f"{wrong.reason} at byte {wrong.start}")
-        return unreadable(position, _OPERATOR, "bad_json", text, str(error))
+        reason = error.reason if isinstance(error, RefusedJson) else "bad_json"
+        return unreadable(position, _OPERATOR, reason, text, str(error))
     if not isinstance(data, dict):
         return unreadable(position, _OPERATOR, "not_an_object", text, type(data).__name__, "object")
     return Record(position, data)

@@ -1,0 +1,1 @@
+"""Operators on conversations and their turns."""

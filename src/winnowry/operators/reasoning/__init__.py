@@ -1,0 +1,1 @@
+"""Operators on prompts with answers and on chains of thought."""

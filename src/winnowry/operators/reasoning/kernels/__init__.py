@@ -1,0 +1,1 @@
+"""What recomputes steps and compares answers."""

@@ -65,42 +65,51 @@ ROLLOUTS = pa.list_(
 STEPS = pa.list_(pa.struct([("text", _LONG), ("start", pa.int64()), ("end", pa.int64()), ("label", pa.string())]))
 """Steps of a solution: characters ``start`` to ``end`` of it, null where the source has a list of steps."""
 
-_COMMON = (pa.field("group", pa.string()), pa.field("extra", _LONG), pa.field("layout", _LONG))
-"""``group``: records of one must not be parted by a split. ``extra``: fields that nobody knows, as JSON. ``layout``:
-how the source wrote the record, as JSON, so that an export can write it so again."""
 
+
+def _column(name: str, kind: pa.DataType, description: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"description": description})
+
+
+_PROMPT = _column("prompt", TURNS, "Turns before the answer")
+_VERIFIER = _column("verifier", pa.string(), "How an answer is checked, in the words of the source")
+_COMMON = (
+    _column("group", pa.string(), "Records of one group belong on one side of a split"),
+    _column("extra", _LONG, "Fields of the source that are no part of the record, as JSON"),
+    _column("layout", _LONG, "How the source wrote the record, as JSON: what an export needs to write it again"),
+)
 CONVERSATION = (
-    pa.field("turns", TURNS),
-    pa.field("tools", _LONG),
-    pa.field("media", MEDIA),
+    _column("turns", TURNS, "What was said, turn by turn"),
+    _column("tools", _LONG, "Tools that may be called, as JSON"),
+    _column("media", MEDIA, "Pictures, films and sounds of the conversation"),
     *_COMMON,
 )
 PREFERENCE = (
-    pa.field("prompt", TURNS),
-    pa.field("chosen", TURNS),
-    pa.field("rejected", TURNS),
-    pa.field("margin", pa.float64()),
-    pa.field("ratings_margin", pa.float64()),
-    pa.field("label_source", pa.string()),
-    pa.field("annotators", pa.list_(pa.string())),
+    _PROMPT,
+    _column("chosen", TURNS, "The answer that was preferred"),
+    _column("rejected", TURNS, "The answer that was not"),
+    _column("margin", pa.float64(), "Score of the chosen answer less that of the other, as the source says"),
+    _column("ratings_margin", pa.float64(), "The same of the means of ratings of single aspects"),
+    _column("label_source", pa.string(), "Who or what preferred"),
+    _column("annotators", pa.list_(pa.string()), "Who judged"),
     *_COMMON,
 )
 RL_PROMPT = (
-    pa.field("prompt", TURNS),
-    pa.field("answer", _LONG),
-    pa.field("verifier", pa.string()),
-    pa.field("rollouts", ROLLOUTS),
-    pa.field("n_prompts", pa.int64()),
+    _PROMPT,
+    _column("answer", _LONG, "The right answer, as it is spelt in the source"),
+    _VERIFIER,
+    _column("rollouts", ROLLOUTS, "Answers of policies with their rewards"),
+    _column("n_prompts", pa.int64(), "1: what a budget of prompts counts"),
     *_COMMON,
 )
 REASONING = (
-    pa.field("prompt", TURNS),
-    pa.field("solution", _LONG),
-    pa.field("steps", STEPS),
-    pa.field("answer", _LONG),
-    pa.field("reference", _LONG),
-    pa.field("verifier", pa.string()),
-    pa.field("verified", pa.bool_()),
+    _PROMPT,
+    _column("solution", _LONG, "The whole solution"),
+    _column("steps", STEPS, "Its steps"),
+    _column("answer", _LONG, "Its answer, where the source has it apart"),
+    _column("reference", _LONG, "The right answer, or a solution that has it"),
+    _VERIFIER,
+    _column("verified", pa.bool_(), "Whether the solution is right, as the source says"),
     *_COMMON,
 )
 

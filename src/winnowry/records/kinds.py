@@ -22,6 +22,7 @@ from winnowry.core.numbers import byte_size
 from winnowry.records.annotations import COLUMNS as ANNOTATION_COLUMNS
 from winnowry.records.annotations import described as described_annotation
 from winnowry.records.motion import MOTION_COLUMNS
+from winnowry.records.conversations import CONVERSATION, PREFERENCE, REASONING, RL_PROMPT
 
 Carries = Literal["text", "blob", "structured"]
 _GROUP = "winnowry.kinds"
@@ -154,7 +155,10 @@ _BUILT_IN = (
     Kind("video", "blob", "seconds", "duration_ms", _length_in_time, sizes_per_unit=1000),
     Kind("document", "blob", "pages", "n_pages", _document, "document.facts"),
     INTERLEAVED,
-    Kind("conversation", "structured", "turns", "n_turns", _plain_file),
+    Kind("conversation", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=CONVERSATION),
+    Kind("preference", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=PREFERENCE),
+    Kind("rl_prompt", "structured", "prompts", "n_prompts", _excerpt, columns=RL_PROMPT),
+    Kind("reasoning", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=REASONING),
     Kind(
         "annotation",
         "structured",

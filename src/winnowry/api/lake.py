@@ -375,7 +375,7 @@ class Lake:
         tag: str | None = None,
         *,
         seed: int = 0,
-        profile: Literal["tc609"] | None = None,
+        profile: Literal["tc609", "messages", "sharegpt", "preference"] | None = None,
     ) -> Export:
         """Write a release as files, in one random order over the whole corpus; the same seed gives the same bytes.
 

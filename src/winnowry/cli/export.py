@@ -26,7 +26,12 @@ from winnowry.core.export_formats import ExportFormat
 @click.option("--out", required=True, metavar="DIR", help="Folder or s3:// URI; must not hold an export yet.")
 @click.option("--tag", metavar="TAG", help="Release or tag; default: prod, else the newest release.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the shuffle.")
-@click.option("--profile", type=click.Choice(["tc609"]), help="Record format of JSON Lines: tc609 (SAC/TC609).")
+@click.option(
+    "--profile",
+    type=click.Choice(["tc609", "messages", "sharegpt", "preference"]),
+    help="Record format of JSON Lines: tc609 (SAC/TC609); messages (TRL, Axolotl), sharegpt (LLaMA-Factory) or "
+    "preference (TRL) of conversations and pairs.",
+)
 @common_options
 def command(
     corpus: str,
@@ -34,7 +39,7 @@ def command(
     out: str,
     tag: str | None,
     seed: int,
-    profile: Literal["tc609"] | None,
+    profile: Literal["tc609", "messages", "sharegpt", "preference"] | None,
     call: Call,
 ) -> int:
     """Write a release of CORPUS as files, in one random order over the whole corpus.

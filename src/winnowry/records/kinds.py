@@ -21,8 +21,8 @@ from winnowry.core.errors import UsageError
 from winnowry.core.numbers import byte_size
 from winnowry.records.annotations import COLUMNS as ANNOTATION_COLUMNS
 from winnowry.records.annotations import described as described_annotation
-from winnowry.records.motion import MOTION_COLUMNS
 from winnowry.records.conversations import CONVERSATION, PREFERENCE, REASONING, RL_PROMPT
+from winnowry.records.motion import MOTION_COLUMNS
 
 Carries = Literal["text", "blob", "structured"]
 _GROUP = "winnowry.kinds"

@@ -108,9 +108,9 @@ def read_turn(message: object, keys: Keys, where: str) -> tuple[Turn, dict[str, 
         if calls is not None:
             made["calls"], made["text"], layout["call"] = calls, None, form
     elif isinstance(left.get(_CALLS), list):
-        calls = [_read_call(call) for call in left[_CALLS]]
-        if None not in calls:
-            made["calls"] = calls
+        read = [_read_call(call) for call in left[_CALLS]]
+        if None not in read:
+            made["calls"] = read
             del left[_CALLS]
     for column, key in (("call_id", "tool_call_id"), ("name", "name")):
         if isinstance(left.get(key), str):

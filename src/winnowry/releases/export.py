@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -33,10 +34,11 @@ from winnowry.storage.named import storage_named
 if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
     from winnowry.lakehouse.workspace import Workspace
+    from winnowry.records.rows import Losses
     from winnowry.releases.tc609_export import Shape
     from winnowry.storage.objects import ObjectStore
 
-Profile = Literal["tc609"]
+Profile = Literal["tc609", "messages", "sharegpt", "preference"]
 
 MANIFEST = "manifest.json"
 _LISTED = 5  # damaged files
@@ -73,7 +75,7 @@ class Export:
         out: URI of the folder.
         seed: of the shuffle.
         profile: record format that rows were brought to; None: rows as they are.
-        losses: of formats of labels, what they cannot say and how often it was left out.
+        losses: what the format or profile cannot say, and how often it was left out; None where rows are as they are.
     """
 
     corpus: str
@@ -122,7 +124,8 @@ def export(
         tag: release or tag; ``prod`` where there is one, else the newest release.
         seed: of the shuffle.
         rows_per_file: most rows of a file: 50,000, of webdataset 10,000 unless set. Archives end at 1 GiB too.
-        profile: ``tc609`` writes the records of SAC/TC609, in JSON Lines only (see ``valid2.tc609_export``).
+        profile: in JSON Lines only: ``tc609`` writes the records of SAC/TC609 (see ``valid2.tc609_export``);
+            ``messages``, ``sharegpt`` and ``preference`` write conversations and pairs as trainers read them.
 
     Raises:
         NotFoundError: no such corpus or release.
@@ -155,7 +158,7 @@ def _export(
     rows_per_file: int,
     profile: Profile | None,
 ) -> Export:
-    from winnowry.releases import interleaved_export, tc609_export
+    from winnowry.releases import conversation_export, interleaved_export, tc609_export
     from winnowry.releases.labels import layouts
     from winnowry.releases.labels.formats import label_layout
     from winnowry.sampling.draw import ascending, id_words, permanent_random
@@ -170,15 +173,23 @@ def _export(
     view = ws.lake.open(corpus, "published", release.version)
     dataset = view.dataset()
     _refuse_damaged(ws, corpus, release, dataset)
-    shape = tc609_export.record_shape(ws, corpus, release, view) if profile == "tc609" else None
+    shape: Shape | None = None
+    lost: Losses | None = None
+    needed: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    if profile == "tc609":
+        shape, needed, fields = tc609_export.record_shape(ws, corpus, release, view), tc609_export.COLUMNS, FIELDS
+    elif profile is not None:
+        lost = Counter()
+        shape, needed, fields = conversation_export.record_shape(f"{corpus} {release.name}", view, profile, lost)
     words = id_words(view.to_table(columns=["record_id"])["record_id"])
     order = ascending(permanent_random(words, seed), words)  # equal draws by id, never by where a row happens to lie
     columns = [name for name in view.schema.names if name != "promotion_id"]
     layout = label_layout(format, columns, f"{corpus} {release.name}")
     if layout is not None:
-        columns = list(layouts.COLUMNS)
+        columns, lost = list(layouts.COLUMNS), layout.losses
     if shape is not None:
-        columns = [name for name in columns if name in tc609_export.COLUMNS]
+        columns = [name for name in columns if name in needed]
     elif interleaved_export.is_interleaved(columns) and format == "jsonl":
         shape = interleaved_export.with_lists
     addresses = _addresses(dataset)
@@ -211,10 +222,10 @@ def _export(
         seed=seed,
         rows=len(order),
         bytes=sum(file.bytes for file in files),
-        columns=tuple(columns if profile is None else FIELDS),
+        columns=tuple(columns if profile is None else fields),
         files=tuple(files),
         profile=profile,
-        losses=dict(sorted((+layout.losses).items())) if layout is not None else None,
+        losses=None if lost is None else {name: n for name, n in sorted(lost.items()) if n},
     )
     described = {key: value for key, value in done.to_dict().items() if key != "out"}
     target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""``prompt.duplicates`` and ``prompt.near_duplicates``: keys that records share which ask the same."""
+"""``dedup.prompt`` and ``dedup.prompt_minhash``: keys that records share which ask the same."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PromptDuplicates(DuplicateKeys):
     ``as``.
     """
 
-    op: Literal["prompt.duplicates"] = "prompt.duplicates"
+    op: Literal["dedup.prompt"] = "dedup.prompt"
     of: _Of = Field(default="turns", description=_DESCRIPTION)
 
     def reads(self) -> pa.Schema:
@@ -60,7 +60,7 @@ class PromptNearDuplicates(MinHash):
     Writes ``prompt_minhash`` (list of uint64; null where no user says anything), or the name given by ``as``.
     """
 
-    op: Literal["prompt.near_duplicates"] = "prompt.near_duplicates"  # type: ignore[assignment]
+    op: Literal["dedup.prompt_minhash"] = "dedup.prompt_minhash"  # type: ignore[assignment]
     of: _Of = Field(default="turns", description=_DESCRIPTION)
 
     def reads(self) -> pa.Schema:

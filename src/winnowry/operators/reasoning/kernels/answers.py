@@ -215,40 +215,36 @@ _NO_UNIT = re.compile(r"[a-zA-Z]$|infty|pi$|circ$")
 _SHORT_UNITS = frozenset("mgshl")
 _UNKNOWN_UNIT = "?"
 
-_UNITS: dict[str, tuple[str, float]] = {
-    name: (dimension, factor)
-    for dimension, units in {
-        "length": {
-            ("m", "meter", "metre"): 1,
-            ("cm",): 0.01,
-            ("mm",): 0.001,
-            ("km",): 1000,
-            ("inch", "in"): 0.0254,
-            ("ft", "foot", "feet"): 0.3048,
-            ("mile",): 1609.344,
-        },
-        "mass": {("g", "gram"): 1, ("kg", "kilogram"): 1000, ("mg",): 0.001},
-        # Currencies differ by factors that no amount makes up for.
-        "money": {
-            ("$", "dollar", "usd"): 1,
-            ("cent", "¢"): 0.01,
-            ("€", "euro"): 1000003,
-            ("¥", "元", "yuan"): 1000033,
-        },
-        "time": {
-            ("s", "sec", "second"): 1,
-            ("min", "minute"): 60,
-            ("h", "hr", "hour"): 3600,
-            ("day",): 86400,
-            ("week",): 604800,
-        },
-        "area": {("m^2",): 1, ("cm^2",): 0.0001, ("km^2",): 1000000},
-        "volume": {("l", "liter", "litre"): 1, ("ml",): 0.001, ("m^3",): 1000, ("cm^3",): 0.001},
-        "speed": {("m/s",): 1, ("km/h",): 1 / 3.6, ("mph",): 0.44704},
-    }.items()
-    for names, factor in units.items()
-    for name in names
+_DIMENSIONS: dict[str, dict[str, float]] = {
+    "length": {
+        **dict.fromkeys(("m", "meter", "metre"), 1),
+        "cm": 0.01,
+        "mm": 0.001,
+        "km": 1000,
+        **dict.fromkeys(("inch", "in"), 0.0254),
+        **dict.fromkeys(("ft", "foot", "feet"), 0.3048),
+        "mile": 1609.344,
+    },
+    "mass": {"g": 1, "gram": 1, "kg": 1000, "kilogram": 1000, "mg": 0.001},
+    # Currencies differ by factors that no amount makes up for.
+    "money": {
+        **dict.fromkeys(("$", "dollar", "usd"), 1),
+        **dict.fromkeys(("cent", "¢"), 0.01),
+        **dict.fromkeys(("€", "euro"), 1000003),
+        **dict.fromkeys(("¥", "元", "yuan"), 1000033),
+    },
+    "time": {
+        **dict.fromkeys(("s", "sec", "second"), 1),
+        **dict.fromkeys(("min", "minute"), 60),
+        **dict.fromkeys(("h", "hr", "hour"), 3600),
+        "day": 86400,
+        "week": 604800,
+    },
+    "area": {"m^2": 1, "cm^2": 0.0001, "km^2": 1000000},
+    "volume": {**dict.fromkeys(("l", "liter", "litre"), 1), "ml": 0.001, "m^3": 1000, "cm^3": 0.001},
+    "speed": {"m/s": 1, "km/h": 1 / 3.6, "mph": 0.44704},
 }
+_UNITS = {name: (dimension, factor) for dimension, units in _DIMENSIONS.items() for name, factor in units.items()}
 _NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(

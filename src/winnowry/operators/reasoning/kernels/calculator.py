@@ -176,9 +176,9 @@ class _Reader:
         self._next()
         if not self._eat(_BRACKETS[opening]):
             raise UnreadableError(f"{_BRACKETS[opening]} is missing")
-        return complex(abs(value)) if opening == "|" and not isinstance(value, Fraction) else (
-            abs(value) if opening == "|" else value
-        )
+        if opening != "|":
+            return value
+        return abs(value) if isinstance(value, Fraction) else complex(abs(value))
 
     def _atom(self) -> Value:
         following = self._next()
@@ -271,7 +271,8 @@ def _power(base: Value, exponent: Value) -> Value:
     if isinstance(base, Fraction) and isinstance(exponent, Fraction) and exponent.denominator == 1:
         bits = max(base.numerator.bit_length(), base.denominator.bit_length())
         if abs(exponent) <= _MAX_EXPONENT and bits * abs(exponent) < _MAX_BITS:
-            return base ** int(exponent)
+            raised: Fraction = base ** int(exponent)
+            return raised
     return complex(base) ** complex(exponent)
 
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -22,10 +23,6 @@ from winnowry.sources.base import ReadLimits, Record, Unreadable
 from winnowry.sources.registry import formats, reader_of
 
 ROWS = [{"id": "1", "text": "grüße"}, {"id": "2", "text": 'line\nbreak, "quoted"'}, {"id": "3", "text": ""}]
-FORMATS = tuple(
-    name for name, cls in formats().items() if cls.payload_kind != "structured" or name in ("bvh", "amc", "c3d")
-)
-"""Other formats whose records are columns have suites of their own."""
 OPTIONS: dict[str, dict[str, object]] = {
     "sgml": {"record_element": "row"},
     "xml": {"record_element": "row"},
@@ -34,6 +31,16 @@ OPTIONS: dict[str, dict[str, object]] = {
 WHOLE_OBJECT = ("text", "html")
 MOTION = {"bvh": bvh_of(march(2)), "amc": amc().encode(), "c3d": c3d(np.zeros((2, 2, 3)))}
 """A clip is no row; these files have none."""
+STRUCTURED: dict[str, Callable[[str], dict[str, object]]] = {
+    "conversations": lambda text: {"messages": [{"role": "user", "content": text}]},
+    "preferences": lambda text: {"prompt": text, "chosen": "", "rejected": ""},
+    "rl_prompts": lambda text: {"prompt": text},
+    "reasoning": lambda text: {"prompt": text, "solution": ""},
+}
+FORMATS = tuple(
+    name for name, cls in formats().items() if cls.payload_kind != "structured" or name in MOTION or name in STRUCTURED
+)
+"""Other formats whose records are columns have suites of their own."""
 
 
 def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
@@ -42,6 +49,8 @@ def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
         return encoded("jsonl", rows)
     if name in MOTION:
         return MOTION[name]
+    if name in STRUCTURED:
+        return encoded("jsonl", [{"id": row["id"], **STRUCTURED[name](row["text"])} for row in rows])
     if name == "jsonl" or name in WHOLE_OBJECT:
         return "".join(json.dumps(row) + "\n" for row in rows).encode()
     if name == "parquet":
@@ -91,14 +100,14 @@ def rows_of(items: list[Record | Unreadable]) -> list[tuple[int, object, object]
         (item.position, item.data[next(name for name in ("id", "@id", "@ID", "url") if name in item.data)], text)
         for item in items
         if isinstance(item, Record)
-        for text in [item.data["TEXT"] if "TEXT" in item.data else item.data["text"]]
+        for text in [item.text if item.columns is not None else item.data.get("TEXT", item.data.get("text"))]
     ]
 
 
 EXPECTED = [(index, row["id"], row["text"]) for index, row in enumerate(ROWS)]
 
-TABULAR = ["jsonl", "speech_manifest", "csv", "parquet", "warc", "sgml", "xml"]
-TEXTS = [name for name in FORMATS if formats()[name].payload_kind == "text" or name == "speech_manifest"]
+TABULAR = ["jsonl", "speech_manifest", "csv", "parquet", "warc", "sgml", "xml", *STRUCTURED]
+TEXTS = [name for name in FORMATS if formats()[name].payload_kind != "blob" or name == "speech_manifest"]
 """The content of others is judged when `raw` takes it in; test_webdataset.py cuts shards."""
 STREAMED = [name for name in TABULAR if name != "parquet"]
 COMPRESSIONS = {

@@ -386,7 +386,8 @@ class Lake:
             out: folder or ``s3://`` URI that holds no export yet.
             tag: release or tag; ``prod`` where there is one, else the newest release.
             seed: of the shuffle.
-            profile: record format of JSON Lines: ``tc609`` (SAC/TC609).
+            profile: record format of JSON Lines: ``tc609`` (SAC/TC609); of conversations and pairs ``messages``,
+                ``sharegpt`` or ``preference``.
 
         Raises:
             NotFoundError: no such corpus or release.

@@ -21,7 +21,7 @@ class Rule(BaseModel):
     """Keep a row when ``column comparison threshold`` holds; a rule is data, so it can be re-asked later.
 
     Attributes:
-        name: the operator parameter that sets the threshold, e.g. ``min_words``.
+        name: the operator parameter that sets the threshold, e.g. ``min_words``; a fault of those that `allow` names.
         column: the column compared; must be written by the operator (or by an earlier one).
         comparison: how; ``in`` compares against a list.
         threshold: number, string or list of strings.
@@ -86,6 +86,8 @@ class Operator(BaseModel):
     QUALITIES: ClassVar[Mapping[str, Quality]] = {}
     """What its columns say of quality, by their names without ``as``; of the others nothing is said. Of a column of
     text it is whether there is one: it says what is wrong."""
+    ONLY_RULES: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that say which rules there are; those that a rule is named after need not be listed."""
 
     op: str
     """Registered name, ``modality.verb_or_measure``; subclasses narrow it to a Literal."""

@@ -70,7 +70,8 @@ def same_columns(before: Sequence[Mapping[str, Any]], operators: Sequence[Operat
             return False
         parameters = {key: value for key, value in old.items() if key != "version"}
         then = type(operator).model_validate(parameters)
-        if differing - {rule.name for rule in (*then.rules(), *operator.rules())} or then.writes() != operator.writes():
+        only_rules = {*operator.ONLY_RULES, *(rule.name for rule in (*then.rules(), *operator.rules()))}
+        if differing - only_rules or then.writes() != operator.writes():
             return False
     return True
 

@@ -75,6 +75,8 @@ class Structure(Operator):
         default=None, ge=0, description="most spellings of control tokens in contents; off unless set"
     )
 
+    ONLY_RULES: ClassVar[frozenset[str]] = frozenset({"allow"})
+    FAULTS: ClassVar[tuple[Fault, ...]] = FAULTS
     PREFIX: ClassVar[str] = "chat"
 
     def _name(self, column: str) -> str:

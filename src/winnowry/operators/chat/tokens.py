@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
@@ -113,39 +113,42 @@ class ChatRender(Operator):
     """Replace the text of a conversation by its rendering in a chat template, as it is trained on.
 
     Text operators, token counts and duplicate keys behind it see the whole text. Contents stay as they are: a control
-    token that somebody spells there looks like the template's own, see ``chat.structure``. A conversation that the
-    template has no place for keeps a null ``chat_rendered``, and its text.
+    token that somebody spells there looks like the template's own, see ``chat.structure``.
 
-    Writes ``text`` and ``chat_rendered`` (whether it was rendered; null where it could not be).
+    Writes ``text`` (or the column of ``as``), and ``chat_render_error``: why a conversation keeps its text, such as a
+    system turn, for which Gemma's template has no place.
     """
 
     op: Literal["chat.render"] = "chat.render"
     template: TemplateName = Field(default="chatml", description=_TEMPLATE)
-
-    PREFIX: ClassVar[str] = "chat"
+    renders: bool = Field(default=True, description="whether only conversations are kept that the template renders")
 
     def reads(self) -> pa.Schema:
         """``text``, ``turns`` and ``tools``."""
         return pa.schema([pa.field("text", TEXT), TURNS_FIELD, _TOOLS])
 
     def writes(self) -> pa.Schema:
-        """``text``, and whether it was rendered."""
-        return pa.schema([pa.field("text", TEXT), pa.field(f"{self.as_ or self.PREFIX}_rendered", pa.bool_())])
+        """The rendering, and why there is none."""
+        return pa.schema(
+            [pa.field(self.as_ or "text", TEXT), pa.field(f"{self.as_ or 'chat'}_render_error", pa.string())]
+        )
+
+    def rules(self) -> tuple[Rule, ...]:
+        """It was rendered."""
+        column = self.writes().names[1]
+        return (Rule(name="renders", column=column, comparison="==", threshold="", null="keep"),) if self.renders else ()
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Render n conversations."""
         texts: list[str | None] = []
-        done: list[bool | None] = []
+        errors: list[str | None] = []
         for text, turns, tools in zip(*(batch.column(name).to_pylist() for name in self.reads().names), strict=True):
-            laid = self._rendered(turns, tools)
+            error = None
+            try:
+                laid = None if turns is None else "".join(one.text for one in pieces(turns, self.template, tools))
+            except SystemNotSupportedError as refused:
+                laid, error = None, str(refused)
             texts.append(text if laid is None else laid)
-            done.append(None if laid is None else True)
-        return pa.RecordBatch.from_arrays([pa.array(texts, TEXT), pa.array(done, pa.bool_())], schema=self.writes())
-
-    def _rendered(self, turns: list[dict[str, Any]] | None, tools: str | None) -> str | None:
-        if not turns:
-            return None
-        try:
-            return "".join(piece.text for piece in pieces(turns, self.template, tools))
-        except SystemNotSupportedError:
-            return None
+            errors.append(error)
+        arrays = [pa.array(texts, TEXT), pa.array(errors, pa.string())]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.writes())

@@ -41,6 +41,8 @@ class PairCheck(Operator):
         "of 0)",
     )
 
+    ONLY_RULES: ClassVar[frozenset[str]] = frozenset({"allow"})
+    FAULTS: ClassVar[tuple[Fault, ...]] = FAULTS
     PREFIX: ClassVar[str] = "pair"
 
     def _name(self, column: str) -> str:

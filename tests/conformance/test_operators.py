@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -53,6 +54,13 @@ def file_of(text: str) -> bytes:
     return octets if len(text) % 2 else b"P5 %d 1 255\n" % (len(octets) + 1) + octets + b"\0"
 
 
+STRUCTURES: dict[pa.DataType, Callable[[str], list[dict[str, Any]]]] = {
+    TURNS: lambda text: [turn("user", text), turn("assistant", text[::-1])],
+    STEPS: lambda text: [{"text": text}, {"text": "1 + 1 = 3"}],
+    ROLLOUTS: lambda text: [{"text": text, "reward": float(len(text) % 2)}, {"reward": None}],
+}
+
+
 def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
     """Plausible values for a column that an operator reads."""
     if field.name == "text":
@@ -60,17 +68,10 @@ def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
     if field in MOTION_COLUMNS:
         clips = [None if text is None else march(len(text) % 40, swing=len(text) % 50).columns() for text in texts]
         return pa.array([None if clip is None else clip[field.name] for clip in clips], field.type)
-    if field.type == TURNS:
-        return pa.array([None if t is None else [turn("user", t), turn("assistant", t[::-1])] for t in texts], TURNS)
-    if field.type == STEPS:
-        return pa.array([None if t is None else [{"text": t}, {"text": "1 + 1 = 3"}] for t in texts], STEPS)
-    if field.type == ROLLOUTS:
-        made = [None if t is None else [{"text": t, "reward": float(len(t) % 2)}, {"reward": None}] for t in texts]
-        return pa.array(made, ROLLOUTS)
+    if field.type in STRUCTURES:
+        return pa.array([None if text is None else STRUCTURES[field.type](text) for text in texts], field.type)
     if pa.types.is_nested(field.type):
         return pa.nulls(len(texts), field.type)
-    if pa.types.is_boolean(field.type):
-        return pa.array([None if t is None else bool(t) for t in texts], field.type)
     if pa.types.is_large_binary(field.type):
         return pa.array([None if text is None else file_of(text) for text in texts], field.type)
     if field.name == "content_sha256":

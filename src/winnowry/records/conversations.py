@@ -66,7 +66,6 @@ STEPS = pa.list_(pa.struct([("text", _LONG), ("start", pa.int64()), ("end", pa.i
 """Steps of a solution: characters ``start`` to ``end`` of it, null where the source has a list of steps."""
 
 
-
 def _column(name: str, kind: pa.DataType, description: str) -> pa.Field:
     return pa.field(name, kind, metadata={"description": description})
 

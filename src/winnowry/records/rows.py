@@ -137,9 +137,7 @@ def _as_sharegpt(one: Turn, losses: Losses) -> list[dict[str, Any]]:
         if text:
             said.append({"from": "gpt", "value": text, **more})
             losses["texts beside a call, which became a turn"] += 1
-        calls = [
-            {"name": call["name"], "arguments": _arguments(call)} for call in one["calls"]
-        ]
+        calls = [{"name": call["name"], "arguments": _arguments(call)} for call in one["calls"]]
         losses["ids of calls"] += sum(call["id"] is not None for call in one["calls"])
         value = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
         return [*said, {"from": "function_call", "value": value, **more}]

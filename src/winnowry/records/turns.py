@@ -85,26 +85,37 @@ def read_turn(message: object, keys: Keys, where: str) -> tuple[Turn, dict[str, 
     """
     if not isinstance(message, Mapping):
         raise TurnError("bad_turn", f"{where} is {_what(message)}", "an object")
-    left = dict(message)
-    nulls = [key for key, value in left.items() if value is None]
-    names: dict[str, str] = {}
+    left = {key: value for key, value in message.items() if value is not None}
+    nulls = [key for key, value in message.items() if value is None]
     layout: dict[str, Any] = {}
-    for key in nulls:
-        del left[key]
-    role_raw = left.pop(keys.role, None)
-    if role_raw is not None and not isinstance(role_raw, str):
-        raise TurnError("wrong_type", f"{where}.{keys.role} is {_what(role_raw)}", "text")
-    made = turn(ROLE_WORDS.get(role_raw or ""), None)
-    made["role_raw"] = role_raw
-    content = left.pop(keys.content, None)
+    role = left.pop(keys.role, None)
+    if role is not None and not isinstance(role, str):
+        raise TurnError("wrong_type", f"{where}.{keys.role} is {_what(role)}", "text")
+    made = turn(ROLE_WORDS.get(role or ""), None)
+    made["role_raw"] = role
+    _take_content(made, left.pop(keys.content, None), f"{where}.{keys.content}")
+    _take_calls(made, left, layout)
+    _take_names(made, left, layout)
+    if left:
+        made["extra"] = json_text(left)
+    if nulls:
+        layout["null"] = nulls
+    return made, layout
+
+
+def _take_content(made: Turn, content: object, where: str) -> None:
     if isinstance(content, str):
         made["text"] = content
     elif isinstance(content, list):
         made["parts"], made["text"] = json_text(content), _text_of_parts(content)
     elif content is not None:
-        raise TurnError("wrong_type", f"{where}.{keys.content} is {_what(content)}", "text, a list of parts, or null")
-    if role_raw == "function_call" and isinstance(content, str):
-        calls, form = _calls_of_text(content)
+        raise TurnError("wrong_type", f"{where} is {_what(content)}", "text, a list of parts, or null")
+
+
+def _take_calls(made: Turn, left: dict[str, Any], layout: dict[str, Any]) -> None:
+    """The calls of a turn, which ShareGPT writes as its text."""
+    if made["role_raw"] == "function_call" and made["text"] is not None and made["parts"] is None:
+        calls, form = _calls_of_text(made["text"])
         if calls is not None:
             made["calls"], made["text"], layout["call"] = calls, None, form
     elif isinstance(left.get(_CALLS), list):
@@ -112,26 +123,26 @@ def read_turn(message: object, keys: Keys, where: str) -> tuple[Turn, dict[str, 
         if None not in read:
             made["calls"] = read
             del left[_CALLS]
+
+
+def _take_names(made: Turn, left: dict[str, Any], layout: dict[str, Any]) -> None:
+    """Fields that have a column, where they are what they should be; what they are called where it is unusual."""
     for column, key in (("call_id", "tool_call_id"), ("name", "name")):
         if isinstance(left.get(key), str):
             made[column] = left.pop(key)
+    names: dict[str, str] = {}
     reasoning = next((key for key in _REASONING if isinstance(left.get(key), str)), None)
     if reasoning is not None:
         made["reasoning"] = left.pop(reasoning)
-        if reasoning != _REASONING[0]:
-            names["reasoning"] = reasoning
+        names["reasoning"] = reasoning
     weight = next((key for key in _WEIGHT if _is_weight(key, left.get(key))), None)
     if weight is not None:
         made["weight"] = float(left.pop(weight))
-        if weight != _WEIGHT[0]:
-            names["weight"] = weight
-    if left:
-        made["extra"] = json_text(left)
-    if nulls:
-        layout["null"] = nulls
-    if names:
-        layout["names"] = names
-    return made, layout
+        names["weight"] = weight
+    usual = {"reasoning": _REASONING[0], "weight": _WEIGHT[0]}
+    unusual = {column: key for column, key in names.items() if key != usual[column]}
+    if unusual:
+        layout["names"] = unusual
 
 
 def message_of(made: Mapping[str, Any], keys: Keys, layout: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -166,9 +177,7 @@ def message_of(made: Mapping[str, Any], keys: Keys, layout: Mapping[str, Any] | 
 
 def call_object(call: Mapping[str, Any]) -> dict[str, Any]:
     """A call as its source wrote it."""
-    whole: dict[str, Any] = (
-        {"type": "function", "function": {}} if call["extra"] is None else json.loads(call["extra"])
-    )
+    whole: dict[str, Any] = {"type": "function", "function": {}} if call["extra"] is None else json.loads(call["extra"])
     inner = whole["function"] if isinstance(whole.get("function"), dict) else whole
     if call["id"] is not None:
         whole = {"id": call["id"], **whole}

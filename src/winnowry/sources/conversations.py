@@ -1,4 +1,4 @@
-"""Conversations: lists of turns as OpenAI and ShareGPT write them, instructions as Alpaca does, prompts with responses."""
+"""Conversations: turns as OpenAI and ShareGPT write them, instructions of Alpaca, prompts with responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from winnowry.sources.structured import StructuredFormat, extra_of, left_over, t
 
 Profile = Literal["messages", "sharegpt", "alpaca", "prompt_response"]
 
-_TURNS_UNDER = {"messages": "messages", "sharegpt": "conversations", "alpaca": "instruction", "prompt_response": "prompt"}
+_TURNS_UNDER = {
+    "messages": "messages",
+    "sharegpt": "conversations",
+    "alpaca": "instruction",
+    "prompt_response": "prompt",
+}
 _MEDIA = (("images", "image"), ("videos", "video"), ("audios", "audio"))
 _ALPACA = ("instruction", "input", "output", "system", "history")
 

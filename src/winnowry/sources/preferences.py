@@ -21,13 +21,13 @@ _DIFFERENCE = re.compile(r"\s+-\s+")
 class Preferences(StructuredFormat):
     r"""Reads preference pairs: `prompt`, `chosen` and `rejected` as texts or lists of turns.
 
-    Without a prompt it is what both sides begin with, in whole turns: each side has an answer of its own behind it. The
-    texts of hh-rlhf, with their marks `\n\nHuman:` and `\n\nAssistant:`, are turns; two other texts without a prompt are
-    no pair, wherever their letters begin to differ. `conversations` with `chosen` and `rejected` as one turn each is read
-    too.
+    Without a prompt it is what both sides begin with, in whole turns: each side has an answer of its own behind it.
+    The texts of hh-rlhf, with their marks `\n\nHuman:` and `\n\nAssistant:`, are turns; two other texts without a
+    prompt are no pair, wherever their letters begin to differ. `conversations` with `chosen` and `rejected` as one
+    turn each is read too.
 
-    `margin` is a path to a number, or `PATH - PATH`; what is no number (`"N/A"`, `"7.0"`, null) makes it null. `ratings`
-    is the same for objects or lists of numbers, whose means count.
+    `margin` is a path to a number, or `PATH - PATH`; what is no number (`"N/A"`, `"7.0"`, null) makes it null.
+    `ratings` is the same for objects or lists of numbers, whose means count.
     """
 
     name: ClassVar[str] = "preferences"
@@ -52,8 +52,8 @@ class Preferences(StructuredFormat):
         """The pair that a row is.
 
         Reasons: ``missing_field``, ``no_turns``, ``bad_turn``, ``wrong_type``, ``too_deep``; ``no_prompt`` (two texts
-        without a prompt), ``no_completion`` (a side that ends where the other goes on), ``prompts_differ`` (they part at
-        what a user says).
+        without a prompt), ``no_completion`` (a side that ends where the other goes on), ``prompts_differ`` (they part
+        at what a user says).
         """
         data = row.data
         layout: dict[str, Any] = {}
@@ -70,7 +70,9 @@ class Preferences(StructuredFormat):
             layout["repeated"] = True
             chosen, rejected = chosen[len(prompt) :], rejected[len(prompt) :]
         if not chosen or not rejected:
-            raise TurnError("no_completion", f"{'chosen' if not chosen else 'rejected'} ends with the prompt", "an answer")
+            raise TurnError(
+                "no_completion", f"{'chosen' if not chosen else 'rejected'} ends with the prompt", "an answer"
+            )
         system = self.part(data, "system")
         if isinstance(system, str) and system:
             used.append(self.path("system"))
@@ -165,7 +167,9 @@ def _shared(
         n -= 1  # equal sides differ in nothing: their last turns are the answers
     prompt, mine, theirs = chosen[:n], chosen[n:], rejected[n:]
     if not mine or not theirs:
-        raise TurnError("no_completion", f"{'chosen' if not mine else 'rejected'} ends where the other goes on", "an answer")
+        raise TurnError(
+            "no_completion", f"{'chosen' if not mine else 'rejected'} ends where the other goes on", "an answer"
+        )
     if mine[0]["role"] != "assistant" or theirs[0]["role"] != "assistant":
         raise TurnError("prompts_differ", f"turn {n} differs, and is no answer", "the same turns up to the answers")
     if not prompt:

@@ -90,7 +90,9 @@ class Reasoning(StructuredFormat):
             "extra": extra_of(rest),
             "layout": json_text(layout),
         }
-        return Record(row.position, rest, key=row.key, columns=columns, text=rendered(prompt, [turn("assistant", answered)]))
+        return Record(
+            row.position, rest, key=row.key, columns=columns, text=rendered(prompt, [turn("assistant", answered)])
+        )
 
     def _prompt(self, data: Mapping[str, object], layout: dict[str, Any]) -> list[Turn]:
         path = self.path("prompt")

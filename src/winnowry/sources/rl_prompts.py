@@ -24,8 +24,8 @@ _ROLLOUT = ("text", "reward", "policy", "step", "tokens", "finish")
 class RlPrompts(StructuredFormat):
     """Reads prompts with answers and rollouts; an answer is text as it is spelt in the file.
 
-    Rollouts are a list in a row (`rollouts`), or rows of their own: with `rollouts_by: FIELD` the rows of an object that
-    share a value of that field are one prompt. Rows without that field are unreadable.
+    Rollouts are a list in a row (`rollouts`), or rows of their own: with `rollouts_by: FIELD` the rows of an object
+    that share a value of that field are one prompt. Rows without that field are unreadable.
     """
 
     name: ClassVar[str] = "rl_prompts"
@@ -182,7 +182,7 @@ class RlPrompts(StructuredFormat):
             for _, name, place in order:
                 if name is None:
                     spooled.seek(place)
-                    yield pickle.load(spooled)  # noqa: S301  what was written above
+                    yield pickle.load(spooled)
                 else:
                     yield self._prompt_of(groups[name], spooled)
 
@@ -190,7 +190,7 @@ class RlPrompts(StructuredFormat):
         rows: list[Record] = []
         for place in places:
             spooled.seek(place)
-            rows.append(pickle.load(spooled))  # noqa: S301
+            rows.append(pickle.load(spooled))
         first = rows[0]
         for part in ("prompt", "answer"):
             other = next((row for row in rows if self.part(row.data, part) != self.part(first.data, part)), None)

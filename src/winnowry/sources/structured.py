@@ -37,8 +37,8 @@ class StructuredFormat(SourceFormat):
 
     paths: dict[str, str] = Field(
         default={},
-        description="where the parts of a record lie, where they are not under their own names: a field, or a path such "
-        "as `reward_model.ground_truth` or `$.data[0].text`",
+        description="where the parts of a record lie, where they are not under their own names: a field, or a path "
+        "such as `reward_model.ground_truth` or `$.data[0].text`",
     )
 
     @field_validator("paths")

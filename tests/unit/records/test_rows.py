@@ -22,7 +22,11 @@ JSON = st.recursive(
 )
 CALL = st.one_of(
     st.fixed_dictionaries(
-        {"function": st.fixed_dictionaries({"name": WORDS}, optional={"arguments": WORDS | st.dictionaries(WORDS, JSON)})},
+        {
+            "function": st.fixed_dictionaries(
+                {"name": WORDS}, optional={"arguments": WORDS | st.dictionaries(WORDS, JSON)}
+            )
+        },
         optional={"id": WORDS | st.none(), "type": st.just("function"), "index": st.integers(0, 3)},
     ),
     st.fixed_dictionaries({"name": WORDS, "arguments": st.dictionaries(WORDS, JSON)}, optional={"id": WORDS}),

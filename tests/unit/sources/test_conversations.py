@@ -220,7 +220,10 @@ PAIRS: dict[str, tuple[dict[str, Any], Any]] = {
     "equal sides": ({"chosen": [ASKED, GOOD], "rejected": [ASKED, GOOD]}, (["u1"], ["good"], ["good"])),
     "nothing in common": ({"chosen": [GOOD], "rejected": [BAD]}, "no_prompt"),
     "marks of hh-rlhf": (
-        {"chosen": "\n\nHuman: why?\n\nAssistant: I think so.", "rejected": "\n\nHuman: why?\n\nAssistant: I thank you."},
+        {
+            "chosen": "\n\nHuman: why?\n\nAssistant: I think so.",
+            "rejected": "\n\nHuman: why?\n\nAssistant: I thank you.",
+        },
         (["why?"], ["I think so."], ["I thank you."]),
     ),
     "two texts": ({"chosen": "The sky is blue", "rejected": "The sky is blue and vast"}, "no_prompt"),

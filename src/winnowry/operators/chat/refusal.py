@@ -16,22 +16,32 @@ Verdict = Literal["explicit", "partial", "none"]
 _HEAD_CHARACTERS = 400
 _HEAD_SENTENCES = 2
 _CHINESE_OPENING = 60
-_ADVERBS = r"(?:(?:really|just|simply|certainly|definitely|also|still|actually|possibly|personally|ethically|in good conscience) )*"
+_ADVERBS = (
+    r"(?:(?:really|just|simply|certainly|definitely|also|still|actually|possibly|personally|ethically"
+    r"|in good conscience) )*"
+)
 _DECLINES = (
     r"(?:can(?:no|')t|can not|won't|will not|(?:am|'m) (?:unable to|not (?:able|allowed|going|permitted|authorized|"
     r"programmed|supposed|here) to|not (?:comfortable|willing)(?: to| with)?)|would(?:n't| not) be (?:able|comfortable|"
-    r"willing)(?: to| with)?|won't be able to|will not be able to|(?:must|have to)? ?(?:refuse|decline) to|(?:don't|do not) "
+    r"willing)(?: to| with)?|won't be able to|will not be able to|(?:must|have to)? ?(?:refuse|decline) to"
+    r"|(?:don't|do not) "
     r"feel comfortable)"
 )
 _HELPING = (
-    r"(?:help|assist|do (?:that|this|so|it)|answer|provid(?:e|ing)|giv(?:e|ing) (?:you|out|that|this|any|advice|medical|"
+    r"(?:help|assist|do (?:that|this|so|it)|answer|provid(?:e|ing)|giv(?:e|ing) (?:you|out|that|this|any|advice"
+    r"|medical|"
     r"legal)|tell(?:ing)? you|shar(?:e|ing)|discuss(?:ing)?|advis(?:e|ing)|offer(?:ing)?|support(?:ing)?|comply|create|"
-    r"creating|writ(?:e|ing)|generat(?:e|ing)|respond(?:ing)?|engag(?:e|ing)|participat(?:e|ing)|condon(?:e|ing)|fulfil+|"
-    r"recommend(?:ing)?|talk(?:ing)? about|speak(?:ing)? (?:to|about)|show(?:ing)? you|teach(?:ing)? you|helping|assisting)"
+    r"creating|writ(?:e|ing)|generat(?:e|ing)|respond(?:ing)?|engag(?:e|ing)|participat(?:e|ing)|condon(?:e|ing)"
+    r"|fulfil+|"
+    r"recommend(?:ing)?|talk(?:ing)? about|speak(?:ing)? (?:to|about)|show(?:ing)? you|teach(?:ing)? you|helping"
+    r"|assisting)"
 )
 _OPENING = (
-    r"^[^a-z]{0,3}(?:(?:oh|no|well|hmm?|ok(?:ay)?)[,. ]+)*(?:(?:i'm|i am)? ?(?:so |very |really |truly )*(?:sorry|afraid)"
-    r"|unfortunately|sorry|i apologi[sz]e|my apologies|as an? [a-z ]{2,40}|i understand[^.]{0,60})?[,.]* ?(?:but |that )*"
+    r"^[^a-z]{0,3}(?:(?:oh|no|well|hmm?|ok(?:ay)?)[,. ]+)*(?:(?:i'm|i am)? ?(?:so |very |really "
+    r"|truly )*(?:sorry|afraid)"
+    r"|unfortunately|sorry|i apologi[sz]e|my apologies|as an? [a-z ]{2,40}"
+    r"|i understand[^.]{0,60})?[,.]* ?(?:but |that )*"
+    r"(?:as an? [a-z ]{2,40}?,? )?"
 )
 _EXPLICIT = re.compile(rf"{_OPENING}i ?{_ADVERBS}{_DECLINES} {_ADVERBS}(?:be )?{_HELPING}\b(?! but)", re.IGNORECASE)
 _ANYWHERE = re.compile(
@@ -43,16 +53,19 @@ _ANYWHERE = re.compile(
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(
-    r"\b(?:but|however|although|though|instead)\b[^.!?]{0,25}\b(?:i (?:can(?!'|not)|could(?!n)|will(?! not)|do have|'d be|"
+    r"\b(?:but|however|although|though|instead)\b[^.!?]{0,25}\b(?:i (?:can(?!'|not)|could(?!n)|will(?! not)"
+    r"|do have|'d be|"
     r"would be)|i'll|i'd be|let me|here(?:'s| is| are)|there (?:is|are)|you (?:can|could|might|may))"
     r"|\bhere(?:'s| is| are) (?:a|some|the)\b|^(?:while|although|sure|of course)\b|\b(?:until|unless) you\b"
-    r"|\bwithout (?:further|more) information|\bfrom this (?:information|context)\b|\bi(?: can|'ll) (?:mention|suggest)\b",
+    r"|\bwithout (?:further|more) information|\bfrom this (?:information|context)\b"
+    r"|\bi(?: can|'ll) (?:mention|suggest)\b",
     re.IGNORECASE,
 )
 _CHINESE = re.compile(
     r"(?:很?抱歉|对不起|不好意思)[^。！？\n]{0,20}(?:无法|不能|不可以|没有办法|没办法)"
     r"|(?:作为|身为)一?[个名款]?(?:AI|人工智能|语言模型|大型?语言)[^。！？\n]{0,20}(?:无法|不能|没有|不会)"
-    r"|我(?:无法|不能|不可以|拒绝|没办法)(?:[为给向](?:您|你))?[^。！？\n]{0,6}(?:提供|回答|协助|帮助|满足|讨论|支持|执行|完成)"
+    r"|我(?:无法|不能|不可以|拒绝|没办法)(?:[为给向](?:您|你))?[^。！？\n]{0,6}(?:提供|回答|协助|帮助|满足|讨论"
+    r"|支持|执行|完成)"
 )
 _CHINESE_GOES_ON = re.compile(r"(?:但|不过|但是)[^。！？\n]{0,12}(?:可以|能)")
 _BOILERPLATE = re.compile(
@@ -70,9 +83,9 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])|\n+")
 class RefusalMarks(Operator):
     """Tell answers that decline, in English and Chinese, by their first two sentences (at most 400 characters).
 
-    ``explicit``: the answer opens with it and does not go on to help. ``partial``: it declines somewhere in its opening,
-    or declines and then helps. ``none``: neither was found, which is no proof. A column and a share, no quality: read
-    some before you set `keep`.
+    ``explicit``: the answer opens with it and does not go on to help. ``partial``: it declines somewhere in its
+    opening, or declines and then helps. ``none``: neither was found, which is no proof. A column and a share, no
+    quality: read some before you set `keep`.
 
     Writes ``chat_refusal`` of the last answer (null without one), ``chat_n_refusals`` (explicit ones among all answers)
     and ``chat_n_boilerplate`` (answers with phrases such as "As an AI language model").

@@ -32,7 +32,9 @@ Fault = Literal[
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
-CONTROL = r"<\|[A-Za-z0-9_\-]{1,40}\|>|<｜[^<>｜]{1,40}｜>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</?s>|<[be]os>"
+CONTROL = (
+    r"<\|[A-Za-z0-9_\-]{1,40}\|>|<｜[^<>｜]{1,40}｜>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</?s>|<[be]os>"
+)
 """Spellings of control tokens: ChatML, Llama 2 to 4, Gemma, Phi, Mistral, DeepSeek."""
 _CONTROL = re.compile(CONTROL)
 _TAGS = {kind: f"<{kind}>" for kind in ("image", "video", "audio")}
@@ -141,7 +143,9 @@ def _order(turns: Turns) -> list[dict[Fault, str]]:
     for start, stop in turns:
         faults: dict[Fault, str] = {}
         before = None
-        first = True
+        opening = next((at for at in range(start, stop) if roles[at] != SYSTEM), None)
+        if opening is not None and roles[opening] == ASSISTANT:
+            faults["first_not_user"] = f"turn {opening - start}"
         for at in range(start, stop):
             role, where = roles[at], f"turn {at - start}"
             if role == UNKNOWN:
@@ -151,16 +155,11 @@ def _order(turns: Turns) -> list[dict[Fault, str]]:
                 faults.setdefault("system_not_first", where)
             if role == before and role not in (TOOL, UNKNOWN):
                 faults.setdefault("same_role_twice", f"{where}: {('system', 'user', 'assistant')[role]}")
-            if first and role != SYSTEM:
-                first = False
-                if role == ASSISTANT:
-                    faults.setdefault("first_not_user", where)
             if not n_calls[at]:
                 if not has_text[at] and not has_parts[at]:
                     faults.setdefault("no_content", where)
-                elif role != TOOL and (blank[at] or (has_parts[at] and parts[at].as_py() == "[]")):
-                    if not (blank[at] and has_parts[at] and media_of_parts(parts[at].as_py())):
-                        faults.setdefault("empty_turn", where)
+                elif role != TOOL and (blank[at] or not has_text[at]) and not media_of_parts(parts[at].as_py()):
+                    faults.setdefault("empty_turn", where)
             before = role
         if stop > start and before != ASSISTANT:
             faults.setdefault("last_not_assistant", f"turn {stop - start - 1}")

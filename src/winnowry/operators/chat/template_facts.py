@@ -123,7 +123,10 @@ def pieces(turns: Iterable[Mapping[str, Any]], name: TemplateName, tools: str | 
     '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n'
     """
     facts = FACTS[name]
-    listed = [(number, part["role"] or part["role_raw"] or "user", content_of(part), part["weight"]) for number, part in enumerate(turns)]
+    listed = [
+        (number, part["role"] or part["role_raw"] or "user", content_of(part), part["weight"])
+        for number, part in enumerate(turns)
+    ]
     system = "\n\n".join(text for _, role, text, _ in listed if role == "system")
     has_system = any(role == "system" for _, role, _, _ in listed)
     if tools:

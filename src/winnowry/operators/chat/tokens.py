@@ -25,7 +25,8 @@ class ChatTokens(Operator):
     plain text: a control token that somebody spells there is characters, not a turn.
 
     Writes ``chat_tokens``, ``chat_trained_tokens``, and ``chat_trained_after``: those among the first `max_length`
-    tokens. Null for a conversation that the template has no place for (a system turn in Gemma's), which no rule refuses.
+    tokens. Null for a conversation that the template has no place for (a system turn in Gemma's), which
+    no rule refuses.
     """
 
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
@@ -99,7 +100,9 @@ class ChatTokens(Operator):
                 continue
             if piece.trained:
                 trained += n
-                after += n if self.max_length is None else max(0, min(at + n, self.max_length) - min(at, self.max_length))
+                after += (
+                    n if self.max_length is None else max(0, min(at + n, self.max_length) - min(at, self.max_length))
+                )
             at += n
         return at + count_tokens(plain, self.tokenizer), trained, after
 
@@ -136,7 +139,9 @@ class ChatRender(Operator):
     def rules(self) -> tuple[Rule, ...]:
         """It was rendered."""
         column = self.writes().names[1]
-        return (Rule(name="renders", column=column, comparison="==", threshold="", null="keep"),) if self.renders else ()
+        return (
+            (Rule(name="renders", column=column, comparison="==", threshold="", null="keep"),) if self.renders else ()
+        )
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Render n conversations."""

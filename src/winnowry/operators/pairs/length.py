@@ -16,8 +16,8 @@ class PairLength(Operator):
 
     ``pair_chosen_chars`` and ``pair_rejected_chars`` are characters. ``pair_log_ratio`` is the natural logarithm of
     (chosen + 1) / (rejected + 1), and ``pair_longer_chosen`` is 1, 0, or null where they are of one length: its mean
-    over a corpus is the share of pairs in which the longer answer was chosen. About .5 says that length decides nothing;
-    GPT-4's choices in alpaca_eval have .9.
+    over a corpus is the share of pairs in which the longer answer was chosen. About .5 says that length decides
+    nothing; GPT-4's choices in alpaca_eval have .9.
 
     Source: Dubois et al. 2024, "Length-Controlled AlpacaEval", section 2.
     """

@@ -108,7 +108,9 @@ class Verifiable(Operator):
         from winnowry.operators.reasoning.kernels.answers import is_verifiable, kind_of
 
         rows: list[tuple[str | None, bool | None]] = []
-        for answer, verifier in zip(batch.column("answer").to_pylist(), batch.column("verifier").to_pylist(), strict=True):
+        for answer, verifier in zip(
+            batch.column("answer").to_pylist(), batch.column("verifier").to_pylist(), strict=True
+        ):
             if verifier in ("code", "rubric", "none"):
                 rows.append((None, None))
             elif answer is None or not answer.strip():

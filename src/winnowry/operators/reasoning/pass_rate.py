@@ -125,9 +125,7 @@ class PassRate(Operator):
         if len(steps) > 1:
             steps.pop(None, None)
         counted = {step: self._counted(steps[step]) for step in sorted(steps, key=lambda step: step or 0)}
-        by_step = [
-            {"step": step, **self._passed(known)._asdict()} for step, (known, _) in counted.items() if known
-        ]
+        by_step = [{"step": step, **self._passed(known)._asdict()} for step, (known, _) in counted.items() if known]
         if not counted:
             return {self._name("n"): 0, self._name("k"): 0, self._name("distinct"): 0, self._name("by_step"): []}
         known, n_cut = counted[next(reversed(counted))]

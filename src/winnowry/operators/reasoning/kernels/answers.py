@@ -24,9 +24,8 @@ _MARK = re.compile(
     r"|因此|所以|hence|therefore",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(
-    r"(?<![\w.])[-−]?[$¥€]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:/\d+)?(?:[eE][+-]?\d+)?%?"
-)
+_BOX = re.compile(r"\\boxed|\\fbox")
+_NUMBER = re.compile(r"(?<![\w.])[-−]?[$¥€]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:/\d+)?(?:[eE][+-]?\d+)?%?")
 _FORMULA = re.compile(
     r"\$\$(.+?)\$\$|(?<!\\)\$([^$]*[\\^_=][^$]*|[^$\s]{1,12})\$(?!\d)|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL
 )
@@ -38,6 +37,7 @@ _LETTER_BEHIND_MARK = re.compile(r"[\s*(]*((?:[A-J][、,和 ]*)+)(?![A-Za-z])")
 _LETTER_IN_LINE = re.compile(r"\(([A-J])\)|\b([A-J])\b")
 _PROSE = re.compile(r"[a-z]{3}.*[.!?] [A-Z]")
 _FIRST_SENTENCE = re.compile(r"(?<=[^\d])[.。](?:\s|$)|[.。]$")
+_NO_CURRENCY = str.maketrans("", "", "€¥£元")
 _MOST_LETTERS = 8
 _SHORT = 40
 _SHORT_ANSWER = 60
@@ -73,9 +73,8 @@ def extract(solution: str, kind: AnswerKind) -> str | None:
     ('18', '42')
     """
     text = unicodedata.normalize("NFKC", solution)
-    box = _boxed(text)
-    if box is not None:
-        return box
+    if _BOX.search(text) is not None:
+        return _boxed(text)
     marks = list(_MARK.finditer(text))
     if marks:
         return _behind_mark(text[marks[-1].end() :], kind)
@@ -124,7 +123,7 @@ def _behind_mark(tail: str, kind: AnswerKind) -> str | None:
         numbers = _NUMBER.findall(line)
         if not numbers:
             return line.rstrip(".。") or None
-        whole = len(line) < _SHORT and line.isascii() and _PROSE.search(line) is None
+        whole = len(line) < _SHORT and line.translate(_NO_CURRENCY).isascii() and _PROSE.search(line) is None
         return line if whole else numbers[-1]
     return _FIRST_SENTENCE.split(line)[0].strip(" *") or None
 
@@ -138,9 +137,10 @@ def _last_formula(text: str) -> str | None:
 
 def _boxed(text: str) -> str | None:
     r"""What the last ``\boxed`` holds; None where there is none, or it is cut off."""
-    start = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
-    if start < 0:
+    boxes = list(_BOX.finditer(text))
+    if not boxes:
         return None
+    start = boxes[-1].start()
     opening = text.find("{", start)
     if opening < 0:
         words = text[start:].partition(" ")[2].split()
@@ -207,7 +207,7 @@ _AND = re.compile(r"\s*(?:,\s*)?\b(?:and|or)\b\s*|\s*[、和或]\s*")
 _ASSIGNED = re.compile(r"[a-zA-Z]\s*=\s*(?!=)(.+)")
 _PERCENT = re.compile(r"(.+?)\s*(?:%|percent)")
 _WITH_UNIT = re.compile(
-    r"(-?[\d./]+|.*[\d}\s)])\s*\\?([a-zA-Z/¢元]+(?:\^\{?[23]\}?)?|\^?\{?(?:\\circ|°)\}?|个?[\u4e00-\u9fff]+)"
+    r"(-?[\d./]+|.*[\d}\s)])\s*\\?([a-zA-Z/¢€¥元]+(?:\^\{?[23]\}?)?|\^?\{?(?:\\circ|°)\}?|个?[\u4e00-\u9fff]+)"
 )
 _DEGREES = re.compile(r"(.*\d)\s*(?:°|\^\{?\\circ\}?)")
 _OF_ANGLE = re.compile(r"\\(?:sin|cos|tan)")
@@ -248,7 +248,7 @@ _UNITS = {name: (dimension, factor) for dimension, units in _DIMENSIONS.items() 
 _NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
     )
 }
 

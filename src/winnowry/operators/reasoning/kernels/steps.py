@@ -11,9 +11,7 @@ from winnowry.operators.reasoning.kernels.calculator import UnreadableError, Val
 _MARKED = re.compile(r"<<([^<>]{1,200})>>")
 _TERM = r"[-−]?[$¥€]?\s?(?:\d[\d,]*+(?:\.\d++)?+|\.\d++)(?:\s?%)?+"
 _OPERATION = r"\s*[-+−*/×÷]\s*"
-_EQUATION = re.compile(
-    rf"(?<![\w.=)])[(\s]*{_TERM}[)\s]*(?:{_OPERATION}[(\s]*{_TERM}[)\s]*)+(?:=\s*{_TERM}(?!\w)\s*)+"
-)
+_EQUATION = re.compile(rf"(?<![\w.=)])[(\s]*{_TERM}[)\s]*(?:{_OPERATION}[(\s]*{_TERM}[)\s]*)+(?:=\s*{_TERM}(?!\w)\s*)+")
 _GOES_ON_BEFORE = re.compile(r"(?:[-+−*/×÷^=(.,:\d%]|\b(?:and|[A-Za-z]))\s*$")
 _GOES_ON_BEHIND = re.compile(r"\s*(?:[-+−*/×÷^(=\d]|and\s+(?:an?\b|\d)|cents?\b|[A-Za-z]\b(?!\s+[a-z]))")
 """Signs that an equation in prose is part of a longer one, or of a mixed number, or counts in another unit."""

@@ -58,7 +58,7 @@ def sharegpt_row(columns: Mapping[str, Any], losses: Losses) -> dict[str, Any]:
         if columns["tools"] is not None:
             row["tools"] = columns["tools"] if layout.get("tools") == "text" else _parsed(columns["tools"])
         return row
-    row["conversations"] = [said for one in _by_call(turns) for said in _as_sharegpt(one, losses)]
+    row["conversations"] = [turn for one in _by_call(turns) for turn in _as_sharegpt(one, losses)]
     if columns["tools"] is not None:
         row["tools"] = columns["tools"]
     return row
@@ -123,7 +123,7 @@ def _standard(call: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_sharegpt(one: Turn, losses: Losses) -> list[dict[str, Any]]:
     """A turn as turns of ShareGPT: text beside a call is a turn of its own."""
-    said: list[dict[str, Any]] = []
+    turns: list[dict[str, Any]] = []
     text = one["text"] or ""
     if one["parts"] is not None:
         losses["contents in parts, of which the text is left"] += 1
@@ -135,12 +135,12 @@ def _as_sharegpt(one: Turn, losses: Losses) -> list[dict[str, Any]]:
     losses["names of speakers and tools"] += one["name"] is not None
     if one["calls"]:
         if text:
-            said.append({"from": "gpt", "value": text, **more})
+            turns.append({"from": "gpt", "value": text, **more})
             losses["texts beside a call, which became a turn"] += 1
         calls = [{"name": call["name"], "arguments": _arguments(call)} for call in one["calls"]]
         losses["ids of calls"] += sum(call["id"] is not None for call in one["calls"])
         value = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
-        return [*said, {"from": "function_call", "value": value, **more}]
+        return [*turns, {"from": "function_call", "value": value, **more}]
     word = _SHAREGPT_ROLES.get(one["role"] or "", one["role"] or one["role_raw"])
     return [{"from": word, "value": text, **more}]
 

@@ -194,14 +194,14 @@ def media_of_parts(parts: str | None) -> list[tuple[str, str | None]]:
     >>> media_of_parts('[{"type":"image_url","image_url":{"url":"a.png"}},{"type":"text","text":"what?"}]')
     [('image', 'a.png')]
     """
-    found = []
+    media = []
     for part in json.loads(parts) if parts is not None else ():
         kind = part.get("type") if isinstance(part, dict) else None
         if kind in _MEDIA_PARTS:
             inner = next((part[key] for key in (kind, _MEDIA_PARTS[kind], "url", "path") if key in part), None)
             address = inner.get("url") if isinstance(inner, dict) else inner
-            found.append((_MEDIA_PARTS[kind], address if isinstance(address, str) else None))
-    return found
+            media.append((_MEDIA_PARTS[kind], address if isinstance(address, str) else None))
+    return media
 
 
 def _read_call(call: object) -> dict[str, Any] | None:

@@ -217,7 +217,7 @@ def _history(value: object, path: str) -> list[Turn]:
         raise TurnError("wrong_type", f"{path} is {described(value)}", "a list of pairs of texts")
     made: list[Turn] = []
     for number, pair in enumerate(value):
-        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(said, str) for said in pair):
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
             raise TurnError("bad_turn", f"{path}[{number}] is {described(pair)}", "a pair of texts")
         made += [turn("user", pair[0]), turn("assistant", pair[1])]
     return made

@@ -52,8 +52,9 @@ class StructuredFormat(SourceFormat):
         return paths
 
     def path(self, part: str) -> str:
-        """Where a part lies."""
-        return self.paths.get(part, self.PARTS[part])
+        """Where a part lies; empty where it lies nowhere: a field of its name is another part."""
+        usual = self.PARTS[part]
+        return self.paths.get(part, "" if usual in self.paths.values() else usual)
 
     def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
         """See :meth:`~winnowry.sources.base.Reader.read`.

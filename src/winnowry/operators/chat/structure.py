@@ -126,9 +126,9 @@ class Structure(Operator):
         tokens = control_tokens(turns)
         columns = [
             pa.array([stop - start for start, stop in turns], pa.int64()),
-            *(pa.array([found.get(fault) for found in faults], pa.string()) for fault in FAULTS),
+            *(pa.array([one.get(fault) for one in faults], pa.string()) for fault in FAULTS),
             pa.array(tokens, pa.list_(pa.string())),
-            pa.array([len(found) for found in tokens], pa.int64()),
+            pa.array([len(listed) for listed in tokens], pa.int64()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self.writes())
 
@@ -139,7 +139,7 @@ def _order(turns: Turns) -> list[dict[Fault, str]]:
     has_text, parts = turns.present("text").tolist(), turns.field("parts")
     has_parts = pc.is_valid(parts).to_pylist()
     words = turns.field("role_raw")
-    found: list[dict[Fault, str]] = []
+    of_records: list[dict[Fault, str]] = []
     for start, stop in turns:
         faults: dict[Fault, str] = {}
         before = None
@@ -163,8 +163,8 @@ def _order(turns: Turns) -> list[dict[Fault, str]]:
             before = role
         if stop > start and before != ASSISTANT:
             faults.setdefault("last_not_assistant", f"turn {stop - start - 1}")
-        found.append(faults)
-    return found
+        of_records.append(faults)
+    return of_records
 
 
 def _pairings(turns: Turns, faults: list[dict[Fault, str]]) -> None:
@@ -277,9 +277,9 @@ def control_tokens(turns: Turns) -> list[list[str]]:
     """Spellings of control tokens in contents, as ``TURN SPELLING``, a list for each record."""
     texts = turns.field("text")
     hits = pc.fill_null(pc.match_substring_regex(texts, CONTROL), False).to_numpy(zero_copy_only=False)
-    found: list[list[str]] = []
+    tokens: list[list[str]] = []
     for start, stop in turns:
-        found.append(
+        tokens.append(
             [
                 f"{at - start} {token}"
                 for at in range(start, stop)
@@ -287,4 +287,4 @@ def control_tokens(turns: Turns) -> list[list[str]]:
                 for token in _CONTROL.findall(texts[at].as_py())
             ]
         )
-    return found
+    return tokens

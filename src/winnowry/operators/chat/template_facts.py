@@ -162,8 +162,8 @@ def pieces(turns: Iterable[Mapping[str, Any]], name: TemplateName, tools: str | 
 
 def content_of(part: Mapping[str, Any]) -> str:
     """What a turn says: its reasoning in marks, its text, its calls as JSON."""
-    said = f"<think>\n{part['reasoning']}\n</think>\n\n" if part["reasoning"] else ""
-    said += part["text"] or ""
+    text = f"<think>\n{part['reasoning']}\n</think>\n\n" if part["reasoning"] else ""
+    text += part["text"] or ""
     for call in part["calls"] or ():
-        said += f'{chr(10) if said else ""}{{"name": "{call["name"]}", "arguments": {call["arguments"] or "{}"}}}'
-    return said
+        text += f'{chr(10) if text else ""}{{"name": "{call["name"]}", "arguments": {call["arguments"] or "{}"}}}'
+    return text

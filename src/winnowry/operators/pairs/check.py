@@ -80,8 +80,8 @@ class PairCheck(Operator):
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Look at n pairs."""
         rows = zip(*(batch.column(name).to_pylist() for name in self.reads().names), strict=True)
-        found = [self._row(*row) for row in rows]
-        return pa.RecordBatch.from_pylist(found, schema=self.writes())
+        made = [self._row(*row) for row in rows]
+        return pa.RecordBatch.from_pylist(made, schema=self.writes())
 
     def _row(
         self,

@@ -131,8 +131,8 @@ def _behind_mark(tail: str, kind: AnswerKind) -> str | None:
 def _last_formula(text: str) -> str | None:
     if "<<" in text:  # calculator marks of GSM8K, where dollars are money
         return None
-    found = _FORMULA.findall(text)
-    return next(part for part in found[-1] if part).strip() if found else None
+    formulas = _FORMULA.findall(text)
+    return next(part for part in formulas[-1] if part).strip() if formulas else None
 
 
 def _boxed(text: str) -> str | None:
@@ -262,7 +262,7 @@ def equal(right: str, answer: str | None) -> tuple[bool, str]:
 
     Args:
         right: the right answer.
-        answer: what :func:`extract` found.
+        answer: what :func:`extract` gives.
 
     Returns:
         The verdict, and one of ``no_answer``, ``too_long``, ``same_text``, ``choice``, ``time``, ``interval``, ``set``,
@@ -323,8 +323,8 @@ def _cleaned(text: str) -> str:
     text = "\\\\".join(rows)
     text = _WORDS_IN_MATH.sub(r" \1 ", text)
     text = re.sub(r"([a-z])\s+\^", r"\1^", text)
-    text = _THOUSANDS.sub(lambda found: found[1].replace(",", ""), text)
-    text = _SPACED_THOUSANDS.sub(lambda found: found[1].replace(" ", ""), text)
+    text = _THOUSANDS.sub(lambda match: match[1].replace(",", ""), text)
+    text = _SPACED_THOUSANDS.sub(lambda match: match[1].replace(" ", ""), text)
     return re.sub(r"\s+", " ", text).strip()
 
 
@@ -361,14 +361,14 @@ def _without_unit(text: str, unit: str | None) -> tuple[str, str | None]:
     """A text without the unit at its end, and the unit: ``?`` for one that is not known."""
     if _OF_ANGLE.search(text):
         return text, unit
-    found = _WITH_UNIT.fullmatch(text)
-    if found is not None and found[2] not in ("e", "i", "\\pi"):
-        written = found[2]
+    match = _WITH_UNIT.fullmatch(text)
+    if match is not None and match[2] not in ("e", "i", "\\pi"):
+        written = match[2]
         looks = len(written) > 1 or written in _UNITS or " " in text
         if (looks and not _NO_UNIT.match(written)) or (written in _SHORT_UNITS and " " in text):
             name = written.lower().replace("{", "").replace("}", "")
             singular = next((form for form in (name, name[:-1], name[:-2]) if form in _UNITS), _UNKNOWN_UNIT)
-            return found[1], singular
+            return match[1], singular
     degrees = _DEGREES.fullmatch(text)
     return (degrees[1], _UNKNOWN_UNIT) if degrees is not None else (text, unit)
 
@@ -410,13 +410,13 @@ def _near(one: Value, other: Value) -> bool:
 def _intervals(text: str) -> list[_Bounds] | None:
     """Intervals and inequalities; None where a part is neither, or a pair of round brackets that may be a point."""
     parts = [part.strip() for part in _UNION.split(text)]
-    found: list[_Bounds] = []
+    intervals: list[_Bounds] = []
     for part in parts:
         bounds = _bounds(part, certain=len(parts) > 1)
         if bounds is None:
             return None
-        found.append(bounds)
-    return found
+        intervals.append(bounds)
+    return intervals
 
 
 def _bounds(part: str, *, certain: bool) -> _Bounds | None:

@@ -42,7 +42,7 @@ def equations_of(step: str) -> list[Equation]:
     """
     marked = _MARKED.findall(step)
     texts = marked or _in_prose(step)
-    found: list[Equation] = []
+    equations: list[Equation] = []
     for text in texts:
         sides = [side.strip() for side in text.split("=")]
         if len(sides) < 2:
@@ -54,16 +54,16 @@ def equations_of(step: str) -> list[Equation]:
         wrong = next((at for at in range(1, len(sides)) if not _holds(values[at - 1], values[at], sides[at])), None)
         at = wrong if wrong is not None else len(sides) - 1
         computed = _shown(values[at - 1]) if wrong is not None else None
-        found.append(Equation(text.strip(), computed, sides[at]))
-    return found
+        equations.append(Equation(text.strip(), computed, sides[at]))
+    return equations
 
 
 def _in_prose(step: str) -> list[str]:
     """Equations in a text that stand alone."""
     return [
-        found[0]
-        for found in _EQUATION.finditer(step)
-        if _GOES_ON_BEFORE.search(step, 0, found.start()) is None and _GOES_ON_BEHIND.match(step, found.end()) is None
+        match[0]
+        for match in _EQUATION.finditer(step)
+        if _GOES_ON_BEFORE.search(step, 0, match.start()) is None and _GOES_ON_BEHIND.match(step, match.end()) is None
     ]
 
 

@@ -9,6 +9,7 @@ import click
 
 from winnowry.cli.examples import examples
 from winnowry.cli.options import Call, common_options
+from winnowry.cli.turns_view import Marks, lines_of, marks_in
 from winnowry.core.visible import visible
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ def walk_view(walk: Walk) -> list[RenderableType]:
     name = Text.assemble((walk.record_id, "bold"), f"  {walk.corpus}", (f"  {walk.partition or ''}", "bright_black"))
     tree = Tree(name, guide_style="bright_black")
     before: dict[str, Any] = {}
+    marks = marks_in(step.values for step in walk.steps)
     for step in walk.steps:
         branch = tree.add(_title(step))
-        values = _shown(step.values, before)
+        values = _shown(step.values, before, marks)
         if values is not None:
             branch.add(values)
     parts: list[RenderableType] = ["", tree]
@@ -117,8 +119,8 @@ def _title(step: Step) -> RenderableType:
     return title
 
 
-def _shown(values: dict[str, Any], before: dict[str, Any]) -> RenderableType | None:
-    """The values of a step that no step before has shown."""
+def _shown(values: dict[str, Any], before: dict[str, Any], marks: Marks) -> RenderableType | None:
+    """The values of a step that no step before has shown; turns and steps a line each."""
     from rich.table import Table
     from rich.text import Text
 
@@ -134,7 +136,9 @@ def _shown(values: dict[str, Any], before: dict[str, Any]) -> RenderableType | N
     names = [n for n, value in flat.items() if value is not None and n not in _HIDDEN and before.get(n) != value]
     before.update(flat)
     for name in names:
-        shown = _excerpt(flat, name) if name.endswith("_excerpt") else cell(flat[name])
+        shown = lines_of(flat[name], marks)
+        if shown is None:
+            shown = _excerpt(flat, name) if name.endswith("_excerpt") else cell(flat[name])
         table.add_row(Text(name, "bright_black"), shown)
     return table if names else None
 

@@ -115,6 +115,8 @@ REASONING = (
 Turn = dict[str, Any]
 """A turn as Python has it: the fields of :data:`TURN`."""
 
+_NOTHING: Turn = dict.fromkeys(field.name for field in TURN)
+
 
 def turn(role: str | None, text: str | None, *, role_raw: str | None = None, **fields: Any) -> Turn:
     """A turn; fields that are not given are null.
@@ -122,8 +124,7 @@ def turn(role: str | None, text: str | None, *, role_raw: str | None = None, **f
     >>> turn("user", "Hi")["role_raw"], turn("user", "Hi")["calls"]
     ('user', None)
     """
-    empty: Turn = dict.fromkeys(field.name for field in TURN)
-    return {**empty, "role": role, "role_raw": role if role_raw is None else role_raw, "text": text, **fields}
+    return {**_NOTHING, "role": role, "role_raw": role if role_raw is None else role_raw, "text": text, **fields}
 
 
 def rendered(*parts: Iterable[Mapping[str, Any]] | None) -> str:

@@ -25,6 +25,8 @@ MAX_DEPTH = 64
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _WEIGHT = ("weight", "train")
 _CALLS = "tool_calls"
+_FUNCTION_CALL = "function_call"
+_AS_USUAL: dict[str, Any] = {}
 _MEDIA_PARTS = {
     **dict.fromkeys(("image", "image_url", "input_image"), "image"),
     **dict.fromkeys(("video", "video_url", "input_video"), "video"),
@@ -85,15 +87,19 @@ def read_turn(message: object, keys: Keys, where: str) -> tuple[Turn, dict[str, 
     """
     if not isinstance(message, Mapping):
         raise TurnError("bad_turn", f"{where} is {_what(message)}", "an object")
+    role, content = message.get(keys.role), message.get(keys.content)
+    if len(message) == 2 and type(role) is str and type(content) is str and role != _FUNCTION_CALL:
+        return turn(ROLE_WORDS.get(role), content, role_raw=role), _AS_USUAL  # nearly all of them
     left = {key: value for key, value in message.items() if value is not None}
     nulls = [key for key, value in message.items() if value is None]
     layout: dict[str, Any] = {}
-    role = left.pop(keys.role, None)
+    left.pop(keys.role, None)
     if role is not None and not isinstance(role, str):
         raise TurnError("wrong_type", f"{where}.{keys.role} is {_what(role)}", "text")
     made = turn(ROLE_WORDS.get(role or ""), None)
     made["role_raw"] = role
-    _take_content(made, left.pop(keys.content, None), f"{where}.{keys.content}")
+    left.pop(keys.content, None)
+    _take_content(made, content, f"{where}.{keys.content}")
     _take_calls(made, left, layout)
     _take_names(made, left, layout)
     if left:
@@ -114,7 +120,7 @@ def _take_content(made: Turn, content: object, where: str) -> None:
 
 def _take_calls(made: Turn, left: dict[str, Any], layout: dict[str, Any]) -> None:
     """The calls of a turn, which ShareGPT writes as its text."""
-    if made["role_raw"] == "function_call" and made["text"] is not None and made["parts"] is None:
+    if made["role_raw"] == _FUNCTION_CALL and made["text"] is not None and made["parts"] is None:
         calls, form = _calls_of_text(made["text"])
         if calls is not None:
             made["calls"], made["text"], layout["call"] = calls, None, form

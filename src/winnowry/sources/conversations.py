@@ -185,7 +185,7 @@ class Conversations(StructuredFormat):
         """Pictures, films and sounds of a record: a list of paths, or one path."""
         media: list[dict[str, Any]] = []
         for part, kind in _MEDIA:
-            value = self.part(data, part)
+            value = self.part(data, part) if self.paths or part in data else None
             if value is None:
                 continue
             listed = value if isinstance(value, list) else [value]
@@ -194,7 +194,8 @@ class Conversations(StructuredFormat):
             # The column stays among the fields that nobody knows: it is written again as it stands.
             media += [self._medium(kind, one.get("path") if isinstance(one, dict) else one) for one in listed]
         for one in turns:
-            media += [self._medium(kind, address) for kind, address in media_of_parts(one["parts"])]
+            if one["parts"] is not None:
+                media += [self._medium(kind, address) for kind, address in media_of_parts(one["parts"])]
         return media or None
 
     def _medium(self, kind: str, address: object) -> dict[str, Any]:

@@ -208,7 +208,7 @@ def text_of(data: Mapping[str, object], path: str, *, required: bool = True) -> 
 
 def extra_of(rest: Mapping[str, Any]) -> str | None:
     """Fields that nobody knows as JSON text; None where there are none."""
-    return json_text(dict(rest)) if rest else None
+    return json_text(rest) if rest else None
 
 
 def _parsed(text: str, where: str) -> object:

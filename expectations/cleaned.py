@@ -10,10 +10,13 @@ from expectations.contract import WARNING, contract, ledger
 from expectations.custom import ExpectFewRepeatsToBeRemoved, ExpectFractionKeptToBeAtLeast, ExpectNoDrift
 from winnowry.gates.specification import gxe
 from winnowry.gates.suite import Suite
+from winnowry.operators.chat.structure import Structure
 from winnowry.operators.dedup.repeats import RepeatedLines, RepeatedParagraphs
 
 MUCH_REMOVED = 0.5
 """More than this share of a partition's characters, removed as repeated lines, warns."""
+WITHOUT_CONTROL_TOKENS = 0.95
+"""Of the conversations of a partition; fewer without a spelling of a control token in their contents warn."""
 
 
 def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
@@ -26,6 +29,13 @@ def suites(recipe: Any, schema: pa.Schema) -> list[Suite]:
     ]
     if any(isinstance(operator, RepeatedLines | RepeatedParagraphs) for operator in recipe.clean):
         quality.append(ExpectFewRepeatsToBeRemoved(max_fraction=MUCH_REMOVED, severity=WARNING))
+    quality += [
+        gxe.ExpectColumnValuesToBeBetween(
+            column=operator.control_tokens_column, max_value=0, mostly=WITHOUT_CONTROL_TOKENS, severity=WARNING
+        )
+        for operator in recipe.clean
+        if isinstance(operator, Structure)
+    ]
     if gate.languages and "language" in schema.names:
         quality.append(
             gxe.ExpectColumnValuesToBeInSet(

@@ -1,4 +1,4 @@
-"""Conversations, pairs, RL prompts and chains of thought from files to releases and exports, by the example's recipes."""
+"""Conversations, pairs, RL prompts and chains of thought: from files to releases and exports, by the example."""
 
 from __future__ import annotations
 

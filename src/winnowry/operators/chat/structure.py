@@ -68,7 +68,8 @@ class Structure(Operator):
 
     ``chat_control_tokens`` lists spellings of control tokens in contents as ``TURN SPELLING``, and
     ``chat_n_control_tokens`` counts them. They may be residue of an earlier rendering, an attack, or what is talked
-    about: a number for a gate, and a rule only with `max_control_tokens`.
+    about: the gate of ``cleaned`` warns where more than 5 % of a partition have some, and there is a rule only with
+    `max_control_tokens`.
     """
 
     op: Literal["chat.structure"] = "chat.structure"
@@ -83,6 +84,11 @@ class Structure(Operator):
 
     def _name(self, column: str) -> str:
         return f"{self.as_ or self.PREFIX}_{column}"
+
+    @property
+    def control_tokens_column(self) -> str:
+        """The column that counts spellings of control tokens."""
+        return self._name("n_control_tokens")
 
     def reads(self) -> pa.Schema:
         """``turns`` and ``media``."""

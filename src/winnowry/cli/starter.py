@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from winnowry.cli.starter_structured import structure_named, structure_of
+
 _FORMATS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".csv": "csv", ".txt": "text",
     ".md": "text", ".html": "html", ".htm": "html", ".warc": "warc",
@@ -19,6 +21,12 @@ _IDS = ("id", "_id", "uuid", "guid", "record_id", "doc_id", "document_id", "key"
 _TIMES = ("event_time", "created_at", "created", "published_at", "published", "date", "timestamp", "time", "updated_at")
 _TIME_LIKE = re.compile(r"(?:^|_)(?:date|time|day|at|created|published|timestamp)(?:_|$)", re.IGNORECASE)
 _HTML = re.compile(r"<(?:html|body|div|p|br|h1)\b[^>]*>", re.IGNORECASE)
+
+_CLEAN = """\
+  - {op: text.normalize_unicode}
+  - {op: text.length, min_words: null, min_chars: 1}   # a bound of your own: min_words: 20
+  - {op: dedup.exact}
+"""
 
 Row = Mapping[str, object]
 
@@ -32,7 +40,7 @@ class Guess:
         uri: glob of the source: files of that kind in the same folder of the landing.
         n_files: how many there are.
         format: name of the source format.
-        text: field with the text.
+        text: field with the text; of records with structure the field that says so, such as `messages`.
         id: field whose values differ in every record read, or None.
         event_time: field whose values are all times, or None.
         html: whether the texts are HTML.
@@ -71,7 +79,8 @@ def guess_from(root: Path) -> Guess | None:
             continue
         tried.add((path.parent, format_))
         rows = _rows(path, format_)
-        text = _text_field(rows)
+        structured = structure_of(rows) if format_ in ("jsonl", "parquet") else None
+        text = structured.shown if structured is not None else _text_field(rows)
         if text is None:
             continue
         uri = _uri(root, path)
@@ -79,11 +88,11 @@ def guess_from(root: Path) -> Guess | None:
             file=path.relative_to(root).as_posix(),
             uri=uri,
             n_files=sum(_suffixes(other) == _suffixes(path) and _uri(root, other) == uri for other in files),
-            format=format_,
+            format=format_ if structured is None else structured.format,
             text=text,
             id=_first(rows, _IDS, lambda name: name.endswith(("_id", "Id")), _tells_apart),
             event_time=_first(rows, _TIMES, lambda name: _TIME_LIKE.search(name) is not None, _are_times),
-            html=format_ != "warc" and _are_html(rows, text),
+            html=structured is None and format_ != "warc" and _are_html(rows, text),
             n_records=len(rows),
         )
     return None
@@ -101,12 +110,17 @@ def recipe_of(corpus: str, guess: Guess | None) -> str:
         guess = Guess("", f"landing/{corpus}/**/*.jsonl.gz", 0, "jsonl", "text", None, None, False, 0)
     else:
         about = f"# Fields as the first {guess.n_records:,} records of {guess.file} suggest: are they right?"
+    structured = structure_named(guess.format, guess.text)
+    text = guess.text if structured is None else None
     fields = ", ".join(
         f"{role}: {_quoted(field)}"
-        for role, field in (("id", guess.id), ("text", guess.text), ("event_time", guess.event_time))
+        for role, field in (("id", guess.id), ("text", text), ("event_time", guess.event_time))
         if field is not None
     )
     partition = "{by: event_time, every: month}" if guess.event_time else "none"
+    options = structured.options if structured is not None else ""
+    score = structured.size if structured is not None else "score:\n  - {op: score.token_count}\n"
+    clean = structured.clean if structured is not None else _CLEAN
     html = "  - {op: text.extract_html}\n" if guess.html or guess.format in ("html", "warc") else ""
     return f"""\
 # yaml-language-server: $schema=recipe.schema.json
@@ -117,16 +131,11 @@ sources:
   - name: {_name(guess.uri.split("/")[1]) if guess.uri.count("/") > 1 else "main"}
     uri: {_quoted(guess.uri)}
     format: {guess.format}
-    license: unknown          # of the records; carried to every published one
+{options}    license: unknown          # of the records; carried to every published one
     fields: {{{fields}}}
     partition: {partition}
 clean:                        # in this order; what is rejected goes to quarantine with its reason
-{html}  - {{op: text.normalize_unicode}}
-  - {{op: text.length, min_words: null, min_chars: 1}}   # a bound of your own: min_words: 20
-  - {{op: dedup.exact}}
-score:
-  - {{op: score.token_count}}
-sample: {{method: uniform, fraction: 1.0}}   # every record
+{html}{clean}{score}sample: {{method: uniform, fraction: 1.0}}   # every record
 publish: {{tag: prod}}
 """
 

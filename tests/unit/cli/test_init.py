@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,35 @@ def test_a_full_project_has_copies_of_the_code_location_and_no_file_that_loads_t
     assert {"assets/definitions.py", "expectations/registry.py", "resources/settings.py", "dagster.yaml"} <= written
     assert "definitions.py" not in written
     assert "assets/definitions.py" in (tmp_path / "full" / "workspace.yaml").read_text()
+
+
+TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+STRUCTURED: dict[str, tuple[dict[str, Any], str, str | None]] = {
+    "messages": ({"messages": TURNS}, "conversations", "messages"),
+    "sharegpt": ({"conversations": [{"from": "human", "value": "Hi"}]}, "conversations", "sharegpt"),
+    "alpaca": ({"instruction": "i", "input": "", "output": "o"}, "conversations", "alpaca"),
+    "pairs": ({"prompt": "p", "chosen": "c", "rejected": "r"}, "preferences", None),
+    "pairs of turns": ({"chosen": TURNS, "rejected": TURNS}, "preferences", None),
+    "rollouts": ({"prompt": "p", "answer": "1", "rollouts": [{"text": "1", "reward": 1}]}, "rl_prompts", None),
+    "steps": ({"prompt": "p", "steps": ["1 + 1 = 2"]}, "reasoning", None),
+}
+
+
+@pytest.mark.parametrize("write", [lines, parquet])
+@pytest.mark.parametrize("case", STRUCTURED)
+def test_records_with_structure_are_told_by_their_fields(
+    tmp_path: Path, case: str, write: Callable[[list[dict[str, Any]]], bytes]
+) -> None:
+    row, format_, profile = STRUCTURED[case]
+    (tmp_path / "landing").mkdir()
+    name = f"a.{'jsonl' if write is lines else 'parquet'}"
+    (tmp_path / "landing" / name).write_bytes(write([{"id": str(number), **row} for number in range(2)]))
+
+    guess = guess_from(tmp_path)
+
+    assert guess is not None
+    assert (guess.format, guess.id) == (format_, "id")
+    (tmp_path / "guessed.yaml").write_text(recipe_of("guessed", guess), encoding="utf-8")
+    recipe = load_recipe(tmp_path / "guessed.yaml")
+    assert recipe.sources[0].fields.id == "id"
+    assert getattr(recipe.sources[0].options, "profile", None) == profile

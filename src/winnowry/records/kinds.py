@@ -23,6 +23,7 @@ from winnowry.records.annotations import COLUMNS as ANNOTATION_COLUMNS
 from winnowry.records.annotations import described as described_annotation
 from winnowry.records.conversations import CONVERSATION, PREFERENCE, REASONING, RL_PROMPT
 from winnowry.records.motion import MOTION_COLUMNS
+from winnowry.records.rollouts import ROLLOUT
 
 Carries = Literal["text", "blob", "structured"]
 _GROUP = "winnowry.kinds"
@@ -157,6 +158,7 @@ _BUILT_IN = (
     INTERLEAVED,
     Kind("conversation", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=CONVERSATION),
     Kind("preference", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=PREFERENCE),
+    Kind("rollout", "structured", "rollouts", "n_rollouts", _excerpt, columns=ROLLOUT),
     Kind("rl_prompt", "structured", "prompts", "n_prompts", _excerpt, columns=RL_PROMPT),
     Kind("reasoning", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=REASONING),
     Kind(

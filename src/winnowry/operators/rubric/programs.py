@@ -7,19 +7,29 @@ from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import orjson
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from winnowry.core.errors import UsageError
-from winnowry.core.jsonable import canonical_json, digest
+from winnowry.core.jsonable import canonical_json
 from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT
-from winnowry.operators.input_path import InputPath
-from winnowry.operators.rubric.criteria import Criterion, Rubric
+from winnowry.operators.rubric.criteria import Criterion, read_rubric
 from winnowry.operators.rubric.program import Program, program
-from winnowry.operators.rubric.selection import CRITERIA, JUDGED, asked_of, bank_of
+from winnowry.operators.rubric.selection import CRITERIA, JUDGED, asked_of
 
 _CHARACTERS = 300
+
+
+class Check(BaseModel):
+    """A criterion that a program judges."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    criterion_id: str
+    program: str
+    params: dict[str, Any] = Field(default_factory=dict)
 
 
 class Programs(Operator):
@@ -42,24 +52,28 @@ class Programs(Operator):
     COST: ClassVar[Literal["cheap", "costly"]] = "costly"
 
     op: Literal["rubric.programs"] = "rubric.programs"
-    bank: InputPath | None = Field(
+    bank: str | None = Field(
         default=None, description="YAML or JSON file of a rubric whose programs judge every answer."
     )
-    bank_programs: str | None = Field(
+    checks: tuple[Check, ...] | None = Field(
         default=None,
-        description="Digest of its programs; filled in. Weights and texts may change without new verdicts.",
+        description="Its programs; read from `bank` when the recipe is loaded. Weights and texts of criteria may "
+        "change without new verdicts.",
     )
 
     @model_validator(mode="after")
     def _read_bank(self) -> Self:
-        if self.bank_programs is None and self.bank is not None:
-            try:
-                rubric = bank_of(self.bank)
-                assert rubric is not None
-                _compiled(rubric.criteria)
-            except UsageError as error:
-                raise ValueError(str(error)) from None
-            self.__dict__["bank_programs"] = _digest_of(rubric)  # the model is frozen from here on
+        try:
+            if self.checks is None and self.bank is not None:
+                checks = tuple(
+                    Check(criterion_id=criterion.criterion_id, program=criterion.program, params=criterion.params)
+                    for criterion in read_rubric(self.bank).criteria
+                    if criterion.program is not None
+                )
+                self.__dict__["checks"] = checks  # the model is frozen from here on
+            _compiled(self.checks or ())
+        except UsageError as error:
+            raise ValueError(str(error)) from None
         return self
 
     def reads(self) -> pa.Schema:
@@ -75,36 +89,32 @@ class Programs(Operator):
         return (Rule(name="usable_criteria", column="criteria_error", comparison="==", threshold="", null="keep"),)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What identifies the verdicts: of the file its programs, wherever it lies."""
+        """What identifies the verdicts: the programs, wherever the file lies."""
         return {name: value for name, value in super().fingerprint().items() if name != "bank"}
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Judge n answers."""
-        bank = bank_of(self.bank)
-        if bank is not None and _digest_of(bank) != self.bank_programs:
-            raise UsageError(
-                f"rubric.programs: {self.bank} has other programs than when the recipe was read; run again"
-            )
         texts = np.array(batch.column("text").to_pylist(), dtype=object)
         judged: list[list[dict[str, Any]]] = [[] for _ in range(batch.num_rows)]
         errors: list[str | None] = [None] * batch.num_rows
-        for asked in asked_of(batch, bank, CRITERIA.name):
+        fixed = _compiled(self.checks or ())
+        for asked in asked_of(batch, None):
             wrong = asked.wrong
+            own: tuple[tuple[str, Program], ...] = ()
             try:
-                compiled = _compiled(asked.criteria)
+                own = _compiled(asked.criteria)
+                if {name for name, _ in own} & {name for name, _ in fixed}:
+                    wrong = "a criterion of the record is called as one of the bank"
             except UsageError as error:
-                wrong, compiled = str(error), ()
+                wrong = str(error)
+            compiled = (*fixed, *own)
             for row in asked.rows.tolist():
                 errors[row] = wrong[:_CHARACTERS] if wrong is not None else None
                 judged[row] = [{"criterion_id": name, "score": check.score(texts[row])} for name, check in compiled]
         return pa.record_batch([pa.array(judged, JUDGED), pa.array(errors, pa.string())], schema=self.writes())
 
 
-def _digest_of(rubric: Rubric) -> str:
-    return digest([[c.criterion_id, c.program, c.params] for c in rubric.criteria if c.program is not None])
-
-
-def _compiled(criteria: Sequence[Criterion]) -> tuple[tuple[str, Program], ...]:
+def _compiled(criteria: Sequence[Criterion | Check]) -> tuple[tuple[str, Program], ...]:
     """Programs by criterion; those of judges are left out.
 
     Raises:
@@ -119,6 +129,4 @@ def _compiled(criteria: Sequence[Criterion]) -> tuple[tuple[str, Program], ...]:
 
 @lru_cache(maxsize=4096)
 def _made(name: str, params: str) -> Program:
-    import orjson
-
     return program(name, orjson.loads(params))

@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.base import Operator, Rule
-from winnowry.operators.input_path import InputPath
 from winnowry.operators.rubric.aggregate import Aggregation, scores_of
-from winnowry.operators.rubric.selection import CRITERIA, JUDGED, asked_of, bank_of
+from winnowry.operators.rubric.criteria import Rubric, read_rubric
+from winnowry.operators.rubric.selection import CRITERIA, JUDGED, asked_of
 
 COMPONENTS = pa.list_(
     pa.struct(
@@ -41,10 +41,10 @@ class Reward(Operator):
     VERSION: ClassVar[int] = 1
 
     op: Literal["rubric.reward"] = "rubric.reward"
-    bank: InputPath | None = Field(
-        default=None, description="YAML or JSON file of a rubric whose criteria every answer has."
+    bank: str | None = Field(default=None, description="YAML or JSON file of a rubric whose criteria every answer has.")
+    rubric: Rubric | None = Field(
+        default=None, description="The rubric itself; read from `bank` when the recipe is loaded."
     )
-    bank_sha256: str | None = Field(default=None, description="Digest of the rubric; filled in.")
     judged: tuple[str, ...] = Field(
         default=("programs",), min_length=1, description="Columns with scores, as `rubric.programs` writes them."
     )
@@ -59,13 +59,11 @@ class Reward(Operator):
 
     @model_validator(mode="after")
     def _read_bank(self) -> Self:
-        if self.bank_sha256 is None and self.bank is not None:
+        if self.rubric is None and self.bank is not None:
             try:
-                rubric = bank_of(self.bank)
+                self.__dict__["rubric"] = read_rubric(self.bank)  # the model is frozen from here on
             except UsageError as error:
                 raise ValueError(str(error)) from None
-            assert rubric is not None
-            self.__dict__["bank_sha256"] = rubric.hash  # the model is frozen from here on
         return self
 
     @property
@@ -96,21 +94,18 @@ class Reward(Operator):
         return (Rule(name="rewarded", column=self.as_ or "reward", comparison=">=", threshold=0.0),)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What identifies the rewards: the content of the file, wherever it lies."""
+        """What identifies the rewards: the rubric, wherever its file lies."""
         return {name: value for name, value in super().fingerprint().items() if name != "bank"}
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Reward n answers."""
-        bank = bank_of(self.bank)
-        if bank is not None and bank.hash != self.bank_sha256:
-            raise UsageError(f"rubric.reward: {self.bank} has changed since the recipe was read; run again")
         n = batch.num_rows
         judged = [batch.column(name).to_pylist() for name in self.judged]
         reward: list[float | None] = [None] * n
         vetoed_by: list[str | None] = [None] * n
         share: list[float | None] = [None] * n
         components: list[list[dict[str, Any]]] = [[] for _ in range(n)]
-        for asked in asked_of(batch, bank, CRITERIA.name):
+        for asked in asked_of(batch, self.rubric):
             criteria = asked.criteria
             if asked.wrong is not None or not criteria:
                 continue

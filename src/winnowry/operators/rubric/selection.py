@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.buffers import TEXT
-from winnowry.operators.input_path import InputPath
-from winnowry.operators.rubric.criteria import Criterion, Interaction, Rubric, read_rubric, rubric_of
+from winnowry.operators.rubric.criteria import Criterion, Interaction, Rubric, rubric_of
 
 CRITERIA = pa.field("criteria", TEXT)
 """Criteria of a prompt of its own, as a JSON array; null where it has none."""
@@ -39,19 +38,15 @@ class Asked(NamedTuple):
     wrong: str | None
 
 
-def asked_of(batch: pa.RecordBatch, bank: Rubric | None, column: str | None) -> Iterator[Asked]:
+def asked_of(batch: pa.RecordBatch, rubric: Rubric | None) -> Iterator[Asked]:
     """Rows by the criteria that they are judged by.
 
     Args:
         batch: n rows.
-        bank: criteria of every row.
-        column: the column with those of a row, see :data:`CRITERIA`; None: rows have none of their own.
+        rubric: criteria of every row; each may have more, see :data:`CRITERIA`.
     """
-    fixed = (bank.criteria, bank.interactions) if bank is not None else ((), ())
-    if column is None:
-        yield Asked(np.arange(batch.num_rows), *fixed, None)
-        return
-    encoded = pc.dictionary_encode(batch.column(column), null_encoding="encode")
+    fixed = (rubric.criteria, rubric.interactions) if rubric is not None else ((), ())
+    encoded = pc.dictionary_encode(batch.column(CRITERIA.name), null_encoding="encode")
     of_row = encoded.indices.to_numpy(zero_copy_only=False)
     for at, written in enumerate(encoded.dictionary.to_pylist()):
         rows = np.flatnonzero(of_row == at)
@@ -78,8 +73,3 @@ def own_criteria(written: str | None) -> tuple[Criterion, ...]:
     if not items:
         return ()
     return rubric_of({"rubric_id": "prompt", "criteria": items}, "criteria").criteria
-
-
-def bank_of(path: InputPath | None) -> Rubric | None:
-    """The rubric of a file; None where none is named."""
-    return read_rubric(path) if path is not None else None

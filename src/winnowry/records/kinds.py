@@ -22,6 +22,7 @@ from winnowry.core.numbers import byte_size
 from winnowry.records.annotations import COLUMNS as ANNOTATION_COLUMNS
 from winnowry.records.annotations import described as described_annotation
 from winnowry.records.conversations import CONVERSATION, PREFERENCE, REASONING, RL_PROMPT
+from winnowry.records.criteria import CRITERION
 from winnowry.records.motion import MOTION_COLUMNS
 from winnowry.records.rollouts import ROLLOUT
 
@@ -158,6 +159,7 @@ _BUILT_IN = (
     INTERLEAVED,
     Kind("conversation", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=CONVERSATION),
     Kind("preference", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=PREFERENCE),
+    Kind("criterion", "structured", "criteria", "n_criteria", _excerpt, columns=CRITERION),
     Kind("rollout", "structured", "rollouts", "n_rollouts", _excerpt, columns=ROLLOUT),
     Kind("rl_prompt", "structured", "prompts", "n_prompts", _excerpt, columns=RL_PROMPT),
     Kind("reasoning", "structured", "tokens", "n_tokens", _excerpt, "score.token_count", columns=REASONING),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from winnowry.core.jsonable import digest
-from winnowry.operators.rubric.criteria import Criterion, Interaction
+from winnowry.records.rubrics import Criterion, Interaction
 
 Scores = npt.NDArray[np.float64]
 

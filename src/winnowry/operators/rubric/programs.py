@@ -15,9 +15,9 @@ from winnowry.core.errors import UsageError
 from winnowry.core.jsonable import canonical_json
 from winnowry.operators.base import Operator, Rule
 from winnowry.operators.buffers import TEXT
-from winnowry.operators.rubric.criteria import Criterion, read_rubric
 from winnowry.operators.rubric.program import Program, program
 from winnowry.operators.rubric.selection import CRITERIA, JUDGED, asked_of
+from winnowry.records.rubrics import Criterion, read_rubric
 
 _CHARACTERS = 300
 

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from winnowry.core.errors import UsageError
 from winnowry.operators.base import Operator, Rule
 from winnowry.operators.rubric.aggregate import Aggregation, scores_of
-from winnowry.operators.rubric.criteria import Rubric, read_rubric
 from winnowry.operators.rubric.selection import CRITERIA, JUDGED, asked_of
+from winnowry.records.rubrics import Rubric, read_rubric
 
 COMPONENTS = pa.list_(
     pa.struct(

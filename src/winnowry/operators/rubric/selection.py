@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.buffers import TEXT
-from winnowry.operators.rubric.criteria import Criterion, Interaction, Rubric, rubric_of
+from winnowry.records.rubrics import Criterion, Interaction, Rubric, rubric_of
 
 CRITERIA = pa.field("criteria", TEXT)
 """Criteria of a prompt of its own, as a JSON array; null where it has none."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from winnowry.core.errors import UsageError
 from winnowry.operators.rubric.aggregate import Aggregation
-from winnowry.operators.rubric.criteria import Criterion, Interaction, read_rubric, rubric_of
+from winnowry.records.rubrics import Criterion, Interaction, read_rubric, rubric_of
 
 NAN = math.nan
 

@@ -7,6 +7,7 @@ signed points of HealthBench.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -31,10 +32,12 @@ class Tier(_Part):
     Attributes:
         label: what the judge says.
         score: any finite number; the tiers of a criterion rise, and its score is scaled to 0 to 1.
+        text: what an answer of this tier is like.
     """
 
     label: str = Field(min_length=1)
     score: float = Field(allow_inf_nan=False)
+    text: str = ""
 
     @field_validator("label", mode="before")
     @classmethod
@@ -206,8 +209,36 @@ def _mistakes(error: ValidationError) -> Iterable[str]:
         yield f"{where}: {mistake['msg'].removeprefix('Value error, ')}" if where else mistake["msg"]
 
 
+def rubric_of_rows(rows: Iterable[Mapping[str, Any]], place: str) -> Rubric:
+    """The rubric of rows of a bank, as its release or an export of it has them.
+
+    Args:
+        rows: with the columns of :data:`~winnowry.records.criteria.CRITERION` and ``text``.
+        place: where they are from, for messages.
+
+    Raises:
+        UsageError: they are of several rubrics or of none, or make no rubric.
+    """
+    listed = list(rows)
+    names = sorted({str(row.get("rubric_id")) for row in listed})
+    if len(names) != 1:
+        shown = ", ".join(names[:5]) + ("" if len(names) <= 5 else f" and {len(names) - 5} more")
+        raise UsageError(f"{place}: criteria of {len(names)} rubrics{f' ({shown})' if names else ''}: expected one")
+    criteria = []
+    interactions: list[Any] = []
+    for row in listed:
+        fields = {name: row[name] for name in Criterion.model_fields if row.get(name) is not None}
+        if isinstance(fields.get("params"), str):
+            fields["params"] = json.loads(fields["params"])
+        criteria.append(fields)
+        interactions += json.loads(row.get("interactions") or "[]")
+    version = listed[0].get("rubric_version") or 1
+    data = {"rubric_id": names[0], "version": version, "criteria": criteria, "interactions": interactions}
+    return rubric_of(data, place)
+
+
 def read_rubric(path: str | Path) -> Rubric:
-    """The rubric of a YAML or JSON file.
+    """The rubric of a YAML or JSON file, or of JSON Lines that a bank was exported to.
 
     Raises:
         UsageError: there is no such file, it is neither, or it holds no rubric.
@@ -217,10 +248,13 @@ def read_rubric(path: str | Path) -> Rubric:
 
     place = Path(path)
     try:
-        data = YAML(typ="safe", pure=True).load(place.read_text(encoding="utf-8"))
+        text = place.read_text(encoding="utf-8")
+        if place.suffix == ".jsonl":
+            return rubric_of_rows([json.loads(line) for line in text.splitlines() if line.strip()], str(path))
+        data = YAML(typ="safe", pure=True).load(text)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError) as error:
         raise UsageError(f"{path}: neither YAML nor JSON: {' '.join(str(error).split())}") from None
     if not isinstance(data, Mapping):
         raise UsageError(f"{path}: expected a rubric with `rubric_id` and `criteria`, got {type(data).__name__}")

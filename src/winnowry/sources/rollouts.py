@@ -17,7 +17,7 @@ from winnowry.sources.structured import StructuredFormat, left_over, text_of, tu
 class Rollouts(StructuredFormat):
     """Reads rollouts: prompt, answer, and what it is judged by.
 
-    Criteria are a list of objects as :class:`~winnowry.operators.rubric.criteria.Criterion` has them, or its JSON as
+    Criteria are a list of objects as :class:`~winnowry.records.rubrics.Criterion` has them, or its JSON as
     text. With ``profile: ifeval`` they are made of ``instruction_id_list`` and ``kwargs``.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _STYLES = {"published": "green", "selected": "green", "quarantined": "red", "refused": "red", "duplicate": "yellow"}
 _HIDDEN = {"partition", "reasons", "reason", "operator", "value", "threshold", "stage", "parent_ids"}
 _TEXT = 600  # characters of a text
+_ITEMS, _VALUE = 12, 200  # of a list of objects, and characters of a value in one
 _WORD = re.compile(r"\s+|\S+")
 
 
@@ -136,11 +138,36 @@ def _shown(values: dict[str, Any], before: dict[str, Any], marks: Marks) -> Rend
     names = [n for n, value in flat.items() if value is not None and n not in _HIDDEN and before.get(n) != value]
     before.update(flat)
     for name in names:
-        shown = lines_of(flat[name], marks)
-        if shown is None:
-            shown = _excerpt(flat, name) if name.endswith("_excerpt") else cell(flat[name])
+        if name.endswith("_excerpt"):
+            shown = _excerpt(flat, name)
+        elif _is_list_of_objects(flat[name]):
+            shown = lines_of(flat[name], marks) or _items(flat[name])
+        else:
+            shown = cell(flat[name])
         table.add_row(Text(name, "bright_black"), shown)
     return table if names else None
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _items(items: list[dict[str, Any]]) -> Text:
+    """Turns, boxes or criteria, one a line; what is null is left out."""
+    from rich.text import Text
+
+    lines = Text()
+    for number, item in enumerate(items[:_ITEMS]):
+        lines.append("\n" if number else "")
+        known = [(name, value) for name, value in item.items() if value is not None and value != []]
+        for at, (name, value) in enumerate(known):
+            written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            text = visible(" ".join(written.split()))
+            lines.append("  " if at else "").append(f"{name} ", "bright_black")
+            lines.append(text if len(text) <= _VALUE else text[:_VALUE] + "…")
+    if len(items) > _ITEMS:
+        lines.append(f"\n… and {len(items) - _ITEMS:,} more", "bright_black")
+    return lines
 
 
 def _excerpt(values: dict[str, Any], name: str) -> Text:

@@ -34,6 +34,7 @@ _PLACE = re.compile(r"(?P<uri>.+):(?P<position>\d{1,18})")
 _FULL = 32
 _EXCERPT = 600  # characters of text that are shown
 _LONG = ("payload", "text")
+_ITEMS = 100  # of a list
 _RELEASES_SEARCHED = 20  # newest ones
 
 
@@ -433,8 +434,15 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, bytes):  # a thumbnail
             values[name] = byte_size(len(value))
         else:
-            values[name] = value
+            values[name] = _first_of(value) if isinstance(value, list) else value
     return values
+
+
+def _first_of(values: list[Any]) -> list[Any]:
+    """A list as it is, but of many numbers, such as those of a movement, the beginning."""
+    if len(values) <= _ITEMS or isinstance(values[0], dict):
+        return values
+    return [*values[:_ITEMS], f"… {len(values) - _ITEMS:,} more"]
 
 
 def _shortened(parsed: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.small_lake import CORPUS, IDS, make_small_lake, publish
-from winnowry.cli.explain import walk_view
+from winnowry.cli.explain import _items, walk_view
 from winnowry.cli.output import Output
 from winnowry.inspect.explain import Step, Walk, explain
 from winnowry.inspect.explain_group import Twin
@@ -117,3 +117,12 @@ def test_a_long_text_is_cut_where_it_differs(tmp_path: Path) -> None:
     assert found.twin_excerpt[115:123] == "word two"
     assert len(found.excerpt) == 600
     assert found.characters == 10_003
+
+
+def test_a_list_of_objects_is_a_line_each_and_says_how_many_more_there_are() -> None:
+    criteria = [{"criterion_id": f"c{n}", "score": 0.5, "error": None, "text": "as\nasked"} for n in range(14)]
+    shown = _items(criteria).plain.splitlines()
+    assert shown[0] == "criterion_id c0  score 0.5  text as asked"
+    assert shown[-1] == "… and 2 more"
+    assert len(shown) == 13
+    assert _items([{"text": "x" * 500, "boxes": [{"x": 1}]}]).plain == f'text {"x" * 200}…  boxes [{{"x": 1}}]'

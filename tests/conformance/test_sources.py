@@ -43,7 +43,7 @@ FORMATS = tuple(
 """Other formats whose records are columns have suites of their own."""
 
 
-def encoded(name: str, rows: list[dict[str, str]]) -> bytes:
+def encoded(name: str, rows: list[dict[str, str]]) -> bytes:  # noqa: PLR0911 - one return a kind
     if name == "speech_manifest":
         rows = [{**row, "audio_filepath": f"wavs/{row['id']}.flac"} for row in rows]
         return encoded("jsonl", rows)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from winnowry.lakehouse.view import TableView
     from winnowry.lakehouse.workspace import Workspace
     from winnowry.records.rows import Losses
+    from winnowry.releases.labels.layouts import LabelLayout
     from winnowry.releases.tc609_export import Shape
     from winnowry.storage.objects import ObjectStore
 
@@ -158,9 +159,6 @@ def _export(
     rows_per_file: int,
     profile: Profile | None,
 ) -> Export:
-    from winnowry.releases import conversation_export, interleaved_export, tc609_export
-    from winnowry.releases.labels import layouts
-    from winnowry.releases.labels.formats import label_layout
     from winnowry.sampling.draw import ascending, id_words, permanent_random
     from winnowry.storage.open import open_store
 
@@ -173,25 +171,10 @@ def _export(
     view = ws.lake.open(corpus, "published", release.version)
     dataset = view.dataset()
     _refuse_damaged(ws, corpus, release, dataset)
-    shape: Shape | None = None
-    lost: Losses | None = None
-    needed: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
-    if profile == "tc609":
-        shape, needed, fields = tc609_export.record_shape(ws, corpus, release, view), tc609_export.COLUMNS, FIELDS
-    elif profile is not None:
-        lost = Counter()
-        shape, needed, fields = conversation_export.record_shape(f"{corpus} {release.name}", view, profile, lost)
     words = id_words(view.to_table(columns=["record_id"])["record_id"])
     order = ascending(permanent_random(words, seed), words)  # equal draws by id, never by where a row happens to lie
-    columns = [name for name in view.schema.names if name != "promotion_id"]
-    layout = label_layout(format, columns, f"{corpus} {release.name}")
-    if layout is not None:
-        columns, lost = list(layouts.COLUMNS), layout.losses
-    if shape is not None:
-        columns = [name for name in columns if name in needed]
-    elif interleaved_export.is_interleaved(columns) and format == "jsonl":
-        shape = interleaved_export.with_lists
+    form = _form_of(ws, corpus, release, view, format, profile)
+    columns, layout = form.columns, form.layout
     addresses = _addresses(dataset)
     parts = _parts(ws, corpus, release, view, format)
     contents = [*blob_columns(view.schema), *([PAYLOAD] if parts is not None else [])]
@@ -208,7 +191,7 @@ def _export(
             batches = _with_contents(dataset, _batches(dataset, chosen, columns), addresses, chosen)
             if parts is not None:
                 batches = parts.beside(batches)
-            files += _write(target, name, format, schema, batches, len(chosen), shape, contents)
+            files += _write(target, name, format, schema, batches, len(chosen), form.shape, contents)
     except ObjectChangedError as changed:
         for file in files:
             target.delete(target.resolve(file.name))
@@ -222,14 +205,57 @@ def _export(
         seed=seed,
         rows=len(order),
         bytes=sum(file.bytes for file in files),
-        columns=tuple(columns if profile is None else fields),
+        columns=tuple(form.fields or columns),
         files=tuple(files),
         profile=profile,
-        losses=None if lost is None else {name: n for name, n in sorted(lost.items()) if n},
+        losses=None if form.lost is None else {name: n for name, n in sorted(form.lost.items()) if n},
     )
     described = {key: value for key, value in done.to_dict().items() if key != "out"}
     target.write(target.resolve(MANIFEST), json.dumps(described, indent=2).encode() + b"\n")
     return done
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What rows become in the files of an export.
+
+    Attributes:
+        columns: of the release, that are read.
+        shape: what a row becomes; None: it stays as it is.
+        fields: of what it becomes, where a profile says so.
+        lost: what cannot be said, counted while rows are written; None where everything can.
+        layout: of formats of labels, how all rows make files.
+    """
+
+    columns: list[str]
+    shape: Shape | None = None
+    fields: tuple[str, ...] = ()
+    lost: Losses | None = None
+    layout: LabelLayout | None = None
+
+
+def _form_of(
+    ws: Workspace, corpus: str, release: Release, view: TableView, format: Format, profile: Profile | None
+) -> _Form:
+    from winnowry.releases import conversation_export, interleaved_export, tc609_export
+    from winnowry.releases.labels import layouts
+    from winnowry.releases.labels.formats import label_layout
+
+    columns = [name for name in view.schema.names if name != "promotion_id"]
+    whole = f"{corpus} {release.name}"
+    if profile == "tc609":
+        shape = tc609_export.record_shape(ws, corpus, release, view)
+        return _Form([name for name in columns if name in tc609_export.COLUMNS], shape, FIELDS)
+    if profile is not None:
+        lost: Losses = Counter()
+        shape, needed, fields = conversation_export.record_shape(whole, view, profile, lost)
+        return _Form([name for name in columns if name in needed], shape, fields, lost)
+    layout = label_layout(format, columns, whole)
+    if layout is not None:
+        return _Form(list(layouts.COLUMNS), lost=layout.losses, layout=layout)
+    if interleaved_export.is_interleaved(columns) and format == "jsonl":
+        return _Form(columns, interleaved_export.with_lists)
+    return _Form(columns)
 
 
 def _parts(ws: Workspace, corpus: str, release: Release, view: TableView, format: Format) -> Parts | None:

@@ -71,7 +71,9 @@ def number_at(data: Bytes, start: int, end: int) -> tuple[float, int, int]:
         if not (at < end and 48 <= element(data, at) <= 57):
             return 0.0, at, NO_NUMBER
         while at < end and 48 <= element(data, at) <= 57:
-            exponent = min(exponent * 10 + np.int64(element(data, at)) - 48, _MOST_EXPONENT)
+            exponent = exponent * 10 + int(element(data, at)) - 48
+            if exponent > _MOST_EXPONENT:
+                exponent = _MOST_EXPONENT
             at += 1
         if falls:
             exponent = -exponent

@@ -116,8 +116,10 @@ def test_every_program_has_an_answer_that_meets_it_and_one_that_does_not() -> No
     }
 
 
-HOSTILE = ["", "  \n", "\0\0", "\ud7ff\ufffd", "[" * 200_000, "*" * 200_000, "<<" * 100_000, "a." * 100_000, "p.s" * 60_000,
-           "\n\n" * 100_000, "(" * 100_000, "٣" * 1000]  # fmt: skip
+HOSTILE = [
+    *("", "  \n", "\0\0", "\ud7ff\ufffd", "٣" * 1000),
+    *(piece * 100_000 for piece in ("[[", "**", "<<", "a.", "p.s", "\n\n", "(")),
+]
 
 
 @pytest.mark.parametrize("name", sorted(programs()))

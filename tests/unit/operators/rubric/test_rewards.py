@@ -88,24 +88,28 @@ def test_a_conflict_and_points_below_0_do_not_rise_with_every_score() -> None:
     assert high < low
 
 
+ONE_TIER = {"label": "x", "score": 1}
+PROGRAM = {"criterion_id": "a", "program": "words"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"criteria": []}, "criteria: Tuple should have at least 1 item"),
         ({"criteria": [{"criterion_id": "a", "text": "Be good"}]}, "no judge can decide 'Be good'"),
-        ({"criteria": [{"criterion_id": "a", "text": "Is it kind?", "tiers": [{"label": "x", "score": 1}]}]}, "1 tiers"),
+        ({"criteria": [{"criterion_id": "a", "text": "Is it kind?", "tiers": [ONE_TIER]}]}, "1 tiers"),
         ({"criteria": [{"criterion_id": "a", "text": "Is it kind?",
                         "tiers": [{"label": "x", "score": 2}, {"label": "y", "score": 2}]}]},
          "'y' .* does not lie above 'x'"),
         ({"criteria": [{"criterion_id": "a", "program": "words", "weight": 0}]}, "the weights sum to 0"),
         ({"criteria": [{"criterion_id": "a", "program": "words", "points": -2}]}, "no criterion has points above 0"),
-        ({"criteria": [{"criterion_id": "a", "program": "words", "points": 2}, {"criterion_id": "b", "program": "words"}]},
+        ({"criteria": [PROGRAM | {"points": 2}, PROGRAM | {"criterion_id": "b"}]},
          "some criteria have `points`"),
         ({"criteria": [{"criterion_id": "a", "program": "words"}] * 2}, "2 criteria are called 'a'"),
         ({"criteria": [{"criterion_id": n, "text": t} for n, t in (("a", "Is it  kind?"), ("b", "is it kind?"))]},
          "2 criteria ask the same"),
         ({"interactions": [{"a": "c", "b": "z", "kind": "synergy", "strength": 1}]}, "an interaction names 'z'"),
-        ({"criteria": [{"criterion_id": "a", "program": "words", "weight": math.inf}]}, "weight: Input should be a finite"),
+        ({"criteria": [PROGRAM | {"weight": math.inf}]}, "weight: Input should be a finite"),
     ],
 )  # fmt: skip
 def test_a_rubric_that_cannot_judge_is_refused_with_its_mistake(change: dict[str, Any], message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,21 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def with_column(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with a release and its first declared column."""
+    root = tmp_path_factory.mktemp("with_column")
+    land(root, years=("2019", "2020"), per_year=25)
+    run_all(*open_recipe(root, write(root)), to="published.per_word")
+    return root
+
+
+@pytest.fixture
+def filled(with_column: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(with_column, tmp_path / "lake"))
+
+
 def run(ws: Workspace, recipe: Recipe, stage: str, partition: str | None = None) -> StageResult:
     return run_stage(ws, recipe, stage, partition, suites=suites_for, run_id="test")
 
@@ -104,11 +120,10 @@ def test_they_change_no_stage_of_the_recipe(lake: Path, tmp_path: Path) -> None:
         assert stage_named(stage).hash(recipe) == stage_named(stage).hash(without)
 
 
-def test_a_changed_definition_takes_the_place_of_the_old_values_and_can_be_undone(lake: Path) -> None:
-    ws, recipe = open_recipe(lake, lake / "small.yaml")
-    run_all(ws, recipe, to="published.per_word")
+def test_a_changed_definition_takes_the_place_of_the_old_values_and_can_be_undone(filled: Path) -> None:
+    ws, recipe = open_recipe(filled, filled / "small.yaml")
     before = published(ws)
-    changed = load_recipe(write(lake, COLUMNS.replace("/ n_words", "/ n_words / 2")))
+    changed = load_recipe(write(filled, COLUMNS.replace("/ n_words", "/ n_words / 2")))
     action, reasons = entries(ws, changed)["published.per_word"]
     assert action == "run"
     assert "recipe changed" in reasons[0]
@@ -124,12 +139,11 @@ def test_a_changed_definition_takes_the_place_of_the_old_values_and_can_be_undon
     assert published(ws).equals(before)
 
 
-def test_later_rows_get_the_values_of_the_new_definition(lake: Path) -> None:
-    ws, recipe = open_recipe(lake, lake / "small.yaml")
-    run_all(ws, recipe, to="published.per_word")
-    changed = load_recipe(write(lake, COLUMNS.replace("/ n_words", "/ n_words / 2")))
+def test_later_rows_get_the_values_of_the_new_definition(filled: Path) -> None:
+    ws, _ = open_recipe(filled, filled / "small.yaml")
+    changed = load_recipe(write(filled, COLUMNS.replace("/ n_words", "/ n_words / 2")))
     run(ws, changed, "published.per_word")
-    land(lake, years=("2021",), per_year=25)
+    land(filled, years=("2021",), per_year=25)
     run_all(ws, changed, to="published")
     table = published(ws)
     assert "2021" in table["partition"].to_pylist()
@@ -169,11 +183,10 @@ def test_a_process_that_dies_after_the_commit_leaves_new_values_that_later_rows_
     assert (settled.next, len(settled.earlier)) == (None, 1)
 
 
-def test_a_refused_replacement_leaves_the_old_values(lake: Path) -> None:
-    ws, recipe = open_recipe(lake, lake / "small.yaml")
-    run_all(ws, recipe, to="published.per_word")
+def test_a_refused_replacement_leaves_the_old_values(filled: Path) -> None:
+    ws, recipe = open_recipe(filled, filled / "small.yaml")
     before = published(ws)
-    nulls = load_recipe(write(lake, COLUMNS.replace("/ n_words", "/ nullif(n_words, n_words)")))
+    nulls = load_recipe(write(filled, COLUMNS.replace("/ n_words", "/ nullif(n_words, n_words)")))
     with pytest.raises(GateFailed, match="are null or NaN"):
         run(ws, nulls, "published.per_word")
     assert published(ws).equals(before)
@@ -183,13 +196,12 @@ def test_a_refused_replacement_leaves_the_old_values(lake: Path) -> None:
     assert run(ws, recipe, "published.per_word").status == "skipped"
 
 
-def test_values_in_a_compacted_file_are_replaced_too(lake: Path) -> None:
+def test_values_in_a_compacted_file_are_replaced_too(filled: Path) -> None:
     """Compaction writes all columns of a fragment into one file; the column is then no file of its own."""
-    ws, recipe = open_recipe(lake, lake / "small.yaml")
-    run_all(ws, recipe, to="published.per_word")
+    ws, _ = open_recipe(filled, filled / "small.yaml")
     before = published(ws)
     ws.lake.table("small", "published").dataset().optimize.compact_files(target_rows_per_fragment=1000)
-    changed = load_recipe(write(lake, COLUMNS.replace("/ n_words", "/ n_words / 2")))
+    changed = load_recipe(write(filled, COLUMNS.replace("/ n_words", "/ n_words / 2")))
     assert run(ws, changed, "published.per_word").status == "promoted"
     after = published(ws)
     expected = dict(zip(before["record_id"].to_pylist(), before["per_word"].to_pylist(), strict=True))
@@ -201,24 +213,22 @@ def test_values_in_a_compacted_file_are_replaced_too(lake: Path) -> None:
     assert dataset.count_rows(f"per_word > {half}") == sum(value > half for value in found.values())
 
 
-def test_another_type_and_an_indexed_column_are_refused(lake: Path) -> None:
-    ws, recipe = open_recipe(lake, lake / "small.yaml")
-    run_all(ws, recipe, to="published.per_word")
+def test_another_type_and_an_indexed_column_are_refused(filled: Path) -> None:
+    ws, _ = open_recipe(filled, filled / "small.yaml")
     with pytest.raises(UsageError, match="is double, the new values are string"):
         run(
             ws,
-            load_recipe(write(lake, COLUMNS.replace("/ n_words", "").replace("double", "string"))),
+            load_recipe(write(filled, COLUMNS.replace("/ n_words", "").replace("double", "string"))),
             "published.per_word",
         )
     ws.lake.table("small", "published").dataset().create_scalar_index("per_word", "BTREE")
-    changed = load_recipe(write(lake, COLUMNS.replace("/ n_words", "/ n_words / 2")))
+    changed = load_recipe(write(filled, COLUMNS.replace("/ n_words", "/ n_words / 2")))
     with pytest.raises(LakehouseError, match="index per_word_idx is built on the present values"):
         run(ws, changed, "published.per_word")
 
 
-def test_two_replacements_at_once_are_one(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ws, recipe = open_recipe(lake, lake / "small.yaml")
-    run_all(ws, recipe, to="published.per_word")
+def test_two_replacements_at_once_are_one(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws, _ = open_recipe(filled, filled / "small.yaml")
     dataset = ws.lake.table("small", "published").dataset()
     rival = sql_column(dataset, "published", "per_word", "cast(n_words as double)")
     other = sql_column(dataset, "published", "per_word", "cast(n_words as double) * 3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,18 @@ BARRIERS = ("erasure:started", "erased:raw", "reindexed:published", "erasure:uni
             "erasure:purged")  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_tiny_project(tmp_path_factory.mktemp("walked"))
+    run_all(*open_recipe(folder / "lake", folder / "tickets.yaml"))
+    return folder
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> tuple[Any, Any]:
-    folder = make_tiny_project(tmp_path)
-    ws, recipe = open_recipe(folder / "lake", folder / "tickets.yaml")
-    run_all(ws, recipe)
-    return ws, recipe
+def lake(walked: Path, tmp_path: Path) -> tuple[Any, Any]:
+    """A copy of the lake that a test may change."""
+    shutil.copytree(walked, tmp_path, dirs_exist_ok=True)
+    return open_recipe(tmp_path / "lake", tmp_path / "tickets.yaml")
 
 
 def rows_of(ws: Any, table: str) -> dict[Any, list[dict[str, Any]]]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from winnowry.gates.docs import stored_page
+from winnowry.gates.judge import Configuration, Judged, JudgedSuite
 from winnowry.runs.lake_pages import is_page, page_address, read_page
 
 PAGES = [
@@ -42,6 +44,25 @@ def test_release_pages_cards_and_data_docs_are_pages(path: str, tmp_path: Path) 
     file.parent.mkdir(parents=True)
     file.write_bytes(b"content")
     assert read_page(str(tmp_path), path) == b"content"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_page_of_suites_is_shown_as_great_expectations_makes_it(tmp_path: Path) -> None:
+    asked = Configuration("expect_column_values_to_not_be_null", {"column": "text"}, "critical")
+    result = {"element_count": 3, "unexpected_count": 1, "unexpected_percent": 33.3, "partial_unexpected_list": [None]}
+    stored = stored_page("small.raw", [JudgedSuite("raw.quality", (Judged(asked, False, result),))])
+    assert stored is not None
+    path = "small/data_docs/raw/01J0/suites.html"
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(stored, encoding="utf-8")
+    shown = read_page(str(tmp_path), path)
+    assert shown is not None
+    assert b"Evaluated Expectations" in shown
+    assert b"values must never be null" in shown
+
+    damaged = stored.replace("expect_column_values", "no_such_kind")
+    (tmp_path / path).write_text(damaged, encoding="utf-8")
+    assert read_page(str(tmp_path), path) == damaged.encode()
 
 
 @pytest.mark.parametrize("path", OTHERS)

@@ -124,11 +124,16 @@ def _take_calls(made: Turn, left: dict[str, Any], layout: dict[str, Any]) -> Non
         calls, form = _calls_of_text(made["text"])
         if calls is not None:
             made["calls"], made["text"], layout["call"] = calls, None, form
-    elif isinstance(left.get(_CALLS), list):
-        read = [_read_call(call) for call in left[_CALLS]]
+    elif _CALLS in left:
+        listed, is_text = left[_CALLS], isinstance(left[_CALLS], str)
+        if is_text:  # Parquet of mixed tools has them as JSON text
+            listed = _list_in(listed)
+        read = [_read_call(call) for call in listed] if isinstance(listed, list) else [None]
         if None not in read:
             made["calls"] = read
             del left[_CALLS]
+            if is_text:
+                layout["calls"] = "text"
 
 
 def _take_names(made: Turn, left: dict[str, Any], layout: dict[str, Any]) -> None:
@@ -166,7 +171,8 @@ def message_of(made: Mapping[str, Any], keys: Keys, layout: Mapping[str, Any] | 
     elif made["text"] is not None:
         message[keys.content] = made["text"]
     if made["calls"] is not None and "call" not in layout:
-        message[_CALLS] = [call_object(call) for call in made["calls"]]
+        listed = [call_object(call) for call in made["calls"]]
+        message[_CALLS] = json_text(listed) if layout.get("calls") == "text" else listed
     for column, key in (("call_id", "tool_call_id"), ("name", "name")):
         if made[column] is not None:
             message[key] = made[column]
@@ -250,6 +256,15 @@ def _calls_of_text(text: str) -> tuple[list[dict[str, Any]] | None, str]:
     if not calls or any(call is None for call in calls):
         return None, ""
     return [call for call in calls if call is not None], "list" if several else "object"
+
+
+def _list_in(text: str) -> list[Any] | None:
+    """The list that a JSON text is; None where it is another value, or empty."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) and value else None
 
 
 def _text_of_parts(parts: list[Any]) -> str | None:

@@ -197,6 +197,17 @@ def test_in_structs_of_parquet_null_is_absent_and_the_records_are_those_of_json(
     assert turns[0]["calls"] is None
 
 
+def test_calls_that_are_json_text_are_calls() -> None:
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": {"k": 1}}}]
+    row = {"messages": [turn("user", "?"), {"role": "assistant", "tool_calls": json.dumps(calls)}]}
+    [record] = records("conversations", [row])
+    turns: Any = (record.columns or {})["turns"]
+    assert [(call["id"], call["name"], call["arguments"]) for call in turns[1]["calls"]] == [("c", "f", '{"k": 1}')]
+    [other] = records("conversations", [{"messages": [{"role": "assistant", "tool_calls": "soon"}]}])
+    others: Any = (other.columns or {})["turns"]
+    assert (others[0]["calls"], others[0]["extra"]) == (None, '{"tool_calls":"soon"}')
+
+
 # -------------------------------------------------------------------------------------------------------------- pairs
 
 U2 = turn("user", "u2")

@@ -35,6 +35,9 @@ class PairCheck(Operator):
     max_similarity: float | None = Field(
         default=0.8, ge=0, le=1, description="similarity from which on a pair is refused; off when null"
     )
+    min_margin: float | None = Field(
+        default=None, description="smallest margin; a pair without one is kept; off unless set"
+    )
     allow: tuple[Fault, ...] = Field(
         default=("tie",),
         description="faults for which no pair is refused: `empty`, `identical`, `margin_contradicts`, `tie` (a margin "
@@ -58,6 +61,7 @@ class PairCheck(Operator):
             [
                 *(pa.field(self._name(fault), pa.string()) for fault in FAULTS),
                 pa.field(self._name("similarity"), pa.float64()),
+                pa.field(self._name("margin"), pa.float64()),
                 pa.field(self._name("ratings_disagree"), pa.bool_()),
                 pa.field(self._name("multi_turn"), pa.bool_()),
             ]
@@ -74,6 +78,11 @@ class PairCheck(Operator):
             column = self._name("similarity")
             rules.append(
                 Rule(name="max_similarity", column=column, comparison="<", threshold=self.max_similarity, null="keep")
+            )
+        if self.min_margin is not None:
+            column = self._name("margin")
+            rules.append(
+                Rule(name="min_margin", column=column, comparison=">=", threshold=self.min_margin, null="keep")
             )
         return tuple(rules)
 
@@ -110,6 +119,7 @@ class PairCheck(Operator):
         return {
             **{self._name(fault): value for fault, value in faults.items()},
             self._name("similarity"): alike,
+            self._name("margin"): margin,
             self._name("ratings_disagree"): disagree,
             self._name("multi_turn"): max(len(chosen), len(rejected)) > 1,
         }

@@ -297,6 +297,15 @@ def test_pairs_that_teach_nothing_are_named(row: dict[str, Any], expected: dict[
     assert {key: found[f"pair_{key}"] for key in expected} == expected
 
 
+def test_a_margin_that_is_missing_meets_every_limit() -> None:
+    rows = [{"prompt": "p", "chosen": "x", "rejected": "y", "margin": margin} for margin in (2.0, 0.5, "7", None)]
+    operator = PairCheck(min_margin=1)
+    rule = operator.rules()[-1]
+    written = operator.apply(batch_of("preferences", rows))
+    assert rule.name == "min_margin"
+    assert rule.keeps(written[rule.column]).to_pylist() == [True, False, True, True]
+
+
 def test_pairs_say_which_answer_is_longer() -> None:
     rows = [{"prompt": "p", "chosen": "long one", "rejected": "short"}, {"prompt": "p", "chosen": "a", "rejected": "b"}]
     found = of(PairLength(), "preferences", *rows)

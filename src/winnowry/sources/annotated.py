@@ -17,6 +17,7 @@ from winnowry.sources.mapping import serialized
 from winnowry.sources.picture_size import PictureSize, picture_size
 
 PICTURE_ENDINGS = ("jpg", "jpeg", "png", "bmp", "webp", "gif", "tif", "tiff")
+_MOST_MISSING = 50
 _FOLDERS = ("", "images/", "img/", "../images/")
 
 Box = dict[str, Any]
@@ -48,10 +49,12 @@ class AnnotationFormat(SourceFormat):
     pictures: str | None = Field(
         default=None,
         min_length=1,
-        description="folder of the pictures, from the file's, e.g. `../images`; unset: beside it, or in `images`",
+        description="folder of the pictures, from the file's, e.g. `../images`; unset: beside it, in `images` or `img`, "
+        "unless none of its first 50 pictures is there",
     )
 
     _folder: str | None = PrivateAttr(default=None)
+    _n_missing: int = PrivateAttr(default=0)
 
     @property
     def record_kind(self) -> str:
@@ -68,11 +71,14 @@ class AnnotationFormat(SourceFormat):
             return None
         if self.pictures is not None:
             return self.size_at(f"{self.pictures.rstrip('/')}/{path}")
+        if self._folder is None and self._n_missing == _MOST_MISSING:
+            return None  # a store would be asked in vain for every picture of a large file
         for folder in _FOLDERS if self._folder is None else (self._folder,):
             size = self.size_at(folder + path)
             if size is not None:
                 self._folder = folder
                 return size
+        self._n_missing += 1
         return None
 
     def size_at(self, name: str) -> PictureSize | None:

@@ -125,6 +125,25 @@ def test_a_picture_at_hand_says_its_stored_size_and_its_orientation(orientation:
     assert (image["stored_width"], image["stored_height"], image["orientation"]) == (64, 48, orientation)
 
 
+def test_pictures_that_are_not_there_are_not_looked_for_without_end() -> None:
+    opened: list[str] = []
+
+    class Files(dict[str, bytes]):
+        def get(self, key: str, default: Any = None) -> Any:
+            opened.append(key)
+            return super().get(key, default)
+
+    images = [{"id": n, "file_name": f"{n}.png"} for n in range(80)]
+    document = json.dumps({"images": images, "annotations": [], "categories": []}).encode()
+    absent = records(read("coco", Files({"coco.json": document}), "coco.json"))
+    assert (len(absent), len(opened)) == (80, 50 * 4)
+    late = Files({"coco.json": document, "img/40.png": png(9, 9), "img/79.png": png(9, 9)})
+    widths = [record["image"]["stored_width"] for record in records(read("coco", late, "coco.json"))]
+    assert [n for n, width in enumerate(widths) if width] == [40, 79]
+    declared = Files({"coco.json": document, "a/79.png": png(9, 9)})
+    assert records(read("coco", declared, "coco.json", pictures="a"))[79]["image"]["stored_width"] == 9
+
+
 @pytest.mark.parametrize("path", ["../secret.png", "/etc/a.png", "a/../../b.png", "https://host/a.png"])
 def test_a_path_that_leads_elsewhere_opens_nothing(path: str) -> None:
     opened: list[str] = []

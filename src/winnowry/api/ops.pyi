@@ -1,11 +1,27 @@
 # Written by `python -m winnowry.api.operator_stub`.
+from winnowry.operators.chat.refusal import RefusalMarks as _RefusalMarks
+from winnowry.operators.chat.split import GroupSplit as _GroupSplit
+from winnowry.operators.chat.structure import Structure as _Structure
+from winnowry.operators.chat.tokens import ChatRender as _ChatRender
+from winnowry.operators.chat.tokens import ChatTokens as _ChatTokens
 from winnowry.operators.dedup.content import ContentDuplicates as _ContentDuplicates
 from winnowry.operators.dedup.decontaminate import Decontaminate as _Decontaminate
 from winnowry.operators.dedup.exact import ExactDuplicates as _ExactDuplicates
 from winnowry.operators.dedup.image import ImageDuplicates as _ImageDuplicates
 from winnowry.operators.dedup.minhash import MinHash as _MinHash
+from winnowry.operators.dedup.prompt import PromptDuplicates as _PromptDuplicates
+from winnowry.operators.dedup.prompt import PromptNearDuplicates as _PromptNearDuplicates
 from winnowry.operators.dedup.repeats import RepeatedLines as _RepeatedLines
 from winnowry.operators.dedup.repeats import RepeatedParagraphs as _RepeatedParagraphs
+from winnowry.operators.labels.agreement import LabelAgreement as _LabelAgreement
+from winnowry.operators.labels.convention import LabelConvention as _LabelConvention
+from winnowry.operators.labels.geometry import LabelGeometry as _LabelGeometry
+from winnowry.operators.labels.masks import LabelMasks as _LabelMasks
+from winnowry.operators.labels.poses import LabelPoses as _LabelPoses
+from winnowry.operators.labels.projection import LabelProjection as _LabelProjection
+from winnowry.operators.labels.state import LabelState as _LabelState
+from winnowry.operators.labels.tracks import LabelTracks as _LabelTracks
+from winnowry.operators.labels.typical_size import LabelTypicalSize as _LabelTypicalSize
 from winnowry.operators.media.audio_facts import AudioFacts as _AudioFacts
 from winnowry.operators.media.audio_measure import AudioMeasure as _AudioMeasure
 from winnowry.operators.media.document_facts import DocumentFacts as _DocumentFacts
@@ -22,6 +38,18 @@ from winnowry.operators.media.video_facts import VideoFacts as _VideoFacts
 from winnowry.operators.media.video_measure import VideoMeasure as _VideoMeasure
 from winnowry.operators.media.video_shots import VideoShots as _VideoShots
 from winnowry.operators.media.word_errors import WordErrorRate as _WordErrorRate
+from winnowry.operators.motion.limits import MotionLimits as _MotionLimits
+from winnowry.operators.motion.motion import MotionMeasure as _MotionMeasure
+from winnowry.operators.motion.structure import MotionStructure as _MotionStructure
+from winnowry.operators.pairs.check import PairCheck as _PairCheck
+from winnowry.operators.pairs.length import PairLength as _PairLength
+from winnowry.operators.reasoning.final import CotFinal as _CotFinal
+from winnowry.operators.reasoning.final import Verifiable as _Verifiable
+from winnowry.operators.reasoning.pass_rate import PassRate as _PassRate
+from winnowry.operators.reasoning.steps import CotSteps as _CotSteps
+from winnowry.operators.rubric.praise import Praise as _Praise
+from winnowry.operators.rubric.programs import Programs as _Programs
+from winnowry.operators.rubric.reward import Reward as _Reward
 from winnowry.operators.scoring.bits_per_byte import BitsPerByte as _BitsPerByte
 from winnowry.operators.scoring.column import Column as _Column
 from winnowry.operators.scoring.compression import Compression as _Compression
@@ -60,6 +88,16 @@ class audio:
     facts = _AudioFacts
     measure = _AudioMeasure
 
+class chat:
+    refusal = _RefusalMarks
+    render = _ChatRender
+    structure = _Structure
+    tokens = _ChatTokens
+
+class cot:
+    final = _CotFinal
+    steps = _CotSteps
+
 class dedup:
     content = _ContentDuplicates
     exact = _ExactDuplicates
@@ -67,10 +105,15 @@ class dedup:
     lines = _RepeatedLines
     minhash = _MinHash
     paragraphs = _RepeatedParagraphs
+    prompt = _PromptDuplicates
+    prompt_minhash = _PromptNearDuplicates
 
 class document:
     facts = _DocumentFacts
     pages = _DocumentPages
+
+class group:
+    split = _GroupSplit
 
 class image:
     decode = _ImageDecode
@@ -81,6 +124,35 @@ class image:
 
 class interleaved:
     images = _InterleavedImages
+
+class labels:
+    agreement = _LabelAgreement
+    convention = _LabelConvention
+    geometry = _LabelGeometry
+    masks = _LabelMasks
+    poses = _LabelPoses
+    projection = _LabelProjection
+    state = _LabelState
+    tracks = _LabelTracks
+    typical_size = _LabelTypicalSize
+
+class mocap:
+    limits = _MotionLimits
+    motion = _MotionMeasure
+    structure = _MotionStructure
+
+class pairs:
+    check = _PairCheck
+    length = _PairLength
+
+class rl:
+    pass_rate = _PassRate
+    verifiable = _Verifiable
+
+class rubric:
+    praise = _Praise
+    programs = _Programs
+    reward = _Reward
 
 class score:
     bits_per_byte = _BitsPerByte

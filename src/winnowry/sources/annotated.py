@@ -49,8 +49,8 @@ class AnnotationFormat(SourceFormat):
     pictures: str | None = Field(
         default=None,
         min_length=1,
-        description="folder of the pictures, from the file's, e.g. `../images`; unset: beside it, in `images` or `img`, "
-        "unless none of its first 50 pictures is there",
+        description="folder of the pictures, from the file's, e.g. `../images`; unset: beside it, in `images`, `img`; "
+        "looked for until 50 are missing",
     )
 
     _folder: str | None = PrivateAttr(default=None)

@@ -81,8 +81,8 @@ class LabelConvention(Operator):
         }
         # A file in millimetres may have no box in front of the camera: as it is, none can be projected.
         in_space = np.isfinite(np.concatenate([seen.size, seen.place], axis=1)).all(axis=1)
-        calibrated = np.asarray(np.isfinite(seen.matrix).all(axis=1))
-        enough |= boxes.count(in_space & calibrated[boxes.row]) >= self.min_boxes
+        has_camera = np.asarray(np.isfinite(seen.matrix).all(axis=1), np.bool_)
+        enough |= boxes.count(in_space & has_camera[boxes.row]) >= self.min_boxes
         verdicts = [
             self._verdict(iou[row], alpha_error[row], {name: (fit[0][row], fit[1][row]) for name, fit in fits.items()})
             if enough[row]

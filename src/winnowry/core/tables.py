@@ -199,6 +199,48 @@ GATES = pa.schema(
     ]
 )
 
+JUDGEMENTS = pa.schema(
+    [
+        pa.field("request_key", pa.string(), nullable=False),
+        pa.field("call_id", pa.string(), nullable=False),
+        pa.field("record_id", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string()),
+        pa.field("rubric_id", pa.string()),
+        pa.field("rubric_hash", pa.string()),
+        pa.field("criterion_id", pa.string(), nullable=False),
+        pa.field("criterion_hash", pa.string(), nullable=False),
+        pa.field("judge", pa.string(), nullable=False),
+        pa.field("judge_hash", pa.string(), nullable=False),
+        pa.field("served_model", pa.string()),
+        pa.field("repeat", pa.int32(), nullable=False),
+        pa.field("order", pa.string(), nullable=False),
+        pa.field("tier", pa.string()),
+        pa.field("score", pa.float64()),
+        pa.field("rationale", TEXT),
+        pa.field("error", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("raw", TEXT),
+        pa.field("n_calls", pa.int32(), nullable=False),
+        pa.field("prompt_tokens", pa.int64(), nullable=False),
+        pa.field("cached_tokens", pa.int64(), nullable=False),
+        pa.field("completion_tokens", pa.int64(), nullable=False),
+        pa.field("cost_usd", pa.float64(), nullable=False),
+        pa.field("cost_estimated", pa.bool_(), nullable=False),
+        pa.field("unsettled_usd", pa.float64(), nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("judged_at", TIMESTAMP, nullable=False),
+    ]
+)
+"""One criterion of one answer, as a judge has judged it; rows are only added.
+
+Of the rows of a ``request_key`` the first one without an ``error`` counts, where there is none the last one. ``tier``
+is what was answered, ``score`` (0 to 1) what the rubric of that time made of it; both are null where there is an
+``error``, and ``raw`` is what came back. ``judge_hash`` has in it the model that the endpoint says it has served.
+``call_id`` is of what was asked together: tokens, calls and cost are shared by its rows, so that they can be summed.
+``cost_estimated``: the endpoint did not say what it used. ``unsettled_usd`` is what calls may have cost that no reply
+has come back of; ``error`` is ``open`` while a batch is out, and this its price at most.
+"""
+
 
 def with_operator_columns(fixed: pa.Schema, written: list[pa.Field]) -> pa.Schema:
     """Add operator columns to a stage's fixed columns; a column of the same name is replaced in place.

@@ -260,7 +260,8 @@ def _describe(looked_at: Sequence[TableView], doomed: Doomed, known: frozenset[s
 
 
 def _describe_one(row: dict[str, Any], text: str, doomed: Doomed, passages: set[str]) -> None:
-    doomed.partitions.add(row["partition"])
+    if "partition" in row:  # judgements have none
+        doomed.partitions.add(row["partition"])
     if row.get("uri") and row.get("position") is not None:
         doomed.places.add((row["uri"], row["position"]))
     if row.get("content_sha256"):

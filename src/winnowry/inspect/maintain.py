@@ -24,7 +24,7 @@ from winnowry.releases.tags import CONTENT_VERSION
 from winnowry.stages.graph import ARRIVED, PUBLISHED
 from winnowry.storage.probe import store_time
 
-_TOGETHER: Mapping[str, Together] = {"published": "partition", "gates": "table"}
+_TOGETHER: Mapping[str, Together] = {"published": "partition", "gates": "table", "judgements": "table"}
 LEAST_DAYS = 1
 """A shorter retention could take versions from a run that is still at work."""
 

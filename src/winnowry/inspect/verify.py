@@ -342,7 +342,7 @@ class _Walk:
         writers, folder = self._writers_of(table.name), f"{table.name}.lance"
         fragments = dataset.get_fragments()
         unknown = [part for part in fragments if not any(file.path in writers for file in part.data_files())]
-        owners = _owners(table, dataset) if unknown and table.name != "gates" else {}
+        owners = _owners(table, dataset) if unknown and table.name not in ("gates", "judgements") else {}
         for fragment in fragments:
             wrote = next((writers[file.path] for file in fragment.data_files() if file.path in writers), None)
             if wrote is None and fragment.fragment_id in owners:

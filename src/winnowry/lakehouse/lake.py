@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from winnowry.core.errors import LakehouseError, NotFoundError
 from winnowry.core.retry import Retry
 from winnowry.core.sql import in_list, lance_identifier
-from winnowry.core.tables import GATES, QUARANTINE
+from winnowry.core.tables import GATES, JUDGEMENTS, QUARANTINE
 from winnowry.lakehouse.damage import DETACHED, Promises, go_on_after, is_complete, stands_for_lost, table_versions
 from winnowry.lakehouse.lance_uri import lance_uri
 from winnowry.lakehouse.promotion import Promoter
@@ -320,13 +320,21 @@ class Lakehouse:
 
     def append_gates(self, corpus: str, rows: pa.Table) -> None:
         """Add gate results to the history; results of refused promotions are part of it."""
+        self.table(corpus, "gates").rename_column(OLD_GATES_TIME, "judged_at")
+        self._append(corpus, "gates", rows.cast(GATES))
+
+    def append_judgements(self, corpus: str, rows: pa.Table) -> None:
+        """Add judgements; when this returns they outlast a power cut."""
+        self._append(corpus, "judgements", rows.cast(JUDGEMENTS))
+
+    def _append(self, corpus: str, name: str, rows: pa.Table) -> None:
+        """Add rows to a table that is no stage's."""
         import lance
 
-        table = self.table(corpus, "gates")
-        table.rename_column(OLD_GATES_TIME, "judged_at")
-        table.create(GATES)
+        table = self.table(corpus, name)
+        table.create(rows.schema)
         options = dict(self._options) or None
-        lance.write_dataset(rows.cast(GATES), lance_uri(table.uri), mode="append", storage_options=options)
+        lance.write_dataset(rows, lance_uri(table.uri), mode="append", storage_options=options)
         table.settle()
 
     def ensure_index(self, corpus: str, name: str, column: str = "record_id") -> None:

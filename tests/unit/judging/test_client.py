@@ -27,6 +27,8 @@ from winnowry.records.rubrics import Rubric, rubric_of
 
 TIERS = [{"label": "bad", "score": 0}, {"label": "fair", "score": 0.5}, {"label": "good", "score": 1}]
 SECRET = "sk-SECRET1234"
+PLAIN_KEY = "correct-horse"
+"""A key that looks like none."""
 
 
 def rubric(*names: str, tiers: Any = TIERS, **options: Any) -> Rubric:
@@ -83,9 +85,9 @@ def bodies_of_200(request: Request) -> Served:
     always: dict[str, Served] = {
         "03": (200, {}, ERROR_429),
         "04": (200, {}, {"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 0}}),
-        "05": (200, {}, {"error": {"message": f"Incorrect API key provided: {SECRET}", "code": 401}}),
+        "05": (200, {}, {"error": {"message": f"Incorrect API key provided: {SECRET}, {PLAIN_KEY}", "code": 401}}),
         "06": completion(None, "stop", (1000, 64), reasoning_content="The tier is good. " * 4),
-        "10": (200, {}, [request.answer("good")]),
+        "10": (200, {}, [request.answer("good"), PLAIN_KEY]),
     }
     at_first: dict[str, Served] = {
         "02": (200, {}, ERROR_429),
@@ -100,12 +102,12 @@ def bodies_of_200(request: Request) -> Served:
 def test_status_200_is_no_success(
     tmp_path: Path, transport: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("CRITIC_KEY", SECRET)
+    monkeypatch.setenv("CRITIC_KEY", PLAIN_KEY)
     ws = lake_of(tmp_path, 10)
     with stand_in(bodies_of_200) as up, caplog.at_level(logging.ERROR):
         who = judge(up, key_env="CRITIC_KEY", usd_per_m={"in": 10, "out": 30})
         summary = ask(ws, CORPUS, who, QUALITY, transport=transport(who))
-        assert up.keys == {f"Bearer {SECRET}"}
+        assert up.keys == {f"Bearer {PLAIN_KEY}"}
         assert up.calls["ROLLOUT-01"] == up.calls["ROLLOUT-04"] == up.calls["ROLLOUT-05"] == 1
         assert up.calls["ROLLOUT-02"] == up.calls["ROLLOUT-07"] == up.calls["ROLLOUT-08"] == up.calls["ROLLOUT-09"] == 2
         assert 1 < up.calls["ROLLOUT-03"] <= 5
@@ -118,7 +120,9 @@ def test_status_200_is_no_success(
     assert judged["ROLLOUT-04"]["cost_usd"] == pytest.approx(0.01)
     assert "The tier is good" in judged["ROLLOUT-06"]["raw"]
     assert {row["score"] for row in judged.values()} == {1.0, None}
-    assert SECRET not in str(list(rows(ws).values())) + caplog.text + str(summary.to_dict())
+    shown = str(list(rows(ws).values())) + caplog.text + str(summary.to_dict())
+    assert SECRET not in shown
+    assert PLAIN_KEY not in shown
     assert [record.levelname for record in caplog.records] == ["ERROR"]  # said once, with the variable of the key
     assert "auth" in caplog.text
     assert "CRITIC_KEY" in caplog.text
@@ -311,6 +315,7 @@ def test_repeats_and_orders_are_questions_of_their_own(tmp_path: Path) -> None:
             ws, CORPUS, judge(up), QUALITY, repeats=2, orders=("ab", "ba"), transport=PlainTransport(up.url)
         )  # fmt: skip
     assert (summary.questions, summary.judged, up.calls.total()) == (8, 8, 8)
+    assert len(list(Store(ws, CORPUS).rows())) == 8
     assert shown == {(None, "bad"), (None, "good"), (1, "bad"), (1, "good")}
 
 

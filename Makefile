@@ -112,7 +112,7 @@ lock: $(DEV)  ## pin the newest versions that pyproject.toml allows (ARGS="--upg
 	$(LOCK) --group install --constraints requirements/dev.txt --output-file requirements/core.txt $(ARGS)
 	$(LOCK) --extra postgres --group install --constraints requirements/dev.txt --output-file requirements/deploy.txt $(ARGS)
 	$(LOCK) --extra tagged --extra parsed --extra chinese --extra chinese-parsed --extra web --extra image --extra audio \
-	  --extra video --extra document --extra s3 --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
+	  --extra video --extra document --extra judge --extra s3 --group install --group test --constraints requirements/dev.txt --output-file requirements/extras.txt $(ARGS)
 	$(LOCK) --extra image --extra audio --extra video --extra document --group install --constraints requirements/dev.txt --output-file requirements/media.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --no-deps --group media-samples --output-file requirements/media-samples.txt $(ARGS)
 	$(LOCK:pyproject.toml=) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt $(ARGS)

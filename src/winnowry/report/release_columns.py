@@ -15,11 +15,12 @@ _TRUNCATED_TYPE = 40
 
 
 def rows_view(facts: Facts) -> dict[str, Any]:
-    """Some published records with their text and their other values."""
+    """Some published records with their text, or their turns, and their other values."""
     return {
         "rows": [
             {
                 **{name: row[name] for name in ("record_id", "partition", "text", "cut")},
+                "turns": row.get("turns", ()),
                 "values": Table(
                     ["column", "value"],
                     [[name, "null" if value is None else value] for name, value in row["values"].items()],

@@ -65,7 +65,12 @@ def facts(**changes: Any) -> dict[str, Any]:
                        "observed_old": None, "observed_new": None}], "more_gates": 0},
         "recipe": f"# {_BAD}",
         "rows": [{"record_id": "0" * 32, "partition": _BAD, "text": _BAD, "cut": True,
-                  "values": {_BAD: _BAD, "empty": None}}],
+                  "values": {_BAD: _BAD, "empty": None}},
+                 {"record_id": "1" * 32, "partition": _BAD, "text": _BAD, "cut": False, "values": {}, "turns": [
+                     {"column": _BAD, "more": 2, "turns": [
+                         {"role": _BAD, "text": _BAD, "cut": True, "calls": [_BAD]},
+                         {"role": "user", "text": None, "cut": False, "calls": []}]},
+                     {"column": "chosen", "more": 0, "turns": []}]}],
         "columns": [
             {"name": _BAD, "type": _BAD, "nullable": True, "meaning": _BAD, "nulls": 1, "low": 0.0, "high": 1.0,
              "mean": 0.5, "counts": [1, 0, 2]},

@@ -13,6 +13,7 @@ from winnowry.lakehouse.blobs import blob_columns
 from winnowry.reading.session import Session
 from winnowry.releases.facts.examples import masked, words_of
 from winnowry.releases.facts.specified import specified_operators
+from winnowry.releases.facts.turns import turn_columns, turns_of
 from winnowry.stages.graph import PUBLISHED, stage_named
 
 _ROWS = 5
@@ -111,7 +112,8 @@ def rows(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
 
     Returns:
         At most five: ``record_id``, ``partition``, ``text`` (at most 300 characters; None where a record has none) and
-        whether it was ``cut``, ``values``: the other columns, at most 80 characters each.
+        whether it was ``cut``, ``values``: the other columns, at most 80 characters each; of conversations ``turns``,
+        see :func:`~winnowry.releases.facts.turns.turns_of`.
     """
     view = session.tables.views[PUBLISHED]
     ids = session.one(f"SELECT MIN(record_id, {_ROWS}) AS ids FROM {PUBLISHED}")["ids"] or []
@@ -124,7 +126,9 @@ def rows(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
     picked = sorted(view.to_table(names, in_list("record_id", ids)).to_pylist(), key=lambda row: str(row["record_id"]))
     texts = [_begun(row[text_column]) if text_column is not None else None for row in picked]
     texts = masked(texts) if mask else texts
-    listed = [{n: _shown(v) for n, v in row.items() if n not in _BESIDE and n != text_column} for row in picked]
+    spoken = turn_columns(view.schema)
+    apart = {*_BESIDE, text_column, *spoken}
+    listed = [{n: _shown(v) for n, v in row.items() if n not in apart} for row in picked]
     if mask:
         for values in listed:
             values |= dict(zip(values, masked(values.values()), strict=True))
@@ -135,6 +139,7 @@ def rows(session: Session, *, mask: bool = True) -> list[dict[str, Any]]:
             "text": None if text is None else text[:_CHARACTERS],
             "cut": text is not None and len(text) > _CHARACTERS,
             "values": values,
+            **({"turns": turns_of(row, spoken, masked if mask else list)} if spoken else {}),
         }
         for row, text, values in zip(picked, texts, listed, strict=True)
     ]

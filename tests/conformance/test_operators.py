@@ -61,7 +61,7 @@ STRUCTURES: dict[pa.DataType, Callable[[str], list[dict[str, Any]]]] = {
 }
 
 
-def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:  # noqa: PLR0911 - one return a kind
+def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:
     """Plausible values for a column that an operator reads."""
     if field.name == "text":
         return pa.array(texts, field.type)
@@ -70,8 +70,6 @@ def column_of(field: pa.Field, texts: list[str | None]) -> pa.Array:  # noqa: PL
         return pa.array([None if clip is None else clip[field.name] for clip in clips], field.type)
     if field.type in STRUCTURES:
         return pa.array([None if text is None else STRUCTURES[field.type](text) for text in texts], field.type)
-    if pa.types.is_nested(field.type):
-        return pa.nulls(len(texts), field.type)
     if pa.types.is_large_binary(field.type):
         return pa.array([None if text is None else file_of(text) for text in texts], field.type)
     if field.name == "content_sha256":

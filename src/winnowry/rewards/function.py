@@ -89,7 +89,8 @@ class RubricReward:
     @property
     def hash(self) -> str:
         """What identifies the rewards: rubric, options and versions; one that is equal gives the same rewards."""
-        return digest([self._programs.fingerprint(), self._reward.fingerprint()])
+        parts = [self._programs.fingerprint(), self._reward.fingerprint()]
+        return digest([{name: value for name, value in part.items() if name != "bank"} for part in parts])
 
     def table(self, answers: Sequence[str | None], criteria: Sequence[Any] | None = None) -> pa.Table:
         """Rewards of n answers with their components.
@@ -107,7 +108,7 @@ class RubricReward:
         judged = self._programs.apply(batch)
         scores = judged.append_column(CRITERIA.name, batch.column(CRITERIA.name))
         rewarded = self._reward.model_copy(update={"judged": (judged.schema.names[0],), "as_": None}).apply(scores)
-        columns = [*rewarded.columns, judged.column("criteria_error")]
+        columns = [*rewarded.columns, judged.column(1)]
         return pa.table(columns, names=[*rewarded.schema.names, "criteria_error"])
 
     def __call__(

@@ -20,6 +20,7 @@ from tests.operator_examples import example_of
 from winnowry.engine.chain import ERROR_RULE, Outcome, run_chain
 from winnowry.operators.base import Derivation, FittedOperator, Operator
 from winnowry.operators.registry import operators
+from winnowry.records.conversations import TURNS, turn
 from winnowry.sources.base import ReadLimits, Unreadable
 from winnowry.sources.jsonl import JsonLines
 
@@ -105,6 +106,8 @@ def batch_of(operator: Operator, texts: list[str | None]) -> pa.RecordBatch:
     for field in operator.reads():
         if field.name == "text":
             columns.append(pa.array(texts, field.type))
+        elif field.type == TURNS:
+            columns.append(pa.array([None if text is None else [turn("user", text)] for text in texts], TURNS))
         elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
             columns.append(pa.array([f"{field.name}-{k}" for k in range(len(texts))], field.type))
         else:

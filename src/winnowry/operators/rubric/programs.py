@@ -61,6 +61,10 @@ class Programs(Operator):
         "change without new verdicts.",
     )
 
+    usable_criteria: bool = Field(
+        default=True, description="Whether records are refused whose own criteria cannot be used."
+    )
+
     @model_validator(mode="after")
     def _read_bank(self) -> Self:
         try:
@@ -76,21 +80,23 @@ class Programs(Operator):
             raise ValueError(str(error)) from None
         return self
 
+    @property
+    def _error(self) -> str:
+        return f"{self.as_}_criteria_error" if self.as_ else "criteria_error"
+
     def reads(self) -> pa.Schema:
         """``text`` and ``criteria``."""
         return pa.schema([pa.field("text", TEXT), CRITERIA])
 
     def writes(self) -> pa.Schema:
         """The scores, and why criteria cannot be used."""
-        return pa.schema([pa.field(self.as_ or "programs", JUDGED), pa.field("criteria_error", pa.string())])
+        return pa.schema([pa.field(self.as_ or "programs", JUDGED), pa.field(self._error, pa.string())])
 
     def rules(self) -> tuple[Rule, ...]:
         """Records whose own criteria cannot be used are refused."""
-        return (Rule(name="usable_criteria", column="criteria_error", comparison="==", threshold="", null="keep"),)
-
-    def fingerprint(self) -> dict[str, Any]:
-        """What identifies the verdicts: the programs, wherever the file lies."""
-        return {name: value for name, value in super().fingerprint().items() if name != "bank"}
+        if not self.usable_criteria:
+            return ()
+        return (Rule(name="usable_criteria", column=self._error, comparison="==", threshold="", null="keep"),)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Judge n answers."""

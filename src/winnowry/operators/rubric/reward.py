@@ -57,6 +57,8 @@ class Reward(Operator):
         default=1.0, gt=0, le=1, description="Least share of the weight that is judged; below it there is no reward."
     )
 
+    rewarded: bool = Field(default=True, description="Whether answers without a reward are refused.")
+
     @model_validator(mode="after")
     def _read_bank(self) -> Self:
         if self.rubric is None and self.bank is not None:
@@ -91,11 +93,9 @@ class Reward(Operator):
 
     def rules(self) -> tuple[Rule, ...]:
         """An answer without a reward is set aside: no number stands for what was not judged."""
+        if not self.rewarded:
+            return ()
         return (Rule(name="rewarded", column=self.as_ or "reward", comparison=">=", threshold=0.0),)
-
-    def fingerprint(self) -> dict[str, Any]:
-        """What identifies the rewards: the rubric, wherever its file lies."""
-        return {name: value for name, value in super().fingerprint().items() if name != "bank"}
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Reward n answers."""

@@ -52,7 +52,7 @@ VERDICTS: list[tuple[str, dict[str, Any], str, bool]] = [
     (
         "detectable_format:multiple_sections",
         {"section_spliter": "SECTION", "num_sections": 2},
-        "SECTION 1 a Part2",
+        "SECTION 1 a SECTION2",
         True,
     ),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from posixpath import normpath
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.feather as feather
 
 from winnowry.records.annotations import COLUMNS, annotation
 from winnowry.sources.base import ReadLimits, Record, Unreadable
@@ -79,3 +81,39 @@ def labelled(
 def box(x1: float, y1: float, x2: float, y2: float, name: str = "car", **fields: Any) -> dict[str, Any]:
     """A box of a class."""
     return {"class": name, "x1": x1, "y1": y1, "x2": x2, "y2": y2, **fields}
+
+
+def feather_table(columns: Mapping[str, Any]) -> bytes:
+    """A table as a feather file."""
+    out = io.BytesIO()
+    feather.write_feather(pa.table(dict(columns)), out)
+    return out.getvalue()
+
+
+_ONE = ("qw", "qx", "qy", "qz", "tx_m", "ty_m", "tz_m", "length_m", "width_m", "height_m")
+_COCO = {
+    "images": [{"id": n, "file_name": f"{n}.png", "width": 100, "height": 80} for n in (1, 2)],
+    "annotations": [{"id": 7, "image_id": 1, "category_id": 3, "bbox": [10, 20, 30, 40]}],
+    "categories": [{"id": 3, "name": "car"}],
+}
+_REGION = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["car"]}
+_RESULT = {"id": "r", "type": "rectanglelabels", "original_width": 200, "original_height": 100, "value": _REGION}
+_TASK = {"id": 1, "data": {"image": "/a.jpg"}, "annotations": [{"id": 2, "completed_by": 3, "result": [_RESULT]}]}
+SAMPLES: dict[str, bytes] = {
+    "rubrics": b"rubric_id: r\ncriteria:\n- {criterion_id: a, text: Is it kind?}\n- {criterion_id: b, program: w}\n",
+    "coco": json.dumps(_COCO).encode(),
+    "yolo": b"0 0.5 0.5 0.2 0.25\n1 0.10 0.20 0.40 0.20 0.25 0.60\n",
+    "voc": b"<annotation><filename>a.jpg</filename><size><width>100</width><height>80</height><depth>3</depth></size>"
+    b"<object><name>car</name><bndbox><xmin>1</xmin><ymin>11</ymin><xmax>10</xmax><ymax>20.5</ymax></bndbox></object>"
+    b"</annotation>",
+    "cvat": b'<annotations><version>1.1</version><image id="4" name="a.jpg" width="100" height="80">'
+    b'<box label="car" occluded="1" xtl="1.5" ytl="2" xbr="9" ybr="8"/></image></annotations>',
+    "label_studio": json.dumps([_TASK]).encode(),
+    "kitti": b"0 1 Car 0.00 1 -1.57 600.5 170 650 200.25 1.5 1.6 3.9 2.0 1.7 20.0 -1.5\n",
+    "nuscenes": json.dumps([{"token": "s", "timestamp": 1532402927647951, "scene_token": "scene"}]).encode(),
+    "argoverse2": feather_table(
+        {"timestamp_ns": [1, 2], "track_uuid": ["a", "b"], "category": ["BUS"] * 2, "num_interior_pts": [0, 1]}
+        | {name: [1.0, 0.5] for name in _ONE}
+    ),
+}
+"""A small file of each format of labels, and of rubrics: no rows of text."""

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from tests.label_files import SAMPLES
 from tests.motion_files import amc, c3d, march
 from tests.shards import JPEG, shard
 from winnowry.records.motion_files import bvh_of
@@ -36,6 +37,7 @@ STRUCTURED: dict[str, Callable[[str], dict[str, object]]] = {
     "preferences": lambda text: {"prompt": text, "chosen": "", "rejected": ""},
     "rl_prompts": lambda text: {"prompt": text},
     "reasoning": lambda text: {"prompt": text, "solution": ""},
+    "rollouts": lambda text: {"prompt": "why?", "completion": text},
 }
 FORMATS = tuple(
     name for name, cls in formats().items() if cls.payload_kind != "structured" or name in MOTION or name in STRUCTURED
@@ -47,8 +49,8 @@ def encoded(name: str, rows: list[dict[str, str]]) -> bytes:  # noqa: PLR0911 - 
     if name == "speech_manifest":
         rows = [{**row, "audio_filepath": f"wavs/{row['id']}.flac"} for row in rows]
         return encoded("jsonl", rows)
-    if name in MOTION:
-        return MOTION[name]
+    if name in MOTION or name in SAMPLES:
+        return MOTION[name] if name in MOTION else SAMPLES[name]
     if name in STRUCTURED:
         return encoded("jsonl", [{"id": row["id"], **STRUCTURED[name](row["text"])} for row in rows])
     if name == "jsonl" or name in WHOLE_OBJECT:

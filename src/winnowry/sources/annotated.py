@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import posixpath
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
@@ -15,6 +16,7 @@ from winnowry.sources.content import text_chunks
 from winnowry.sources.fields import described
 from winnowry.sources.mapping import serialized
 from winnowry.sources.picture_size import PictureSize, picture_size
+from winnowry.sources.streams import BrokenStreamError
 
 PICTURE_ENDINGS = ("jpg", "jpeg", "png", "bmp", "webp", "gif", "tif", "tiff")
 _MOST_MISSING = 50
@@ -60,6 +62,30 @@ class AnnotationFormat(SourceFormat):
     def record_kind(self) -> str:
         """Annotations, whose size is counted in boxes."""
         return "annotation"
+
+    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`~winnowry.sources.base.Reader.read`.
+
+        Reasons: those of :meth:`items`, and those of :class:`~winnowry.sources.streams.BrokenStreamError`.
+        """
+        position = 0
+        try:
+            for item in self.items(stream, uri, limits):
+                position = item.position + 1
+                yield item
+        except BrokenStreamError as broken:
+            payload, operator = broken.beginning, f"source.{self.name}"
+            yield unreadable(
+                position, operator, broken.reason, payload, broken.value, broken.threshold, ends_object=True
+            )
+
+    @abstractmethod
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """The records of an object, and what of it cannot be used, in position order.
+
+        Raises:
+            BrokenStreamError: the object cannot be decompressed, or is of another format.
+        """
 
     def why_no_members(self) -> str | None:
         """Labels inside archives belong to files that cannot be opened."""

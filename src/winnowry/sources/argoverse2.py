@@ -38,8 +38,8 @@ class Argoverse2(AnnotationFormat):
         default="track", description="what a record is: a sweep (image), an object through time, or the log"
     )
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons: ``feather_invalid``, ``columns_missing``, ``wrong_type``, ``no_pose`` (the log has none at all), and
         those of :class:`~winnowry.sources.streams.BrokenStreamError`. A box at a time without a pose is none of them:

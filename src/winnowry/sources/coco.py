@@ -32,8 +32,8 @@ class Coco(AnnotationFormat):
 
     name: ClassVar[str] = "coco"
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons: ``json_invalid``, ``not_coco`` (of the document); ``wrong_type``, ``value_count``, ``not_finite``,
         ``class_missing``, ``class_unknown``, ``id_twice`` (of an image, for itself or one of its annotations);

@@ -34,8 +34,8 @@ class Cvat(AnnotationFormat):
         default="image", description="what a record of a video is: a frame, or an object through all of them"
     )
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons: ``xml_entities``, ``xml_invalid``, ``too_deep``, ``not_cvat``, ``missing_field``, ``class_missing``,
         ``not_a_number``, ``not_finite``, ``value_count``, ``region_unknown`` (a shape that is not read), ``id_twice``,

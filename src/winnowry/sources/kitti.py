@@ -50,8 +50,8 @@ class Kitti(AnnotationFormat):
         default=None, description="width and height of the pictures in pixels, where they are not at hand"
     )
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons: ``columns`` with the line, ``not_a_number``, ``not_finite``, ``calibration_missing``,
         ``calibration_invalid``, ``bad_utf8``, and those of :class:`~winnowry.sources.streams.BrokenStreamError`. A row

@@ -46,8 +46,8 @@ class LabelStudio(AnnotationFormat):
 
     name: ClassVar[str] = "label_studio"
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons: ``json_invalid``, ``no_tasks`` (of the document); ``repeated_id``, ``wrong_type``, ``missing_field``,
         ``value_count``, ``not_finite``, ``class_missing``, ``image_size_missing``, ``region_unknown`` (a shape that is

@@ -39,8 +39,8 @@ class NuScenes(AnnotationFormat):
         default="track", description="what a record is: a sample (image), an instance (track) or a scene (log)"
     )
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons: ``table_missing``, ``json_invalid``, ``wrong_type``, ``id_twice`` (of the data set); ``dangling``,
         ``chain_broken``, ``chain_cycle``, ``count_differs``, ``missing_field``, ``value_count``, ``not_finite`` (of a

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
@@ -13,8 +14,10 @@ from winnowry.core.errors import UsageError
 from winnowry.records.rubrics import Criterion, Rubric, rubric_of
 from winnowry.records.turns import json_text
 from winnowry.sources.base import ReadLimits, Record, SourceFormat, Unreadable, unreadable
+from winnowry.sources.content import text_chunks
 from winnowry.sources.jsonl import JsonLines
 from winnowry.sources.mapping import serialized
+from winnowry.sources.text import whole_object
 
 Profile = Literal["rubric", "verifiers", "writingbench", "biggen", "healthbench"]
 _OPERATOR = "source.rubrics"
@@ -90,11 +93,12 @@ class Rubrics(SourceFormat):
 
     def _rubrics(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[_Scoped | Unreadable]:
         if self.profile in _WHOLE_FILES:
-            body = stream.read(limits.max_record_bytes + 1)
-            if len(body) > limits.max_record_bytes:
-                limit = str(limits.max_record_bytes)
-                yield unreadable(0, _OPERATOR, "over_long_record", body[:4096], None, limit, ends_object=True)
+            chunks = text_chunks(stream, None, limits, any_text=True)
+            body, refusal = whole_object(chunks, limits, _OPERATOR)
+            if refusal is not None:
+                yield replace(refusal, position=0, ends_object=True)
                 return
+            assert body is not None
             try:
                 yield _Scoped(_of_file(body, self.profile, uri), "dataset", None)
             except (UsageError, ValueError, RecursionError) as error:

@@ -26,8 +26,8 @@ class Voc(AnnotationFormat):
     name: ClassVar[str] = "voc"
     one_record: ClassVar[bool] = True
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons: ``xml_entities``, ``xml_invalid``, ``too_deep``, ``not_voc``, ``missing_field``, ``class_missing``,
         ``not_a_number``, ``not_finite``, ``image_size_missing``, ``over_long_record``, and those of

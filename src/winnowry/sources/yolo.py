@@ -56,8 +56,8 @@ class Yolo(AnnotationFormat):
         default="unlabelled", description="what a picture without a label file is"
     )
 
-    def read(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
-        """See :meth:`~winnowry.sources.base.Reader.read`.
+    def items(self, stream: BinaryIO, uri: str, limits: ReadLimits) -> Iterator[Record | Unreadable]:
+        """See :meth:`AnnotationFormat.items`.
 
         Reasons, each with its line: ``columns``, ``not_a_number``, ``not_finite``, ``not_normalised``,
         ``class_unknown``; of the file ``image_missing``, ``names_missing``, ``bad_utf8``, and those of

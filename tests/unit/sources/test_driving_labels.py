@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.feather as feather
 import pytest
 
-from tests.label_files import edges, png, read, reasons, records
+from tests.label_files import edges, feather_table, png, read, reasons, records
 from winnowry.sources.base import Record, Unreadable
 from winnowry.sources.nuscenes import TABLES
 
@@ -121,12 +118,6 @@ def test_a_score_is_one_and_an_empty_file_of_objects_is_background() -> None:
 LONG_AGO = 315969904359876000  # more than a float holds exactly
 
 
-def table(columns: dict[str, Any]) -> bytes:
-    out = io.BytesIO()
-    feather.write_feather(pa.table(columns), out)
-    return out.getvalue()
-
-
 def argoverse(times: list[int], poses: list[int], drop: str | None = None, **changed: Any) -> dict[str, bytes]:
     n = len(times)
     turn = {"qw": [1.0] * n, "qx": [0.0] * n, "qy": [0.0] * n, "qz": [0.0] * n}
@@ -139,8 +130,8 @@ def argoverse(times: list[int], poses: list[int], drop: str | None = None, **cha
     m = len(poses)
     place = {name: [float(i) for i in range(m)] for name in ("qw", "qx", "qy", "qz", "tx_m", "ty_m", "tz_m")}
     return {
-        "log/annotations.feather": table(boxes),
-        "log/city_SE3_egovehicle.feather": table({"timestamp_ns": poses, **place}),
+        "log/annotations.feather": feather_table(boxes),
+        "log/city_SE3_egovehicle.feather": feather_table({"timestamp_ns": poses, **place}),
     }
 
 

@@ -106,7 +106,7 @@ def test_its_options_are_hashed_where_they_are_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("format: pairs", "format: pair", "paired.yaml:4:49: sources.0.format: expected one of 'csv', "),
+        ("format: pairs", "format: pair", "paired.yaml:4:49: sources.0.format: expected one of 'amc', "),
         ("format: pairs", "format: pair", "; got 'pair'; did you mean 'pairs'?"),
         ("sign:", "sing:", "sources.0.sing: unknown field 'sing'; did you mean 'sign'?"),
         ('sign: ":"', "sign: 3", "sources.0.sign: expected text; got 3"),

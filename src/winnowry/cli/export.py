@@ -69,8 +69,8 @@ def command(
         )
         output.show(headline, "", table)
         if done.losses:
-            left_out = ", ".join(f"{name} {number(count)}" for name, count in done.losses.items())
-            output.show(Text(f"{format_} cannot say, and leaves out: {left_out}", "yellow"))
+            left_out = ", ".join(f"{number(count)} {name}" for name, count in done.losses.items())
+            output.show(Text(f"{done.profile or format_} cannot say, and leaves out: {left_out}", "yellow"))
         if len(done.files) > 20:
             output.show(Text(f"… {counted(len(done.files) - 20, 'more file')} in manifest.json", "bright_black"))
     return 0

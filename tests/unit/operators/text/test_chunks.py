@@ -91,5 +91,5 @@ def test_a_hostile_text_is_cut_in_time_that_grows_no_faster_than_it(case: str) -
         assert "".join(chunks(text, 200)) == text
         return time.process_time() - begin
 
-    small, large = max(seconds(50_000), 0.02), seconds(200_000)
-    assert large <= 9 * small
+    # A machine that does something else at the time has three tries; a quadratic cut takes 16 times as long in each.
+    assert any(seconds(200_000) <= 9 * max(seconds(50_000), 0.02) for _ in range(3))
